@@ -1,0 +1,318 @@
+"""The run record: everything a card says, and the only road by which a number reaches one.
+
+`RunRecord` is written as `record.json` in every run folder. A figure that was not measured is
+`None` here and "not measured" on the card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from cards.errors import InputError
+
+SCHEMA_VERSION = 1
+
+Split = Literal["train", "validation", "test"]
+LabelKind = Literal["instances", "foreground", "boundary"]
+
+
+def _relative(path: str) -> str:
+    """Refuse a path that says where on somebody's disk a file lies."""
+    outside = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive or ".." in path.split("/")
+    if outside or "\\" in path:
+        raise ValueError(f"{path!r} must be a relative path with forward slashes")
+    return path
+
+
+def _url(source: str) -> str:
+    """Refuse a source that is not on the web."""
+    if not source.startswith(("https://", "http://")):
+        raise ValueError(f"{source!r} must be a URL that starts with https:// or http://")
+    return source
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+Url = Annotated[str, AfterValidator(_url)]
+
+
+class Part(BaseModel):
+    """A part of the record. Unknown keys are an error: a record says nothing by accident.
+
+    So are NaN and infinity: JSON cannot hold them, and a card must not.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Origin(Part):
+    """The base model: what the run started from."""
+
+    repository: str = Field(description="which of our repositories it came from, e.g. 'wipp'")
+    id: str = Field(description="the model's name in that repository")
+    weights: Literal["pretrained", "random"]
+    revision: str | None = None
+    sha256: str | None = Field(None, description="of the weights file; None for random weights")
+    licence: str | None = Field(None, description="SPDX id; inherited by what is trained from it")
+    citation: list[str] = []
+    hub_id: str | None = Field(None, description="Hugging Face id, when the base model is on the Hub")
+
+
+class Model(Part):
+    """The network and the target that were trained, and how to build them again."""
+
+    base: Origin
+    architecture: dict[str, Any] = Field(description="repository, name and options of the network")
+    target: dict[str, Any] = Field(description="name and options of the target")
+    normalise: dict[str, Any] = Field(description="name and options of the normalisation")
+    channels: int = Field(description="channels of the input image")
+    maps: int = Field(description="maps the network predicts")
+    divisor: int = Field(description="height and width of the input are multiples of this, in pixels")
+    parameters: int
+    trainable: int
+
+
+class DataFile(Part):
+    """One image with its labels, and the hashes by which they are known again."""
+
+    name: str
+    split: Split
+    image: RelativePath = Field(description="path relative to the data's root, never absolute")
+    label: RelativePath
+    page: int | None = None
+    shape: list[int] = Field(description="channels, height, width in pixels")
+    dtype: str
+    instances: int
+    image_sha256: str = Field(description="of the file")
+    label_sha256: str
+    image_pixels: str = Field(description="of the decoded pixels: survives re-encoding")
+    label_pixels: str
+
+
+class Data(Part):
+    """The images, where they come from, and how they were split."""
+
+    id: str
+    licence: str | None = None
+    citation: list[str] = []
+    source: Url | None = Field(None, description="where the images are on the web, never a local path")
+    hub_id: str | None = None
+    note: str | None = None
+    labels: LabelKind
+    split_by: str = Field(description="how the split was made, in words")
+    files: list[DataFile]
+
+    def count(self, split: Split) -> int:
+        """Number of images in a split."""
+        return sum(file.split == split for file in self.files)
+
+    def digest(self) -> str:
+        """SHA-256 by which the whole data set is known again.
+
+        Taken over the sorted hashes of the decoded pixels, image and label of each pair together, so
+        that neither the order, the names, the split nor the encoding of the files changes it.
+        """
+        pairs = sorted(f"{file.image_pixels} {file.label_pixels}" for file in self.files)
+        return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
+
+
+class Epoch(Part):
+    """What one epoch gave."""
+
+    epoch: int
+    loss: float
+    validation_loss: float | None = None
+    validation_dice: float | None = None
+
+
+class Training(Part):
+    """How the network was trained."""
+
+    epochs_planned: int
+    epochs: int
+    best_epoch: int | None = Field(None, description="epoch whose weights were kept, from 1")
+    steps: int
+    images_seen: int
+    batch_size: int
+    patch: int = Field(description="side of a training patch, in pixels")
+    optimiser: str
+    learning_rate: float
+    schedule: str
+    weight_decay: float
+    loss: str
+    augmentation: str
+    precision: str
+    seed: int
+    seconds: float
+    images_per_second: float | None = None
+    resumed: int = Field(0, description="how often the run was taken up again after a stop")
+    stopped_early: bool = False
+    history: list[Epoch] = []
+
+
+class ImageScore(Part):
+    """How well one image was segmented."""
+
+    image: str
+    dice: float
+    ap50: float
+    ap75: float
+    ap90: float
+    pq: float
+    seconds: float = Field(description="from pixels in memory to labels ready")
+
+
+class Summary(Part):
+    """Over images."""
+
+    mean: float
+    std: float = Field(description="population standard deviation over images")
+    median: float
+
+
+class Stage(Part):
+    """One evaluation over the test images."""
+
+    scores: list[ImageScore]
+    summary: dict[str, Summary] = Field(description="dice, ap50, ap75, ap90, pq")
+    worst: list[str] = Field(description="names of up to five images with the lowest Dice, worst first")
+
+
+class Change(Part):
+    """Paired change of the per-image Dice, after minus before, with a bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+    confidence: float = 0.95
+    resamples: int
+
+
+class Accuracy(Part):
+    """Accuracy on the test images before and after the run."""
+
+    split: Split = "test"
+    images: int
+    dice_of: LabelKind = Field(description="what Dice was taken on: foreground or boundary")
+    before: Stage | None = None
+    before_note: str | None = Field(None, description="why there is no 'before', e.g. 'untrained'")
+    after: Stage
+    change: Change | None = None
+
+
+class Timing(Part):
+    """Time per image: warm, batch 1, from pixels in memory to labels ready."""
+
+    images: int
+    median_seconds: float
+    p95_seconds: float
+    network_seconds: float | None = Field(None, description="median spent in the network")
+    decoding_seconds: float | None = Field(None, description="median spent reading maps back to labels")
+    device: str
+    threads: int | None = None
+    peak_memory_training_bytes: int | None = None
+    peak_memory_inference_bytes: int | None = None
+
+
+class Environment(Part):
+    """Where the run took place."""
+
+    python: str
+    platform: str
+    cpu: str
+    cores: int
+    memory_bytes: int | None
+    gpus: list[str] = []
+    packages: dict[str, str]
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+
+
+class ExportCheck(Part):
+    """An artefact that was loaded again and scored on test images."""
+
+    artefact: RelativePath = Field(description="path in the run folder")
+    format: str = Field(description="e.g. 'safetensors', 'torchscript', 'onnx', 'pytorch_state_dict'")
+    loaded_by: str = Field(description="the tool that loaded it, with version")
+    images: int
+    dice: float = Field(description="mean over those images")
+    trained_dice: float = Field(description="of the trained model on the same images")
+    equal: bool = Field(description="whether every image's Dice agrees within the tolerance")
+    tolerance: float
+
+
+class File(Part):
+    """A file the run wrote."""
+
+    path: RelativePath = Field(description="path in the run folder")
+    sha256: str
+    bytes: int
+
+
+class Card(Part):
+    """What only the author knows."""
+
+    title: str
+    description: str
+    authors: list[str] = []
+    licence: str | None = None
+    intended_use: str | None = None
+    limits: list[str] = []
+    tags: list[str] = []
+
+
+class RunRecord(Part):
+    """The single source of truth of a run."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str
+    created: str = Field(description="ISO 8601, UTC")
+    finetune_version: str
+    recipe: dict[str, Any] = Field(description="the resolved recipe, local paths cut to their last part")
+    card: Card
+    model: Model
+    data: Data
+    training: Training
+    accuracy: Accuracy | None = Field(None, description="None when there were no test images")
+    timing: Timing | None = None
+    environment: Environment
+    warnings: list[str] = Field([], description="what the guards saw, in words")
+    exports: list[ExportCheck] = []
+    files: list[File] = []
+
+    def dumps(self) -> str:
+        """Canonical JSON: sorted keys, two spaces, UTF-8, a newline at the end."""
+        content = self.model_dump(mode="json")
+        return json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def read(cls, path: Path | str) -> RunRecord:
+        """Read `record.json`, or the one in a run folder.
+
+        Raises:
+            InputError: if there is no such file, or it is not a record.
+        """
+        path = Path(path)
+        path = path / "record.json" if path.is_dir() else path
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise InputError(f"{path}: cannot read the record: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the file"
+            if where == "schema_version":
+                raise InputError(
+                    f"{path}: schema_version is {first['input']!r}, this finetune reads {SCHEMA_VERSION}: "
+                    "use the version that wrote it"
+                ) from error
+            raise InputError(f"{path}: not a run record: {where}: {first['msg']}") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of `record.json`, shipped as `cards/schema/run-record-1.json`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunRecord.model_json_schema()}

@@ -1,0 +1,50 @@
+"""Licences and citations as the two repositories write them."""
+
+from __future__ import annotations
+
+import re
+
+# https://huggingface.co/docs/hub/repositories-licenses
+HUB_LICENCES = frozenset(
+    """
+    apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0
+    bigcode-openrail-m afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc
+    cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0
+    cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0
+    cdla-sharing-1.0 cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1
+    eupl-1.2 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc h-research intel-research lppl-1.3c
+    ms-pl apple-ascl apple-amlr mpl-2.0 odc-by odbl openmdw-1.0 openrail++ osl-3.0 postgresql ofl-1.1 ncsa
+    unlicense zlib pddl lgpl-lr deepfloyd-if-license fair-noncommercial-research-license llama2 llama3 llama3.1
+    llama3.2 llama3.3 llama4 grok2-community gemma
+    """.split()
+)
+
+# What the Hub calls by a shorter name than SPDX does.
+_HUB_NAMES = {"odc-by-1.0": "odc-by", "odbl-1.0": "odbl", "pddl-1.0": "pddl", "gfdl-1.3": "gfdl"}
+
+_DOI = re.compile(r"\b10\.[0-9]{4,9}/[^\s\"<>{}|\\^`]*[^\s\"<>{}|\\^`.,;:)\]]")
+_URL = re.compile(r"https?://[^\s\"<>{}|\\^`]*[^\s\"<>{}|\\^`.,;:)\]]")
+
+
+def hub_licence(licence: str) -> str | None:
+    """The Hub's identifier of an SPDX licence, or None where the Hub has none."""
+    name = re.sub(r"-(only|or-later)$", "", licence.strip().lower())
+    name = _HUB_NAMES.get(name, name)
+    return name if name in HUB_LICENCES else None
+
+
+def find_doi(citation: str) -> str | None:
+    """The DOI in a citation, without a prefix: `10.1038/s41592-019-0612-7`."""
+    found = _DOI.search(citation)
+    return found.group() if found else None
+
+
+def find_url(citation: str) -> str | None:
+    """The first web address in a citation."""
+    found = _URL.search(citation)
+    return found.group() if found else None
+
+
+def is_bibtex(citation: str) -> bool:
+    """Whether a citation is a BibTeX entry rather than text."""
+    return re.match(r"\s*@\w+\s*\{", citation) is not None

@@ -1,0 +1,106 @@
+"""What the commands of cli.py do, and what they print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cards.errors import InputError
+from cards.record import RunRecord
+from finetune.recipe import Recipe
+from finetune.recipes import all_recipes, find_recipe
+
+
+def run_recipe(name_or_path: str, overrides: list[str], out: Path | None, overwrite: bool) -> None:
+    """Run a recipe and print where everything is."""
+    recipe = find_recipe(name_or_path, overrides)
+    _run(recipe, out or Path("runs") / recipe.name, overwrite=overwrite)
+
+
+def resume_run(folder: Path) -> None:
+    """Go on with an unfinished run, by the recipe in it."""
+    from finetune.folder import RunFolder
+    from finetune.recipe import read_recipe
+
+    unfinished = RunFolder(folder, resume=True)
+    unfinished.check()
+    _run(read_recipe(unfinished.work / "recipe.yaml"), folder, resume=True)
+
+
+def _run(recipe: Recipe, out: Path, *, overwrite: bool = False, resume: bool = False) -> None:
+    from finetune.folder import RunFolder
+
+    console = Console(stderr=True)
+    RunFolder(out, overwrite=overwrite, resume=resume).check()  # before torch takes its seconds to load
+    from finetune.runner import run
+
+    try:
+        record = run(recipe, out=out, overwrite=overwrite, resume=resume, console=console)
+    except KeyboardInterrupt:
+        kept = RunFolder(out).resumable
+        console.print(f"stopped; go on with: finetune run --resume {out}" if kept else "stopped; nothing was kept")
+        raise
+    if record is not None:
+        _summary(record, out)
+
+
+def _summary(record: RunRecord, out: Path) -> None:
+    console = Console()
+    if record.accuracy:
+        after, before = record.accuracy.after.summary, record.accuracy.before
+        was = f"{before.summary['dice'].mean:.4f}" if before else record.accuracy.before_note
+        console.print(
+            f"Dice {after['dice'].mean:.4f} ± {after['dice'].std:.4f} on {record.accuracy.images} test images "
+            f"(before: {was}), AP50 {after['ap50'].mean:.4f}, PQ {after['pq'].mean:.4f}",
+            highlight=False,
+        )
+    if record.timing:
+        console.print(
+            f"trained in {record.training.seconds:.0f} s; {1000 * record.timing.median_seconds:.0f} ms an image "
+            f"on {record.timing.device}",
+            highlight=False,
+        )
+    for warning in record.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False)
+    console.print(f"model, cards and packages: {out} (look at {out / 'report.html'})", highlight=False, soft_wrap=True)
+
+
+def validate_recipe(name_or_path: str, overrides: list[str]) -> None:
+    """Check a recipe as far as it can be without its images."""
+    from finetune.plan import check_recipe
+
+    recipe = find_recipe(name_or_path, overrides)
+    check_recipe(recipe)
+    Console().print(f"{recipe.name}: valid", highlight=False)
+
+
+def list_recipes() -> None:
+    """Print the recipes that come with finetune."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("recipe", "model", "data", "target", "takes"):
+        table.add_column(column)
+    for recipe in all_recipes():
+        model = f"{recipe.model.repository} {recipe.model.name}"
+        table.add_row(recipe.name, model, recipe.data.name, recipe.model.target, recipe.takes)
+    Console().print(table)
+
+
+def predict_images(model_source: str, images: Path, out: Path) -> None:
+    """Label images and write one TIFF an image, of the same name."""
+    import tifffile
+
+    from finetune.data.images import IMAGE_SUFFIXES, read_image
+    from finetune.model import load
+
+    found = [images] if images.is_file() else sorted(p for p in images.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise InputError(f"{images}: no images here")
+    model = load(model_source)
+    out.mkdir(parents=True, exist_ok=True)
+    for path in found:
+        labels = model.predict(read_image(path))
+        target = out / f"{path.stem}.tif"
+        tifffile.imwrite(target, labels.astype("uint16" if labels.max() < 2**16 else "int32"), compression="zlib")
+        Console().print(f"{target}: {labels.max()} instances", highlight=False)

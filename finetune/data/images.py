@@ -1,0 +1,200 @@
+"""Reading images and label images: TIFF (8 and 16 bit, float, multi-page, OME), PNG and JPEG."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from cards.errors import InputError
+
+SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}
+
+Format = Literal["tiff", "png", "jpeg"]
+
+MAGIC: dict[bytes, Format] = {
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0": "tiff",  # BigTIFF
+    b"MM\0+": "tiff",
+    b"\x89PNG": "png",
+    b"\xff\xd8\xff": "jpeg",
+}
+
+
+def is_image(path: Path) -> bool:
+    """Whether the name says image: a known ending, and not hidden."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
+    """Read an image as (C, H, W): uint8 or uint16 as stored, every other type as float32.
+
+    Gray, RGB and any number of channels; alpha is dropped. In a TIFF the axes named channel or sample are
+    channels and every other axis counts pages. Without `page`, pages along an axis without a name are channels.
+
+    Raises:
+        InputError: if the file is missing, is no image, is cut short, holds several planes and no `page` is
+            given, or has pixels that are not finite.
+    """
+    path = Path(path)
+    kind = _format(path)
+    if kind == "tiff":
+        image = _tiff(path, page, unnamed_are_channels=True)
+    else:
+        _only_page(path, page)
+        image = _decode(path, kind)
+    return _checked_values(_native(image), path)
+
+
+def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
+    """Read a label image as (H, W) int32, 0 is background.
+
+    Raises:
+        InputError: as for `read_image`, and if the file holds floats, colours, negative numbers, or numbers
+            over 2³¹ − 1, or is a JPEG.
+    """
+    path = Path(path)
+    kind = _format(path)
+    if kind == "jpeg":
+        raise InputError(f"{path}: JPEG changes pixel values, so it cannot hold labels: save them as PNG or TIFF")
+    if kind == "tiff":
+        labels = _tiff(path, page, unnamed_are_channels=False)
+    else:
+        _only_page(path, page)
+        labels = _png_labels(path)
+    if len(labels) != 1:
+        raise InputError(
+            f"{path}: holds {len(labels)} channels; labels must be one integer a pixel: save it as a gray image"
+        )
+    return _integers(labels[0], path)
+
+
+def page_count(path: Path | str) -> int:
+    """Number of 2D images in the file, from its header: 1 unless it is a multi-page TIFF.
+
+    Raises:
+        InputError: if the file is missing, is no image, or its header is damaged.
+    """
+    path = Path(path)
+    if _format(path) != "tiff":
+        return 1
+    from finetune.data.tiff import count_pages
+
+    try:
+        return count_pages(path)
+    except InputError:
+        raise
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _format(path: Path) -> Format:
+    """The format by the file's first bytes: names lie."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
+    for magic, kind in MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    what = "is empty" if not head else "is not a TIFF, PNG or JPEG image"
+    raise InputError(f"{path}: {what}")
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return InputError(f"{path}: cannot be read, it may be damaged or cut short ({reason[0]})")
+
+
+def _only_page(path: Path, page: int | None) -> None:
+    if page:
+        raise InputError(f"{path}: has no page {page}: it holds one image")
+
+
+# The decoders below raise whatever they like (struct.error, zlib.error, KeyError, ...) on a damaged file, hence
+# `except Exception`: to the user it is one thing.
+
+
+def _tiff(path: Path, page: int | None, unnamed_are_channels: bool) -> np.ndarray:
+    from finetune.data.tiff import read_page
+
+    try:
+        return read_page(path, page, unnamed_are_channels)
+    except InputError:
+        raise
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _decode(path: Path, kind: Format) -> np.ndarray:
+    """A PNG or JPEG as (C, H, W), alpha dropped."""
+    try:
+        array = _decode_png(path) if kind == "png" else _decode_jpeg(path)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    if array.ndim == 2:
+        return array[np.newaxis]
+    colours = {2: 1, 4: 3}.get(array.shape[2], array.shape[2])
+    return np.moveaxis(array[..., :colours], -1, 0)
+
+
+def _decode_png(path: Path) -> np.ndarray:
+    import imagecodecs  # Pillow reads 16-bit RGB as 8-bit without a word
+
+    return imagecodecs.png_decode(path.read_bytes())
+
+
+def _decode_jpeg(path: Path) -> np.ndarray:
+    from PIL import Image  # imagecodecs fills the missing part of a JPEG cut short with gray
+
+    with Image.open(path) as image:
+        return np.asarray(image if image.mode in {"L", "RGB"} else image.convert("RGB"))
+
+
+def _png_labels(path: Path) -> np.ndarray:
+    """A PNG as (C, H, W); one with a palette as its indices, which is where labelling tools put the labels."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            image = image.getchannel(0) if image.mode == "LA" else image
+            array = np.asarray(image)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    return np.atleast_3d(array).transpose(2, 0, 1)
+
+
+def _native(image: np.ndarray) -> np.ndarray:
+    if image.dtype.kind == "c":
+        raise InputError("complex pixels")
+    if image.dtype.kind == "b" or image.dtype == np.uint8:
+        dtype = np.dtype(np.uint8)
+    elif image.dtype.newbyteorder("=") == np.uint16:
+        dtype = np.dtype(np.uint16)
+    else:
+        dtype = np.dtype(np.float32)
+    return np.ascontiguousarray(image, dtype=dtype)
+
+
+def _checked_values(image: np.ndarray, path: Path) -> np.ndarray:
+    if image.dtype == np.float32 and not np.isfinite(image).all():
+        bad = int((~np.isfinite(image)).sum())
+        raise InputError(f"{path}: {bad} of {image.size} pixels are NaN or infinite: replace them and save it again")
+    return image
+
+
+def _integers(labels: np.ndarray, path: Path) -> np.ndarray:
+    if labels.dtype.kind not in "bui":
+        raise InputError(f"{path}: holds {labels.dtype} values; labels must be integers: save it as uint16")
+    if labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.int32).max):
+        raise InputError(
+            f"{path}: holds labels from {labels.min()} to {labels.max()}; they must lie between 0 (background) "
+            f"and {np.iinfo(np.int32).max}"
+        )
+    return np.ascontiguousarray(labels, dtype=np.int32)

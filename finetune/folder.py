@@ -1,0 +1,105 @@
+"""The run folder: written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from pathlib import Path
+from types import TracebackType
+
+from cards.errors import InputError
+
+
+class RunFolder:
+    """Builds `runs/<name>` as `runs/<name>.partial` beside it, and renames it when all is written.
+
+    A run that is stopped after its first checkpoint leaves the partial folder, to be resumed; one that
+    is stopped earlier leaves nothing.
+
+        with RunFolder(Path("runs/quickstart")) as work:
+            ...  # write into work
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool = False, resume: bool = False, joining: bool = False) -> None:
+        """Name the folder; nothing is written yet.
+
+        Args:
+            path: the folder to be.
+            overwrite: replace an existing one, once the new one is whole; forget an unfinished one.
+            resume: go on with an unfinished one.
+            joining: this process helps another, which made the folder and will finish it.
+        """
+        self.path = path
+        self.work = path.with_name(path.name + ".partial")
+        self.overwrite, self.resume, self.joining = overwrite, resume, joining
+
+    def check(self) -> None:
+        """Say at once what would go wrong at the end.
+
+        Raises:
+            InputError: if a run is in the way, or there is nothing to resume.
+        """
+        if self.joining:
+            return
+        if self.resume:
+            if not self.work.is_dir():
+                done = " (that run is finished)" if self.path.is_dir() else ""
+                raise InputError(f"{self.path}: there is no unfinished run to resume here{done}")
+            return
+        if self.path.exists() and not self.overwrite:
+            raise InputError(f"{self.path}: exists; choose another folder with --out, or replace it with --overwrite")
+        if self.resumable and not self.overwrite:
+            raise InputError(
+                f"{self.path}: an unfinished run is there; go on with --resume {self.path}, "
+                "or start anew with --overwrite"
+            )
+
+    def __enter__(self) -> Path:
+        """Make the partial folder, or take up the one that is there."""
+        self.check()
+        if not self.joining and not self.resume:
+            shutil.rmtree(self.work, ignore_errors=True)
+            try:
+                self.work.mkdir(parents=True)
+            except OSError as error:
+                raise InputError(f"{self.path}: cannot write here: {error.strerror}; choose another with --out") from error
+        return self.work
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Rename the folder if all went well; else keep only what can be resumed."""
+        if self.joining:
+            return
+        if error is None:
+            self._finish()
+            return
+        if not self.resumable:
+            shutil.rmtree(self.work, ignore_errors=True)
+        if _is_disk_full(error):
+            kept = f"; what was trained is kept: --resume {self.path}" if self.resumable else ""
+            raise InputError(f"{self.path}: the disk is full; free some space{kept}") from error
+
+    @property
+    def resumable(self) -> bool:
+        """Whether there is a finished epoch to go on from."""
+        return (self.work / "checkpoints" / "last.ckpt").exists()
+
+    def _finish(self) -> None:
+        old = self.path.with_name(self.path.name + ".old")
+        if self.path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            self.path.rename(old)
+        self.work.rename(self.path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    """Whether a full disk lies behind an error; torch wraps it in a RuntimeError of its own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return True
+        if isinstance(error, RuntimeError) and "PytorchStreamWriter failed" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

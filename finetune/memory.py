@@ -1,0 +1,75 @@
+"""Peak memory of a stretch of work, and an estimate of it before the work is done."""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+
+
+class PeakMemory:
+    """Measures the highest memory in use between entering and leaving.
+
+    On a GPU it is the memory torch has allocated there; on a CPU the process's peak resident memory,
+    which Linux can start anew (proc(5), clear_refs). Elsewhere `bytes` stays None: not measured.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        """Measure on this device."""
+        self.device = device
+        self.bytes: int | None = None
+
+    def __enter__(self) -> PeakMemory:
+        """Start anew."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        elif _CLEAR.exists():
+            # What earlier work freed, the allocator still holds; it must not count for this work.
+            ctypes.CDLL(None).malloc_trim(0) if sys.platform == "linux" else None
+            _CLEAR.write_text("5")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Read the peak."""
+        if self.device.type == "cuda":
+            self.bytes = torch.cuda.max_memory_allocated(self.device)
+        elif _CLEAR.exists():
+            lines = _STATUS.read_text().splitlines()
+            self.bytes = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def estimate_training_bytes(network: nn.Module, batch: tuple[int, int, int, int]) -> int:
+    """Memory that training will need, without training: weights, gradients, optimiser, activations.
+
+    Args:
+        network: not changed; a copy without data is run.
+        batch: (N, C, P, P) of a training batch.
+
+    Returns:
+        Bytes, for float32: what AdamW keeps (two numbers a trainable weight), and the output of every
+        layer once for the way forward and once for its gradient. It leaves out torch itself.
+    """
+    ghost: Any = copy.deepcopy(network).to("meta")
+    outputs = 0
+
+    def count(module: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal outputs
+        if isinstance(output, torch.Tensor):
+            outputs += output.numel()
+
+    for module in ghost.modules():
+        if not list(module.children()):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        ghost(torch.empty(batch, device="meta"))
+    total = sum(parameter.numel() for parameter in network.parameters())
+    trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    return 4 * (total + 3 * trainable + 2 * outputs)

@@ -1,0 +1,116 @@
+"""A model: network + target + normalisation. What a run trains, an export writes and `load` gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from cards.errors import InputError
+from finetune.data.images import select_channels
+from finetune.data.normalise import Normalise
+from finetune.predict import predict_maps
+from finetune.targets.base import Target
+
+
+@dataclass
+class Model:
+    """Everything that it takes to label an image.
+
+    Attributes:
+        network: (N, C, H, W) float32 -> raw output (N, K, H, W).
+        target: what the maps mean.
+        normalise: raw pixels (C, H, W) -> float32, over the whole image.
+        select: which channels of an image the network sees, as `data.channels` in a recipe.
+        channels: C.
+        divisor: heights and widths that the network takes are multiples of this, in pixels.
+        architecture: repository, name and options that build the network again.
+    """
+
+    network: nn.Module
+    target: Target
+    normalise: Normalise
+    select: str | list[int]
+    channels: int
+    divisor: int
+    architecture: dict[str, Any]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights lie."""
+        return next(self.network.parameters()).device
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        """Label an image.
+
+        Args:
+            image: (H, W), (C, H, W) or (H, W, C) of any numeric dtype.
+
+        Returns:
+            Labels (H, W) int32, 0 is background.
+
+        Raises:
+            InputError: if the image is not 2D or has other channels than the model takes.
+        """
+        return self.target.decode(self.predict_maps(self.prepare(channels_first(image, self.channels))))
+
+    def prepare(self, pixels: np.ndarray) -> torch.Tensor:
+        """Raw pixels (C, H, W) -> the tensor (C, H, W) float32 that the network sees, on its device."""
+        pixels = select_channels(pixels, self.select)
+        if len(pixels) != self.channels:
+            raise InputError(f"the image has {len(pixels)} channels; this model takes {self.channels}")
+        return torch.from_numpy(self.normalise(pixels)).to(self.device)
+
+    def predict_maps(self, image: torch.Tensor) -> np.ndarray:
+        """Prepared image (C, H, W) -> maps (K, H, W) float32. Leaves the network in evaluation mode."""
+        self.network.eval()
+        return predict_maps(self.network, self.target, image, self.divisor)
+
+    def config(self) -> dict[str, Any]:
+        """What `config.json` holds: all of the model but its weights."""
+        return {
+            "library_name": "finetune",
+            "architecture": self.architecture,
+            "target": {"name": self.target.name, "options": self.target.options()},
+            "normalise": {"name": self.normalise.name, **self.normalise.options()},
+            "select_channels": self.select,
+            "channels": self.channels,
+        }
+
+
+def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
+    """(H, W), (C, H, W) or (H, W, C) -> (C, H, W).
+
+    Raises:
+        InputError: if there are fewer than two or more than three axes.
+    """
+    image = np.asarray(image)
+    if image.ndim == 2:
+        return image[None]
+    if image.ndim != 3:
+        raise InputError(f"an image has axes (H, W), (C, H, W) or (H, W, C); this has shape {image.shape}")
+    # The channel axis is the short one; where both would do, the one the model expects.
+    last = image.shape[-1] < image.shape[0] or (image.shape[-1] == channels != image.shape[0])
+    return np.moveaxis(image, -1, 0) if last else image
+
+
+def load(source: str | Path) -> Model:
+    """Load a model that a run exported.
+
+    Args:
+        source: a run folder, its `huggingface` folder, or an id on the Hugging Face Hub, such as
+            "user/name" or "user/name@revision".
+
+    Returns:
+        The model, ready to `predict`. Its weights are read as safetensors: no code is run.
+
+    Raises:
+        InputError: if there is nothing there, or it is not a model of ours.
+    """
+    from finetune.export.huggingface import load_model
+
+    return load_model(source)

@@ -1,0 +1,74 @@
+"""A U-Net (Ronneberger, Fischer & Brox 2015, https://arxiv.org/abs/1505.04597).
+
+This file imports nothing but torch: it goes as it is into BioImage.IO packages, as their architecture.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class UNet(nn.Module):
+    """Images (N, C, H, W) -> raw maps (N, K, H, W). H and W must be multiples of 2**depth.
+
+    It differs from the paper: convolutions are padded, so that maps are as large as the image; each is
+    followed by group normalisation (Wu & He 2018, https://arxiv.org/abs/1803.08494), which treats every
+    image alone, so that the batch, and how it is split over processes, makes no difference; and
+    upsampling is nearest neighbour after a 1×1 convolution.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, width: int = 32, depth: int = 4) -> None:
+        """Build it with random weights, after He et al. 2015 (https://arxiv.org/abs/1502.01852).
+
+        Args:
+            in_channels: C.
+            out_channels: K.
+            width: channels at full resolution; they double each time that the resolution halves.
+            depth: how often the resolution halves.
+        """
+        super().__init__()
+        widths = [width * 2**level for level in range(depth + 1)]
+        self.encoder = nn.ModuleList(map(_block, [in_channels, *widths], widths))
+        self.up = nn.ModuleList(_up(2 * wide, wide) for wide in widths[-2::-1])
+        self.decoder = nn.ModuleList(_block(2 * wide, wide) for wide in widths[-2::-1])
+        self.head = nn.Conv2d(width, out_channels, kernel_size=1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, C, H, W) float -> raw maps (N, K, H, W)."""
+        features: list[torch.Tensor] = []
+        x = images
+        for block in self.encoder:
+            if features:
+                x = nn.functional.max_pool2d(x, 2)
+            x = block(x)
+            features.append(x)
+        features.pop()
+        for up, block in zip(self.up, self.decoder):  # noqa: B905 - also runs on Python 3.9
+            x = block(torch.cat([features.pop(), up(x)], dim=1))
+        return self.head(x)
+
+
+def _block(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(*_convolution(in_channels, out_channels), *_convolution(out_channels, out_channels))
+
+
+def _convolution(in_channels: int, out_channels: int) -> list[nn.Module]:
+    groups = 8 if out_channels % 8 == 0 else 1
+    return [
+        # Without bias: the normalisation brings its own.
+        nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False),
+        nn.GroupNorm(groups, out_channels),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def _up(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel_size=1), nn.Upsample(scale_factor=2, mode="nearest")
+    )

@@ -1,0 +1,140 @@
+"""A recipe resolved: images found and checked, network built, nothing trained yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from cards.errors import InputError
+from cards.record import DataFile, LabelKind, Origin, Split
+from finetune.data.augment import Augmentation
+from finetune.data.catalog import DATASETS, NamedData, locate
+from finetune.data.check import check_data
+from finetune.data.module import SegmentationData
+from finetune.data.normalise import build_normalise
+from finetune.data.pairs import Pair, assign_splits, find_pairs
+from finetune.model import Model
+from finetune.recipe import DataSection, Recipe
+from finetune.repositories import load
+from finetune.targets import build_target
+
+
+@dataclass
+class Plan:
+    """All that a run knows before it trains.
+
+    Attributes:
+        recipe: with everything that was left open filled in.
+        named: the named data set, if it is one.
+        files: what was read of every image.
+        split_by: how the split was made, in words.
+        model: the network with its starting weights, and what it takes to use it.
+        origin: where those weights come from.
+        data: batches of the images.
+        warnings: what a person should know, in words.
+    """
+
+    recipe: Recipe
+    named: NamedData | None
+    files: list[DataFile]
+    split_by: str
+    model: Model
+    origin: Origin
+    data: SegmentationData
+    warnings: list[str] = field(default_factory=list)
+
+    def count(self, split: Split) -> int:
+        """Number of images in a split."""
+        return self.data.count(split)
+
+
+def prepare(recipe: Recipe, console: Console) -> Plan:
+    """Resolve a recipe.
+
+    Raises:
+        InputError: for anything that would keep the run from its end, as far as it can be known now.
+    """
+    target = build_target(recipe.model.target, recipe.model.target_options)
+    normalise = build_normalise(recipe.data.normalise)
+    named = _named(recipe.data)
+    held: LabelKind = recipe.data.labels or (named.labels if named else "instances")
+    found, root = _find(recipe.data)
+    pairs, split_by = assign_splits(
+        found, validation=recipe.data.validation, test=recipe.data.test, seed=recipe.data.split_seed
+    )
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("reading images", total=len(pairs))
+        files, warnings = check_data(
+            pairs, held, target.labels, recipe.data.channels, root, lambda: progress.advance(task)
+        )
+    channels = _channels(recipe.data, files)
+    loaded = load(
+        recipe.model.repository,
+        recipe.model.name,
+        in_channels=channels,
+        out_channels=target.channels,
+        options=recipe.model.options,
+        checkpoint=recipe.model.checkpoint,
+        seed=recipe.training.seed,
+    )
+    recipe = _fill_in(recipe, held, loaded.learning_rate)
+    if recipe.training.patch % loaded.divisor:
+        raise InputError(
+            f"training.patch: {recipe.training.patch} is not a multiple of {loaded.divisor}, as this network needs"
+        )
+    training = recipe.training
+    data = SegmentationData(
+        pairs,
+        target,
+        normalise,
+        held=held,
+        channels=recipe.data.channels,
+        augmentation=Augmentation(**training.augmentation.model_dump()),
+        patch=training.patch,
+        batch_size=training.batch_size,
+        images_per_epoch=training.images_per_epoch,
+        workers=training.workers,
+        seed=training.seed,
+    )
+    if not data.count("validation"):
+        warnings.append("there are no validation images: the weights of the last epoch are kept, and nothing stops early")
+    if not data.count("test"):
+        warnings.append("there are no test images: accuracy is not measured")
+    model = Model(
+        loaded.network, target, normalise, recipe.data.channels, channels, loaded.divisor, loaded.architecture
+    )
+    return Plan(recipe, named, files, split_by, model, loaded.origin, data, warnings)
+
+
+def _named(section: DataSection) -> NamedData | None:
+    if section.name is None:
+        return None
+    if section.name not in DATASETS:
+        raise InputError(f"data.name: there is no data set '{section.name}'; known: {', '.join(DATASETS)}")
+    return DATASETS[section.name]
+
+
+def _find(section: DataSection) -> tuple[list[Pair], Path]:
+    """Pairs of images and masks, and the folder they lie in."""
+    if section.csv is not None:
+        return find_pairs(section.csv.parent, layout="csv", csv=section.csv), section.csv.parent
+    root = section.root if section.root is not None else locate(section.name or "")
+    return find_pairs(root, layout=section.layout), root
+
+
+def _channels(section: DataSection, files: list[DataFile]) -> int:
+    """How many channels the network sees; check_data has made sure that all images agree."""
+    if section.channels == "gray":
+        return 1
+    return len(section.channels) if isinstance(section.channels, list) else files[0].shape[0]
+
+
+def _fill_in(recipe: Recipe, held: LabelKind, default_learning_rate: float) -> Recipe:
+    """Put in what the recipe left open, so that the record tells what was done."""
+    data = recipe.data.model_copy(update={"labels": held})
+    rate = recipe.training.learning_rate or default_learning_rate
+    training = recipe.training.model_copy(update={"learning_rate": rate})
+    return recipe.model_copy(update={"data": data, "training": training})

@@ -1,0 +1,72 @@
+"""A network and one image -> maps, whatever the image's size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from finetune.targets.base import Target
+
+TILE = 1024  # pixels a side; a larger image is cut, so that memory does not grow with it
+OVERLAP = 128  # pixels seen twice between two tiles, half of them kept by each
+
+
+@torch.inference_mode()
+def predict_maps(
+    network: Callable[[torch.Tensor], torch.Tensor],
+    target: Target,
+    image: torch.Tensor,
+    divisor: int,
+    *,
+    tile: int = TILE,
+    overlap: int = OVERLAP,
+) -> np.ndarray:
+    """Predict the maps of one normalised image.
+
+    Images no larger than `tile` go through whole; larger ones in tiles that overlap, of which the
+    inner part is kept. Both are padded at the lower right to a multiple of `divisor`.
+
+    Args:
+        network: (1, C, H, W) float32 -> raw output (1, K, H, W).
+        target: turns raw output into maps.
+        image: (C, H, W) float32, on the network's device.
+        divisor: heights and widths that the network takes are multiples of this, in pixels.
+        tile: side of a tile, in pixels.
+        overlap: width that two neighbouring tiles share, in pixels.
+
+    Returns:
+        Maps (K, H, W) float32 in memory.
+    """
+    height, width = image.shape[-2:]
+    maps = np.empty((target.channels, height, width), np.float32)
+    for top, bottom in _spans(height, tile, overlap):
+        for left, right in _spans(width, tile, overlap):
+            raw = network(_pad(image[None, :, top:bottom, left:right], divisor))
+            part = target.activate(raw.float())[0, :, : bottom - top, : right - left].cpu().numpy()
+            # All but the outermost edges give up half of the overlap, where a tile lacks context.
+            skip_y, skip_x = (overlap // 2 if top else 0), (overlap // 2 if left else 0)
+            maps[:, top + skip_y : bottom, left + skip_x : right] = part[:, skip_y:, skip_x:]
+    return maps
+
+
+def _spans(length: int, tile: int, overlap: int) -> Iterator[tuple[int, int]]:
+    """Starts and ends of the tiles along one axis; the last one ends with the image."""
+    if length <= tile:
+        yield 0, length
+        return
+    step = tile - overlap
+    for start in range(0, length - overlap, step):
+        yield (max(0, min(start, length - tile)), min(start + tile, length))
+
+
+def _pad(image: torch.Tensor, divisor: int) -> torch.Tensor:
+    height, width = image.shape[-2:]
+    bottom, right = -height % divisor, -width % divisor
+    if not bottom and not right:
+        return image
+    # Mirroring needs more pixels than it adds; a tiny image repeats its edge instead.
+    mode = "reflect" if bottom < height and right < width else "replicate"
+    return F.pad(image, (0, right, 0, bottom), mode=mode)

@@ -1,0 +1,167 @@
+"""From what a run did to its record. Every figure here was measured; none is made up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cards import record
+from cards.fingerprint import environment, sha256_file
+from finetune.evaluate import Measured, timing
+from finetune.metrics.summary import paired_change, summarise
+from finetune.plan import Plan
+from finetune.training import History
+
+SCHEDULE = "linear warm-up, then cosine decay to zero"
+
+
+def build_record(
+    plan: Plan,
+    history: History,
+    before: Measured | None,
+    after: Measured | None,
+    training_peak_bytes: int | None,
+) -> record.RunRecord:
+    """Everything but the exports and the files, which are not written yet."""
+    recipe, device = plan.recipe, plan.model.device
+    warnings = [*plan.warnings, *_guards(history, before, after, plan)]
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    place = environment(gpus)
+    measured_on = torch.cuda.get_device_name(device) if device.type == "cuda" else place.cpu
+    times = timing(after, measured_on) if after else None
+    if times:
+        times.peak_memory_training_bytes = training_peak_bytes
+    return record.RunRecord(
+        name=recipe.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        finetune_version=version("finetune"),
+        recipe=without_local_paths(recipe.model_dump(mode="json")),
+        card=recipe.card,
+        model=_model(plan),
+        data=_data(plan),
+        training=_training(plan, history),
+        accuracy=_accuracy(plan, before, after),
+        timing=times,
+        environment=place,
+        warnings=warnings,
+    )
+
+
+def written_files(folder: Path) -> list[record.File]:
+    """Every file of a run folder with its hash, but the record, which holds the list."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "record.json")
+    return [
+        record.File(
+            path=path.relative_to(folder).as_posix(), sha256=sha256_file(path), bytes=path.stat().st_size
+        )
+        for path in paths
+        if "logs" not in path.relative_to(folder).parts  # loggers hold them open
+    ]
+
+
+def without_local_paths(value: Any) -> Any:
+    """The same content, with every absolute or relative path cut to its last part."""
+    if isinstance(value, dict):
+        return {key: without_local_paths(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_local_paths(inner) for inner in value]
+    is_path = isinstance(value, str) and "://" not in value and ("/" in value or "\\" in value) and " " not in value
+    return Path(value.replace("\\", "/")).name if is_path else value
+
+
+def _guards(history: History, before: Measured | None, after: Measured | None, plan: Plan) -> list[str]:
+    warnings = []
+    if history.empty_validation:
+        warnings.append(
+            "the model found nothing in any validation image: it predicts background everywhere; "
+            "train longer, or look whether data.labels and the masks say the same"
+        )
+    if before and after:
+        was, now = (sum(score.dice for score in stage.scores) / len(stage.scores) for stage in (before, after))
+        if now < was:
+            warnings.append(f"the tuned model is worse than its base model: mean Dice {now:.4f}, before {was:.4f}")
+    return warnings
+
+
+def _model(plan: Plan) -> record.Model:
+    model = plan.model
+    parameters = list(model.network.parameters())
+    config = model.config()
+    return record.Model(
+        base=plan.origin,
+        architecture=config["architecture"],
+        target=config["target"],
+        normalise=config["normalise"],
+        channels=model.channels,
+        maps=model.target.channels,
+        divisor=model.divisor,
+        parameters=sum(parameter.numel() for parameter in parameters),
+        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+    )
+
+
+def _data(plan: Plan) -> record.Data:
+    section, named = plan.recipe.data, plan.named
+    if named is None:
+        described: dict[str, Any] = {"id": "images of one's own"}
+    else:
+        described = {
+            "id": named.id,
+            "licence": named.licence,
+            "citation": list(named.citation),
+            "source": named.source,
+            "hub_id": named.hub_id,
+            "note": named.note,
+        }
+    stated = {"licence": section.licence, "citation": section.citation, "source": section.source}
+    described |= {key: value for key, value in stated.items() if value}
+    return record.Data(**described, labels=section.labels, split_by=plan.split_by, files=plan.files)
+
+
+def _training(plan: Plan, history: History) -> record.Training:
+    training = plan.recipe.training
+    images = history.steps * training.batch_size
+    seconds = history.seconds - history.validation_seconds
+    assert training.learning_rate is not None
+    return record.Training(
+        epochs_planned=training.epochs,
+        epochs=len(history.epochs),
+        best_epoch=history.best_epoch,
+        steps=history.steps,
+        images_seen=images,
+        batch_size=training.batch_size,
+        patch=training.patch,
+        optimiser="AdamW",
+        learning_rate=training.learning_rate,
+        schedule=SCHEDULE,
+        weight_decay=training.weight_decay,
+        loss=plan.model.target.loss_name,
+        augmentation=plan.data.augmentation.describe(),
+        precision=plan.recipe.compute.precision,
+        seed=training.seed,
+        seconds=history.seconds,
+        images_per_second=images / seconds if seconds > 0 else None,
+        resumed=history.resumed,
+        stopped_early=history.stopped_early,
+        history=[record.Epoch(**epoch) for epoch in history.epochs],
+    )
+
+
+def _accuracy(plan: Plan, before: Measured | None, after: Measured | None) -> record.Accuracy | None:
+    if after is None:
+        return None
+    change = None
+    if before:
+        change = paired_change(before.scores, after.scores, resamples=plan.recipe.evaluation.bootstrap)
+    return record.Accuracy(
+        images=len(after.scores),
+        dice_of="boundary" if plan.model.target.labels == "boundary" else "foreground",
+        before=summarise(before.scores) if before else None,
+        before_note=None if before else "untrained",
+        after=summarise(after.scores),
+        change=change,
+    )

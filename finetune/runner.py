@@ -1,0 +1,99 @@
+"""The main job: a recipe and images in, a trained model with its record, cards and packages out.
+
+The design calls this file run.py; but `finetune.run` is the function, and Python would put the module
+in its place as soon as anyone imported it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from cards.record import RunRecord
+from finetune.evaluate import Measured, evaluate, write_scores
+from finetune.export import export
+from finetune.folder import RunFolder
+from finetune.memory import PeakMemory
+from finetune.plan import Plan, prepare
+from finetune.recipe import Recipe, write_recipe
+from finetune.recording import build_record
+from finetune.recipes import find_recipe
+from finetune.segmenter import Segmenter
+from finetune.training import fit, is_helper_process
+
+
+def run(
+    recipe: Recipe | Path | str,
+    *,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    console: Console | None = None,
+) -> RunRecord | None:
+    """Fine-tune a model, measure it before and after, export it, and write its cards.
+
+    Args:
+        recipe: a recipe, a file, or the name of a recipe that comes with finetune.
+        out: the run folder to write; `runs/<recipe name>` if unset.
+        overwrite: replace the folder if it exists.
+        resume: go on with the unfinished run in that folder.
+        console: where progress goes; the terminal's error stream if unset.
+
+    Returns:
+        The record, as written to `record.json`. None in a process that only helps another to train.
+
+    Raises:
+        InputError: if something is wrong that the user can mend; the folder is then not there.
+    """
+    console = console or Console(stderr=True)
+    recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
+    destination = Path(out) if out else Path("runs") / recipe.name
+    helping = is_helper_process()
+    with RunFolder(destination, overwrite=overwrite, resume=resume, joining=helping) as folder:
+        plan = prepare(recipe, console)
+        _say(plan, console)
+        if not helping:
+            write_recipe(plan.recipe, folder / "recipe.yaml")
+        pretrained = plan.origin.weights == "pretrained"
+        before = _evaluate(plan, console, "before") if pretrained and not helping else None
+        segmenter = _segmenter(plan)
+        with PeakMemory(segmenter.device) as memory:
+            history = fit(segmenter, plan.data, plan.recipe, folder, console)
+        if helping:
+            return None
+        after = _evaluate(plan, console, "after")
+        record = build_record(plan, history, before, after, memory.bytes)
+        stages = {"before": record.accuracy.before, "after": record.accuracy.after} if record.accuracy else {}
+        write_scores(folder / "scores.csv", stages)
+        console.print("exporting and checking what was exported")
+        record = export(plan.model, plan.data, record, folder, plan.recipe.evaluation.check_images)
+    return record
+
+
+def _segmenter(plan: Plan) -> Segmenter:
+    training = plan.recipe.training
+    assert training.learning_rate is not None  # prepare() filled it in
+    return Segmenter(
+        plan.model.network,
+        plan.model.target,
+        divisor=plan.model.divisor,
+        learning_rate=training.learning_rate,
+        weight_decay=training.weight_decay,
+        warmup=training.warmup,
+        steps=training.epochs * plan.data.batches_per_epoch,
+    )
+
+
+def _evaluate(plan: Plan, console: Console, stage: str) -> Measured | None:
+    if not plan.count("test"):
+        return None
+    with console.status(f"measuring {stage} on {plan.count('test')} test images"):
+        return evaluate(plan.model, plan.data.samples("test"))
+
+
+def _say(plan: Plan, console: Console) -> None:
+    counts = ", ".join(f"{plan.count(split)} {split}" for split in ("train", "validation", "test"))
+    console.print(f"{plan.recipe.name}: {counts} images", highlight=False)
+    for warning in plan.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False)

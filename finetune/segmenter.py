@@ -1,0 +1,98 @@
+"""The LightningModule: network + target + optimiser, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from cards.errors import InputError
+from finetune.metrics.dice import Dice
+from finetune.predict import predict_maps
+from finetune.targets.base import Target
+
+
+class Segmenter(pl.LightningModule):
+    """Trains a network to predict a target's maps.
+
+    Batches are those of `finetune.data.module.SegmentationData`: for training `image` (N, C, P, P) and
+    `maps` (N, K, P, P); for validation one whole `image` (1, C, H, W) with its `labels` (1, H, W).
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        target: Target,
+        *,
+        divisor: int,
+        learning_rate: float,
+        weight_decay: float,
+        warmup: float,
+        steps: int,
+    ) -> None:
+        """Put a network and a target together.
+
+        Args:
+            network: images (N, C, H, W) float32 -> raw output (N, K, H, W).
+            target: what the K maps mean.
+            divisor: the network takes heights and widths that are multiples of this, in pixels.
+            learning_rate: at its highest.
+            weight_decay: AdamW's.
+            warmup: fraction of `steps` during which the learning rate rises from zero.
+            steps: optimiser steps of the whole training.
+        """
+        super().__init__()
+        self.network = network
+        self.target = target
+        self.divisor = divisor
+        self.optimiser_options = {"lr": learning_rate, "weight_decay": weight_decay}
+        self.warmup_steps = max(1, round(warmup * steps))
+        self.steps = max(steps, 1)
+        self.validation_dice = Dice()
+        self.found_something = False  # in the last validation: any foreground at all
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, C, H, W) float32 -> raw output (N, K, H, W)."""
+        return self.network(images)
+
+    def training_step(self, batch: dict[str, Any], batch_index: int) -> torch.Tensor:
+        """One step; stops the run in words if the loss is no longer a number."""
+        loss = self.target.loss(self(batch["image"]), batch["maps"])
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, step {self.global_step + 1}: "
+                f"training diverged; lower training.learning_rate (it is {self.optimiser_options['lr']:g}) "
+                "or set compute.precision=32-true"
+            )
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["image"]), sync_dist=True)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget what the last validation found."""
+        self.found_something = False
+
+    def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
+        """Dice of one whole image, read back to labels as a user would."""
+        maps = predict_maps(self, self.target, batch["image"][0], self.divisor)
+        labels = self.target.decode(maps)
+        self.found_something = self.found_something or bool(np.any(labels))
+        prediction = torch.from_numpy(labels)[None].to(batch["labels"].device)
+        self.validation_dice.update(prediction, batch["labels"])
+        self.log("validation_dice", self.validation_dice, on_step=False, on_epoch=True, batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine decay to zero (2017)."""
+        trainable = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        optimiser = torch.optim.AdamW(trainable, **self.optimiser_options)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._learning_rate_factor)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _learning_rate_factor(self, step: int) -> float:
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))

@@ -1,0 +1,44 @@
+"""Targets: how a label image becomes maps to learn, and maps a label image again. One file a target."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from cards.errors import InputError
+from finetune.names import unknown
+from finetune.targets.base import Target
+from finetune.targets.boundary import Boundary
+from finetune.targets.foreground import Foreground
+from finetune.targets.foreground_boundary import ForegroundBoundary
+
+__all__ = ["TARGETS", "Target", "build_target"]
+
+TARGETS: dict[str, type[Target]] = {
+    "foreground": Foreground,
+    "boundary": Boundary,
+    "foreground_boundary": ForegroundBoundary,
+}
+
+
+def build_target(name: str, options: dict[str, Any] | None = None) -> Target:
+    """Build a target by its name.
+
+    Args:
+        name: a key of `TARGETS`.
+        options: its keyword arguments.
+
+    Raises:
+        InputError: if there is no such target, it has no such option, or an option is impossible.
+    """
+    if name not in TARGETS:
+        raise unknown("target", name, TARGETS)
+    options = options or {}
+    known = inspect.signature(TARGETS[name]).parameters
+    for option in options:
+        if option not in known:
+            raise unknown(f"option of target '{name}'", option, known)
+    try:
+        return TARGETS[name](**options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"target '{name}': {error}") from error

@@ -1,0 +1,225 @@
+"""The Lightning trainer: loggers, checkpoints, early stopping, and taking a stopped run up again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from rich.console import Console
+
+from cards.errors import InputError
+from cards.record import Epoch
+from finetune.data.module import SegmentationData
+from finetune.recipe import ComputeSection, Recipe
+from finetune.segmenter import Segmenter
+
+MONITOR = "validation_dice"
+
+
+class History(pl.Callback):
+    """What happened, epoch by epoch; saved in every checkpoint, so that a resumed run tells the whole story."""
+
+    def __init__(self, console: Console) -> None:
+        """Start an empty history; a line an epoch goes to `console` where there is no progress bar."""
+        self.console = console
+        self.epochs: list[dict[str, Any]] = []
+        self.seconds = 0.0  # of training and validation together
+        self.validation_seconds = 0.0
+        self.steps = 0
+        self.resumed = 0
+        self.stopped_early = False
+        self.empty_validation = False
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch with the highest validation Dice, counted from 1; the earliest of equals."""
+        measured = [epoch for epoch in self.epochs if epoch["validation_dice"] is not None]
+        return max(measured, key=lambda epoch: epoch["validation_dice"])["epoch"] if measured else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        return {key: value for key, value in vars(self).items() if key != "console" and key[0] != "_"}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """From the checkpoint."""
+        vars(self).update(state_dict)
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Training begins, or goes on."""
+        self._since = time.perf_counter()
+        self.resumed += bool(self.epochs)
+
+    def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Validation is no training time."""
+        self._validation_since = time.perf_counter()
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Validation is no training time."""
+        self.validation_seconds += time.perf_counter() - self._validation_since
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Write the epoch down."""
+        assert isinstance(module, Segmenter)
+        now = time.perf_counter()
+        self.seconds += now - self._since
+        self._since = now
+        self.steps = trainer.global_step
+        validated = MONITOR in trainer.callback_metrics and _validates(trainer)
+        epoch = Epoch(
+            epoch=trainer.current_epoch + 1,
+            loss=float(trainer.callback_metrics["loss"]),
+            validation_dice=float(trainer.callback_metrics[MONITOR]) if validated else None,
+        )
+        self.epochs.append(epoch.model_dump())
+        if validated and self.best_epoch == epoch.epoch:
+            self.empty_validation = not module.found_something
+        if trainer.is_global_zero and trainer.progress_bar_callback is None:
+            dice = f", validation Dice {epoch.validation_dice:.4f}" if validated else ""
+            self.console.print(
+                f"epoch {epoch.epoch}/{trainer.max_epochs}: loss {epoch.loss:.4f}{dice} ({self.seconds:.0f} s)",
+                highlight=False,
+            )
+
+
+def fit(segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Path, console: Console) -> History:
+    """Train, and leave the best weights in the segmenter's network.
+
+    A folder that holds checkpoints is gone on with: from the last finished epoch, or, if training was
+    finished, straight to its end.
+
+    Args:
+        segmenter: what to train, from the weights it holds.
+        data: its batches.
+        recipe: the sections training and compute.
+        folder: the run folder; `checkpoints/` and `logs/` are written there.
+        console: where progress goes.
+
+    Returns:
+        What happened.
+    """
+    checkpoints = folder / "checkpoints"
+    finished = checkpoints / "finished.json"
+    history = History(console)
+    if finished.exists():
+        history.load_state_dict(json.loads(finished.read_text(encoding="utf-8")))
+    else:
+        _train(segmenter, data, recipe, folder, history)
+        if segmenter.global_rank == 0:
+            _write_whole(finished, json.dumps(history.state_dict(), indent=2))
+    best = checkpoints / "best.ckpt"
+    _load_weights(segmenter, best if best.exists() else checkpoints / "last.ckpt")
+    return history
+
+
+def is_helper_process() -> bool:
+    """Whether Lightning started this process to train along with another, which does all the rest."""
+    ranks = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+    return any(int(os.environ.get(name) or 0) > 0 for name in ranks)
+
+
+def _train(segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Path, history: History) -> None:
+    quiet_lightning()
+    training, checkpoints = recipe.training, folder / "checkpoints"
+    last = checkpoints / "last.ckpt"
+    resume = last.exists()
+    validates = data.count("validation") > 0
+    stopping = EarlyStopping(MONITOR, mode="max", patience=training.patience) if training.patience else None
+    callbacks: list[pl.Callback] = [history]
+    if training.average:
+        callbacks.append(EMAWeightAveraging(decay=training.average))
+    if stopping and validates:
+        callbacks.append(stopping)
+    if history.console.is_terminal:
+        callbacks.append(RichProgressBar())
+    # 'best' stands before 'last', so that 'last' holds what 'best' already knows.
+    if validates:
+        callbacks.append(_checkpoint(checkpoints, "best", monitor=MONITOR, mode="max"))
+    callbacks.append(_checkpoint(checkpoints, "last", save_on_train_epoch_end=True))
+    if resume and _had_stopped(last, training.patience):
+        history.load_state_dict(_callback_state(last, "History"))
+        return
+    trainer = pl.Trainer(
+        max_epochs=training.epochs,
+        gradient_clip_val=training.gradient_clip,
+        check_val_every_n_epoch=training.validate_every,
+        limit_val_batches=1.0 if validates else 0,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        logger=_loggers(folder),
+        log_every_n_steps=10,
+        use_distributed_sampler=False,  # SegmentationData shares every batch out by itself
+        enable_progress_bar=history.console.is_terminal,
+        enable_model_summary=False,
+        **trainer_options(recipe.compute),
+    )
+    segmenter.train()
+    try:
+        trainer.fit(segmenter, datamodule=data, ckpt_path=str(last) if resume else None, weights_only=True)
+    except SystemExit as stop:  # Lightning turns Ctrl-C into exit code 1; it is for us to leave in order
+        raise KeyboardInterrupt from stop
+    history.stopped_early = bool(stopping and stopping.stopped_epoch)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def trainer_options(compute: ComputeSection) -> dict[str, Any]:
+    """The section compute in Lightning's names."""
+    options = compute.model_dump()
+    options["num_nodes"] = options.pop("nodes")
+    return options
+
+
+def quiet_lightning() -> None:
+    """Keep Lightning's advice to developers from a scientist's terminal."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (".*does not have many workers.*", ".*Checkpoint directory .* exists.*", ".*LeafSpec.*"):
+        warnings.filterwarnings("ignore", message)
+
+
+def _checkpoint(folder: Path, name: str, **options: Any) -> ModelCheckpoint:
+    return ModelCheckpoint(folder, name, save_top_k=1, enable_version_counter=False, **options)
+
+
+def _loggers(folder: Path) -> list[Any]:
+    # A resumed run writes a CSV of its own: Lightning would empty the first one.
+    attempt = len(list((folder / "logs").glob("csv_*"))) + 1
+    return [
+        CSVLogger(folder, name="logs", version=f"csv_{attempt}"),
+        TensorBoardLogger(folder, name="logs", version="tensorboard"),
+    ]
+
+
+def _validates(trainer: pl.Trainer) -> bool:
+    every = trainer.check_val_every_n_epoch or 1
+    return bool(trainer.limit_val_batches) and (trainer.current_epoch + 1) % every == 0
+
+
+def _callback_state(checkpoint: Path, name: str) -> dict[str, Any]:
+    callbacks = torch.load(checkpoint, map_location="cpu", weights_only=True)["callbacks"]
+    return next((state for key, state in callbacks.items() if key.startswith(name)), {})
+
+
+def _had_stopped(checkpoint: Path, patience: int | None) -> bool:
+    """Whether early stopping had already ended the training of which this is the last checkpoint."""
+    return bool(patience) and _callback_state(checkpoint, "EarlyStopping").get("wait_count", 0) >= patience
+
+
+def _load_weights(segmenter: Segmenter, checkpoint: Path) -> None:
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    segmenter.load_state_dict(state)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,244 @@
+"""What every target must keep. A new target in TARGETS is tested here without a further line.
+
+The protocol has to carry targets with directions too (flows, rays): two small ones stand in for them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from finetune.targets import TARGETS, Target, build_target
+
+SYMMETRIES = [(rotations, flip) for rotations in range(4) for flip in (False, True)]
+
+
+class Directions:
+    """A stand-in for flows: in every pixel the unit vector (y, x) towards its instance's centre."""
+
+    name = "directions"
+    channels = 2
+    labels: Literal["instances", "boundary"] = "instances"
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        maps = np.zeros((2, *labels.shape), np.float32)
+        for instance in np.unique(labels[labels > 0]):
+            pixels = np.argwhere(labels == instance)
+            offset = pixels.mean(axis=0) - pixels
+            length = np.hypot(*offset.T)[:, None]
+            maps[:, labels == instance] = np.divide(offset, length, out=np.zeros_like(offset), where=length > 1e-6).T
+        return maps
+
+    def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        return (output - maps).square().mean(dim=(1, 2, 3)).mean()
+
+    def activate(self, output: torch.Tensor) -> torch.Tensor:
+        return output
+
+    def decode(self, maps: np.ndarray) -> np.ndarray:
+        return (np.hypot(*maps) > 0.5).astype(np.int32)
+
+    def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
+        y, x = np.rot90(maps, rotations, axes=(1, 2))
+        for _ in range(rotations):  # np.rot90 moves pixel (y, x) to (-x, y), and so it does vectors
+            y, x = -x, y
+        if flip:
+            y, x = y[:, ::-1], -x[:, ::-1]
+        return np.stack([y, x])
+
+    def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        return nearest(maps, shape)  # a direction has no length
+
+    def options(self) -> dict[str, Any]:
+        return {}
+
+    def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
+        return []
+
+
+class Distances:
+    """A stand-in for rays: the distance to the instance's edge along directions all around."""
+
+    name = "distances"
+    labels: Literal["instances", "boundary"] = "instances"
+
+    def __init__(self, rays: int = 8) -> None:
+        self.rays = self.channels = rays
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        padded = np.pad(labels, 1)
+        maps = np.zeros((self.rays, *labels.shape), np.float32)
+        for ray in range(self.rays):
+            angle = 2 * np.pi * ray / self.rays
+            step = np.array([round(np.sin(angle)), round(np.cos(angle))])
+            for start in np.argwhere(padded > 0):
+                end = start.copy()
+                while padded[tuple(end)] == padded[tuple(start)]:
+                    end += step
+                maps[ray, start[0] - 1, start[1] - 1] = np.hypot(*(end - start))
+        return maps
+
+    def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        return (output - maps).abs().mean(dim=(1, 2, 3)).mean()
+
+    def activate(self, output: torch.Tensor) -> torch.Tensor:
+        return output.relu()
+
+    def decode(self, maps: np.ndarray) -> np.ndarray:
+        return (maps.min(axis=0) > 0.5).astype(np.int32)
+
+    def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
+        maps = np.rot90(maps, rotations, axes=(1, 2))
+        maps = np.roll(maps, -rotations * self.rays // 4, axis=0)
+        if flip:  # an angle a becomes 180° - a
+            maps = maps[(self.rays // 2 - np.arange(self.rays)) % self.rays, :, ::-1]
+        return maps
+
+    def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        return nearest(maps, shape) * np.float32(shape[0] / maps.shape[1])
+
+    def options(self) -> dict[str, Any]:
+        return {"rays": self.rays}
+
+    def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
+        return []
+
+
+MAKERS: dict[str, Callable[..., Target]] = {**TARGETS, "directions": Directions, "distances": Distances}
+
+
+@pytest.fixture(params=MAKERS)
+def target(request: pytest.FixtureRequest) -> Target:
+    return MAKERS[request.param]()
+
+
+def nearest(array: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    height, width = array.shape[-2:]
+    rows, columns = np.arange(shape[0]) * height // shape[0], np.arange(shape[1]) * width // shape[1]
+    return array[..., rows[:, None], columns]
+
+
+def lopsided() -> np.ndarray:
+    """Labels (24, 36) without any symmetry: instances that touch each other and the image's edge."""
+    labels = np.zeros((24, 36), np.int32)
+    labels[0:9, 3:12] = 4
+    labels[9:15, 5:16] = 2
+    labels[5:18, 20:24] = 7
+    labels[5:9, 24:32] = 7
+    labels[20:24, 30:36] = 1
+    return labels
+
+
+def as_the_target_wants(target: Target, labels: np.ndarray) -> np.ndarray:
+    return labels if target.labels == "instances" else (labels > 0).astype(np.int32)
+
+
+def assert_orients_exactly(target: Target, labels: np.ndarray, rotations: int, flip: bool) -> None:
+    """Turning and mirroring maps is the same as encoding turned and mirrored labels."""
+    turned = np.rot90(labels, rotations)
+    turned = turned[:, ::-1] if flip else turned
+    expected = target.encode(turned)
+    oriented = target.orient(target.encode(labels), rotations, flip)
+    # Vectors are computed anew in the turned image, so they may differ in the last digit.
+    np.testing.assert_allclose(oriented, expected, rtol=0, atol=1e-6)
+    torch.from_numpy(np.ascontiguousarray(oriented))
+
+
+@pytest.mark.parametrize(("rotations", "flip"), SYMMETRIES)
+def test_orienting_maps_is_encoding_oriented_labels(target: Target, rotations: int, flip: bool) -> None:
+    assert_orients_exactly(target, as_the_target_wants(target, lopsided()), rotations, flip)
+
+
+def test_a_target_that_forgets_its_directions_is_found_out() -> None:
+    class Forgetful(Directions):
+        def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
+            maps = np.rot90(maps, rotations, axes=(1, 2))
+            return maps[..., ::-1] if flip else maps
+
+    for rotations, flip in SYMMETRIES[1:]:
+        with pytest.raises(AssertionError):
+            assert_orients_exactly(Forgetful(), lopsided(), rotations, flip)
+
+
+def test_has_every_member_with_the_protocol_s_arguments(target: Target) -> None:
+    assert isinstance(target, Target)
+    for name, method in inspect.getmembers(Target, inspect.isfunction):
+        if not name.startswith("_"):
+            expected = list(inspect.signature(method).parameters)[1:]
+            assert list(inspect.signature(getattr(target, name)).parameters) == expected, name
+
+
+def test_maps_and_labels_have_the_promised_form(target: Target) -> None:
+    labels = as_the_target_wants(target, lopsided())
+    maps = target.encode(labels)
+    assert maps.shape == (target.channels, *labels.shape)
+    assert maps.dtype == np.float32
+    decoded = target.decode(maps)
+    assert decoded.shape == labels.shape
+    assert decoded.dtype == np.int32
+    for dtype in (np.uint8, np.uint16, np.int64):
+        np.testing.assert_array_equal(target.encode(labels.astype(dtype)), maps)
+
+
+def test_an_empty_image_stays_empty(target: Target) -> None:
+    maps = target.encode(np.zeros((16, 20), np.int32))
+    assert not maps.any()
+    assert not target.decode(maps).any()
+
+
+def test_labels_are_left_as_they_are(target: Target) -> None:
+    labels = as_the_target_wants(target, lopsided())
+    before = labels.copy()
+    maps = target.encode(labels)
+    kept = maps.copy()
+    target.decode(maps)
+    target.orient(maps, 1, True)
+    target.rescale(maps, (12, 18))
+    np.testing.assert_array_equal(labels, before)
+    np.testing.assert_array_equal(maps, kept)
+
+
+def test_loss_is_the_mean_over_images_of_each_one_s(target: Target) -> None:
+    labels = as_the_target_wants(target, lopsided())
+    maps = torch.from_numpy(np.stack([target.encode(labels), target.encode(np.zeros_like(labels))]))
+    output = torch.randn(maps.shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    loss = target.loss(output, maps)
+    assert loss.shape == ()
+    each = [target.loss(output[[i]], maps[[i]]) for i in range(2)]
+    torch.testing.assert_close(loss, (each[0] + each[1]) / 2)
+    loss.backward()
+    assert output.grad is not None
+    assert torch.isfinite(output.grad).all()
+    assert output.grad.any()
+
+
+def test_activating_keeps_the_shape(target: Target) -> None:
+    output = torch.randn(2, target.channels, 6, 8)
+    assert target.activate(output).shape == output.shape
+
+
+def test_is_built_again_from_its_name_and_options(target: Target) -> None:
+    again = MAKERS[target.name](**target.options())
+    assert again.options() == target.options()
+    assert again.channels == target.channels
+
+
+def test_twice_the_size_is_the_maps_of_twice_the_size(target: Target) -> None:
+    labels = as_the_target_wants(target, lopsided())
+    rescaled = target.rescale(target.encode(labels), (48, 72))
+    expected = target.encode(nearest(labels, (48, 72)))
+    assert rescaled.shape == expected.shape
+    assert rescaled.dtype == np.float32
+    # Edges move by up to a pixel; away from them the two agree.
+    difference = np.abs(rescaled - expected)
+    assert np.median(difference) < 0.05 * expected.max()
+    assert difference.mean() < 0.05 * expected.max()
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_stands_under_its_own_name(name: str) -> None:
+    assert build_target(name).name == name
