@@ -1,27 +1,16 @@
-"""What the templates say that is not a single field of the record: rows, sentences, sums.
+"""The sentences of a card that are not a single field of the record.
 
 Every sentence follows from figures of the record. None is an opinion, and none is added by hand.
 """
 
 from __future__ import annotations
 
-from typing import get_args
+from dataclasses import dataclass
 
 from cards import words
-from cards.record import Accuracy, DataFile, RunRecord, Split, Stage, Summary
+from cards.markdown import Markdown
+from cards.record import DataFile, RunRecord
 from cards.sources import is_bibtex
-
-METRICS = {
-    "dice": ("Dice", "2 TP / (2 TP + FP + FN) of the pixels"),
-    "ap50": ("AP50", "TP / (TP + FP + FN) of the objects that overlap by an IoU of 0.5 or more"),
-    "ap75": ("AP75", "the same at an IoU of 0.75"),
-    "ap90": ("AP90", "the same at an IoU of 0.9"),
-    "pq": ("PQ", "panoptic quality: mean IoU of the objects found × their F1 score at an IoU of 0.5"),
-}
-HEADLINE = ("dice", "ap50", "pq")
-
-WEIGHTS = (".safetensors", ".zip", ".pt", ".pth", ".onnx", ".ckpt")
-
 
 def before_in_words(record: RunRecord) -> str | None:
     """What stands in place of figures from before the run; None where there are such figures."""
@@ -33,65 +22,15 @@ def before_in_words(record: RunRecord) -> str | None:
     return record.accuracy.before_note or ("untrained" if random else words.NOT_MEASURED)
 
 
-def spread(summary: Summary | None) -> str:
-    """Mean ± standard deviation."""
-    return words.NOT_MEASURED if summary is None else f"{summary.mean:.4f} ± {summary.std:.4f}"
-
-
-def accuracy_rows(record: RunRecord) -> list[dict[str, str]]:
-    """A row a metric: its name, its meaning, and mean ± std and median before and after."""
-    accuracy, gap = record.accuracy, before_in_words(record)
-    return [
-        {"name": name, "meaning": meaning}
-        | {f"before_{key}": gap or text for key, text in _figures(accuracy and accuracy.before, metric).items()}
-        | {f"after_{key}": text for key, text in _figures(accuracy and accuracy.after, metric).items()}
-        | {"headline": "yes" if metric in HEADLINE else ""}
-        for metric, (name, meaning) in METRICS.items()
-    ]
-
-
-def _figures(stage: Stage | None, metric: str) -> dict[str, str]:
-    summary = stage.summary.get(metric) if stage else None
-    return {"spread": spread(summary), "median": words.score(summary.median if summary else None)}
-
-
-def change(accuracy: Accuracy) -> str | None:
+def change(record: RunRecord) -> str:
     """The paired change of Dice with its interval, in words."""
-    if (found := accuracy.change) is None:
-        return None
+    if record.accuracy is None or (found := record.accuracy.change) is None:
+        return before_in_words(record) or words.NOT_MEASURED
     return (
         f"{words.signed(found.mean)} ({found.confidence:.0%} interval {words.signed(found.low)} to "
-        f"{words.signed(found.high)}; paired over {words.counted(accuracy.images, 'image')}, "
+        f"{words.signed(found.high)}, paired over {words.counted(record.accuracy.images, 'image')}, "
         f"{words.counted(found.resamples, 'bootstrap resample')})"
     )
-
-
-def worst_rows(record: RunRecord) -> list[dict[str, str]]:
-    """The images with the lowest Dice after the run, worst first."""
-    if record.accuracy is None:
-        return []
-    gap, before = before_in_words(record), record.accuracy.before
-    known = {score.image: score.dice for score in before.scores} if before else {}
-    after = {score.image: score for score in record.accuracy.after.scores}
-    return [
-        {
-            "image": name,
-            "before": gap or words.score(known.get(name)),
-            "after": words.score(after[name].dice if name in after else None),
-            "pq": words.score(after[name].pq if name in after else None),
-        }
-        for name in record.accuracy.after.worst
-    ]
-
-
-def split_rows(record: RunRecord) -> list[dict[str, str]]:
-    """A row a split: images, instances and image sizes."""
-    rows = []
-    for split in get_args(Split):
-        files = [file for file in record.data.files if file.split == split]
-        instances = words.count(sum(file.instances for file in files))
-        rows.append({"split": split, "images": words.count(len(files)), "instances": instances, "size": sizes(files)})
-    return rows
 
 
 def sizes(files: list[DataFile]) -> str:
@@ -113,6 +52,13 @@ def timed_on(record: RunRecord) -> str:
     if (timing := record.timing) is None:
         return words.NOT_MEASURED
     return timing.device + (f", {words.counted(timing.threads, 'thread')}" if timing.threads else "")
+
+
+def time_per_image(record: RunRecord) -> str:
+    """The median time of one image, with the hardware."""
+    if record.timing is None:
+        return words.NOT_MEASURED
+    return f"{words.duration(record.timing.median_seconds)} (median) on {timed_on(record)}"
 
 
 def trained_on(record: RunRecord) -> str:
@@ -138,6 +84,11 @@ def objects(record: RunRecord) -> str:
     if record.model.target.get("name") == "boundary":
         return "boundaries"
     return "instances" if record.data.labels == "instances" else "foreground"
+
+
+def image_axes(record: RunRecord) -> Markdown:
+    """The axes of an image, for a comment in example code."""
+    return Markdown("(height, width)" if record.model.channels == 1 else "(channels, height, width)")
 
 
 def limits(record: RunRecord) -> list[str]:
@@ -177,15 +128,22 @@ def _limits_of_accuracy(record: RunRecord) -> list[str]:
     return found
 
 
-def citations(record: RunRecord) -> list[dict[str, str]]:
-    """What to cite, each with what it is for, once; `form` is `bibtex` or `text`."""
+@dataclass(frozen=True)
+class Citation:
+    """One thing to cite."""
+
+    what: str
+    text: str
+    bibtex: bool
+
+
+def citations(record: RunRecord) -> list[Citation]:
+    """What to cite and for what, each once."""
     found: dict[str, str] = {}
     for what, texts in (("Data", record.data.citation), ("Base model", record.model.base.citation)):
         for text in filter(str.strip, texts):
             found.setdefault(text.strip(), what)
-    return [
-        {"what": what, "text": text, "form": "bibtex" if is_bibtex(text) else "text"} for text, what in found.items()
-    ]
+    return [Citation(what, text, is_bibtex(text)) for text, what in found.items()]
 
 
 def task(record: RunRecord) -> str:

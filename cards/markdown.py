@@ -12,7 +12,7 @@ import functools
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -103,6 +103,14 @@ def call(part: Mapping[str, Any]) -> Markdown:
     return code(f"{part.get('name', words.NOT_STATED)}({arguments})" if arguments else str(part.get("name")))
 
 
+def table(rows: Sequence[Sequence[str]], align: str = "") -> Markdown:
+    """A table whose first row is its header; `align` has a letter a column, l or r."""
+    rules = {"l": ":--", "r": "--:"}
+    align = align or "l" * len(rows[0])
+    head, *body = ["| " + " | ".join(safe(cell) for cell in row) + " |" for row in rows]
+    return Markdown("\n".join([head, "|" + "|".join(rules[letter] for letter in align) + "|", *body]))
+
+
 def safe(value: Any) -> str:
     """What a template prints for an expression.
 
@@ -121,7 +129,7 @@ def safe(value: Any) -> str:
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """The templates, with every filter of this module and every wording of `words`."""
+    """The templates, with the filters of this module and wordings of `words`."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("cards"),
         undefined=jinja2.StrictUndefined,
@@ -131,10 +139,9 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=False,
         autoescape=False,  # escapes for HTML; `safe` escapes for Markdown
     )
-    filters = (linked, paragraphs, code, fenced, literal, call)
-    wordings = (words.stated, words.count, words.counted, words.score, words.signed, words.number)
-    units = (words.duration, words.memory, words.file_size, words.short, words.listing)
-    made.filters.update({function.__name__: function for function in (*filters, *wordings, *units)})
+    filters = (linked, paragraphs, code, fenced, literal, call, table)
+    wordings = (words.stated, words.counted, words.duration)
+    made.filters.update({function.__name__: function for function in (*filters, *wordings)})
     return made
 
 

@@ -74,6 +74,6 @@ def short(digest: str) -> str:
     return digest[:12]
 
 
-def listing(items: list[str]) -> str:
-    """a, b and c."""
-    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1] if items else ""]))
+def speed(images_per_second: float | None) -> str:
+    """Images per second of training."""
+    return NOT_MEASURED if images_per_second is None else f"{images_per_second:.3g} images per second"

@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from cards.errors import InputError
 from cards.record import Card, LabelKind
+from finetune.sanity import problems
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -123,6 +124,7 @@ class ComputeSection(Section):
 class Recipe(Section):
     """A whole recipe."""
 
+    takes: str = Field("not measured", description="how long it took, on what")
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
     model: ModelSection
     data: DataSection
@@ -144,14 +146,21 @@ def read_recipe(path: Path | str, overrides: list[str] | tuple[str, ...] = ()) -
     content = _read_yaml(path)
     content.setdefault("name", path.stem)
     overridden = [_override(content, override) for override in overrides]
+    found: dict[str, str] = {}  # one line a key: a union complains once for each of its types
     try:
-        return Recipe.model_validate(content)
+        recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        problems: dict[str, str] = {}  # one line a key: a union complains once for each of its types
         for problem in error.errors():
-            where, what = _in_words(problem, path, content, overridden)
-            problems.setdefault(where, f"{where}: {what}")
-        raise InputError("\n".join(problems.values())) from error
+            keys = _keys(problem["loc"], content, missing=problem["type"] == "missing")
+            where = _where(keys, path, content, overridden)
+            found.setdefault(where, f"{where}: {_in_words(problem, keys)}")
+        raise InputError("\n".join(found.values())) from error
+    for key, what in problems(recipe):
+        where = _where(key.split("."), path, content, overridden)
+        found.setdefault(where, f"{where}: {what}")
+    if found:
+        raise InputError("\n".join(found.values()))
+    return recipe
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
@@ -195,24 +204,25 @@ def _override(content: CommentedMap, override: str) -> str:
     return key.strip()
 
 
-def _in_words(problem: Any, path: Path, content: CommentedMap, overridden: list[str]) -> tuple[str, str]:
-    """Where the problem is, and what it is."""
-    # A list or union adds indices and type names behind the key; the key itself ends before them.
-    keys = _keys(problem["loc"], content, missing=problem["type"] == "missing")
+def _where(keys: list[str], path: Path, content: CommentedMap, overridden: list[str]) -> str:
     dotted = ".".join(keys)
     given = any(dotted == key or dotted.startswith(key + ".") for key in overridden)
-    where = f"override {dotted}" if given else f"{path}:{_line(content, keys)}: {dotted}"
+    return f"override {dotted}" if given else f"{path}:{_line(content, keys)}: {dotted or 'recipe'}"
+
+
+def _in_words(problem: Any, keys: list[str]) -> str:
     if problem["type"] == "extra_forbidden":
-        return where, f"unknown key{_nearest(keys)}"
+        return f"unknown key{_nearest(keys)}"
     if problem["type"] == "missing":
-        return where, "missing; it is needed"
+        return "missing; it is needed"
     message = problem["msg"].removeprefix("Value error, ")
-    given_value = problem["input"]
-    shown = "" if isinstance(given_value, dict) else f" (it is {given_value!r})"
-    return where, f"{message[0].lower()}{message[1:]}{shown}"
+    given = problem["input"]
+    shown = "" if isinstance(given, dict) else f" (it is {given!r})"
+    return f"{message[0].lower()}{message[1:]}{shown}"
 
 
 def _keys(loc: tuple[Any, ...], content: Any, missing: bool) -> list[str]:
+    # A list or union adds indices and type names behind the key; the key itself ends before them.
     keys: list[str] = []
     for part in loc:
         if isinstance(content, dict) and part in content:

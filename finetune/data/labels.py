@@ -20,7 +20,7 @@ def convert(labels: np.ndarray, held: LabelKind, wanted: Literal["instances", "b
 
     Instances are taken from a foreground as its connected components, and from a boundary as the connected
     components of what it leaves open: by 4 neighbours, so that a diagonal line one pixel wide still separates. The
-    boundary of instances is their outermost pixels, two pixels wide where two of them touch.
+    boundary of instances is `finetune.targets.maps.inner_boundary`: two pixels wide where two of them touch.
     """
     if held == "boundary":
         return (labels > 0).astype(np.int32) if wanted == "boundary" else _components(labels == 0)
@@ -33,6 +33,6 @@ def _components(mask: np.ndarray) -> np.ndarray:
 
 
 def _outline(instances: np.ndarray) -> np.ndarray:
-    from skimage.segmentation import find_boundaries
+    from finetune.targets.maps import inner_boundary
 
-    return find_boundaries(instances, connectivity=1, mode="inner").astype(np.int32)
+    return inner_boundary(instances).astype(np.int32)
