@@ -12,6 +12,7 @@ from cards.markdown import Markdown
 from cards.record import DataFile, RunRecord
 from cards.sources import is_bibtex
 
+
 def before_in_words(record: RunRecord) -> str | None:
     """What stands in place of figures from before the run; None where there are such figures."""
     if record.accuracy is None:
@@ -27,7 +28,7 @@ def change(record: RunRecord) -> str:
     if record.accuracy is None or (found := record.accuracy.change) is None:
         return before_in_words(record) or words.NOT_MEASURED
     return (
-        f"{words.signed(found.mean)} ({found.confidence:.0%} interval {words.signed(found.low)} to "
+        f"{words.signed(found.mean)} ({100 * found.confidence:g} % interval {words.signed(found.low)} to "
         f"{words.signed(found.high)}, paired over {words.counted(record.accuracy.images, 'image')}, "
         f"{words.counted(found.resamples, 'bootstrap resample')})"
     )
@@ -62,21 +63,31 @@ def time_per_image(record: RunRecord) -> str:
 
 
 def trained_on(record: RunRecord) -> str:
-    """The hardware the network was trained on: the graphics cards, else the processor."""
-    environment = record.environment
-    return ", ".join(environment.gpus) or f"{environment.cpu}, {words.counted(environment.cores, 'core')}"
+    """The hardware that trained the network. A graphics card in the machine need not be the one that did."""
+    if record.training.device:
+        return record.training.device
+    if record.environment.gpus:
+        return f"hardware {words.NOT_STATED}"
+    return f"{record.environment.cpu}, {words.counted(record.environment.cores, 'core')}"
 
 
 def what_it_is(record: RunRecord) -> str:
     """The model in two sentences."""
-    base, data = record.model.base, record.data
-    name = str(record.model.architecture.get("name", base.id))
-    start = "from random weights" if base.weights == "random" else f"from the weights of {base.id} ({base.repository})"
+    base, model = record.model.base, record.model
+    name = model.architecture.get("name", base.id)
+    start = "random weights" if base.weights == "random" else f"the weights of {base.id} ({base.repository})"
+    seen = words.counted(record.data.count("train"), "image")
     return (
-        f"The network {name} with {words.counted(record.model.parameters, 'parameter')}, "
-        f"{words.count(record.model.trainable)} of them trained, starting {start}, on "
-        f"{words.counted(data.count('train'), 'image')} of {data.id}. It segments {objects(record)}."
+        f"A {name} network of {words.counted(model.parameters, 'parameter')} ({trainable(record)} trained) "
+        f"that started from {start} and learned from {seen} of {record.data.id}. "
+        f"It segments {objects(record)}."
     )
+
+
+def trainable(record: RunRecord) -> str:
+    """How many of the parameters were trained."""
+    model = record.model
+    return "all" if model.trainable == model.parameters else words.count(model.trainable)
 
 
 def objects(record: RunRecord) -> str:
@@ -106,8 +117,10 @@ def _limits_of_data(record: RunRecord) -> list[str]:
         f"It takes 2D images with {words.counted(record.model.channels, 'channel')}.",
     ]
     if largest:
-        size = f"{largest[-2]} × {largest[-1]} pixels"
-        found.append(f"The largest image it was trained or tested on has {size}; much larger ones were not tried.")
+        found.append(
+            f"The largest image it was trained or tested on has {largest[-2]} × {largest[-1]} pixels; "
+            "much larger ones were not tried."
+        )
     return found
 
 
@@ -117,7 +130,7 @@ def _limits_of_accuracy(record: RunRecord) -> list[str]:
         return ["Its accuracy was not measured: there were no test images."]
     found = []
     if accuracy.split != "test":
-        found.append(f"Its accuracy was measured on the {accuracy.split} images: none were held back for a test.")
+        found.append(f"Its accuracy is that of the {accuracy.split} images: none were held back for a test.")
     if accuracy.change and accuracy.change.low <= 0 <= accuracy.change.high:
         found.append("The change of Dice cannot be told from none: its interval holds 0.")
     found += [

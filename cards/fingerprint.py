@@ -48,11 +48,11 @@ def sha256_file(path: Path | str) -> str:
 
 
 def sha256_pixels(array: np.ndarray) -> str:
-    """SHA-256 of an array's values, as 64 hexadecimal digits; the same however they were stored.
+    r"""SHA-256 of an array's values, as 64 hexadecimal digits; the same however they were stored.
 
-    Canonical form: the text `int32:H,W\\n` (the kind, a colon, the shape joined by commas, a newline; ASCII),
-    then the values in C order, little-endian. Booleans and integers count as int32, floats as float32, so that
-    an image saved again with another compression, byte order or integer width keeps its hash.
+    Canonical form: the text `int32:H,W\n` (the kind, a colon, the shape joined by commas, a newline; ASCII),
+    then the values in C order, little-endian. Booleans and integers count as int32, floats as float32, so
+    that an image saved again with another compression, byte order or integer width keeps its hash.
 
     Raises:
         ValueError: if an integer does not fit int32, or the array holds neither integers nor floats.
@@ -126,7 +126,7 @@ def _memory() -> int | None:
 
 
 def _git() -> tuple[str | None, bool | None]:
-    """Commit of the source checkout and whether it was changed since; (None, None) for an installed package."""
+    """Commit of the source checkout and whether it was changed since; None for an installed package."""
     root = Path(__file__).resolve().parent.parent
     # An installed package may lie in an environment inside somebody else's repository: that one is not ours.
     if not (root / ".git").exists():

@@ -30,7 +30,7 @@ class Markdown(str):
 # Underscores inside a word need none, which keeps file names readable in the raw text.
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 _OPENING = re.compile(r"^(?:#{1,6}(?=\s|$)|[-+=](?=[-=\s]|$)|\d{1,9}(?=[.)](?:\s|$)))")
-_URL = re.compile(r"https?://[^\s<>|\"`\\]*[^\s<>|\"`\\.,;:!?'()\[\]]")
+_URL = re.compile(r"https?://[^\s<>|\"`\\]*[^\s<>|\"`\\.,;:!?*'()\[\]]")
 
 
 def plain(text: str) -> str:
@@ -46,7 +46,7 @@ def escape(text: str) -> Markdown:
 
 
 def _escape_opening(match: re.Match[str]) -> str:
-    """Keep a line from starting a heading or a list: `# a` -> `\\# a`, `3. a` -> `3\\. a`."""
+    r"""Keep a line from starting a heading or a list: `# a` -> `\# a`, `3. a` -> `3\. a`."""
     opening = match.group()
     return opening + "\\" if opening.isdigit() else "\\" + opening
 
@@ -99,8 +99,9 @@ def call(part: Mapping[str, Any]) -> Markdown:
     """A network, target or normalisation with its options, as code: `unet(depth=4)`."""
     options = {key: value for key, value in part.items() if key not in ("name", "options", "repository")}
     options.update(part.get("options") or {})
-    arguments = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in options.items())
-    return code(f"{part.get('name', words.NOT_STATED)}({arguments})" if arguments else str(part.get("name")))
+    arguments = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in sorted(options.items())]
+    name = str(part.get("name", words.NOT_STATED))
+    return code(f"{name}({', '.join(arguments)})" if arguments else name)
 
 
 def table(rows: Sequence[Sequence[str]], align: str = "") -> Markdown:
@@ -136,7 +137,7 @@ def environment() -> jinja2.Environment:
         finalize=safe,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=False,
+        keep_trailing_newline=True,  # an included part ends its own last line
         autoescape=False,  # escapes for HTML; `safe` escapes for Markdown
     )
     filters = (linked, paragraphs, code, fenced, literal, call, table)

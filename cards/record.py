@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError
 
 from cards.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 Split = Literal["train", "validation", "test"]
 LabelKind = Literal["instances", "foreground", "boundary"]
@@ -30,9 +30,11 @@ def _relative(path: str) -> str:
 
 
 def _url(source: str) -> str:
-    """Refuse a source that is not on the web."""
-    if not source.startswith(("https://", "http://")):
-        raise ValueError(f"{source!r} must be a URL that starts with https:// or http://")
+    """Refuse a source that is not on the web; keep it as it was written."""
+    try:
+        TypeAdapter(HttpUrl).validate_python(source)
+    except ValidationError as error:
+        raise ValueError(f"{source!r} must be a URL that starts with https:// or http://") from error
     return source
 
 
@@ -148,6 +150,7 @@ class Training(Part):
     precision: str
     seed: int
     seconds: float
+    device: str | None = Field(None, description="the hardware that trained, by name")
     images_per_second: float | None = None
     resumed: int = Field(0, description="how often the run was taken up again after a stop")
     stopped_early: bool = False
@@ -268,7 +271,7 @@ class Card(Part):
 class RunRecord(Part):
     """The single source of truth of a run."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     name: str
     created: str = Field(description="ISO 8601, UTC")
     finetune_version: str
@@ -288,6 +291,10 @@ class RunRecord(Part):
         """Canonical JSON: sorted keys, two spaces, UTF-8, a newline at the end."""
         content = self.model_dump(mode="json")
         return json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def digest(self) -> str:
+        """SHA-256 of the record as it is written."""
+        return hashlib.sha256(self.dumps().encode()).hexdigest()
 
     @classmethod
     def read(cls, path: Path | str) -> RunRecord:

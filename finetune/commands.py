@@ -91,10 +91,10 @@ def predict_images(model_source: str, images: Path, out: Path) -> None:
     """Label images and write one TIFF an image, of the same name."""
     import tifffile
 
-    from finetune.data.images import IMAGE_SUFFIXES, read_image
+    from finetune.data.images import is_image, read_image
     from finetune.model import load
 
-    found = [images] if images.is_file() else sorted(p for p in images.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    found = [images] if images.is_file() else sorted(filter(is_image, images.glob("*")))
     if not found:
         raise InputError(f"{images}: no images here")
     model = load(model_source)

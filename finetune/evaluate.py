@@ -53,7 +53,7 @@ def evaluate(model: Model, samples: Iterable[Sample]) -> Measured:
     with PeakMemory(model.device) as memory:
         for index, sample in enumerate(samples):
             if index == 0:
-                model.predict(sample.pixels)
+                model.target.decode(model.predict_maps(model.prepare(sample.pixels)))
             start = time.perf_counter()
             maps = model.predict_maps(model.prepare(sample.pixels))
             middle = time.perf_counter()

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from cards.errors import InputError
-from finetune.data.images import select_channels
+from finetune.data.channels import Channels, select_channels
 from finetune.data.normalise import Normalise
 from finetune.predict import predict_maps
 from finetune.targets.base import Target
@@ -34,7 +34,7 @@ class Model:
     network: nn.Module
     target: Target
     normalise: Normalise
-    select: str | list[int]
+    select: Channels
     channels: int
     divisor: int
     architecture: dict[str, Any]
@@ -59,7 +59,11 @@ class Model:
         return self.target.decode(self.predict_maps(self.prepare(channels_first(image, self.channels))))
 
     def prepare(self, pixels: np.ndarray) -> torch.Tensor:
-        """Raw pixels (C, H, W) -> the tensor (C, H, W) float32 that the network sees, on its device."""
+        """Raw pixels (any channels, H, W) -> the tensor (C, H, W) float32 that the network sees, on its device.
+
+        Raises:
+            InputError: if there are other channels than the model takes.
+        """
         pixels = select_channels(pixels, self.select)
         if len(pixels) != self.channels:
             raise InputError(f"the image has {len(pixels)} channels; this model takes {self.channels}")

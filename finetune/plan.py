@@ -11,11 +11,12 @@ from rich.progress import Progress
 from cards.errors import InputError
 from cards.record import DataFile, LabelKind, Origin, Split
 from finetune.data.augment import Augmentation
-from finetune.data.catalog import DATASETS, NamedData, locate
+from finetune.data.catalog import NamedData, fetch, is_published, named
 from finetune.data.check import check_data
 from finetune.data.module import SegmentationData
 from finetune.data.normalise import build_normalise
-from finetune.data.pairs import Pair, assign_splits, find_pairs
+from finetune.data.pairs import Pair, find_pairs
+from finetune.data.splits import assign_splits
 from finetune.model import Model
 from finetune.recipe import DataSection, Recipe
 from finetune.repositories import load
@@ -48,7 +49,7 @@ class Plan:
 
     def count(self, split: Split) -> int:
         """Number of images in a split."""
-        return self.data.count(split)
+        return len(self.data.of(split))
 
 
 def prepare(recipe: Recipe, console: Console) -> Plan:
@@ -59,17 +60,24 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
     """
     target = build_target(recipe.model.target, recipe.model.target_options)
     normalise = build_normalise(recipe.data.normalise)
-    named = _named(recipe.data)
-    held: LabelKind = recipe.data.labels or (named.labels if named else "instances")
-    found, root = _find(recipe.data)
+    known = named(recipe.data.name) if recipe.data.name is not None else None
+    held: LabelKind = recipe.data.labels or (known.labels if known else "instances")
+    found, root = _find(recipe.data, known)
     pairs, split_by = assign_splits(
         found, validation=recipe.data.validation, test=recipe.data.test, seed=recipe.data.split_seed
     )
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("reading images", total=len(pairs))
         files, warnings = check_data(
-            pairs, held, target.labels, recipe.data.channels, root, lambda: progress.advance(task)
+            pairs,
+            held,
+            target.labels,
+            recipe.data.channels,
+            root,
+            lambda done, _: progress.update(task, completed=done),
         )
+    if known and is_published(known, files) is False:
+        warnings.append(f"these are not, pixel for pixel, the images known as {known.id}")
     channels = _channels(recipe.data, files)
     loaded = load(
         recipe.model.repository,
@@ -99,29 +107,24 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         workers=training.workers,
         seed=training.seed,
     )
-    if not data.count("validation"):
+    if not data.of("validation"):
         warnings.append("there are no validation images: the weights of the last epoch are kept, and nothing stops early")
-    if not data.count("test"):
+    if not data.of("test"):
         warnings.append("there are no test images: accuracy is not measured")
     model = Model(
         loaded.network, target, normalise, recipe.data.channels, channels, loaded.divisor, loaded.architecture
     )
-    return Plan(recipe, named, files, split_by, model, loaded.origin, data, warnings)
+    return Plan(recipe, known, files, split_by, model, loaded.origin, data, warnings)
 
 
-def _named(section: DataSection) -> NamedData | None:
-    if section.name is None:
-        return None
-    if section.name not in DATASETS:
-        raise InputError(f"data.name: there is no data set '{section.name}'; known: {', '.join(DATASETS)}")
-    return DATASETS[section.name]
-
-
-def _find(section: DataSection) -> tuple[list[Pair], Path]:
+def _find(section: DataSection, known: NamedData | None) -> tuple[list[Pair], Path]:
     """Pairs of images and masks, and the folder they lie in."""
     if section.csv is not None:
-        return find_pairs(section.csv.parent, layout="csv", csv=section.csv), section.csv.parent
-    root = section.root if section.root is not None else locate(section.name or "")
+        return find_pairs(section.csv.parent, layout="csv", csv=section.csv.name), section.csv.parent
+    root = section.root
+    if root is None:
+        assert known is not None  # the recipe has a name, a root or a table
+        root = fetch(known)
     return find_pairs(root, layout=section.layout), root
 
 

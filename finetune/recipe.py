@@ -16,7 +16,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
 from cards.errors import InputError
-from cards.record import Card, LabelKind
+from cards.record import Card, LabelKind, Url
 from finetune.sanity import problems
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -56,7 +56,7 @@ class DataSection(Section):
     split_seed: int = 0
     licence: str | None = Field(None, description="SPDX id, for images of your own")
     citation: list[str] = []
-    source: str | None = Field(None, description="URL where others find the images")
+    source: Url | None = Field(None, description="where others find the images")
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> DataSection:

@@ -40,7 +40,8 @@ def build_record(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         finetune_version=version("finetune"),
         recipe=without_local_paths(recipe.model_dump(mode="json")),
-        card=recipe.card,
+        # The base model's licence binds what is made from it; where neither is stated, the card says so.
+        card=recipe.card.model_copy(update={"licence": recipe.card.licence or plan.origin.licence}),
         model=_model(plan),
         data=_data(plan),
         training=_training(plan, history),

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from cards.record import RunRecord
 from finetune.evaluate import Measured, evaluate, write_scores
-from finetune.export import export
 from finetune.folder import RunFolder
+from finetune.handover import hand_over
 from finetune.memory import PeakMemory
 from finetune.plan import Plan, prepare
 from finetune.recipe import Recipe, write_recipe
@@ -67,7 +67,7 @@ def run(
         stages = {"before": record.accuracy.before, "after": record.accuracy.after} if record.accuracy else {}
         write_scores(folder / "scores.csv", stages)
         console.print("exporting and checking what was exported")
-        record = export(plan.model, plan.data, record, folder, plan.recipe.evaluation.check_images)
+        record = hand_over(plan.model, plan.data, record, folder, plan.recipe.evaluation.check_images)
     return record
 
 

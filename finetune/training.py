@@ -7,6 +7,7 @@ import logging
 import os
 import time
 import warnings
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,27 @@ from finetune.segmenter import Segmenter
 MONITOR = "validation_dice"
 
 
-class History(pl.Callback):
-    """What happened, epoch by epoch; saved in every checkpoint, so that a resumed run tells the whole story."""
+@dataclass
+class History:
+    """What happened, epoch by epoch.
 
-    def __init__(self, console: Console) -> None:
-        """Start an empty history; a line an epoch goes to `console` where there is no progress bar."""
-        self.console = console
-        self.epochs: list[dict[str, Any]] = []
-        self.seconds = 0.0  # of training and validation together
-        self.validation_seconds = 0.0
-        self.steps = 0
-        self.resumed = 0
-        self.stopped_early = False
-        self.empty_validation = False
+    Attributes:
+        epochs: each as `cards.record.Epoch`.
+        seconds: training and validation together, over all attempts.
+        validation_seconds: of these, validation.
+        steps: of the optimiser.
+        resumed: how often training was taken up again.
+        stopped_early: whether it ended before the last epoch for want of progress.
+        empty_validation: whether the kept weights find nothing in any validation image.
+    """
+
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    validation_seconds: float = 0.0
+    steps: int = 0
+    resumed: int = 0
+    stopped_early: bool = False
+    empty_validation: bool = False
 
     @property
     def best_epoch(self) -> int | None:
@@ -45,18 +54,27 @@ class History(pl.Callback):
         measured = [epoch for epoch in self.epochs if epoch["validation_dice"] is not None]
         return max(measured, key=lambda epoch: epoch["validation_dice"])["epoch"] if measured else None
 
+
+class Historian(pl.Callback):
+    """Writes the history; it goes into every checkpoint, so that a resumed run tells the whole of it."""
+
+    def __init__(self, console: Console) -> None:
+        """Start an empty history; a line an epoch goes to `console` where there is no progress bar."""
+        self.console = console
+        self.history = History()
+
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""
-        return {key: value for key, value in vars(self).items() if key != "console" and key[0] != "_"}
+        return asdict(self.history)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """From the checkpoint."""
-        vars(self).update(state_dict)
+        self.history = History(**state_dict)
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Training begins, or goes on."""
         self._since = time.perf_counter()
-        self.resumed += bool(self.epochs)
+        self.history.resumed += bool(self.history.epochs)
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Validation is no training time."""
@@ -64,28 +82,28 @@ class History(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Validation is no training time."""
-        self.validation_seconds += time.perf_counter() - self._validation_since
+        self.history.validation_seconds += time.perf_counter() - self._validation_since
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Write the epoch down."""
         assert isinstance(module, Segmenter)
-        now = time.perf_counter()
-        self.seconds += now - self._since
+        history, now = self.history, time.perf_counter()
+        history.seconds += now - self._since
         self._since = now
-        self.steps = trainer.global_step
+        history.steps = trainer.global_step
         validated = MONITOR in trainer.callback_metrics and _validates(trainer)
         epoch = Epoch(
             epoch=trainer.current_epoch + 1,
             loss=float(trainer.callback_metrics["loss"]),
             validation_dice=float(trainer.callback_metrics[MONITOR]) if validated else None,
         )
-        self.epochs.append(epoch.model_dump())
-        if validated and self.best_epoch == epoch.epoch:
-            self.empty_validation = not module.found_something
+        history.epochs.append(epoch.model_dump())
+        if validated and history.best_epoch == epoch.epoch:
+            history.empty_validation = not module.found_something
         if trainer.is_global_zero and trainer.progress_bar_callback is None:
             dice = f", validation Dice {epoch.validation_dice:.4f}" if validated else ""
             self.console.print(
-                f"epoch {epoch.epoch}/{trainer.max_epochs}: loss {epoch.loss:.4f}{dice} ({self.seconds:.0f} s)",
+                f"epoch {epoch.epoch}/{trainer.max_epochs}: loss {epoch.loss:.4f}{dice} ({history.seconds:.0f} s)",
                 highlight=False,
             )
 
@@ -108,13 +126,12 @@ def fit(segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Pa
     """
     checkpoints = folder / "checkpoints"
     finished = checkpoints / "finished.json"
-    history = History(console)
     if finished.exists():
-        history.load_state_dict(json.loads(finished.read_text(encoding="utf-8")))
+        history = History(**json.loads(finished.read_text(encoding="utf-8")))
     else:
-        _train(segmenter, data, recipe, folder, history)
-        if segmenter.global_rank == 0:
-            _write_whole(finished, json.dumps(history.state_dict(), indent=2))
+        history = _train(segmenter, data, recipe, folder, console)
+        if not is_helper_process():
+            _write_whole(finished, json.dumps(asdict(history), indent=2))
     best = checkpoints / "best.ckpt"
     _load_weights(segmenter, best if best.exists() else checkpoints / "last.ckpt")
     return history
@@ -126,27 +143,27 @@ def is_helper_process() -> bool:
     return any(int(os.environ.get(name) or 0) > 0 for name in ranks)
 
 
-def _train(segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Path, history: History) -> None:
+def _train(segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Path, console: Console) -> History:
     quiet_lightning()
     training, checkpoints = recipe.training, folder / "checkpoints"
     last = checkpoints / "last.ckpt"
     resume = last.exists()
-    validates = data.count("validation") > 0
+    validates = bool(data.of("validation"))
     stopping = EarlyStopping(MONITOR, mode="max", patience=training.patience) if training.patience else None
-    callbacks: list[pl.Callback] = [history]
+    historian = Historian(console)
+    callbacks: list[pl.Callback] = [historian]
     if training.average:
         callbacks.append(EMAWeightAveraging(decay=training.average))
     if stopping and validates:
         callbacks.append(stopping)
-    if history.console.is_terminal:
+    if console.is_terminal:
         callbacks.append(RichProgressBar())
     # 'best' stands before 'last', so that 'last' holds what 'best' already knows.
     if validates:
         callbacks.append(_checkpoint(checkpoints, "best", monitor=MONITOR, mode="max"))
     callbacks.append(_checkpoint(checkpoints, "last", save_on_train_epoch_end=True))
     if resume and _had_stopped(last, training.patience):
-        history.load_state_dict(_callback_state(last, "History"))
-        return
+        return History(**_callback_state(last, "Historian"))
     trainer = pl.Trainer(
         max_epochs=training.epochs,
         gradient_clip_val=training.gradient_clip,
@@ -155,9 +172,9 @@ def _train(segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder:
         num_sanity_val_steps=0,
         callbacks=callbacks,
         logger=_loggers(folder),
-        log_every_n_steps=10,
+        log_every_n_steps=1,
         use_distributed_sampler=False,  # SegmentationData shares every batch out by itself
-        enable_progress_bar=history.console.is_terminal,
+        enable_progress_bar=console.is_terminal,
         enable_model_summary=False,
         **trainer_options(recipe.compute),
     )
@@ -166,9 +183,10 @@ def _train(segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder:
         trainer.fit(segmenter, datamodule=data, ckpt_path=str(last) if resume else None, weights_only=True)
     except SystemExit as stop:  # Lightning turns Ctrl-C into exit code 1; it is for us to leave in order
         raise KeyboardInterrupt from stop
-    history.stopped_early = bool(stopping and stopping.stopped_epoch)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+    historian.history.stopped_early = bool(stopping and stopping.stopped_epoch)
+    return historian.history
 
 
 def trainer_options(compute: ComputeSection) -> dict[str, Any]:

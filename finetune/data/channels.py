@@ -16,8 +16,8 @@ def select_channels(image: np.ndarray, channels: Channels, name: str = "the imag
 
     Args:
         image: the image as read.
-        channels: "auto" keeps all of them; "gray" gives one, the mean of all as float32 (an image with one channel
-            stays as it is); a list picks channels by index from 0, in that order.
+        channels: "auto" keeps all of them; "gray" gives one, the mean of all as float32 (an image with one
+            channel stays as it is); a list picks channels by index from 0, in that order.
         name: how an error calls the image.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Literal
 
@@ -33,7 +32,8 @@ def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
     """Read an image as (C, H, W): uint8 or uint16 as stored, every other type as float32.
 
     Gray, RGB and any number of channels; alpha is dropped. In a TIFF the axes named channel or sample are
-    channels and every other axis counts pages. Without `page`, pages along an axis without a name are channels.
+    channels and every other axis counts pages. Without `page`, pages along an axis without a name are
+    channels.
 
     Raises:
         InputError: if the file is missing, is no image, is cut short, holds several planes and no `page` is
@@ -46,7 +46,7 @@ def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
     else:
         _only_page(path, page)
         image = _decode(path, kind)
-    return _checked_values(_native(image), path)
+    return _finite(_native(image, path), path)
 
 
 def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
@@ -59,7 +59,9 @@ def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
     path = Path(path)
     kind = _format(path)
     if kind == "jpeg":
-        raise InputError(f"{path}: JPEG changes pixel values, so it cannot hold labels: save them as PNG or TIFF")
+        raise InputError(
+            f"{path}: JPEG changes pixel values, so it cannot hold labels: save them as PNG or TIFF"
+        )
     if kind == "tiff":
         labels = _tiff(path, page, unnamed_are_channels=False)
     else:
@@ -67,7 +69,8 @@ def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
         labels = _png_labels(path)
     if len(labels) != 1:
         raise InputError(
-            f"{path}: holds {len(labels)} channels; labels must be one integer a pixel: save it as a gray image"
+            f"{path}: holds {len(labels)} channels; labels must be one integer a pixel: "
+            "save it as a gray image"
         )
     return _integers(labels[0], path)
 
@@ -117,8 +120,8 @@ def _only_page(path: Path, page: int | None) -> None:
         raise InputError(f"{path}: has no page {page}: it holds one image")
 
 
-# The decoders below raise whatever they like (struct.error, zlib.error, KeyError, ...) on a damaged file, hence
-# `except Exception`: to the user it is one thing.
+# The decoders below raise whatever they like (struct.error, zlib.error, KeyError, ...) on a damaged file,
+# hence `except Exception`: to the user it is one thing.
 
 
 def _tiff(path: Path, page: int | None, unnamed_are_channels: bool) -> np.ndarray:
@@ -158,34 +161,31 @@ def _decode_jpeg(path: Path) -> np.ndarray:
 
 
 def _png_labels(path: Path) -> np.ndarray:
-    """A PNG as (C, H, W); one with a palette as its indices, which is where labelling tools put the labels."""
+    """A PNG as (C, H, W); one with a palette as its indices, where labelling tools put the labels."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            image = image.getchannel(0) if image.mode == "LA" else image
-            array = np.asarray(image)
+            array = np.asarray(image.getchannel(0) if image.mode == "LA" else image)
     except Exception as error:
         raise _unreadable(path, error) from error
     return np.atleast_3d(array).transpose(2, 0, 1)
 
 
-def _native(image: np.ndarray) -> np.ndarray:
-    if image.dtype.kind == "c":
-        raise InputError("complex pixels")
-    if image.dtype.kind == "b" or image.dtype == np.uint8:
-        dtype = np.dtype(np.uint8)
-    elif image.dtype.newbyteorder("=") == np.uint16:
-        dtype = np.dtype(np.uint16)
-    else:
-        dtype = np.dtype(np.float32)
-    return np.ascontiguousarray(image, dtype=dtype)
+def _native(image: np.ndarray, path: Path) -> np.ndarray:
+    if image.dtype.kind not in "buif":
+        raise InputError(f"{path}: holds {image.dtype} pixels; save it as uint8, uint16 or float32")
+    dtype = {"b1": "uint8", "u1": "uint8", "u2": "uint16"}.get(image.dtype.str[1:], "float32")
+    with np.errstate(over="ignore"):  # what does not fit float32 becomes infinite, which is reported
+        return np.ascontiguousarray(image, dtype=dtype)
 
 
-def _checked_values(image: np.ndarray, path: Path) -> np.ndarray:
+def _finite(image: np.ndarray, path: Path) -> np.ndarray:
     if image.dtype == np.float32 and not np.isfinite(image).all():
         bad = int((~np.isfinite(image)).sum())
-        raise InputError(f"{path}: {bad} of {image.size} pixels are NaN or infinite: replace them and save it again")
+        raise InputError(
+            f"{path}: {bad} of {image.size} pixels are NaN or infinite: replace them and save it again"
+        )
     return image
 
 
@@ -194,7 +194,7 @@ def _integers(labels: np.ndarray, path: Path) -> np.ndarray:
         raise InputError(f"{path}: holds {labels.dtype} values; labels must be integers: save it as uint16")
     if labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.int32).max):
         raise InputError(
-            f"{path}: holds labels from {labels.min()} to {labels.max()}; they must lie between 0 (background) "
-            f"and {np.iinfo(np.int32).max}"
+            f"{path}: holds labels from {labels.min()} to {labels.max()}; they must lie between 0 "
+            f"(background) and {np.iinfo(np.int32).max}"
         )
     return np.ascontiguousarray(labels, dtype=np.int32)

@@ -19,8 +19,9 @@ def convert(labels: np.ndarray, held: LabelKind, wanted: Literal["instances", "b
         wanted: "instances", or "boundary" (0 or 1).
 
     Instances are taken from a foreground as its connected components, and from a boundary as the connected
-    components of what it leaves open: by 4 neighbours, so that a diagonal line one pixel wide still separates. The
-    boundary of instances is `finetune.targets.maps.inner_boundary`: two pixels wide where two of them touch.
+    components of what it leaves open: by 4 neighbours, so that a diagonal line one pixel wide still
+    separates. The boundary of instances is `finetune.targets.maps.inner_boundary`: two pixels wide where two
+    of them touch.
     """
     if held == "boundary":
         return (labels > 0).astype(np.int32) if wanted == "boundary" else _components(labels == 0)

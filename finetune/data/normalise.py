@@ -1,19 +1,20 @@
-"""Normalisation of intensities, the same to the last digit in training, in `predict` and in BioImage.IO packages.
+"""Normalisation of intensities: the same in training, in `predict` and in a BioImage.IO package.
 
-Both follow bioimageio.core 0.11 (`bioimageio.core.proc_ops`: ScaleRange, ZeroMeanUnitVariance) with its eps of 1e-6,
-per channel over the whole image.
+Both follow bioimageio.core 0.11 (`bioimageio.core.proc_ops`: ScaleRange, ZeroMeanUnitVariance) with its eps
+of 1e-6, per channel over the whole image.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
 
 from cards.errors import InputError
+from finetune.names import unknown
 
-EPS = 1e-6  # the default of both operations in the BioImage.IO specification, and the one bioimageio.core uses
+EPS = 1e-6  # the default of both operations in the BioImage.IO specification
 
 
 class Normalise(Protocol):
@@ -33,7 +34,10 @@ class Normalise(Protocol):
 
 @dataclass(frozen=True)
 class Percentile:
-    """The `low` percentile becomes 0 and the `high` percentile 1, without clipping. A constant channel becomes 0."""
+    """The `low` percentile becomes 0 and the `high` percentile 1, without clipping.
+
+    A constant channel becomes 0.
+    """
 
     low: float = 1.0
     high: float = 99.8
@@ -43,7 +47,8 @@ class Percentile:
         """Bounds as in the BioImage.IO specification of `scale_range`."""
         if not (0 <= self.low < 100 and 1 < self.high <= 100 and self.low < self.high):
             raise InputError(
-                f"percentile normalisation from {self.low} to {self.high}: they must lie between 0 and 100, low < high"
+                f"percentile normalisation from {self.low} to {self.high}: "
+                "they must lie between 0 and 100, the low one first"
             )
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
@@ -89,3 +94,22 @@ NORMALISATIONS: dict[str, type[Percentile] | type[ZeroMeanUnitVariance]] = {
     Percentile.name: Percentile,
     ZeroMeanUnitVariance.name: ZeroMeanUnitVariance,
 }
+
+
+def build_normalise(described: dict[str, Any]) -> Normalise:
+    """Build a normalisation from its name and options, e.g. `{"name": "percentile", "low": 1, "high": 99.8}`.
+
+    Raises:
+        InputError: if there is no such normalisation, it has no such option, or an option is impossible.
+    """
+    options = dict(described)
+    name = str(options.pop("name", "none"))
+    if name not in NORMALISATIONS:
+        raise unknown("normalisation", name, NORMALISATIONS)
+    known = [field.name for field in fields(NORMALISATIONS[name])]
+    for option, value in options.items():
+        if option not in known:
+            raise unknown(f"option of normalisation {name}", option, known)
+        if not isinstance(value, int | float):
+            raise InputError(f"option {option} of normalisation {name} is a number, not {value!r}")
+    return NORMALISATIONS[name](**options)

@@ -11,7 +11,9 @@ from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPageSeries
 
 from cards.errors import InputError
 
+PLANE_AXES = "CSYX"
 CHANNEL_AXES = "CS"  # tifffile's letters: channel, and sample (the R, G, B of one pixel)
+ALPHA = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 UNNAMED_AXES = "QI"  # tifffile's letters for an axis the file gives no meaning to
 WHOLE_FILE_KINDS = {"ome", "shaped", "generic", "uniform", "imagej"}
 """Formats in which every series is data; in slide scanners' formats the others are labels and thumbnails."""
@@ -30,7 +32,8 @@ def read_page(path: Path, page: int | None, unnamed_are_channels: bool) -> np.nd
     Args:
         path: the file.
         page: index from 0; None where the file must hold one image only.
-        unnamed_are_channels: whether, without `page`, several pages along an axis without a name are channels.
+        unnamed_are_channels: whether, without `page`, several pages along an axis without a name are
+            channels.
 
     Raises:
         InputError: if there is no such page, or the file holds several and none is asked for.
@@ -40,11 +43,11 @@ def read_page(path: Path, page: int | None, unnamed_are_channels: bool) -> np.nd
         each = _pages(series[0])
         count = len(series) * each
         if page is None and count > 1:
-            unnamed = all(axis in UNNAMED_AXES for axis in _page_axes(series[0]))
+            unnamed = all(series[0].axes[index] in UNNAMED_AXES for index in _page_axes(series[0]))
             if not (unnamed and unnamed_are_channels):
                 raise InputError(
-                    f"{path}: holds {count} planes (axes {series[0].axes}) where one 2D image is needed: save each "
-                    "plane to its own file, or give image and mask as many planes as each other"
+                    f"{path}: holds {count} planes (axes {series[0].axes}) where one 2D image is needed: "
+                    "save each plane to its own file, or give image and mask as many planes as each other"
                 )
             planes = [_read(series[index // each], index % each) for index in range(count)]
             return np.concatenate(planes)
@@ -62,33 +65,29 @@ def _series(tif: TiffFile, path: Path) -> list[TiffPageSeries]:
         return series[:1]
     if len({(s.shape, s.axes, s.dtype) for s in series}) > 1:
         sizes = ", ".join(" × ".join(map(str, s.shape)) for s in series[:3])
-        raise InputError(f"{path}: holds images that differ in size or type ({sizes}): save each to its own file")
+        raise InputError(
+            f"{path}: holds images that differ in size or type ({sizes}): save each to its own file"
+        )
     return series
 
 
-def _page_axes(series: TiffPageSeries) -> str:
-    return "".join(axis for axis in series.axes if axis not in CHANNEL_AXES + "YX")
+def _page_axes(series: TiffPageSeries) -> list[int]:
+    return [index for index, axis in enumerate(series.axes) if axis not in PLANE_AXES]
 
 
 def _pages(series: TiffPageSeries) -> int:
-    return prod(n for n, axis in zip(series.shape, series.axes, strict=True) if axis not in CHANNEL_AXES + "YX")
+    return prod(series.shape[index] for index in _page_axes(series))
 
 
 def _read(series: TiffPageSeries, page: int) -> np.ndarray:
     """One page of a series as (C, H, W)."""
-    axes, pages = series.axes, _pages(series)
-    leading = len(_page_axes(series))
-    shape = series.shape[leading:]
-    each = len(series.pages) // pages
-    parts = series.pages[page * each : (page + 1) * each] if pages > 1 else []
-    pages_come_first = axes[:leading] == _page_axes(series)
-    if pages_come_first and parts and all(parts) and sum(prod(p.shape) for p in parts) == prod(shape):
-        array = np.stack([part.asarray() for part in parts]).reshape(shape)  # reads this page only
-    else:
-        array = series.asarray()
-        order = [axes.index(axis) for axis in _page_axes(series)]
-        array = np.moveaxis(array, order, range(leading)).reshape(pages, *_rest(series))[page]
-    axes = "".join(axis for axis in axes if axis in CHANNEL_AXES + "YX")
+    counted = _page_axes(series)
+    first = list(range(len(counted)))
+    shape = tuple(n for n, axis in zip(series.shape, series.axes, strict=True) if axis in PLANE_AXES)
+    array = _read_only(series, page, shape) if counted == first else None
+    if array is None:
+        array = np.moveaxis(series.asarray(), counted, first).reshape(-1, *shape)[page]
+    axes = "".join(axis for axis in series.axes if axis in PLANE_AXES)
     if "S" in axes:
         array = _drop_alpha(array, axes.index("S"), series.keyframe)
     channels = [axes.index(axis) for axis in CHANNEL_AXES if axis in axes]
@@ -96,16 +95,20 @@ def _read(series: TiffPageSeries, page: int) -> np.ndarray:
     return array.reshape(-1, *array.shape[-2:])
 
 
-def _rest(series: TiffPageSeries) -> tuple[int, ...]:
-    pairs = zip(series.shape, series.axes, strict=True)
-    return tuple(n for n, axis in pairs if axis in CHANNEL_AXES + "YX")
+def _read_only(series: TiffPageSeries, page: int, shape: tuple[int, ...]) -> np.ndarray | None:
+    """One page without decoding the others; None where the file does not keep its planes one by one."""
+    each = len(series.pages) // _pages(series)
+    planes = [plane.asarray() for plane in series.pages[page * each : (page + 1) * each] if plane is not None]
+    if not planes or sum(plane.size for plane in planes) != prod(shape):
+        return None
+    return np.stack(planes).reshape(shape)
 
 
 def _drop_alpha(array: np.ndarray, axis: int, keyframe: tifffile.TiffPage) -> np.ndarray:
     samples = array.shape[axis]
-    alpha = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
-    extra = [EXTRASAMPLE(value) for value in keyframe.extrasamples or ()]
-    keep = [i for i in range(samples) if i < samples - len(extra) or extra[i - samples + len(extra)] not in alpha]
+    extra = tuple(keyframe.extrasamples or ())
+    meanings = (None,) * (samples - len(extra)) + extra
+    keep = [i for i, meaning in enumerate(meanings) if meaning not in ALPHA]
     if keyframe.photometric == PHOTOMETRIC.RGB and samples == 4:
         keep = [0, 1, 2]  # some writers add alpha to RGB without saying what the fourth sample is
     return np.take(array, keep, axis) if len(keep) < samples else array

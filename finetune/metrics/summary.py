@@ -62,7 +62,10 @@ def paired_change(
         (differences,), np.mean, n_resamples=resamples, batch=1000, method="percentile", rng=seed
     ).confidence_interval
     return Change(
-        mean=float(differences.mean()), low=float(interval.low), high=float(interval.high), resamples=resamples
+        mean=float(differences.mean()),
+        low=float(interval.low),
+        high=float(interval.high),
+        resamples=resamples,
     )
 
 

@@ -25,11 +25,13 @@ class Target(Protocol):
         channels: number of maps, K.
         labels: what the label image holds that this target learns: "instances" (0 is background,
             every instance its own integer) or "boundary" (0 or 1).
+        loss_name: what `loss` computes, in words for the record.
     """
 
     name: str
     channels: int
     labels: Literal["instances", "boundary"]
+    loss_name: str
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Labels (H, W) integer -> maps (K, H, W) float32."""
@@ -56,7 +58,7 @@ class Target(Protocol):
         """
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Maps (K, H, W) of the image resized to `shape` by one factor in both axes, without encoding again."""
+        """Maps (K, H, W) of the image resized to `shape`, by one factor in both axes, without encoding."""
 
     def options(self) -> dict[str, Any]:
         """The keyword arguments that build this target again."""

@@ -18,6 +18,7 @@ class Boundary:
     name = "boundary"
     channels = 1
     labels: Literal["instances", "boundary"] = "boundary"
+    loss_name = shared.PROBABILITY_LOSS
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Labels (H, W), 0 or 1 -> maps (1, H, W) float32, the same values."""

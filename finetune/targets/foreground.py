@@ -18,6 +18,7 @@ class Foreground:
     name = "foreground"
     channels = 1
     labels: Literal["instances", "boundary"] = "instances"
+    loss_name = shared.PROBABILITY_LOSS
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Labels (H, W) -> maps (1, H, W) float32, 0 or 1."""

@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
+PROBABILITY_LOSS = "binary cross-entropy + soft Dice, per image"
 SMOOTH = 1.0  # pixels; see `probability_loss`
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
+
 from finetune.targets import TARGETS, Target, build_target
 
 SYMMETRIES = [(rotations, flip) for rotations in range(4) for flip in (False, True)]
@@ -23,6 +24,7 @@ class Directions:
     name = "directions"
     channels = 2
     labels: Literal["instances", "boundary"] = "instances"
+    loss_name = "mean squared error"
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         maps = np.zeros((2, *labels.shape), np.float32)
@@ -30,7 +32,8 @@ class Directions:
             pixels = np.argwhere(labels == instance)
             offset = pixels.mean(axis=0) - pixels
             length = np.hypot(*offset.T)[:, None]
-            maps[:, labels == instance] = np.divide(offset, length, out=np.zeros_like(offset), where=length > 1e-6).T
+            unit = np.divide(offset, length, out=np.zeros_like(offset), where=length > 1e-6)
+            maps[:, labels == instance] = unit.T
         return maps
 
     def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
@@ -65,6 +68,7 @@ class Distances:
 
     name = "distances"
     labels: Literal["instances", "boundary"] = "instances"
+    loss_name = "mean absolute error"
 
     def __init__(self, rays: int = 8) -> None:
         self.rays = self.channels = rays

@@ -1,0 +1,231 @@
+"""The BioImage.IO description of a run: what stands in the rdf.yaml of its package.
+
+`describe` fills a `ModelDescr` from the record and the files it is handed; it runs no model and asks
+nothing of the network. `bioimageio.spec.save_bioimageio_package` makes the package of it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import HttpUrl
+
+from cards import facts, huggingface, markdown
+from cards.bioimageio_config import bioimageio_config
+from cards.bioimageio_parts import Onnx, PackageParts, StateDict, TorchScript
+from cards.markdown import plain
+from cards.record import RunRecord
+from cards.sources import find_doi, find_url
+
+if TYPE_CHECKING:
+    from bioimageio.spec.model.v0_5 import (
+        ChannelAxis,
+        CiteEntry,
+        InputTensorDescr,
+        ModelDescr,
+        OutputTensorDescr,
+        WeightsDescr,
+    )
+
+__all__ = [
+    "Onnx",
+    "PackageParts",
+    "StateDict",
+    "TorchScript",
+    "clean_name",
+    "describe",
+    "render_documentation",
+]
+
+
+def render_documentation(record: RunRecord) -> str:
+    """README.md of the package. It has the heading with "Validation" that BioImage.IO asks for."""
+    context = huggingface.context(record)
+    return markdown.render("documentation.md.j2", **(context | {"package": f"{record.name}.zip"}))
+
+
+def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
+    """The description of the package.
+
+    What nobody stated stays out: without authors, licence or citations the description is valid, and
+    `bioimageio test` warns of what is missing.
+
+    Raises:
+        pydantic.ValidationError: if the parts do not fit together, e.g. a test tensor of another shape.
+    """
+    from bioimageio.spec import ValidationContext
+    from bioimageio.spec.model import v0_5
+
+    parts.folder.mkdir(parents=True, exist_ok=True)
+    documentation, attached = parts.folder / "README.md", parts.folder / "record.json"
+    documentation.write_text(render_documentation(record), encoding="utf-8")
+    attached.write_text(record.dumps(), encoding="utf-8")
+    # A URL that is known already is not fetched: a run must not wait for the network, or need it.
+    with ValidationContext(perform_io_checks=True, known_files=dict.fromkeys(_urls(record))):
+        return v0_5.ModelDescr(
+            name=clean_name(record.card.title),
+            description=_brief(record.card.description),
+            authors=[v0_5.Author(name=_without_slash(name)) for name in record.card.authors],
+            cite=_cite(record),
+            license=_licence(record, parts.folder),
+            documentation=v0_5.FileDescr(source=documentation),
+            covers=[v0_5.FileDescr(source=path) for path in parts.covers],
+            tags=[plain(tag) for tag in facts.tags(record)],
+            timestamp=v0_5.Datetime(datetime.fromisoformat(record.created)),
+            inputs=[_input(record, parts)],
+            outputs=[_output(parts)],
+            weights=_weights(parts),
+            attachments=[v0_5.FileDescr(source=path) for path in (attached, *parts.attachments)],
+            config=v0_5.Config.model_validate(
+                {"bioimageio": bioimageio_config(record, parts.tolerance), "finetune": _own(record)}
+            ),
+        )
+
+
+def _own(record: RunRecord) -> dict[str, str]:
+    """What the format has no field for, under our own key: by what the run and its data are known again."""
+    return {
+        "version": record.finetune_version,
+        "run": record.name,
+        "record": "record.json",
+        "record_sha256": record.digest(),
+        "data_sha256": record.data.digest(),
+    }
+
+
+def clean_name(title: str) -> str:
+    """A title in the letters BioImage.IO allows, 5 to 128 of them: `[A-Za-z0-9_+- ()]`."""
+    letters = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    name = " ".join(re.sub(r"[^A-Za-z0-9_+\- ()]", " ", letters).split())[:128].strip()
+    return name if len(name) >= 5 else f"{name} model".strip()
+
+
+def _brief(description: str) -> str:
+    """A description on one line, cut at a word to the 1024 characters BioImage.IO allows."""
+    line = plain(description)
+    return line if len(line) <= 1024 else line[:1023].rsplit(" ", 1)[0] + "…"
+
+
+def _without_slash(name: str) -> str:
+    return plain(re.sub(r"[/\\]", " ", name))
+
+
+def _cite(record: RunRecord) -> list[CiteEntry]:
+    """The citations that BioImage.IO can hold: those with a DOI or a web address."""
+    from bioimageio.spec.model import v0_5
+
+    entries = []
+    for entry in facts.citations(record):
+        text = f"{entry.what}: {plain(entry.text)}"
+        if doi := find_doi(entry.text):
+            entries.append(v0_5.CiteEntry(text=text, doi=v0_5.Doi(doi)))
+        elif url := find_url(entry.text):
+            entries.append(v0_5.CiteEntry(text=text, url=v0_5.HttpUrl(url)))
+    return entries
+
+
+def _licence(record: RunRecord, folder: Path) -> Any:
+    """The SPDX id; a file with the licence's name where SPDX has no id for it; None where none is stated."""
+    from bioimageio.spec.model import v0_5
+    from bioimageio.spec.utils import get_spdx_licenses
+
+    if not record.card.licence or not record.card.licence.strip():
+        return None
+    stated = plain(record.card.licence)
+    known = {entry["licenseId"].lower(): entry["licenseId"] for entry in get_spdx_licenses()["licenses"]}
+    if found := known.get(stated.lower()):
+        return found
+    path = folder / "LICENSE.txt"
+    path.write_text(f"{stated}\n", encoding="utf-8")
+    return v0_5.FileDescr(source=path)
+
+
+def _urls(record: RunRecord) -> set[str]:
+    """Every web address of the description, as the spec writes it."""
+    urls = [record.data.source, *(find_url(entry.text) for entry in facts.citations(record))]
+    return {str(HttpUrl(url)) for url in urls if url}
+
+
+def _input(record: RunRecord, parts: PackageParts) -> InputTensorDescr:
+    from bioimageio.spec.model import v0_5
+
+    size = v0_5.ParameterizedSize(min=parts.minimum, step=record.model.divisor)
+    return v0_5.InputTensorDescr.model_validate(
+        {
+            "id": "input",
+            "description": "the image",
+            "axes": [
+                v0_5.BatchAxis(),
+                _channels(parts.input_channels),
+                v0_5.SpaceInputAxis(id=v0_5.AxisId("y"), size=size),
+                v0_5.SpaceInputAxis(id=v0_5.AxisId("x"), size=size),
+            ],
+            "test_tensor": v0_5.FileDescr(source=parts.test_input),
+            **_sample(parts.sample_input),
+            "preprocessing": [dict(operation) for operation in parts.preprocessing],
+        }
+    )
+
+
+def _sample(path: Path | None) -> dict[str, Any]:
+    from bioimageio.spec.model import v0_5
+
+    return {"sample_tensor": v0_5.FileDescr(source=path)} if path else {}
+
+
+def _channels(names: Sequence[str]) -> ChannelAxis:
+    from bioimageio.spec.model import v0_5
+
+    return v0_5.ChannelAxis(channel_names=list(names))
+
+
+def _output(parts: PackageParts) -> OutputTensorDescr:
+    from bioimageio.spec.model import v0_5
+
+    def same(axis: str) -> v0_5.SpaceOutputAxis:
+        size = v0_5.SizeReference(tensor_id=v0_5.TensorId("input"), axis_id=v0_5.AxisId(axis))
+        return v0_5.SpaceOutputAxis(id=v0_5.AxisId(axis), size=size)
+
+    return v0_5.OutputTensorDescr.model_validate(
+        {
+            "id": "output",
+            "description": "what the network predicts, after postprocessing",
+            "axes": [v0_5.BatchAxis(), _channels(parts.output_channels), same("y"), same("x")],
+            "data": v0_5.IntervalOrRatioDataDescr.model_validate({"type": parts.output_dtype}),
+            "test_tensor": v0_5.FileDescr(source=parts.test_output),
+            **_sample(parts.sample_output),
+            "postprocessing": [dict(operation) for operation in parts.postprocessing],
+        }
+    )
+
+
+def _weights(parts: PackageParts) -> WeightsDescr:
+    """The state dict as the root, from which the others were converted."""
+    from bioimageio.spec.model import v0_5
+
+    root, script, onnx = parts.state_dict, parts.torchscript, parts.onnx
+    architecture = v0_5.ArchitectureFromFileDescr(
+        source=root.architecture, callable=v0_5.Identifier(root.callable), kwargs=root.kwargs
+    )
+    version = v0_5.Version(root.pytorch_version)
+    entries: dict[str, Any] = {
+        "pytorch_state_dict": v0_5.PytorchStateDictWeightsDescr(
+            source=root.source, architecture=architecture, pytorch_version=version
+        )
+    }
+    if script:
+        entries["torchscript"] = v0_5.TorchscriptWeightsDescr(
+            source=script.source,
+            pytorch_version=v0_5.Version(script.pytorch_version),
+            parent="pytorch_state_dict",
+        )
+    if onnx:
+        entries["onnx"] = v0_5.OnnxWeightsDescr(
+            source=onnx.source, opset_version=onnx.opset_version, parent="pytorch_state_dict"
+        )
+    return v0_5.WeightsDescr(**entries)

@@ -1,0 +1,163 @@
+"""`config.bioimageio` of a description: training, evaluation, time and memory, from the record alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cards import facts, tables, words
+from cards.markdown import plain
+from cards.record import RunRecord
+
+if TYPE_CHECKING:
+    from bioimageio.spec.model.v0_5 import BioimageioConfig, EnvironmentalImpact, Evaluation, TrainingDetails
+
+# The modalities among the tags of bioimage.io: tag_categories.json of bioimageio.spec 0.5.12.
+MODALITIES = (
+    "electron-microscopy",
+    "cryo-electron-microscopy",
+    "fluorescence-light-microscopy",
+    "transmission-light-microscopy",
+    "super-resolution-microscopy",
+    "x-ray-microscopy",
+    "force-microscopy",
+    "high-content-imaging",
+    "whole-slide-imaging",
+)
+
+
+def bioimageio_config(record: RunRecord, tolerance: Sequence[dict[str, Any]] = ()) -> BioimageioConfig:
+    """Every field that the record has figures for. The others stay unset.
+
+    Args:
+        record: the run.
+        tolerance: by how much reproduced outputs may differ, each the fields of `ReproducibilityTolerance`.
+    """
+    from bioimageio.spec.model import v0_5
+
+    model, card = record.model, record.card
+    filled: dict[str, Any] = {
+        "reproducibility_tolerance": [v0_5.ReproducibilityTolerance(**rule) for rule in tolerance],
+        "architecture_type": str(model.architecture.get("name", model.base.id))[:32],
+        "architecture_description": f"{_call(model.architecture)}; target {_call(model.target)}, "
+        f"{words.counted(model.maps, 'map')}.",
+        "modality": _modality(card.tags),
+        "task": facts.task(record),
+        "out_of_scope_use": f"Not evaluated for anything but its intended use: {plain(card.intended_use)}"
+        if card.intended_use
+        else None,
+        "bias_risks_limitations": v0_5.BiasRisksLimitations(
+            limitations="\n".join(f"- {plain(limit)}" for limit in facts.limits(record))
+        ),
+        "model_parameter_count": model.parameters,
+        "training": _training(record),
+        "inference_time": _inference_time(record),
+        "memory_requirements_inference": _memory(record, "inference"),
+        "memory_requirements_training": _memory(record, "training"),
+        "evaluations": _evaluations(record),
+        "environmental_impact": _impact(record),
+    }
+    return v0_5.BioimageioConfig(**{key: value for key, value in filled.items() if value not in (None, [])})
+
+
+def _call(part: dict[str, Any]) -> str:
+    """`unet(depth=4)`, as on the card but without the marks of code."""
+    return tables.call(part).strip("`")
+
+
+def _modality(tags: Sequence[str]) -> str | None:
+    """The modality, where the author tagged the model with one that BioImage.IO knows."""
+    return next((tag for tag in tags if tag in MODALITIES), None)
+
+
+def _training(record: RunRecord) -> TrainingDetails:
+    from bioimageio.spec.model import v0_5
+
+    how = record.training
+    patches = f"patches of {how.patch} × {how.patch} pixels; augmentation: {how.augmentation}"
+    return v0_5.TrainingDetails(
+        training_preprocessing=f"{_call(record.model.normalise)}; {patches}",
+        training_epochs=how.epochs,
+        training_batch_size=how.batch_size,
+        initial_learning_rate=how.learning_rate,
+        learning_rate_schedule=how.schedule,
+        loss_function=how.loss,
+        optimizer=how.optimiser,
+        optimizer_kwargs={"weight_decay": how.weight_decay},
+        regularization=f"weight decay {words.number(how.weight_decay)}",
+        training_duration=round(how.seconds / 3600, 4),
+    )
+
+
+def _inference_time(record: RunRecord) -> str | None:
+    if (timing := record.timing) is None:
+        return None
+    split = record.accuracy.split if record.accuracy else "test"
+    sizes = facts.sizes([file for file in record.data.files if file.split == split])
+    median, most = words.duration(timing.median_seconds), words.duration(timing.p95_seconds)
+    return (
+        f"{median} (median), {most} (95th percentile) an image of {sizes}, "
+        f"over {words.counted(timing.images, 'image')}, on {facts.timed_on(record)}; "
+        "warm, one image at a time, from pixels in memory to labels ready"
+    )
+
+
+def _memory(record: RunRecord, when: str) -> str | None:
+    size = getattr(record.timing, f"peak_memory_{when}_bytes", None)
+    if size is None:
+        return None
+    how = record.training
+    if when == "training":
+        batch = f"batch {how.batch_size} of {how.patch} × {how.patch} px"
+        return f"{words.memory(size)} at the peak, {batch}, on {facts.trained_on(record)}"
+    return f"{words.memory(size)} at the peak, on {facts.timed_on(record)}"
+
+
+def _evaluations(record: RunRecord) -> list[Evaluation]:
+    """Mean and standard deviation of every metric on the test images; none without a source of the data.
+
+    The specification asks for the web address of the data set, so that an evaluation can be repeated.
+    """
+    from bioimageio.spec.model import v0_5
+
+    accuracy, source = record.accuracy, record.data.source
+    if accuracy is None or source is None:
+        return []
+    rows = [
+        (f"{name} {value}", f"{long} over images: {meaning}", round(getattr(found, value), 4))
+        for metric, (name, meaning) in tables.METRICS.items()
+        if (found := accuracy.after.summary.get(metric))
+        for value, long in (("mean", "mean"), ("std", "standard deviation"))
+    ]
+    before = accuracy.before.summary["dice"] if accuracy.before else None
+    summary = (
+        f"Dice before: {facts.before_in_words(record) or tables.spread(before)}; "
+        f"after: {tables.spread(accuracy.after.summary.get('dice'))}; change: {facts.change(record)}."
+    )
+    return [
+        v0_5.Evaluation(
+            dataset_id=v0_5.DatasetId(_clean_id(record.data.id)),
+            dataset_source=v0_5.HttpUrl(source),
+            dataset_role=accuracy.split,
+            sample_count=accuracy.images,
+            evaluation_factors=["overall"],
+            evaluation_factors_long=[f"all {accuracy.split} images"],
+            metrics=[name for name, _, _ in rows],
+            metrics_long=[meaning for _, meaning, _ in rows],
+            results=[[value] for _, _, value in rows],
+            results_summary=summary,
+        )
+    ]
+
+
+def _clean_id(name: str) -> str:
+    """The id of a data set in the letters that BioImage.IO allows in one."""
+    return re.sub(r"[^a-z0-9_\-/.]", "-", name.lower()).strip("/") or "data"
+
+
+def _impact(record: RunRecord) -> EnvironmentalImpact:
+    from bioimageio.spec.model import v0_5
+
+    hours = round(record.training.seconds / 3600, 4)
+    return v0_5.EnvironmentalImpact(hardware_type=facts.trained_on(record), hours_used=hours)

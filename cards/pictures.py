@@ -1,0 +1,237 @@
+"""The pictures of a card. The same input gives the same file, byte for byte.
+
+Figures are drawn in matplotlib's default style on a canvas of their own: neither the backend nor the
+style of the process that calls them matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cards.record import Epoch, Stage
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Colours that stay apart for colour-blind eyes: Okabe and Ito 2008, https://jfly.uni-koeln.de/color/
+ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
+    "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+PALETTE = (ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE)
+GREY = "#9A9A9A"
+REFERENCE, PREDICTION, BOTH = SKY, ORANGE, "#FFFFFF"
+
+LONGEST = 1024  # pixels of the longer side of an example: wide enough to zoom, small enough to publish
+SHORTEST = 768
+COVER_BYTES = 500_000  # BioImage.IO asks for covers below 500 kB, 2:1 or 1:1
+DOTS = 160  # per inch
+
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "legend.frameon": False,
+}
+
+
+@contextmanager
+def _figure(path: Path, width: float, height: float, layout: str | None = "constrained") -> Iterator[Figure]:
+    """A figure of a size in inches, saved as PNG at the end."""
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(["default", STYLE]):
+        figure = Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
+        yield figure
+        figure.savefig(path, dpi=DOTS, metadata={"Software": None})
+
+
+def histogram(after: Stage, before: Stage | None, path: Path) -> None:
+    """How many images have which Dice after the run and, where it was measured, before."""
+    from matplotlib.ticker import MaxNLocator
+
+    stages = [("before", before, GREY), ("after", after, BLUE)]
+    dice = {name: [score.dice for score in stage.scores] for name, stage, _ in stages if stage}
+    low = np.floor(10 * min(map(min, dice.values()))) / 10 if all(dice.values()) else 0.0
+    bins = np.linspace(min(low, 0.9), 1, 21)
+    with _figure(path, 6, 2.8) as figure:
+        axes = figure.add_subplot()
+        for name, stage, colour in stages:
+            if stage:
+                label = f"{name}: mean {stage.summary['dice'].mean:.4f}"
+                axes.hist(dice[name], list(bins), color=colour, alpha=0.7, label=label, edgecolor="white")
+                axes.axvline(stage.summary["dice"].mean, color=colour, linewidth=1.5, linestyle="--")
+        axes.set(xlabel="Dice", ylabel="images", xlim=(bins[0], 1))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(loc="upper left")
+
+
+def training_curve(history: Sequence[Epoch], path: Path, best_epoch: int | None = None) -> None:
+    """Loss and validation Dice of every epoch, with a line at the epoch whose weights were kept.
+
+    Raises:
+        ValueError: if there is no epoch.
+    """
+    if not history:
+        raise ValueError("no epoch to draw")
+    with _figure(path, 7.5, 2.6) as figure:
+        loss, dice = figure.subplots(1, 2)
+        _curve(loss, history, "loss", "training", BLUE)
+        _curve(loss, history, "validation_loss", "validation", ORANGE)
+        _curve(dice, history, "validation_dice", "validation", ORANGE)
+        loss.set(title="Loss", xlabel="epoch")
+        dice.set(title="Dice", xlabel="epoch")
+        for axes in (loss, dice):
+            if best_epoch is not None:
+                axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=":", label="weights kept")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.legend()
+
+
+def _curve(axes: Axes, history: Sequence[Epoch], field: str, label: str, colour: str) -> None:
+    points = [(epoch.epoch, value) for epoch in history if (value := getattr(epoch, field)) is not None]
+    if points:
+        epochs, values = zip(*points, strict=True)
+        marker = "o" if len(points) < 10 else None
+        axes.plot(epochs, values, color=colour, label=label, marker=marker, markersize=3)
+
+
+def overlay(
+    image: np.ndarray,
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    path: Path,
+    title: str = "",
+    filled: bool = False,
+) -> None:
+    """An image with the outlines of its reference and of the prediction.
+
+    Args:
+        image: (C, H, W) or (H, W), any numbers; its contrast is stretched.
+        reference: (H, W) integer labels, 0 is background.
+        prediction: (H, W) integer labels.
+        path: the PNG to write.
+        title: a line above the image.
+        filled: colour pixels instead of outlining objects, for labels that are lines already.
+    """
+    from matplotlib.patches import Patch
+
+    scale = _scale(reference.shape)
+    canvas = _resize(stretch(image), scale)
+    parts = [_resize_labels(labels, scale) for labels in (reference, prediction)]
+    masks = [part > 0 for part in parts] if filled else [_outline(parts[0], 5), _outline(parts[1], 3)]
+    canvas[masks[0]], canvas[masks[1]] = _rgb(REFERENCE), _rgb(PREDICTION)
+    names = [("reference", REFERENCE), ("prediction", PREDICTION)]
+    if filled:
+        canvas[masks[0] & masks[1]] = _rgb(BOTH)
+        names = [("reference only", REFERENCE), ("prediction only", PREDICTION), ("both", BOTH)]
+
+    height, width = (side / DOTS for side in canvas.shape[:2])
+    margin = 0.28  # inches, above and below
+    with _figure(path, width, height + 2 * margin, layout=None) as figure:
+        axes = figure.add_axes((0, margin / (height + 2 * margin), 1, height / (height + 2 * margin)))
+        axes.imshow(canvas, interpolation="none", aspect="auto")
+        axes.axis("off")
+        figure.text(0.01, 0.995, title, va="top", fontsize=9)
+        handles = [
+            Patch(facecolor=colour, edgecolor=GREY, linewidth=0.4, label=name) for name, colour in names
+        ]
+        figure.legend(handles=handles, loc="lower left", ncols=3, borderaxespad=0.2, handlelength=1.2)
+
+
+def cover(image: np.ndarray, prediction: np.ndarray, path: Path) -> None:
+    """A cover for BioImage.IO: the image and its prediction side by side, 2:1, at most 500 kB.
+
+    Args:
+        image: (C, H, W) or (H, W); its middle square is shown.
+        prediction: (H, W) integer labels, 0 is background.
+        path: the PNG to write.
+    """
+    from matplotlib.image import imsave
+
+    square = _middle(prediction.shape)
+    grey, labels = stretch(image)[square], prediction[square]
+    for side in (512, 400, 320, 256, 192, 128):
+        factor = side / min(labels.shape)
+        left, right = _resize(grey, factor), _resize_labels(labels, factor)
+        pair = np.concatenate([left, _coloured(left, right)], axis=1)
+        imsave(path, pair, metadata={"Software": ""})
+        if path.stat().st_size <= COVER_BYTES:
+            return
+
+
+def stretch(image: np.ndarray) -> np.ndarray:
+    """An image (C, H, W) or (H, W) as RGB (H, W, 3) float in 0 … 1, from its 1st to its 99.8th percentile.
+
+    Three channels are red, green and blue; any other number is averaged to grey.
+    """
+    channels = np.atleast_3d(image.T).T.astype(np.float32)
+    low, high = np.percentile(channels, (1, 99.8), axis=(1, 2), keepdims=True)
+    channels = np.clip((channels - low) / np.maximum(high - low, 1e-6), 0, 1)
+    if len(channels) != 3:
+        channels = np.repeat(channels.mean(axis=0, keepdims=True), 3, axis=0)
+    return np.moveaxis(channels, 0, -1)
+
+
+def _scale(shape: tuple[int, ...]) -> float:
+    """The factor that brings the longer side between SHORTEST and LONGEST, whole where it enlarges."""
+    longer = max(shape)
+    return LONGEST / longer if longer > LONGEST else float(-(-SHORTEST // longer))
+
+
+def _resize(canvas: np.ndarray, factor: float) -> np.ndarray:
+    from skimage.transform import resize
+
+    size = [round(side * factor) for side in canvas.shape[:2]]
+    return np.clip(resize(canvas, (*size, 3), order=1, anti_aliasing=factor < 1), 0, 1)
+
+
+def _resize_labels(labels: np.ndarray, factor: float) -> np.ndarray:
+    from skimage.transform import resize
+
+    size = [round(side * factor) for side in labels.shape]
+    return resize(labels, size, order=0, preserve_range=True, anti_aliasing=False).astype(labels.dtype)
+
+
+def _outline(labels: np.ndarray, width: int) -> np.ndarray:
+    """The edge of every object, of an odd width in pixels."""
+    from skimage.morphology import dilation, footprint_rectangle
+    from skimage.segmentation import find_boundaries
+
+    edge = find_boundaries(labels, mode="inner")
+    return edge if width == 1 else dilation(edge, footprint_rectangle((width, width)))
+
+
+def _middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
+    side = min(shape)
+    top, left = ((length - side) // 2 for length in shape)
+    return slice(top, top + side), slice(left, left + side)
+
+
+def _coloured(canvas: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Every object in a colour of its own over the image, with its outline."""
+    colours = np.array([_rgb(colour) for colour in PALETTE], np.float32)
+    result = canvas * 0.6
+    inside = labels > 0
+    own = colours[labels[inside] % len(PALETTE)]
+    result[inside] = 0.45 * own + 0.55 * canvas[inside]
+    edge = _outline(labels, 1)
+    result[edge] = colours[labels[edge] % len(PALETTE)]
+    return result
+
+
+def _rgb(colour: str) -> tuple[float, float, float]:
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(colour)

@@ -1,0 +1,225 @@
+"""The tables of a card: lists of rows, the first of which is the header.
+
+A cell is text, or `Markdown` where it is code. Tables of two columns name a thing and say what it is.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from cards import facts, words
+from cards.markdown import call, code, linked
+from cards.record import Epoch, File, RunRecord, Split, Stage, Summary
+
+Rows = list[list[str]]
+
+METRICS = {
+    "dice": ("Dice", "2 TP / (2 TP + FP + FN) over pixels"),
+    "ap50": ("AP50", "TP / (TP + FP + FN) over objects, found when their IoU is 0.5 or more"),
+    "ap75": ("AP75", "like AP50, at an IoU of 0.75"),
+    "ap90": ("AP90", "like AP50, at an IoU of 0.9"),
+    "pq": ("PQ", "panoptic quality at an IoU of 0.5: mean IoU of the objects found × F1 score"),
+}
+WEIGHTS = (".safetensors", ".zip", ".pt", ".pth", ".onnx", ".ckpt")
+
+
+def spread(summary: Summary | None) -> str:
+    """Mean ± standard deviation."""
+    return words.NOT_MEASURED if summary is None else f"{summary.mean:.4f} ± {summary.std:.4f}"
+
+
+def _summary(stage: Stage | None, metric: str) -> Summary | None:
+    return stage.summary.get(metric) if stage else None
+
+
+def headline(record: RunRecord) -> Rows:
+    """Dice, AP50 and PQ before and after, and the time of one image."""
+    accuracy = record.accuracy
+    what = words.counted(accuracy.images, f"{accuracy.split} image") if accuracy else "no test images"
+    rows = [[f"Mean ± std over {what}" if accuracy else f"Accuracy ({what})", "Before", "After"]]
+    gap = facts.before_in_words(record)
+    for metric in ("dice", "ap50", "pq"):
+        before = _summary(accuracy.before if accuracy else None, metric)
+        after = _summary(accuracy.after if accuracy else None, metric)
+        rows.append([METRICS[metric][0], gap or spread(before), spread(after)])
+    return rows
+
+
+def accuracy(record: RunRecord) -> Rows:
+    """Mean ± standard deviation and median of every metric, before and after."""
+    assert record.accuracy is not None
+    gap = facts.before_in_words(record)
+    rows = [["Measure", "Before", "Median", "After", "Median"]]
+    for metric, (name, _) in METRICS.items():
+        before, after = _summary(record.accuracy.before, metric), _summary(record.accuracy.after, metric)
+        medians = [words.score(found.median if found else None) for found in (before, after)]
+        rows.append([name, gap or spread(before), gap or medians[0], spread(after), medians[1]])
+    return rows
+
+
+def worst(record: RunRecord) -> Rows:
+    """The images with the lowest Dice after the run, worst first."""
+    assert record.accuracy is not None
+    gap, before = facts.before_in_words(record), record.accuracy.before
+    known = {score.image: score.dice for score in before.scores} if before else {}
+    after = {score.image: score for score in record.accuracy.after.scores}
+    rows = [["Lowest Dice", "Dice before", "Dice after", "PQ after"]]
+    for name in record.accuracy.after.worst:
+        score = after.get(name)
+        scores = [words.score(score.dice if score else None), words.score(score.pq if score else None)]
+        rows.append([code(name), gap or words.score(known.get(name)), *scores])
+    return rows
+
+
+def data(record: RunRecord) -> Rows:
+    """What the images are and where they come from."""
+    about = record.data
+    return [
+        ["Data set", about.id],
+        ["Source", linked(words.stated(about.source))],
+        ["Licence", words.stated(about.licence)],
+        ["Labels hold", about.labels],
+        ["Split by", about.split_by],
+        ["Note", linked(words.stated(about.note))],
+    ]
+
+
+def splits(record: RunRecord) -> Rows:
+    """Images, instances and image sizes of every split."""
+    rows = [["Split", "Images", "Instances", "Height × width"]]
+    for split in get_args(Split):
+        files = [file for file in record.data.files if file.split == split]
+        instances = words.count(sum(file.instances for file in files))
+        rows.append([split, words.count(len(files)), instances, facts.sizes(files)])
+    return rows
+
+
+def training(record: RunRecord) -> Rows:
+    """The network and how it was trained: everything the record has on it."""
+    model, how = record.model, record.training
+    history = how.history[-1] if how.history else None
+    planned = f"{words.count(how.epochs)} of {words.count(how.epochs_planned)} planned"
+    return [
+        ["Network", call(model.architecture)],
+        ["Target", call(model.target)],
+        ["Normalisation", call(model.normalise)],
+        ["Parameters", f"{words.count(model.parameters)}, {facts.trainable(record)} of them trained"],
+        ["Input", f"{words.counted(model.channels, 'channel')}; sizes are multiples of {model.divisor} px"],
+        ["Output", words.counted(model.maps, "map")],
+        ["Epochs", planned + (", stopped early" if how.stopped_early else "")],
+        ["Weights kept", f"of epoch {words.count(how.best_epoch)}" if how.best_epoch else words.NOT_STATED],
+        ["Steps", words.count(how.steps)],
+        ["Images seen", words.count(how.images_seen)],
+        ["Batch size", words.count(how.batch_size)],
+        ["Patch", f"{how.patch} × {how.patch} px"],
+        ["Optimiser", how.optimiser],
+        ["Learning rate", words.number(how.learning_rate)],
+        ["Schedule", how.schedule],
+        ["Weight decay", words.number(how.weight_decay)],
+        ["Loss", how.loss],
+        ["Augmentation", how.augmentation],
+        ["Precision", how.precision],
+        ["Seed", str(how.seed)],
+        ["Time", f"{words.duration(how.seconds)} on {facts.trained_on(record)}"],
+        ["Speed", words.speed(how.images_per_second)],
+        ["Taken up again", words.counted(how.resumed, "time")],
+        ["Last epoch", _last(history)],
+    ]
+
+
+def _last(epoch: Epoch | None) -> str:
+    if epoch is None:
+        return words.NOT_MEASURED
+    loss, dice = words.score(epoch.validation_loss), words.score(epoch.validation_dice)
+    return f"loss {words.score(epoch.loss)}; validation loss {loss}, Dice {dice}"
+
+
+def timing(record: RunRecord) -> Rows:
+    """Time per image and peak memory, with the hardware."""
+    names = [
+        "Time per image",
+        "95th percentile",
+        "In the network",
+        "From maps to labels",
+        "Timed on",
+        "Hardware",
+    ]
+    names += ["Peak memory, one image", "Peak memory, training"]
+    if (found := record.timing) is None:
+        return [[name, words.NOT_MEASURED] for name in names]
+    split = record.accuracy.split if record.accuracy else "test"
+    files = [file for file in record.data.files if file.split == split]
+    cells = [
+        f"{words.duration(found.median_seconds)} (median)",
+        words.duration(found.p95_seconds),
+        words.duration(found.network_seconds),
+        words.duration(found.decoding_seconds),
+        f"{words.counted(found.images, 'image')}, {facts.sizes(files)}",
+        facts.timed_on(record),
+        words.memory(found.peak_memory_inference_bytes),
+        words.memory(found.peak_memory_training_bytes),
+    ]
+    return [[name, cell] for name, cell in zip(names, cells, strict=True)]
+
+
+def exports(record: RunRecord) -> Rows:
+    """Every exported file that was loaded again, and whether it does what the trained model does."""
+    rows = [["File", "Format", "Loaded by", "Images", "Dice", "Trained model", "Equal"]]
+    for check in record.exports:
+        equal = f"{'yes' if check.equal else 'no'}, within {words.number(check.tolerance)}"
+        dice = [words.score(check.dice), words.score(check.trained_dice)]
+        images = words.count(check.images)
+        rows.append([code(check.artefact), check.format, check.loaded_by, images, *dice, equal])
+    return rows
+
+
+def licences(record: RunRecord) -> Rows:
+    """The licence of the model, of what it started from and of what it learned from."""
+    base = record.model.base
+    inherited = "none: random weights" if base.weights == "random" else words.stated(base.licence)
+    return [
+        ["This model", words.stated(record.card.licence)],
+        ["Base model", inherited],
+        ["Data", words.stated(record.data.licence)],
+    ]
+
+
+def provenance(record: RunRecord) -> Rows:
+    """By what the base model, the data, the code and the machine are known again."""
+    base, where = record.model.base, record.environment
+    none = "none: random weights" if base.weights == "random" else None
+    commit = f"commit {words.short(where.git_commit)}" if where.git_commit else f"commit {words.NOT_STATED}"
+    hub = f", {base.hub_id} on the Hub" if base.hub_id else ""
+    memory = words.memory(where.memory_bytes)
+    dirty = {True: ", with uncommitted changes", False: ", no uncommitted changes", None: ""}[where.git_dirty]
+    return [
+        ["Run", f"{record.name}, {record.created}"],
+        ["Base model", f"{base.id}, from {base.repository}{hub}"],
+        ["Base weights", base.weights],
+        ["Base revision", none or words.stated(base.revision)],
+        ["Base SHA-256", none or (code(words.short(base.sha256)) if base.sha256 else words.NOT_MEASURED)],
+        ["Data fingerprint", code(words.short(record.data.digest()))],
+        ["Code", f"finetune {record.finetune_version}, {commit}{dirty}"],
+        ["Machine", f"{where.cpu}, {words.counted(where.cores, 'core')}, memory {memory}"],
+        ["Graphics", ", ".join(where.gpus) or "none"],
+        ["System", f"{where.platform}, Python {where.python}"],
+    ]
+
+
+def weights(record: RunRecord) -> list[File]:
+    """The files with weights among those that the run wrote."""
+    return [file for file in record.files if file.path.endswith(WEIGHTS)]
+
+
+def hashes(record: RunRecord) -> Rows:
+    """Every hash in full."""
+    base = record.model.base
+    rows = [["Of", "SHA-256"], ["the data", code(record.data.digest())]]
+    if base.sha256:
+        rows.append(["the base weights", code(base.sha256)])
+    return rows + [[code(file.path), code(file.sha256)] for file in weights(record)]
+
+
+def packages(record: RunRecord) -> Rows:
+    """The version of every package."""
+    return [["Package", "Version"], *map(list, sorted(record.environment.packages.items()))]

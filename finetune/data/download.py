@@ -1,0 +1,118 @@
+"""Downloads into the cache: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from cards.errors import InputError
+
+TIMEOUT = 30  # seconds without an answer
+
+
+def cache_folder() -> Path:
+    """Where named data sets are kept: what FINETUNE_CACHE says, or else the platform's cache folder."""
+    given = os.environ.get("FINETUNE_CACHE")
+    if given:
+        return Path(given)
+    from pooch import os_cache
+
+    return Path(os_cache("finetune"))
+
+
+@contextmanager
+def whole_or_not(folder: Path) -> Iterator[Path]:
+    """A new empty folder that becomes `folder` when the block ends well, and vanishes when it does not.
+
+    If another process was faster, its folder stays.
+
+    Raises:
+        InputError: if the cache cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise InputError(
+            f"{folder.parent}: cannot write the cache ({error.strerror}): "
+            "set FINETUNE_CACHE to another folder"
+        ) from error
+    try:
+        new = work / folder.name
+        new.mkdir()
+        yield new
+        if not folder.is_dir():
+            new.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def download(url: str, folder: Path, sha256: str | None, check: Callable[[Path], None]) -> Path:
+    """Download a zip archive of a data set and unpack it.
+
+    Args:
+        url: of the archive.
+        folder: where the data set is to be; must not be there yet.
+        sha256: of the archive, if known.
+        check: called with the unpacked data before they take their place; raises InputError if they are
+            wrong.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: if the archive cannot be had, is damaged, or fails the check. Nothing is left behind.
+    """
+    with whole_or_not(folder) as new:
+        archive = _retrieve(url, new.parent, folder, sha256)
+        unpacked = new.parent / "unpacked"
+        _unpack(archive, unpacked, url)
+        root = _data_root(unpacked)
+        check(root)
+        new.rmdir()
+        root.rename(new)
+    return folder
+
+
+def _retrieve(url: str, work: Path, folder: Path, sha256: str | None) -> Path:
+    import pooch
+
+    known = f"sha256:{sha256}" if sha256 else None
+    try:
+        return Path(
+            pooch.retrieve(url, known, "archive.zip", work, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
+        )
+    except ValueError as error:  # what pooch raises for a wrong hash
+        raise InputError(
+            f"{url}: has changed or was damaged on its way: its SHA-256 is not {sha256}"
+        ) from error
+    except OSError as error:  # requests' errors are OSErrors
+        raise InputError(
+            f"{folder.name}: cannot be downloaded from {url} ({type(error).__name__}): "
+            f"put the folder at {folder}, or set data.root=PATH"
+        ) from error
+
+
+def _unpack(archive: Path, into: Path, url: str) -> None:
+    try:
+        with zipfile.ZipFile(archive) as file:
+            for name in file.namelist():
+                parts = PurePosixPath(name.replace("\\", "/"))
+                if parts.is_absolute() or ".." in parts.parts or ":" in name:
+                    raise InputError(
+                        f"{url}: the archive would write outside its folder ({name}): not unpacked"
+                    )
+            file.extractall(into)
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{url}: is not a whole zip archive: try again, or set data.root=PATH") from error
+
+
+def _data_root(unpacked: Path) -> Path:
+    """The folder with the data: archives often hold one folder that holds them."""
+    inside = [path for path in unpacked.iterdir() if path.is_dir() and not path.name.startswith(("__", "."))]
+    return inside[0] if len(inside) == 1 and inside[0].name not in {"train", "images"} else unpacked

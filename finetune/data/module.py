@@ -1,0 +1,268 @@
+"""The one LightningDataModule of every model: training patches, and whole images to measure on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from cards.errors import InputError
+from cards.record import LabelKind, Split
+from finetune.data.augment import Augmentation
+from finetune.data.channels import Channels, select_channels
+from finetune.data.images import read_image, read_labels
+from finetune.data.labels import convert
+from finetune.data.normalise import Normalise
+from finetune.data.pairs import Pair
+from finetune.targets.base import Target
+
+ORDER, PATCH = 0, 1  # keep the random numbers that order the images apart from those that draw patches
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A whole image with what is true of it.
+
+    Attributes:
+        name: of the pair.
+        pixels: (C, H, W) as read, channels selected, not normalised.
+        labels: (H, W) int32, as the target wants them.
+    """
+
+    name: str
+    pixels: np.ndarray
+    labels: np.ndarray
+
+
+class Draw(NamedTuple):
+    """One training patch: everything its randomness depends on."""
+
+    image: int
+    epoch: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads a pair when it is needed; keeps nothing."""
+
+    target: Target
+    held: LabelKind
+    channels: Channels
+
+    def __call__(self, pair: Pair) -> Sample:
+        """Read one pair."""
+        pixels = select_channels(read_image(pair.image, pair.page), self.channels, str(pair.image))
+        labels = convert(read_labels(pair.label, pair.page), self.held, self.target.labels)
+        return Sample(pair.name, pixels, labels)
+
+
+class Patches(Dataset[dict[str, torch.Tensor]]):
+    """Training patches. The index says it all: any worker of any process gives the same patch."""
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        reader: Reader,
+        normalise: Normalise,
+        augmentation: Augmentation,
+        patch: int,
+        seed: int,
+    ) -> None:
+        """See `SegmentationData`."""
+        self.pairs, self.reader, self.normalise = list(pairs), reader, normalise
+        self.augmentation, self.patch, self.seed = augmentation, patch, seed
+
+    def __getitem__(self, draw: Draw) -> dict[str, torch.Tensor]:
+        """The patch: image (C, P, P) and maps (K, P, P), float32."""
+        rng = np.random.default_rng((self.seed, PATCH, draw.epoch, draw.number))
+        sample = self.reader(self.pairs[draw.image])
+        target = self.reader.target
+        # The whole image is encoded, then cut: a patch's own edge must not look like the edge of an instance.
+        image, maps = self.augmentation(
+            self.normalise(sample.pixels), target.encode(sample.labels), target, self.patch, rng
+        )
+        return {"image": torch.from_numpy(image), "maps": torch.from_numpy(maps)}
+
+
+class Whole(Dataset[dict[str, Any]]):
+    """Whole images."""
+
+    def __init__(self, pairs: Sequence[Pair], reader: Reader, normalise: Normalise) -> None:
+        """See `SegmentationData`."""
+        self.pairs, self.reader, self.normalise = list(pairs), reader, normalise
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """The image: image (C, H, W) float32 normalised, labels (H, W) int32, name."""
+        sample = self.reader(self.pairs[index])
+        image = torch.from_numpy(self.normalise(sample.pixels))
+        return {"image": image, "labels": torch.from_numpy(sample.labels), "name": sample.name}
+
+
+class EpochBatches(Sampler[list[Draw]]):
+    """The batches of an epoch, of which each process takes its slice.
+
+    Images come in a random order, all of them before any comes again, also across epochs. Sample s of epoch e
+    depends on (seed, e, s) alone.
+    """
+
+    def __init__(
+        self,
+        images: int,
+        batches: int,
+        batch_size: int,
+        seed: int,
+        epoch: Callable[[], int],
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        """See `SegmentationData`. `epoch` is asked each time an epoch begins."""
+        self.images, self.batches, self.batch_size = images, batches, batch_size
+        self.seed, self.epoch = seed, epoch
+        self.share = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return self.batches
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        """Batches of one epoch."""
+        epoch = self.epoch()
+        order, current = np.empty(0, dtype=np.intp), -1
+        for batch in range(self.batches):
+            draws = []
+            for number in range(batch * self.batch_size, (batch + 1) * self.batch_size):
+                turn, place = divmod(epoch * self.batches * self.batch_size + number, self.images)
+                if turn != current:
+                    order, current = self._order(turn), turn
+                draws.append(Draw(int(order[place]), epoch, number))
+            yield draws[self.share]
+
+    def _order(self, turn: int) -> np.ndarray:
+        return np.random.default_rng((self.seed, ORDER, turn)).permutation(self.images)
+
+
+class LateLoader(DataLoader[dict[str, torch.Tensor]]):
+    """Asks for the epoch's batches when the first is wanted, not when it is made an iterator.
+
+    Lightning makes the iterator of a resumed run before it has set the epoch, and workers would read ahead at
+    once: they would begin with the patches of another epoch.
+    """
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:  # type: ignore[override]
+        """Batches of one epoch."""
+        yield from super().__iter__()
+
+
+class SegmentationData(pl.LightningDataModule):
+    """Images with labels for training, validation and test. Images are read when needed and never kept."""
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        target: Target,
+        normalise: Normalise,
+        *,
+        held: LabelKind,
+        channels: Channels,
+        augmentation: Augmentation,
+        patch: int,
+        batch_size: int,
+        images_per_epoch: int | None = None,
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        """Set up; nothing is read.
+
+        Args:
+            pairs: with their splits.
+            target: encodes the labels.
+            normalise: applied to the whole image, before a patch is cut.
+            held: what the masks hold.
+            channels: see `select_channels`.
+            augmentation: how patches are drawn.
+            patch: side of a training patch in pixels.
+            batch_size: patches in a batch over all processes.
+            images_per_epoch: patches in an epoch, rounded up to whole batches; None: one an image.
+            workers: processes that read ahead; the patches are the same for any number.
+            seed: of the order and the patches.
+        """
+        super().__init__()
+        self.pairs = list(pairs)
+        self.reader = Reader(target, held, channels)
+        self.normalise, self.augmentation = normalise, augmentation
+        self.patch, self.batch_size, self.images_per_epoch = patch, batch_size, images_per_epoch
+        self.workers, self.seed = workers, seed
+
+    def of(self, split: Split) -> list[Pair]:
+        """Pairs of a split."""
+        return [pair for pair in self.pairs if pair.split == split]
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches in an epoch, all of them whole."""
+        return -(-(self.images_per_epoch or len(self.of("train"))) // self.batch_size)
+
+    def samples(self, split: Split) -> Iterator[Sample]:
+        """Whole images of a split, one at a time."""
+        return map(self.reader, self.of(split))
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches {"image": (N, C, P, P), "maps": (N, K, P, P)}, float32.
+
+        Raises:
+            InputError: if the batch cannot be shared out evenly among the processes, or nothing is there to
+                train on.
+        """
+        train = self.of("train")
+        if not train:
+            raise InputError("no image to train on")
+        rank, world_size = self._place()
+        if self.batch_size % world_size:
+            raise InputError(
+                f"training.batch_size is {self.batch_size}: it must be a multiple of the number of "
+                f"processes, {world_size}"
+            )
+        patches = Patches(train, self.reader, self.normalise, self.augmentation, self.patch, self.seed)
+        batches = EpochBatches(
+            len(train), self.batches_per_epoch, self.batch_size, self.seed, self._epoch, rank, world_size
+        )
+        return LateLoader(patches, batch_sampler=batches, **self._loading())
+
+    def val_dataloader(self) -> DataLoader:
+        """Whole images, one at a time: {"image": (1, C, H, W), "labels": (1, H, W), "name": [str]}."""
+        return self._whole("validation")
+
+    def test_dataloader(self) -> DataLoader:
+        """As `val_dataloader`, of the test images."""
+        return self._whole("test")
+
+    def _whole(self, split: Split) -> DataLoader:
+        whole = Whole(self.of(split), self.reader, self.normalise)
+        rank, world_size = self._place()
+        # No image twice, so that a mean over processes is the mean over images.
+        share = range(rank, len(whole), world_size)
+        return DataLoader(whole, batch_size=1, sampler=share, **self._loading())
+
+    def _loading(self) -> dict[str, Any]:
+        return {
+            "num_workers": self.workers,
+            "persistent_workers": self.workers > 0,
+            "pin_memory": torch.cuda.is_available(),
+        }
+
+    def _place(self) -> tuple[int, int]:
+        """Rank and number of processes."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def _epoch(self) -> int:
+        return self.trainer.current_epoch if self.trainer else 0

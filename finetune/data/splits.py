@@ -1,0 +1,74 @@
+"""Which images train the network, choose its weights, and measure it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cards.errors import InputError
+from cards.record import Split
+from finetune.data.pairs import Pair
+
+
+def assign_splits(
+    pairs: Sequence[Pair], validation: float = 0.1, test: float = 0.1, seed: int = 0
+) -> tuple[list[Pair], str]:
+    """Give every pair a split.
+
+    What the data say stands; a split they do not have is drawn from the train images. The test images are drawn first, so that they stay the same whatever the fraction for validation. An
+    image's place in the draw depends on its name and the seed alone: neither on where the data lie nor, as a
+    random number generator's would, on the version of a library. The pages of a stack are drawn together as
+    long as there are several stacks, for neighbouring pages are often almost alike.
+
+    Args:
+        pairs: as found.
+        validation: fraction of the train images for validation, if the data have none.
+        test: fraction of the train images for the test, if the data have none.
+        seed: another seed draws other images.
+
+    Returns:
+        The pairs in the order given, and how they were split in words.
+
+    Raises:
+        InputError: if no image is left to train on.
+    """
+    assigned: dict[Pair, Split] = {pair: pair.split or "train" for pair in pairs}
+    pool = [pair for pair in pairs if assigned[pair] == "train"]
+    words = {"train": "given with the data" if any(pair.split == "train" for pair in pairs) else "the rest"}
+    wanted: dict[Split, float] = {"test": test, "validation": validation}
+    for split, fraction in wanted.items():
+        if not 0 <= fraction < 1:
+            raise InputError(f"data.{split} is {fraction}: it must be at least 0 and less than 1")
+        if any(pair.split == split for pair in pairs):
+            words[split] = "given with the data"
+            continue
+        left = [pair for pair in pool if assigned[pair] == "train"]
+        drawn = _draw(left, fraction, pool, f"{split} {seed}")
+        assigned |= dict.fromkeys(drawn, split)
+        counts = f"{fraction:.0%} of train ({len(drawn)} of {len(pool)} images), seed {seed}"
+        words[split] = counts if drawn else "none"
+    if "train" not in assigned.values():
+        raise InputError(
+            f"none of {len(pairs)} images is left to train on: add images, "
+            "or lower data.validation and data.test"
+        )
+    text = "; ".join(f"{split}: {words[split]}" for split in ("train", "validation", "test"))
+    return [replace(pair, split=assigned[pair]) for pair in pairs], text
+
+
+def _draw(left: list[Pair], fraction: float, pool: list[Pair], seed: str) -> list[Pair]:
+    """A fraction of the pool out of what is left of it: at least one if there is a choice."""
+    by_page = len({pair.image for pair in pool}) == 1
+
+    def unit(pair: Pair) -> str:
+        return pair.name if by_page else pair.name.rpartition("#")[0] or pair.name
+
+    def place(name: str) -> bytes:
+        return hashlib.sha256(f"{seed} {name}".encode()).digest()
+
+    units = sorted({unit(pair) for pair in left}, key=place)
+    if fraction == 0 or len(units) < 2:
+        return []
+    drawn = set(units[: max(1, round(fraction * len({unit(pair) for pair in pool})))])
+    return [pair for pair in left if unit(pair) in drawn]

@@ -1,0 +1,1 @@
+"""Exports: a trained model in the forms that others load, and the proof that they give the same result."""

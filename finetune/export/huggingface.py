@@ -1,0 +1,164 @@
+"""A model as a Hugging Face folder: `model.safetensors` and `config.json`; written, and read again.
+
+Neither file can hold code, and none is run on loading: weights are safetensors, and the configuration
+names a network, a target and a normalisation that this package builds by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from cards.errors import InputError
+from finetune.model import Model
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+
+# "user/name" or "user/name@revision"; the revision may be a branch, a tag, a commit or "refs/pr/1".
+HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
+
+
+class _Architecture(BaseModel):
+    repository: str
+    name: str
+    options: dict[str, Any] = {}
+
+
+class _Target(BaseModel):
+    name: str
+    options: dict[str, Any] = {}
+
+
+class _Config(BaseModel):
+    """`config.json`, as `Model.config` gives it. Keys that others add, such as the Hub's own, are let be."""
+
+    library_name: Literal["finetune"]
+    architecture: _Architecture
+    target: _Target
+    normalise: dict[str, Any]
+    select_channels: Literal["auto", "gray"] | list[Annotated[int, Field(ge=0)]]
+    channels: Annotated[int, Field(ge=1)]
+
+
+def save_model(model: Model, folder: Path) -> None:
+    """Write weights and configuration.
+
+    Args:
+        model: what was trained, on any device.
+        folder: where to; made if it is not there.
+
+    Raises:
+        OSError: if the folder cannot be written, or the disk is full.
+    """
+    from safetensors.torch import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
+    # Written by ourselves: safetensors' own writer hides a full disk in an error of its own.
+    (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
+    config = json.dumps(model.config(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    (folder / CONFIG).write_text(config, encoding="utf-8")
+
+
+def load_model(source: str | Path) -> Model:
+    """Load what `save_model` wrote.
+
+    Args:
+        source: a run folder, a `huggingface` folder, or, as a string, "user/name" or "user/name@revision"
+            on the Hugging Face Hub (`HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and `HF_HUB_OFFLINE` are honoured).
+
+    Returns:
+        The model on the CPU, in evaluation mode.
+
+    Raises:
+        InputError: if there is nothing there, it is not a model of ours, or the weights are damaged.
+    """
+    folder = _locate(source)
+    config = _read_config(folder, source)
+    try:
+        return _build(config, folder / WEIGHTS)
+    except InputError as error:  # says where the file lies, which for the Hub is deep in a cache
+        raise InputError(f"{source}: {str(error).replace(f'{folder / WEIGHTS}', WEIGHTS)}") from error
+
+
+def _locate(source: str | Path) -> Path:
+    """The folder that holds the two files, downloaded if need be."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        inside = path / "huggingface"
+        return inside if inside.is_dir() else path
+    if path.exists():
+        raise InputError(f"{source}: is a file; give the run folder, or its huggingface folder")
+    hub_id = HUB_ID.fullmatch(source) if isinstance(source, str) else None
+    if hub_id is None:
+        raise InputError(f"{source}: no such folder")
+    return _download(source, hub_id["repo"], hub_id["revision"])
+
+
+def _download(source: str | Path, repo: str, revision: str | None) -> Path:
+    from huggingface_hub import errors, snapshot_download
+
+    nothing = f"{source}: no such folder here, and"
+    try:
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=[CONFIG, WEIGHTS]))
+    except errors.GatedRepoError as error:
+        raise InputError(f"{source}: ask for access on the Hugging Face Hub, then run `hf auth login`") from error
+    except errors.RepositoryNotFoundError as error:
+        raise InputError(
+            f"{nothing} no such model on the Hugging Face Hub; if it is private, run `hf auth login`"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise InputError(f"{source}: the model on the Hugging Face Hub has no revision '{revision}'") from error
+    except errors.LocalEntryNotFoundError as error:
+        raise InputError(
+            f"{nothing} the Hugging Face Hub cannot be reached; nor is that model in its cache"
+        ) from error
+    except Exception as error:  # the client lets errors of its transport through, and changes transports
+        reason = textwrap.shorten(str(error), 200)
+        raise InputError(f"{source}: cannot be downloaded from the Hugging Face Hub: {reason}") from error
+
+
+def _read_config(folder: Path, source: str | Path) -> _Config:
+    try:
+        return _Config.model_validate_json((folder / CONFIG).read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{source}: not a model that finetune wrote: there is no {CONFIG}") from error
+    except OSError as error:
+        raise InputError(f"{source}: cannot read {CONFIG}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(
+            f"{source}: not a model that finetune wrote: {CONFIG}: {where}: {first['msg'].lower()}"
+        ) from error
+
+
+def _build(config: _Config, weights: Path) -> Model:
+    from finetune.data.normalise import build_normalise
+    from finetune.repositories import load
+    from finetune.targets import build_target
+
+    target = build_target(config.target.name, config.target.options)
+    loaded = load(
+        config.architecture.repository,
+        config.architecture.name,
+        in_channels=config.channels,
+        out_channels=target.channels,
+        options=config.architecture.options,
+        checkpoint=weights,
+    )
+    return Model(
+        network=loaded.network.eval(),
+        target=target,
+        normalise=build_normalise(config.normalise),
+        select=config.select_channels,
+        channels=config.channels,
+        divisor=loaded.divisor,
+        architecture=loaded.architecture,
+    )

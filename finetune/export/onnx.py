@@ -1,0 +1,69 @@
+"""The ONNX writer."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from finetune.export.trace import agree, example
+
+OPSET = 18  # torch's own default: its exporter writes for it, and converts to any other afterwards
+
+
+def write_onnx(network: nn.Module, path: Path, *, channels: int, divisor: int) -> None:
+    """Export a network to one ONNX file, weights inside, for any batch size, height and width.
+
+    Args:
+        network: (N, C, H, W) float32 -> (N, K, H, W), on the CPU, in evaluation mode.
+        path: the file to write.
+        channels: C.
+        divisor: H and W are multiples of this.
+
+    Raises:
+        RuntimeError: if ONNX Runtime gives another output than the network on an image of another size.
+    """
+    from onnxruntime import InferenceSession
+
+    dynamic = torch.export.Dim.DYNAMIC
+    with torch.no_grad(), _quiet():
+        program = torch.onnx.export(
+            network,
+            (example(channels, divisor),),
+            dynamo=True,
+            dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic},),
+            input_names=["image"],
+            output_names=["maps"],
+            opset_version=OPSET,
+            verbose=False,
+        )
+        assert program is not None
+        program.save(str(path), external_data=False)
+    session = InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def run(image: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
+
+    agree("ONNX", network, run, channels, divisor)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks on its own inner life from the user; its errors are raised."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

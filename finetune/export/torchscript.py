@@ -1,0 +1,45 @@
+"""The TorchScript writer, in a place of its own, so that it is easy to drop.
+
+torch 2.15 deprecates `torch.jit` without a successor that BioImage.IO tools read; ONNX and the state dict do not
+depend on it. Once torch no longer has it, delete this file, its call in `finetune.export.bioimageio`, and the entry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from finetune.export.trace import agree, example
+
+
+def write_torchscript(network: nn.Module, path: Path, *, channels: int, divisor: int) -> None:
+    """Trace a network and write it.
+
+    Args:
+        network: (N, C, H, W) float32 -> (N, K, H, W), on the CPU, in evaluation mode.
+        path: the file to write.
+        channels: C.
+        divisor: H and W are multiples of this.
+
+    Raises:
+        RuntimeError: if the trace gives another output than the network on an image of another size.
+    """
+    with torch.no_grad(), deprecation_ignored():
+        traced = torch.jit.trace(network, example(channels, divisor))
+        # A branch on the image's size would be frozen into the trace; another size brings that to light.
+        agree("TorchScript", network, traced, channels, divisor)
+        torch.jit.save(traced, path)
+
+
+@contextlib.contextmanager
+def deprecation_ignored() -> Iterator[None]:
+    """Nobody who exports or tests a model can act on the deprecation; it is dealt with as said above."""
+    with warnings.catch_warnings():
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.filterwarnings("ignore", message=r".*torch\.jit.*", category=category)
+        yield

@@ -1,0 +1,46 @@
+"""What the writers of traced networks share: an image to trace with, and a check with one of another size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+# float32 sums in another order differ in the last digits; a network gone wrong differs in the first.
+TOLERANCE = 1e-3
+
+
+def example(channels: int, divisor: int) -> torch.Tensor:
+    """Two small images (2, C, H, W) of noise with H != W.
+
+    No size is 1 at any depth of the network, and no two are equal by accident: an exporter would take either
+    for a constant.
+    """
+    return _noise(2, channels, 6 * divisor, 4 * divisor)
+
+
+def agree(
+    what: str,
+    network: Callable[[torch.Tensor], torch.Tensor],
+    exported: Callable[[torch.Tensor], torch.Tensor],
+    channels: int,
+    divisor: int,
+) -> None:
+    """Check that both give the same on an image of another size than `example`.
+
+    Raises:
+        RuntimeError: if they do not.
+    """
+    image = _noise(1, channels, 3 * divisor, 8 * divisor)
+    with torch.no_grad():
+        expected, got = network(image), exported(image)
+    if expected.shape != got.shape:
+        raise RuntimeError(f"{what}: the shape is {tuple(got.shape)}, but the network gives {tuple(expected.shape)}")
+    difference = (got - expected).abs().max().item()
+    if not difference <= TOLERANCE * max(1.0, expected.abs().max().item()):  # catches a NaN, too
+        raise RuntimeError(f"{what}: the output differs from the network's by up to {difference:.2g}")
+
+
+def _noise(*shape: int) -> torch.Tensor:
+    # A generator of its own leaves the run's random numbers alone.
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))

@@ -1,0 +1,80 @@
+"""What a run leaves behind: exports, the proof that they work, pictures, cards and the record."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import islice
+from pathlib import Path
+
+from cards import pictures
+from cards.huggingface import PICTURES, render, render_body
+from cards.record import ImageScore, RunRecord
+from cards.report import render_html
+from finetune.data.module import Sample, SegmentationData
+from finetune.export.bioimageio import save_package
+from finetune.export.check import check_exports
+from finetune.export.huggingface import save_model
+from finetune.model import Model
+from finetune.recording import written_files
+
+
+def hand_over(model: Model, data: SegmentationData, record: RunRecord, folder: Path, check_images: int) -> RunRecord:
+    """Export the model, load every export again, and write cards and record from what came of it.
+
+    Args:
+        model: as it was trained.
+        data: where test images come from; without any, training images stand in for examples.
+        record: all that is known before the exports.
+        folder: the run folder.
+        check_images: test images on which each export is scored.
+
+    Returns:
+        The record as written: with checks and files.
+    """
+    hub, split = folder / "huggingface", "test" if data.of("test") else "train"
+    save_model(model, hub)
+    example = next(data.samples(split))
+    save_package(model, record, example.pixels, folder / "bioimageio", record.name)
+    checks = check_exports(folder, model, islice(data.samples("test"), check_images))
+    record = record.model_copy(update={"exports": checks})
+    _draw(model, data, record, hub / "pictures")
+    # The cards name the packages and weights that lie here by now; then the cards are files themselves.
+    record = record.model_copy(update={"files": written_files(folder)})
+    shown = [name for name in PICTURES if (hub / "pictures" / name).exists()]
+    (hub / "README.md").write_text(render(record, shown), encoding="utf-8")
+    page = render_html(render_body(record, shown), hub / "pictures")
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    record = record.model_copy(update={"files": written_files(folder)})
+    (folder / "record.json").write_text(record.dumps(), encoding="utf-8")
+    shutil.copyfile(folder / "record.json", hub / "record.json")
+    return record
+
+
+def _draw(model: Model, data: SegmentationData, record: RunRecord, folder: Path) -> None:
+    """The pictures that the cards show."""
+    folder.mkdir(parents=True, exist_ok=True)
+    training, accuracy = record.training, record.accuracy
+    if training.history:
+        pictures.training_curve(training.history, folder / "training.png", training.best_epoch)
+    if accuracy is None:
+        return
+    pictures.histogram(accuracy.after, accuracy.before, folder / "histogram.png")
+    by_name = {pair.name: pair for pair in data.of("test")}
+    for which, scored in _examples(accuracy.after.scores).items():
+        sample: Sample = data.reader(by_name[scored.image])
+        pictures.overlay(
+            sample.pixels,
+            sample.labels,
+            model.target.decode(model.predict_maps(model.prepare(sample.pixels))),
+            folder / f"example_{which}.png",
+            title=f"{which}: {scored.image}, Dice {scored.dice:.4f}",
+            filled=model.target.labels == "boundary",
+        )
+
+
+def _examples(scores: list[ImageScore]) -> dict[str, ImageScore]:
+    """The images with the best, the median and the worst Dice; fewer than three images give fewer."""
+    ranked = sorted(scores, key=lambda score: (-score.dice, score.image))
+    places = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
+    chosen = {which: ranked[place] for which, place in places.items()}
+    return {which: score for which, score in chosen.items() if which == "best" or score is not chosen["best"]}

@@ -1,0 +1,86 @@
+"""Repositories: where networks come from. One file a repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from finetune.names import unknown
+from finetune.repositories import wipp
+from finetune.repositories.base import Built, Loaded, ModelInfo, Repository
+
+__all__ = ["REPOSITORIES", "Built", "Loaded", "ModelInfo", "Repository", "build", "describe", "load"]
+
+REPOSITORIES: dict[str, Repository] = {"wipp": wipp}
+
+
+def describe(repository: str, name: str) -> ModelInfo:
+    """What a repository says of a model.
+
+    Raises:
+        InputError: if there is no such repository, or no such model in it.
+    """
+    models = {info.name: info for info in _find(repository).models()}
+    if name not in models:
+        raise unknown(f"model of repository {repository}", name, models)
+    return models[name]
+
+
+def build(
+    repository: str,
+    name: str,
+    *,
+    in_channels: int,
+    out_channels: int,
+    options: dict[str, Any] | None = None,
+) -> Built:
+    """A network with random weights, to be given those of an exported model.
+
+    Raises:
+        InputError: if there is no such repository, model or option.
+    """
+    describe(repository, name)
+    return _find(repository).build(
+        name, in_channels=in_channels, out_channels=out_channels, options=options or {}
+    )
+
+
+def load(
+    repository: str,
+    name: str,
+    *,
+    in_channels: int,
+    out_channels: int,
+    options: dict[str, Any] | None = None,
+    checkpoint: Path | None = None,
+    seed: int = 0,
+) -> Loaded:
+    """A network to start from.
+
+    Args:
+        repository: a key of `REPOSITORIES`.
+        name: of a model in it.
+        in_channels: of the images.
+        out_channels: maps of the target.
+        options: of the network.
+        checkpoint: weights to start from, instead of the repository's own.
+        seed: of random weights.
+
+    Raises:
+        InputError: if there is no such repository, model or option, or the checkpoint does not fit.
+    """
+    describe(repository, name)
+    return _find(repository).load(
+        name,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        options=options or {},
+        checkpoint=checkpoint,
+        seed=seed,
+    )
+
+
+def _find(repository: str) -> Repository:
+    if repository not in REPOSITORIES:
+        raise unknown("repository", repository, REPOSITORIES)
+    return REPOSITORIES[repository]

@@ -1,0 +1,89 @@
+"""What a repository is: one module that lists models, builds them and loads their weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cards.record import Origin
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a repository says of a model, without loading it.
+
+    Attributes:
+        name: by which a recipe asks for it.
+        title: one line for a list.
+        task: what it is for, e.g. "segmentation".
+        licence: SPDX id of its weights; None if it has none of its own.
+        learning_rate: a good one to start with (AdamW).
+        learning_rates: lowest and highest that are sane.
+        fine_tunable: whether it can be trained.
+        why_not: why it cannot.
+        parameters: how many weights it has, where its options do not change that.
+    """
+
+    name: str
+    title: str
+    task: str
+    licence: str | None
+    learning_rate: float
+    learning_rates: tuple[float, float]
+    fine_tunable: bool = True
+    why_not: str | None = None
+    parameters: int | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network with random weights.
+
+    Attributes:
+        network: images (N, C, H, W) float32 -> raw output (N, K, H, W).
+        architecture: repository, name and all options; builds the same network again.
+        divisor: heights and widths that it takes are multiples of this, in pixels.
+    """
+
+    network: nn.Module
+    architecture: dict[str, Any]
+    divisor: int
+
+
+@dataclass(frozen=True)
+class Loaded(Built):
+    """A network with the weights to start from.
+
+    Attributes:
+        origin: where they come from, as the record says it.
+        learning_rate: a good one to start with.
+    """
+
+    origin: Origin
+    learning_rate: float
+
+
+class Repository(Protocol):
+    """What a module in `REPOSITORIES` has."""
+
+    def models(self) -> list[ModelInfo]:
+        """The models that can be asked for by name."""
+
+    def build(self, name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
+        """A network with random weights, drawn from torch's generator as it stands."""
+
+    def load(
+        self,
+        name: str,
+        *,
+        in_channels: int,
+        out_channels: int,
+        options: dict[str, Any],
+        checkpoint: Path | None,
+        seed: int,
+    ) -> Loaded:
+        """A network to start from: the repository's own weights, or those of a checkpoint."""

@@ -1,0 +1,181 @@
+"""Checkpoints of our own: a folder with `config.json` and `model.safetensors`, as a run exports it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.record import Origin, RunRecord
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+WEIGHTS = "model.safetensors"
+SHOWN = 3  # keys named in an error
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights that were read, and what is known of them.
+
+    Attributes:
+        path: the weights file.
+        sha256: of that file.
+        state: the weights by their keys, on the CPU.
+        architecture: repository, name and options of the network they belong to, if a config says so.
+        record: of the run they come from, if it lies with them.
+    """
+
+    path: Path
+    sha256: str
+    state: dict[str, torch.Tensor]
+    architecture: dict[str, Any] | None
+    record: RunRecord | None
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; safetensors only, which cannot hold code.
+
+    Args:
+        path: a run folder, its `huggingface` folder, or a .safetensors file.
+
+    Raises:
+        InputError: if there is none, or its weights or its config cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        folder = path / "huggingface" if (path / "huggingface").is_dir() else path
+        weights = folder / WEIGHTS
+        if not (folder / "config.json").is_file():
+            raise InputError(
+                f"{folder}: no config.json; a checkpoint is a run, its huggingface folder or a .safetensors"
+            )
+    else:
+        folder, weights = path.parent, path
+        if path.suffix != ".safetensors":
+            raise InputError(f"{path}: only .safetensors is read: other formats can run code when opened")
+    return Checkpoint(
+        path=weights,
+        sha256=_sha256(weights),
+        state=_read_weights(weights),
+        architecture=_read_architecture(folder / "config.json"),
+        record=_read_record(folder),
+    )
+
+
+def origin(checkpoint: Checkpoint, repository: str, name: str) -> Origin:
+    """What the record says of the base model; of a bare weights file, no more than its hash."""
+    record = checkpoint.record
+    return Origin(
+        repository=repository,
+        id=record.name if record else name,
+        weights="pretrained",
+        sha256=checkpoint.sha256,
+        licence=(record.card.licence or record.model.base.licence) if record else None,
+        citation=record.model.base.citation if record else [],
+    )
+
+
+def options_of(checkpoint: Checkpoint, repository: str, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options given, and for those not given, the checkpoint's.
+
+    Raises:
+        InputError: if the checkpoint is of another model, or of one with other options.
+    """
+    if checkpoint.architecture is None:
+        return options
+    theirs = checkpoint.architecture
+    if (theirs["repository"], theirs["name"]) != (repository, name):
+        raise InputError(
+            f"{checkpoint.path}: the checkpoint is of {theirs['repository']}/{theirs['name']}, "
+            f"the recipe wants {repository}/{name}"
+        )
+    for option, value in options.items():
+        if option in theirs["options"] and theirs["options"][option] != value:
+            raise InputError(
+                f"{checkpoint.path}: the checkpoint has {option} {theirs['options'][option]}, "
+                f"the recipe {value}; leave the option out to take the checkpoint's"
+            )
+    return theirs["options"] | options
+
+
+def load_strictly(network: nn.Module, checkpoint: Checkpoint) -> None:
+    """Put the weights into the network: all of them, each in its place.
+
+    Raises:
+        InputError: how many keys are missing, unexpected or of another shape, and the first of each.
+    """
+    wanted, found = network.state_dict(), checkpoint.state
+    shapes = [
+        f"{key} {tuple(found[key].shape)} instead of {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in found and found[key].shape != wanted[key].shape
+    ]
+    problems = [
+        _problem("missing", [key for key in wanted if key not in found]),
+        _problem("unexpected", [key for key in found if key not in wanted]),
+        _problem("of another shape", shapes),
+    ]
+    if any(problems):
+        raise InputError(
+            f"{checkpoint.path}: the weights do not fit this network: {'; '.join(filter(None, problems))} "
+            f"(of {len(wanted)} keys)"
+        )
+    network.load_state_dict(found)
+
+
+def _problem(what: str, keys: list[str]) -> str:
+    return f"{len(keys)} {what} ({_first(keys)})" if keys else ""
+
+
+def _first(keys: Iterable[str]) -> str:
+    keys = list(keys)
+    return ", ".join(keys[:SHOWN]) + (", …" if len(keys) > SHOWN else "")
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the weights: {error.strerror}") from error
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a safetensors file, or cut short: {error}") from error
+
+
+def _read_architecture(path: Path) -> dict[str, Any] | None:
+    """What the config beside the weights says; None if there is none, or it is not one of ours."""
+    if not path.is_file():
+        return None
+    try:
+        config = json.loads(path.read_bytes())
+        architecture = config.get("architecture")
+    except (ValueError, AttributeError, OSError) as error:
+        raise InputError(f"{path}: not a readable config: {error}") from error
+    if architecture is None:
+        return None
+    if not isinstance(architecture, dict) or not {"repository", "name", "options"} <= architecture.keys():
+        raise InputError(f"{path}: architecture: needs repository, name and options")
+    return architecture
+
+
+def _read_record(folder: Path) -> RunRecord | None:
+    """The record beside the weights, or of the run folder that they lie in."""
+    for place in (folder, folder.parent if folder.name == "huggingface" else folder):
+        if (place / "record.json").is_file():
+            return RunRecord.read(place / "record.json")
+    return None

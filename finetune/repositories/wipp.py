@@ -1,0 +1,124 @@
+"""WIPP: the networks that NIST's Web Image Processing Pipeline runs as plugins, trained from scratch.
+
+Its `unet` stands for the row "unet-cnn" of the table that this project sets out to make for everyone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.record import Origin
+from finetune.names import unknown
+from finetune.repositories.base import Built, Loaded, ModelInfo
+from finetune.repositories.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
+
+if TYPE_CHECKING:
+    from torch import nn
+
+UNET = ModelInfo(
+    name="unet",
+    title="U-Net with group normalisation, trained from scratch",
+    task="segmentation",
+    licence=None,
+    learning_rate=1e-3,
+    learning_rates=(1e-5, 1e-2),
+)
+
+# Lowest and highest of each option; beyond, a network is of no use or does not fit into memory.
+LIMITS = {"width": (4, 256), "depth": (1, 6)}
+
+
+def models() -> list[ModelInfo]:
+    """The models that can be asked for by name."""
+    return [UNET]
+
+
+def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
+    """A network with random weights, drawn from torch's generator as it stands.
+
+    Raises:
+        InputError: if there is no such model, or an option is unknown or impossible.
+    """
+    from finetune.networks.unet import UNet
+
+    options = _complete(name, options)
+    return Built(
+        network=UNet(in_channels, out_channels, **options),
+        architecture={"repository": "wipp", "name": name, "options": options},
+        divisor=2 ** options["depth"],
+    )
+
+
+def load(
+    name: str,
+    *,
+    in_channels: int,
+    out_channels: int,
+    options: dict[str, Any],
+    checkpoint: Path | None = None,
+    seed: int = 0,
+) -> Loaded:
+    """A network with random weights, the same for the same seed, or with those of a checkpoint.
+
+    Args:
+        name: "unet".
+        in_channels: of the images.
+        out_channels: maps of the target.
+        options: width, depth; those not given are the checkpoint's, or the network's defaults.
+        checkpoint: a run, its `huggingface` folder, or a .safetensors file.
+        seed: of the random weights; torch's own generator stays as it is.
+
+    Raises:
+        InputError: if model, options, channels and checkpoint do not go together.
+    """
+    import torch
+
+    base = Origin(repository="wipp", id=name, weights="random")
+    found = None
+    if checkpoint is not None:
+        found = read_checkpoint(checkpoint)
+        options = options_of(found, "wipp", name, options)
+        base = origin(found, "wipp", name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        built = build(name, in_channels=in_channels, out_channels=out_channels, options=options)
+    if found:
+        _check_channels(found, built.network, in_channels, out_channels)
+        load_strictly(built.network, found)
+    return Loaded(**vars(built), origin=base, learning_rate=UNET.learning_rate)
+
+
+def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """All options of the model: those given, checked, and the defaults of the others."""
+    from finetune.networks.unet import UNet
+
+    if name != UNET.name:
+        raise unknown("model of repository wipp", name, [UNET.name])
+    parameters = inspect.signature(UNet).parameters
+    for option, value in options.items():
+        if option not in LIMITS:
+            raise unknown(f"option of model {name}", option, LIMITS)
+        low, high = LIMITS[option]
+        if type(value) is not int or not low <= value <= high:
+            raise InputError(
+                f"option {option} of model {name} is a whole number from {low} to {high}, not {value!r}"
+            )
+    return {option: options.get(option, parameters[option].default) for option in LIMITS}
+
+
+def _check_channels(found: Checkpoint, network: nn.Module, in_channels: int, out_channels: int) -> None:
+    """Say in words what would otherwise be a weight of another shape."""
+    first, last = list(network.state_dict())[0], "head.weight"
+    if first in found.state and found.state[first].shape[1] != in_channels:
+        raise InputError(
+            f"{found.path}: the checkpoint takes images of {found.state[first].shape[1]} channels, "
+            f"these have {in_channels}; choose others with data.channels"
+        )
+    if last in found.state and found.state[last].shape[0] != out_channels:
+        raise InputError(
+            f"{found.path}: the checkpoint predicts {found.state[last].shape[0]} maps, "
+            f"the target has {out_channels}; choose the target that it was trained for with model.target"
+        )

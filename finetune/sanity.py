@@ -1,0 +1,48 @@
+"""What can be said of a recipe without its images: names that do not exist, values that cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+
+if TYPE_CHECKING:
+    from finetune.recipe import Recipe
+
+
+def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Keys of a recipe whose values are well-formed but cannot work, each with what is wrong."""
+    from finetune.data.catalog import DATASETS
+    from finetune.data.normalise import build_normalise
+    from finetune.names import unknown
+    from finetune.repositories import describe
+    from finetune.targets import build_target
+
+    model, training = recipe.model, recipe.training
+    yield from _attempt("model.target", build_target, model.target, model.target_options)
+    yield from _attempt("data.normalise", build_normalise, recipe.data.normalise)
+    if recipe.data.name is not None and recipe.data.name not in DATASETS:
+        yield "data.name", str(unknown("data set", recipe.data.name, DATASETS))
+    for key in ("root", "csv"):
+        path = getattr(recipe.data, key)
+        if path is not None and not path.exists():
+            yield f"data.{key}", f"{path}: there is no such {'folder' if key == 'root' else 'file'}"
+    try:
+        described = describe(model.repository, model.name)
+    except InputError as error:
+        yield "model.name", str(error)
+        return
+    low, high = described.learning_rates
+    if training.learning_rate is not None and not low <= training.learning_rate <= high:
+        yield (
+            "training.learning_rate",
+            f"{training.learning_rate:g} is far from what {model.name} learns with: {low:g} to {high:g}",
+        )
+
+
+def _attempt(key: str, build: Callable[..., Any], *arguments: Any) -> Iterator[tuple[str, str]]:
+    try:
+        build(*arguments)
+    except InputError as error:
+        yield key, str(error)

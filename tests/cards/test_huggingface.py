@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from cards import huggingface, tables
+from cards.bioimageio import render_documentation
+from cards.huggingface import PICTURES
+from cards.record import RunRecord
+from cards.sources import HUB_LICENCES, hub_licence
+
+HOSTILE = 'x: ]\n---\n# Evil | <script>alert("1")</script> [a](javascript:alert(1)) ```\n\n<!-- {{ 7*7 }} {% raw %}'
+
+
+def front(text):
+    return yaml.safe_load(text.split("---\n", 2)[1])
+
+
+def test_golden_card(either, golden):
+    golden(f"{either.name}/README.md", huggingface.render(either, PICTURES))
+
+
+def test_golden_documentation(either, golden):
+    golden(f"{either.name}/documentation.md", render_documentation(either))
+
+
+def test_the_hub_reads_the_metadata_as_it_was_meant(full):
+    text = huggingface.render(full)
+    card = ModelCard(text)
+    assert card.data.to_dict() == huggingface.metadata(full).to_dict() == front(text)
+    assert ModelCardData(**front(text)).to_yaml() == card.data.to_yaml()
+    assert card.data.base_model == "example/unet2d-nuclei-broad"
+    assert card.data.base_model_relation == "finetune"
+    assert card.data.datasets == ["example/dsb2018"]
+    assert card.data.license == "mit"
+    results = {result.metric_type: result for result in card.data.eval_results}
+    assert list(results) == ["dice", "dice_std", "ap50", "ap50_std", "pq", "pq_std"]
+    dice = results["dice"]
+    assert isinstance(dice, EvalResult)
+    assert dice.metric_value == pytest.approx(full.accuracy.after.summary["dice"].mean, abs=5e-5)
+    assert results["dice_std"].metric_value == pytest.approx(full.accuracy.after.summary["dice"].std, abs=5e-5)
+    assert (dice.dataset_type, dice.dataset_split, dice.verified) == ("example/dsb2018", "test", False)
+
+
+def test_nothing_is_claimed_that_was_not_stated(sparse):
+    data = front(huggingface.render(sparse))
+    assert set(data) == {"library_name", "pipeline_tag", "tags"}
+
+
+def test_only_ids_on_the_hub_are_named_as_such(full):
+    full.model.base.hub_id = None
+    full.model.base.id = "/home/me/models/unet.pt"
+    full.data.hub_id = None
+    data = front(huggingface.render(full))
+    assert "base_model" not in data
+    assert "base_model_relation" not in data
+    assert "datasets" not in data
+
+
+@pytest.mark.parametrize(
+    ("spdx", "hub"),
+    [
+        ("MIT", "mit"),
+        ("CC0-1.0", "cc0-1.0"),
+        ("BSD-3-Clause", "bsd-3-clause"),
+        ("CC-BY-NC-4.0", "cc-by-nc-4.0"),
+        ("GPL-3.0-or-later", "gpl-3.0"),
+        ("ODbL-1.0", "odbl"),
+        ("Custom-1", None),
+    ],
+)
+def test_licences_in_the_words_of_the_hub(full, spdx, hub):
+    assert hub_licence(spdx) == hub
+    full.card.licence = spdx
+    data = front(huggingface.render(full))
+    assert data["license"] == (hub or "other")
+    assert data.get("license_name") == (None if hub else spdx)
+    assert hub is None or hub in HUB_LICENCES
+
+
+def test_every_figure_of_the_record_is_on_the_card(full):
+    text = huggingface.render_body(full)
+    for stage in (full.accuracy.before, full.accuracy.after):
+        for summary in stage.summary.values():
+            assert tables.spread(summary) in text
+            assert f"{summary.median:.4f}" in text
+        for name in full.accuracy.after.worst:
+            assert f"`{name}`" in text
+    for words in (
+        "4,396,577, all of them trained", "40 of 60 planned, stopped early", "of epoch 32", "| 200 |", "1,600",
+        "256 × 256 px", "AdamW", "0.0003", "cosine", "| 0.01 |", "cross-entropy + Dice", "8 symmetries",
+        "bf16-mixed", "22 min 5 s", "1.21 images per second", "| 1 time |", "43.2 ms", "61.7 ms", "38.1 ms",
+        "4.9 ms", "2.50 GiB", "600.0 MiB", "16.00 GiB", "10,000 bootstrap resamples", "95 % interval", "CC0-1.0",
+        "Example CPU 2.0 GHz, 2 threads", "0123456789ab", full.data.digest(), full.model.base.sha256,
+        "pytorch-lightning | 2.6.0", "learning_rate: 0.0003", "yes, within 0.0001", "doi:10.1038/s41592-019-0612-7",
+        *full.warnings, *full.card.limits, *full.card.authors, full.card.intended_use,
+        *(file.sha256 for file in tables.weights(full)),
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_what_is_missing_is_said_and_never_blank(sparse):
+    text = huggingface.render_body(sparse)
+    assert not re.search(r"\b(None|nan|inf|null|undefined)\b", text)
+    assert not re.search(r"\|[ \t]*\|", text)
+    assert text.count("not measured") > 10
+    assert "| Licence | not stated |" in text
+    assert "Not stated." in text
+
+
+def test_before_training_there_is_no_number(full):
+    full.model.base.weights = "random"
+    full.accuracy.before = full.accuracy.change = None
+    text = huggingface.render_body(full)
+    assert "| Dice | untrained | " in text
+    assert "**Change of Dice:** untrained." in text
+
+
+def test_pictures_are_shown_where_they_are(full):
+    assert "pictures/" not in huggingface.render(full)
+    text = huggingface.render(full, ["histogram.png", "example_worst.png"])
+    assert re.findall(r"\(pictures/(.*?)\)", text) == ["histogram.png", "example_worst.png"]
+    with pytest.raises(ValueError, match=r"no card shows other\.png"):
+        huggingface.render(full, ["other.png"])
+
+
+def test_a_record_read_back_gives_the_same_card(either, tmp_path):
+    path = tmp_path / "record.json"
+    path.write_text(either.dumps(), encoding="utf-8")
+    again = RunRecord.read(path)
+    assert huggingface.render(again, PICTURES) == huggingface.render(either, PICTURES)
+    assert render_documentation(again) == render_documentation(either)
+
+
+def test_no_local_path_is_told(either):
+    for text in (huggingface.render(either, PICTURES), render_documentation(either)):
+        assert not re.search(r"(?<![\w.:/<-])/[\w.-]+/|[A-Z]:\\|~/", text)
+
+
+def test_hostile_text_stays_text(full):
+    full.card.title = full.card.description = full.data.id = full.name = HOSTILE
+    full.card.tags, full.card.licence, full.card.limits = [HOSTILE], HOSTILE, [HOSTILE]
+    full.data.citation, full.warnings = [HOSTILE, f"@misc{{x, title={HOSTILE}}}"], [HOSTILE]
+    full.recipe = {"note": f"```\n{HOSTILE}"}
+    text = huggingface.render(full, PICTURES)
+    data = front(text)
+    assert data["model-index"][0]["name"].startswith("x: ] --- # Evil")
+    assert data["pipeline_tag"] == "image-segmentation"
+    assert "49" not in data["license_name"]
+    assert "{{ 7*7 }}" in text.replace("\\", "")
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings == [
+        "## How to use", "## Data", "## Training", "## Accuracy", "## Timing and memory", "## After export",
+        "## Limits", "## Licence", "## Citation", "## Provenance",
+    ]  # fmt: skip
+
+
+def test_warnings_and_unequal_exports_are_limits(full):
+    full.exports[1].equal = False
+    full.accuracy.change.low = -0.01
+    limits = huggingface.render_body(full).split("## Limits")[1].split("##")[0]
+    assert "unet_nuclei.zip (torchscript) does not reproduce the trained model." in limits
+    assert "cannot be told from none" in limits
+    assert full.warnings[0] in limits
+
+
+def test_cards_are_read_without_torch():
+    code = (
+        "import sys, cards.record, cards.huggingface, cards.report, cards.pictures, cards.bioimageio\n"
+        "import bioimageio.spec.model.v0_5\n"
+        "print(*sorted({'torch', 'lightning', 'pytorch_lightning', 'finetune', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from cards.errors import InputError
+from finetune.data.normalise import NORMALISATIONS, Percentile, ZeroMeanUnitVariance
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+RANDOM = np.random.default_rng(0)
+
+
+def by_bioimageio(normalise, image):
+    """The same image, prepared by bioimageio.core from the description that goes into a package."""
+    from bioimageio.core.digest_spec import get_member_id
+    from bioimageio.core.proc_ops import get_proc
+    from bioimageio.core.sample import Sample
+    from bioimageio.core.stat_calculators import compute_measures
+    from bioimageio.core.tensor import Tensor
+    from bioimageio.spec.model import v0_5
+
+    (operation,) = normalise.bioimageio_preprocessing()
+    descriptions = {
+        "scale_range": v0_5.ScaleRangeDescr,
+        "zero_mean_unit_variance": v0_5.ZeroMeanUnitVarianceDescr,
+    }
+    description = descriptions[operation["id"]].model_validate(operation)
+    tensor = v0_5.InputTensorDescr.model_construct(id=v0_5.TensorId("image"))
+    proc = get_proc(description, tensor)
+    member = get_member_id(tensor)
+    data = Tensor.from_numpy(image[None].astype(np.float32), dims=["batch", "channel", "y", "x"])
+    sample = Sample(members={member: data}, stat={}, id="0")
+    sample.stat = compute_measures(proc.required_measures, [sample])
+    proc(sample)
+    return sample.members[member].to_numpy()[0]
+
+
+@pytest.mark.parametrize("normalise", [Percentile(), Percentile(3, 90), ZeroMeanUnitVariance()])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_the_same_numbers_as_bioimageio(normalise, dtype):
+    image = (RANDOM.gamma(2, 20, (2, 61, 47)) * [[[1]], [[3]]]).clip(0, 255).astype(dtype)
+    assert np.allclose(normalise(image), by_bioimageio(normalise, image), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NORMALISATIONS)
+@settings(deadline=None, max_examples=30)
+@given(image=arrays(np.uint16, (2, 7, 5)))
+def test_any_image_gives_finite_float32_and_options_build_it_again(name, image):
+    normalise = NORMALISATIONS[name]()
+    result = normalise(image)
+    assert result.dtype == np.float32
+    assert result.shape == image.shape
+    assert np.isfinite(result).all()
+    assert NORMALISATIONS[normalise.name](**normalise.options()) == normalise
+
+
+@pytest.mark.parametrize("value", [0, 7, 65535])
+@pytest.mark.parametrize("name", NORMALISATIONS)
+def test_a_constant_image_becomes_zero(name, value):
+    assert not NORMALISATIONS[name]()(np.full((1, 300, 300), value, np.uint16)).any()
+
+
+@pytest.mark.parametrize("bounds", [(50, 50), (99, 1), (-1, 99), (0, 101)])
+def test_impossible_percentiles(bounds):
+    with pytest.raises(InputError, match="percentile normalisation"):
+        Percentile(*bounds)

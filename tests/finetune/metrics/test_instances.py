@@ -1,0 +1,94 @@
+"""AP and PQ on instances, against figures by hand and a plain computation of our own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finetune.metrics.instances import instance_scores
+
+
+def by_the_book(prediction: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """From the definitions, for thresholds of 0.5 and more with IoU above it, where matches are unique."""
+    predicted = [prediction == i for i in np.unique(prediction) if i]
+    referred = [reference == i for i in np.unique(reference) if i]
+    ious = np.array([[(p & r).sum() / (p | r).sum() for r in referred] for p in predicted])
+    scores = {}
+    for name, threshold in {"ap50": 0.5, "ap75": 0.75, "ap90": 0.9}.items():
+        hits = int((ious >= threshold).sum()) if ious.size else 0
+        total = len(predicted) + len(referred) - hits
+        scores[name] = hits / total if total else 1.0
+    halves = (len(predicted) + len(referred)) / 2
+    matched = ious[ious >= 0.5].sum() if ious.size else 0.0
+    return scores | {"pq": float(matched / halves) if halves else 1.0}
+
+
+def test_by_hand() -> None:
+    reference = np.zeros((10, 20), np.int32)
+    reference[0:4, 0:5] = 1  # 20 pixels
+    reference[5:9, 0:5] = 2  # 20 pixels
+    reference[0:4, 10:15] = 3  # missed
+    prediction = np.zeros_like(reference)
+    prediction[0:4, 0:4] = 9  # 16 of 20: IoU 0.8
+    prediction[5:9, 0:5] = 4  # IoU 1
+    prediction[5:9, 10:12] = 5  # where there is nothing
+    scores = instance_scores(prediction, reference)
+    assert scores["ap50"] == pytest.approx(2 / (2 + 1 + 1))
+    assert scores["ap75"] == pytest.approx(2 / 4)
+    assert scores["ap90"] == pytest.approx(1 / (1 + 2 + 2))
+    assert scores["pq"] == pytest.approx((0.8 + 1) / (2 + 1 / 2 + 1 / 2))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_agrees_with_the_definitions(seed: int, blocks: int) -> None:
+    rng = np.random.default_rng(seed)
+    reference = rng.integers(0, 4, (5, 5)).repeat(blocks, 0).repeat(blocks, 1) * 5
+    prediction = np.where(rng.random(reference.shape) < 0.17, rng.integers(0, 4, reference.shape), reference)
+    ties = [
+        np.isclose((prediction == p)[reference == r].sum() * 2, ((prediction == p) | (reference == r)).sum())
+        for p in np.unique(prediction)
+        for r in np.unique(reference)
+    ]
+    if not any(ties):  # at an IoU of exactly 1/2 one instance may match two
+        assert instance_scores(prediction, reference) == pytest.approx(by_the_book(prediction, reference))
+
+
+def test_empty_images() -> None:
+    empty, full = np.zeros((4, 4), np.int32), np.eye(4, dtype=np.int32)
+    assert instance_scores(empty, empty) == {"ap50": 1, "ap75": 1, "ap90": 1, "pq": 1}
+    assert instance_scores(full, full) == {"ap50": 1, "ap75": 1, "ap90": 1, "pq": 1}
+    for prediction, reference in [(empty, full), (full, empty)]:
+        assert instance_scores(prediction, reference) == {"ap50": 0, "ap75": 0, "ap90": 0, "pq": 0}
+
+
+def test_images_without_background() -> None:
+    reference = np.array([[1, 1, 2, 2]])
+    assert instance_scores(reference * 2_000_000_000 // 2, reference)["ap90"] == 1
+
+
+def test_numbers_of_instances_do_not_matter_however_large() -> None:
+    reference = np.array([[0, 1, 1, 2], [0, 0, 3, 2]], np.int32)
+    prediction = np.array([0, 2**31 - 1, 77, 4], np.int32)[reference]
+    assert instance_scores(prediction, reference)["ap90"] == 1
+
+
+def test_shapes_that_differ_are_refused() -> None:
+    with pytest.raises(ValueError, match="differ in shape"):
+        instance_scores(np.zeros((2, 3), int), np.zeros((3, 2), int))
+
+
+def test_neither_tensorflow_nor_torch_is_imported() -> None:
+    code = (
+        "import sys, numpy as np; from finetune.metrics.instances import instance_scores\n"
+        "assert 'stardist' not in sys.modules and 'numba' not in sys.modules\n"
+        "instance_scores(np.eye(3, dtype=int), np.eye(3, dtype=int))\n"
+        "print(sorted({'tensorflow', 'torch'} & set(sys.modules)))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"
