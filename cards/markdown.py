@@ -28,8 +28,8 @@ class Markdown(str):
 
 # A backslash makes any ASCII punctuation literal: https://spec.commonmark.org/0.31.2/#backslash-escapes
 # Underscores inside a word need none, which keeps file names readable in the raw text.
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
-_OPENING = re.compile(r"^(?:#{1,6}(?=\s|$)|[-+=](?=[-=\s]|$)|\d{1,9}(?=[.)](?:\s|$)))")
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|(?<!\S)#(?=#*(?:\s|$))")
+_OPENING = re.compile(r"^(?:[-+=](?=[-=\s]|$)|\d{1,9}(?=[.)](?:\s|$)))")
 _URL = re.compile(r"https?://[^\s<>|\"`\\]*[^\s<>|\"`\\.,;:!?*'()\[\]]")
 
 
@@ -46,7 +46,7 @@ def escape(text: str) -> Markdown:
 
 
 def _escape_opening(match: re.Match[str]) -> str:
-    r"""Keep a line from starting a heading or a list: `# a` -> `\# a`, `3. a` -> `3\. a`."""
+    r"""Keep a line from starting a list or underlining a heading: `- a` -> `\- a`, `3. a` -> `3\. a`."""
     opening = match.group()
     return opening + "\\" if opening.isdigit() else "\\" + opening
 

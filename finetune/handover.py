@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cards import pictures
 from cards.huggingface import PICTURES, render, render_body
-from cards.record import ImageScore, RunRecord
+from cards.record import ImageScore, RunRecord, Split
 from cards.report import render_html
 from finetune.data.module import Sample, SegmentationData
 from finetune.export.bioimageio import save_package
@@ -31,9 +31,11 @@ def hand_over(model: Model, data: SegmentationData, record: RunRecord, folder: P
     Returns:
         The record as written: with checks and files.
     """
-    hub, split = folder / "huggingface", "test" if data.of("test") else "train"
+    hub = folder / "huggingface"
+    split: Split = "test" if data.of("test") else "train"
     save_model(model, hub)
-    example = next(data.samples(split))
+    # One with something to find: a package's test tensors must not be all but zero.
+    example = next((sample for sample in data.samples(split) if sample.labels.any()), next(data.samples(split)))
     save_package(model, record, example.pixels, folder / "bioimageio", record.name)
     checks = check_exports(folder, model, islice(data.samples("test"), check_images))
     record = record.model_copy(update={"exports": checks})

@@ -31,8 +31,8 @@ def build_record(
     warnings = [*plan.warnings, *_guards(history, before, after, plan)]
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     place = environment(gpus)
-    measured_on = torch.cuda.get_device_name(device) if device.type == "cuda" else place.cpu
-    times = timing(after, measured_on) if after else None
+    trained_on = torch.cuda.get_device_name(device) if device.type == "cuda" else place.cpu
+    times = timing(after, trained_on) if after else None
     if times:
         times.peak_memory_training_bytes = training_peak_bytes
     return record.RunRecord(
@@ -44,7 +44,7 @@ def build_record(
         card=recipe.card.model_copy(update={"licence": recipe.card.licence or plan.origin.licence}),
         model=_model(plan),
         data=_data(plan),
-        training=_training(plan, history),
+        training=_training(plan, history, trained_on),
         accuracy=_accuracy(plan, before, after),
         timing=times,
         environment=place,
@@ -108,7 +108,7 @@ def _model(plan: Plan) -> record.Model:
 def _data(plan: Plan) -> record.Data:
     section, named = plan.recipe.data, plan.named
     if named is None:
-        described: dict[str, Any] = {"id": "images of one's own"}
+        described: dict[str, Any] = {"id": "own-images"}
     else:
         described = {
             "id": named.id,
@@ -123,7 +123,7 @@ def _data(plan: Plan) -> record.Data:
     return record.Data(**described, labels=section.labels, split_by=plan.split_by, files=plan.files)
 
 
-def _training(plan: Plan, history: History) -> record.Training:
+def _training(plan: Plan, history: History, device: str) -> record.Training:
     training = plan.recipe.training
     images = history.steps * training.batch_size
     seconds = history.seconds - history.validation_seconds
@@ -145,6 +145,7 @@ def _training(plan: Plan, history: History) -> record.Training:
         precision=plan.recipe.compute.precision,
         seed=training.seed,
         seconds=history.seconds,
+        device=device,
         images_per_second=images / seconds if seconds > 0 else None,
         resumed=history.resumed,
         stopped_early=history.stopped_early,

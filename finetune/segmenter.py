@@ -46,10 +46,11 @@ class Segmenter(pl.LightningModule):
             steps: optimiser steps of the whole training.
         """
         super().__init__()
-        self.network = network
+        # Convolutions are faster on pixels whose channels lie side by side; the numbers are the same.
+        self.network = network.to(memory_format=torch.channels_last)
         self.target = target
         self.divisor = divisor
-        self.optimiser_options = {"lr": learning_rate, "weight_decay": weight_decay}
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps = max(1, round(warmup * steps))
         self.steps = max(steps, 1)
         self.validation_dice = Dice()
@@ -57,7 +58,7 @@ class Segmenter(pl.LightningModule):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) float32 -> raw output (N, K, H, W)."""
-        return self.network(images)
+        return self.network(images.contiguous(memory_format=torch.channels_last))
 
     def training_step(self, batch: dict[str, Any], batch_index: int) -> torch.Tensor:
         """One step; stops the run in words if the loss is no longer a number."""
@@ -65,7 +66,7 @@ class Segmenter(pl.LightningModule):
         if not torch.isfinite(loss):
             raise InputError(
                 f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, step {self.global_step + 1}: "
-                f"training diverged; lower training.learning_rate (it is {self.optimiser_options['lr']:g}) "
+                f"training diverged; lower training.learning_rate (it is {self.learning_rate:g}) "
                 "or set compute.precision=32-true"
             )
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["image"]), sync_dist=True)
@@ -87,7 +88,7 @@ class Segmenter(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine decay to zero (2017)."""
         trainable = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        optimiser = torch.optim.AdamW(trainable, **self.optimiser_options)
+        optimiser = torch.optim.AdamW(trainable, lr=self.learning_rate, weight_decay=self.weight_decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._learning_rate_factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -22,6 +22,7 @@ from cards.record import Epoch
 from finetune.data.module import SegmentationData
 from finetune.recipe import ComputeSection, Recipe
 from finetune.segmenter import Segmenter
+from finetune.speed import keep_freed_memory
 
 MONITOR = "validation_dice"
 
@@ -145,6 +146,7 @@ def is_helper_process() -> bool:
 
 def _train(segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Path, console: Console) -> History:
     quiet_lightning()
+    keep_freed_memory()
     training, checkpoints = recipe.training, folder / "checkpoints"
     last = checkpoints / "last.ckpt"
     resume = last.exists()

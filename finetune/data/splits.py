@@ -16,10 +16,11 @@ def assign_splits(
 ) -> tuple[list[Pair], str]:
     """Give every pair a split.
 
-    What the data say stands; a split they do not have is drawn from the train images. The test images are drawn first, so that they stay the same whatever the fraction for validation. An
-    image's place in the draw depends on its name and the seed alone: neither on where the data lie nor, as a
-    random number generator's would, on the version of a library. The pages of a stack are drawn together as
-    long as there are several stacks, for neighbouring pages are often almost alike.
+    What the data say stands; a split they do not have is drawn from the train images. The test images are
+    drawn first, so that they stay the same whatever the fraction for validation. An image's place in the draw
+    depends on its name and the seed alone: neither on where the data lie nor, as a random number generator's
+    would, on the version of a library. The pages of a stack are drawn together as long as there are several
+    stacks, for neighbouring pages are often almost alike.
 
     Args:
         pairs: as found.

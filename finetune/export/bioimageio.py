@@ -16,14 +16,13 @@ from cards.bioimageio import Onnx, PackageParts, StateDict, TorchScript, describ
 from cards.pictures import cover
 from cards.record import RunRecord
 from finetune.data.channels import select_channels
-from finetune.export.crop import crop
+from finetune.export.crop import crop, shortest
 from finetune.export.onnx import OPSET, write_onnx
 from finetune.export.package import quiet, run_test
 from finetune.export.torchscript import write_torchscript
 from finetune.model import Model
 
 TEST_SIDE = 256  # pixels a side of the test image, at most: enough context for the network, little to download
-MINIMUM = 64  # pixels a side of the smallest image that the package says it takes
 
 # What the maps of a target are called in the package; those of a target not named here are numbered.
 MAP_NAMES = {
@@ -78,7 +77,6 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> PackageParts:
     write_torchscript(model.network, work / "weights-torchscript.pt", **options)
     write_onnx(model.network, work / "weights.onnx", **options)
     numbered = [f"map{index}" for index in range(model.target.channels)]
-    minimum = -(-MINIMUM // model.divisor) * model.divisor
     return PackageParts(
         folder=work / "texts",
         test_input=work / "test_input.npy",
@@ -91,7 +89,7 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> PackageParts:
         postprocessing=model.target.bioimageio_postprocessing(),
         input_channels=[f"channel{index}" for index in range(model.channels)],
         output_channels=MAP_NAMES.get(model.target.name, numbered),
-        minimum=min(minimum, *seen.shape[1:]),
+        minimum=shortest(model.divisor),
     )
 
 

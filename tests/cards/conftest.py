@@ -14,6 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # a busy machine is not a failure
+settings.load_profile("patient")
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # for `import examples`: test folders are no packages

@@ -66,11 +66,14 @@ def stage(names: list[str], centre: float, seed: int) -> Stage:
         )
         for name, value in zip(names, dice, strict=True)
     ]
-    columns = {key: [getattr(score, key) for score in scores] for key in ("dice", "ap50", "ap75", "ap90", "pq")}
+    metrics = ("dice", "ap50", "ap75", "ap90", "pq")
+    columns = {key: [getattr(score, key) for score in scores] for key in metrics}
     return Stage(
         scores=scores,
         summary={
-            key: Summary(mean=float(np.mean(values)), std=float(np.std(values)), median=float(np.median(values)))
+            key: Summary(
+                mean=float(np.mean(values)), std=float(np.std(values)), median=float(np.median(values))
+            )
             for key, values in columns.items()
         },
         worst=[score.image for score in sorted(scores, key=lambda score: score.dice)[:5]],
@@ -90,7 +93,11 @@ def full() -> RunRecord:
         created="2026-03-14T09:26:53+00:00",
         finetune_version="0.1.0",
         recipe={
-            "model": {"repository": "bioimageio", "id": "unet2d_nuclei_broad", "target": "foreground_boundary"},
+            "model": {
+                "repository": "bioimageio",
+                "id": "unet2d_nuclei_broad",
+                "target": "foreground_boundary",
+            },
             "data": {"root": "dsb2018", "labels": "instances"},
             "training": {"epochs": 60, "batch_size": 8, "learning_rate": 0.0003},
         },
@@ -112,7 +119,9 @@ def full() -> RunRecord:
                 revision="0.5.0",
                 sha256=sha256("base"),
                 licence="MIT",
-                citation=["Ronneberger et al. 2015, U-Net, MICCAI, https://doi.org/10.1007/978-3-319-24574-4_28"],
+                citation=[
+                    "Ronneberger et al. 2015, U-Net, MICCAI, https://doi.org/10.1007/978-3-319-24574-4_28"
+                ],
                 hub_id="example/unet2d-nuclei-broad",
             ),
             architecture={"repository": "bioimageio", "name": "unet", "options": {"depth": 4, "width": 32}},

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cards.fingerprint import environment, sha256_file, sha256_pixels
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from cards.fingerprint import environment, sha256_file, sha256_pixels
 
 
 def test_the_canonical_form_is_the_documented_one():

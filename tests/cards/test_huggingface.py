@@ -14,7 +14,9 @@ from cards.huggingface import PICTURES
 from cards.record import RunRecord
 from cards.sources import HUB_LICENCES, hub_licence
 
-HOSTILE = 'x: ]\n---\n# Evil | <script>alert("1")</script> [a](javascript:alert(1)) ```\n\n<!-- {{ 7*7 }} {% raw %}'
+HOSTILE = (
+    'x: ]\n---\n# Evil | <script>alert("1")</script> [a](javascript:alert(1)) ```\n\n<!-- {{ 7*7 }} {% raw %}'
+)
 
 
 def front(text):
@@ -43,7 +45,9 @@ def test_the_hub_reads_the_metadata_as_it_was_meant(full):
     dice = results["dice"]
     assert isinstance(dice, EvalResult)
     assert dice.metric_value == pytest.approx(full.accuracy.after.summary["dice"].mean, abs=5e-5)
-    assert results["dice_std"].metric_value == pytest.approx(full.accuracy.after.summary["dice"].std, abs=5e-5)
+    assert results["dice_std"].metric_value == pytest.approx(
+        full.accuracy.after.summary["dice"].std, abs=5e-5
+    )
     assert (dice.dataset_type, dice.dataset_split, dice.verified) == ("example/dsb2018", "test", False)
 
 
@@ -92,13 +96,14 @@ def test_every_figure_of_the_record_is_on_the_card(full):
         for name in full.accuracy.after.worst:
             assert f"`{name}`" in text
     for words in (
-        "4,396,577, all of them trained", "40 of 60 planned, stopped early", "of epoch 32", "| 200 |", "1,600",
-        "256 × 256 px", "AdamW", "0.0003", "cosine", "| 0.01 |", "cross-entropy + Dice", "8 symmetries",
-        "bf16-mixed", "22 min 5 s", "1.21 images per second", "| 1 time |", "43.2 ms", "61.7 ms", "38.1 ms",
-        "4.9 ms", "2.50 GiB", "600.0 MiB", "16.00 GiB", "10,000 bootstrap resamples", "95 % interval", "CC0-1.0",
-        "Example CPU 2.0 GHz, 2 threads", "0123456789ab", full.data.digest(), full.model.base.sha256,
-        "pytorch-lightning | 2.6.0", "learning_rate: 0.0003", "yes, within 0.0001", "doi:10.1038/s41592-019-0612-7",
-        *full.warnings, *full.card.limits, *full.card.authors, full.card.intended_use,
+        "4,396,577, all of them trained", "40 of 60 planned, stopped early", "of epoch 32", "| 200 |",
+        "1,600", "256 × 256 px", "AdamW", "0.0003", "cosine", "| 0.01 |", "cross-entropy + Dice",
+        "8 symmetries", "bf16-mixed", "22 min 5 s", "1.21 images per second", "| 1 time |", "43.2 ms",
+        "61.7 ms", "38.1 ms", "4.9 ms", "2.50 GiB", "600.0 MiB", "16.00 GiB",
+        "10,000 bootstrap resamples", "95 % interval", "CC0-1.0", "Example CPU 2.0 GHz, 2 threads",
+        "0123456789ab", full.data.digest(), full.model.base.sha256, "pytorch-lightning | 2.6.0",
+        "learning_rate: 0.0003", "yes, within 0.0001", "doi:10.1038/s41592-019-0612-7", *full.warnings,
+        *full.card.limits, *full.card.authors, full.card.intended_use,
         *(file.sha256 for file in tables.weights(full)),
     ):  # fmt: skip
         assert words in text, words
@@ -173,7 +178,8 @@ def test_cards_are_read_without_torch():
     code = (
         "import sys, cards.record, cards.huggingface, cards.report, cards.pictures, cards.bioimageio\n"
         "import bioimageio.spec.model.v0_5\n"
-        "print(*sorted({'torch', 'lightning', 'pytorch_lightning', 'finetune', 'matplotlib'} & set(sys.modules)))"
+        "heavy = {'torch', 'lightning', 'pytorch_lightning', 'finetune', 'matplotlib'}\n"
+        "print(*sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -9,7 +9,9 @@ from cards import markdown
 from cards.markdown import code, escape, fenced, linked, literal, paragraphs, plain, safe, table
 
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"])) | st.text("|`*_[]()<>#-+=~&;!\\1. \n\tab")
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"])) | st.text(
+    "|`*_[]()<>#-+=~&;!\\1. \n\tab"
+)
 
 
 def read(text):
@@ -57,7 +59,9 @@ def test_escaped_text_stays_in_its_heading(text):
 def test_a_block_of_code_holds_what_it_was_given(text):
     tokens = READER.parse(f"{fenced(text, 'yaml')}\n\nafter")
     assert [token.type for token in tokens][:2] == ["fence", "paragraph_open"]
-    assert tokens[0].content.strip("\n") == text.strip().replace("\r\n", "\n").replace("\r", "\n").replace("\0", "�")
+    assert tokens[0].content.strip("\n") == text.strip().replace("\r\n", "\n").replace("\r", "\n").replace(
+        "\0", "�"
+    )
 
 
 def test_addresses_become_links_and_the_rest_stays_text():

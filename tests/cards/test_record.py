@@ -48,7 +48,10 @@ def test_a_missing_record_is_said_with_its_path(tmp_path):
     ("change", "words"),
     [
         (lambda content: content.update(dice=1.0), "dice: Extra inputs are not permitted"),
-        (lambda content: content["training"].update(seed="often"), "training.seed: Input should be a valid integer"),
+        (
+            lambda content: content["training"].update(seed="often"),
+            "training.seed: Input should be a valid integer",
+        ),
         (lambda content: content.update(schema_version=2), "schema_version is 2, this finetune reads 1"),
         (lambda content: content["data"].pop("id"), "data.id: Field required"),
         (lambda content: content["data"].update(source="/home/me/images"), "must be a URL"),
@@ -74,7 +77,9 @@ def test_a_file_that_is_no_record(tmp_path, content):
         RunRecord.read(path)
 
 
-@pytest.mark.parametrize("path", ["/home/me/a.tif", "C:\\data\\a.tif", "C:/data/a.tif", "..\\a.tif", "../a.tif"])
+@pytest.mark.parametrize(
+    "path", ["/home/me/a.tif", "C:\\data\\a.tif", "C:/data/a.tif", "..\\a.tif", "../a.tif"]
+)
 def test_no_record_holds_a_path_that_leaves_its_folder(path):
     with pytest.raises(ValidationError, match="relative path"):
         File(path=path, sha256="0", bytes=1)
@@ -91,7 +96,9 @@ def test_a_figure_that_is_none_is_refused(value):
 
 def test_the_fingerprint_of_the_data_is_that_of_its_pixels(full):
     data = full.data
-    renamed = [file.model_copy(update={"name": "x", "image": "y.png", "split": "train"}) for file in data.files]
+    renamed = [
+        file.model_copy(update={"name": "x", "image": "y.png", "split": "train"}) for file in data.files
+    ]
     same = Data(**(data.model_dump() | {"files": [file.model_dump() for file in reversed(renamed)]}))
     assert same.digest() == data.digest()
     other = data.model_copy(deep=True)

@@ -36,7 +36,9 @@ def test_wording(text, expected):
     assert text == expected
 
 
-@pytest.mark.parametrize("word", [words.duration, words.memory, words.score, words.count, words.number, words.speed])
+@pytest.mark.parametrize(
+    "word", [words.duration, words.memory, words.score, words.count, words.number, words.speed]
+)
 def test_what_is_missing_is_said(word):
     assert word(None) == "not measured"
 

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cards.errors import InputError
 from finetune.data.augment import Augmentation
 from finetune.targets import build_target
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 ONLY_GEOMETRY = {"intensity": 0.0, "noise": 0.0}
 TARGET = build_target("foreground_boundary")
@@ -48,7 +49,9 @@ def test_any_image_gives_a_patch_of_the_right_size_and_maps_stay_maps(height, wi
 
 def test_the_same_random_state_gives_the_same_patch():
     image, maps = np.random.default_rng(0).random((1, 50, 60), dtype=np.float32), TARGET.encode(blobs(50, 60))
-    first, again, other = (Augmentation()(image, maps, TARGET, 32, np.random.default_rng(s)) for s in (7, 7, 8))
+    first, again, other = (
+        Augmentation()(image, maps, TARGET, 32, np.random.default_rng(s)) for s in (7, 7, 8)
+    )
     assert np.array_equal(first[0], again[0])
     assert np.array_equal(first[1], again[1])
     assert not np.array_equal(first[0], other[0])
@@ -96,26 +99,32 @@ def test_intensity_changes_the_image_only_and_may_be_switched_off():
     still = Augmentation(symmetries=False, scale=(1, 1), **ONLY_GEOMETRY)
     patch, moved = still(image, maps, TARGET, 32, np.random.default_rng(0))
     assert np.array_equal(patch, image)
-    changed, moved = Augmentation(symmetries=False, scale=(1, 1))(image, maps, TARGET, 32, np.random.default_rng(0))
+    changed, moved = Augmentation(symmetries=False, scale=(1, 1))(
+        image, maps, TARGET, 32, np.random.default_rng(0)
+    )
     assert np.array_equal(moved, maps)
     assert not np.allclose(changed, image)
     assert np.abs(changed - image).max() < 1
 
 
 def test_a_constant_image_stays_finite():
-    patch, _ = Augmentation()(np.zeros((1, 9, 9), np.float32), np.zeros((2, 9, 9)), TARGET, 16, np.random.default_rng(0))
+    patch, _ = Augmentation()(
+        np.zeros((1, 9, 9), np.float32), np.zeros((2, 9, 9)), TARGET, 16, np.random.default_rng(0)
+    )
     assert not patch.any()
 
 
 def test_in_words():
     assert Augmentation().describe() == (
-        "random window, the 8 symmetries of the square, scale 0.8 to 1.25, gain, offset and gamma per channel "
-        "(strength 0.2), Gaussian noise up to 0.1 standard deviations of the patch"
+        "random window, the 8 symmetries of the square, scale 0.8 to 1.25, gain, offset and gamma per "
+        "channel (strength 0.2), Gaussian noise up to 0.1 standard deviations of the patch"
     )
     assert Augmentation(False, 0, 0, (1, 1)).describe() == "random window"
 
 
-@pytest.mark.parametrize("wrong", [{"scale": (1.2, 0.8)}, {"scale": (0, 1)}, {"noise": -1}, {"intensity": -0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"scale": (1.2, 0.8)}, {"scale": (0, 1)}, {"noise": -1}, {"intensity": -0.1}]
+)
 def test_what_cannot_be_drawn(wrong):
     with pytest.raises(InputError, match="augmentation"):
         Augmentation(**wrong)

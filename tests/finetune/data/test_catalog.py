@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+
 from cards.errors import InputError
 from finetune.data.catalog import DATASETS, digest, fetch, is_published, locate, named
 from finetune.data.check import check_data
@@ -42,6 +43,10 @@ def served(tmp_path):
     server.server_close()
 
 
+def listed(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 def archive(path: Path, top: str = "tiny/") -> bytes:
     with zipfile.ZipFile(path, "w") as file:
         for kind in ("images", "masks"):
@@ -70,7 +75,7 @@ def test_a_download_is_unpacked_once(served, cache):
     assert len(find_pairs(root)) == 2
     (folder / "a.zip").unlink()
     assert fetch(data) == root
-    assert os.listdir(cache) == ["tiny"]
+    assert listed(cache) == ["tiny"]
 
 
 def test_an_archive_without_a_top_folder(served):
@@ -87,7 +92,7 @@ def test_known_pixels_are_taken_and_others_refused(served, cache, tmp_path):
     known = digest(files_of(tmp_path / "here" / "tiny"))
     with pytest.raises(InputError, match="holds other images than the data set tiny"):
         fetch(replace(tiny(f"{address}/a.zip"), pixels="0" * 64))
-    assert os.listdir(cache) == []
+    assert listed(cache) == []
     assert fetch(replace(tiny(f"{address}/a.zip"), pixels=known)).is_dir()
 
 
@@ -106,7 +111,7 @@ def test_what_is_damaged_or_hostile_leaves_nothing(served, cache):
         with pytest.raises(InputError, match=said) as error:
             fetch(tiny(f"{address}/{name}", sha256=sha256))
         assert "\n" not in str(error.value)
-        assert os.listdir(cache) == []
+        assert listed(cache) == []
 
 
 def test_a_connection_cut_short_leaves_nothing(cache):
@@ -124,15 +129,19 @@ def test_a_connection_cut_short_leaves_nothing(cache):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with pytest.raises(InputError, match="cannot be downloaded"):
         fetch(tiny(f"http://127.0.0.1:{server.server_port}/a.zip"))
-    assert os.listdir(cache) == []
+    assert listed(cache) == []
     server.shutdown()
     server.server_close()
 
 
 def test_offline_says_what_to_put_where(cache):
-    with pytest.raises(InputError, match=r"tiny: cannot be downloaded .* put the folder at .*cache/tiny, or set"):
+    with pytest.raises(
+        InputError, match=r"tiny: cannot be downloaded .* put the folder at .*cache/tiny, or set"
+    ):
         fetch(tiny("http://127.0.0.1:9/a.zip"))
-    with pytest.raises(InputError, match=r"mdck_zo1: has no download: make it from https.* put it at .*mdck_zo1"):
+    with pytest.raises(
+        InputError, match=r"mdck_zo1: has no download: make it from https.* put it at .*mdck_zo1"
+    ):
         locate("mdck_zo1")
 
 
@@ -150,7 +159,7 @@ def test_unknown_names():
 
 def test_the_sample_is_cut_into_regions_that_do_not_overlap(cache):
     root = locate("sample")
-    assert os.listdir(cache) == ["sample"]
+    assert listed(cache) == ["sample"]
     pairs = find_pairs(root)
     assert [pair.split for pair in pairs] == ["train"] * 2 + ["validation"] + ["test"] * 4
     files = check_data(pairs, "instances", "instances", "auto", root)[0]

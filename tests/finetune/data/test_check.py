@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tifffile
+
 from cards.errors import InputError
 from cards.fingerprint import sha256_file
 from finetune.data.check import check_data

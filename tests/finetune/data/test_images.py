@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
+
 from cards.errors import InputError
 from finetune.data.channels import select_channels
 from finetune.data.images import page_count, read_image, read_labels
-from PIL import Image
 
 GRAY = np.arange(30 * 40).reshape(30, 40)
 STACK = np.arange(3 * 30 * 40).reshape(3, 30, 40)

@@ -1,8 +1,9 @@
 import numpy as np
-from finetune.data.labels import convert
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from finetune.data.labels import convert
 
 TWO = np.array([[1, 1, 2, 2, 0, 0]] * 4, np.int32)
 

@@ -5,14 +5,16 @@ import pytest
 import pytorch_lightning as pl
 import tifffile
 import torch
-from cards.errors import InputError
-from finetune.data.augment import Augmentation
-from finetune.data.module import EpochBatches, SegmentationData
-from finetune.data.normalise import Percentile
-from finetune.data.pairs import find_pairs
-from finetune.targets import build_target
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cards.errors import InputError
+from finetune.data.augment import Augmentation
+from finetune.data.module import SegmentationData
+from finetune.data.normalise import Percentile
+from finetune.data.pairs import find_pairs
+from finetune.data.sampler import EpochBatches
+from finetune.targets import build_target
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,9 @@ def root(tmp_path_factory):
             labels = np.kron(np.arange(9).reshape(3, 3), np.ones((8, 8)))[: shape[0], :24].astype(np.uint8)
             labels = np.pad(labels, ((0, shape[0] - len(labels)), (0, 0)))
             noise = rng.integers(0, 60, shape)
-            tifffile.imwrite(root / split / "images" / f"{index}.tif", (labels * 20 + noise).astype(np.uint16))
+            tifffile.imwrite(
+                root / split / "images" / f"{index}.tif", (labels * 20 + noise).astype(np.uint16)
+            )
             tifffile.imwrite(root / split / "masks" / f"{index}.tif", labels)
     return root
 
@@ -74,7 +78,9 @@ def fit(root, folder, epochs, checkpoint=None, at_train_end=None, **changes):
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[pl.callbacks.ModelCheckpoint(folder, save_last=True, save_on_train_epoch_end=at_train_end)],
+        callbacks=[
+            pl.callbacks.ModelCheckpoint(folder, save_last=True, save_on_train_epoch_end=at_train_end)
+        ],
     )
     trainer.fit(module, datamodule=data(root, **changes), ckpt_path=checkpoint)
     return module.seen
@@ -125,7 +131,9 @@ def test_epochs_differ_and_workers_do_not_matter(root, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("at_train_end", [False, True])  # both places at which Lightning may write a checkpoint
+@pytest.mark.parametrize(
+    "at_train_end", [False, True]
+)  # both places at which Lightning may write a checkpoint
 def test_a_run_taken_up_again_sees_what_an_unbroken_one_does(root, tmp_path, workers, at_train_end):
     options = {"workers": workers, "at_train_end": at_train_end}
     unbroken = fit(root, tmp_path / "a", 4, **options)

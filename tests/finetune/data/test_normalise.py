@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
+
 from cards.errors import InputError
 from finetune.data.normalise import NORMALISATIONS, Percentile, ZeroMeanUnitVariance
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 RANDOM = np.random.default_rng(0)
 

@@ -4,11 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cards.errors import InputError
 from finetune.data.pairs import find_pairs
 from finetune.data.splits import assign_splits
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def put(path: Path, pages: int = 1) -> Path:
@@ -78,7 +79,12 @@ def test_csv_names_from_folders_where_files_share_a_name(tmp_path):
 def test_a_stack_pairs_page_by_page_and_channels_do_not(tmp_path):
     put(tmp_path / "images" / "s.tif", pages=3), put(tmp_path / "masks" / "s.tif", pages=3)
     put(tmp_path / "images" / "c.tif", pages=3), put(tmp_path / "masks" / "c.tif")
-    assert [(p.name, p.page) for p in find_pairs(tmp_path)] == [("c", None), ("s#0", 0), ("s#1", 1), ("s#2", 2)]
+    assert [(p.name, p.page) for p in find_pairs(tmp_path)] == [
+        ("c", None),
+        ("s#0", 0),
+        ("s#1", 1),
+        ("s#2", 2),
+    ]
     put(tmp_path / "images" / "s.tif", pages=2)
     with pytest.raises(InputError, match=r"s\.tif: holds 3 pages, but its image s\.tif holds 2"):
         find_pairs(tmp_path)

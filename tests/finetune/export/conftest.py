@@ -1,14 +1,19 @@
-"""A small model, and images that it can label."""
+"""A small model, images that it can label, and the record of a run that could have made it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from finetune.data.normalise import Normalise, Percentile
+from cards.record import Card, Data, DataFile, Environment, Origin, RunRecord, Training
+from cards.record import Model as ModelPart
+from finetune.data.normalise import Normalise, Percentile, ZeroMeanUnitVariance
+from finetune.export.bioimageio import save_package
 from finetune.model import Model
 from finetune.repositories import load
 from finetune.targets import build_target
@@ -16,7 +21,7 @@ from finetune.targets import build_target
 MakeModel = Callable[..., Model]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_model() -> MakeModel:
     """make_model(channels=1, target="foreground", normalise=Percentile(), select="auto", seed=0)."""
 
@@ -51,7 +56,7 @@ def make_model() -> MakeModel:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def image() -> Callable[..., np.ndarray]:
     """image(channels=1, height=50, width=70, dtype=np.uint16, seed=0) -> blobs (C, H, W)."""
     from scipy.ndimage import gaussian_filter
@@ -64,3 +69,92 @@ def image() -> Callable[..., np.ndarray]:
         return (200 + 300 * (blobs - blobs.min())).astype(dtype)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_record() -> Callable[[Model], RunRecord]:
+    """make_record(model) -> a record in which nothing was measured."""
+
+    def make(model: Model) -> RunRecord:
+        config = model.config()
+        count = sum(parameter.numel() for parameter in model.network.parameters())
+        file = DataFile(
+            name="blobs",
+            split="train",
+            image="train/images/blobs.tif",
+            label="train/masks/blobs.tif",
+            shape=[model.channels, 50, 70],
+            dtype="uint16",
+            instances=3,
+            **dict.fromkeys(("image_sha256", "label_sha256", "image_pixels", "label_pixels"), "0" * 64),
+        )
+        return RunRecord(
+            name="blobs",
+            created="2026-03-14T09:26:53+00:00",
+            finetune_version="0.1.0",
+            recipe={},
+            card=Card(title="Blobs", description="Finds blobs.", authors=["Ada Example"], licence="MIT"),
+            model=ModelPart(
+                base=Origin(repository="wipp", id="unet", weights="random"),
+                architecture=config["architecture"],
+                target=config["target"],
+                normalise=config["normalise"],
+                channels=model.channels,
+                maps=model.target.channels,
+                divisor=model.divisor,
+                parameters=count,
+                trainable=count,
+            ),
+            data=Data(
+                id="blobs", labels="instances", split_by="by hand", files=[file], source="https://unreachable.invalid/blobs"
+            ),
+            training=Training(
+                epochs_planned=1,
+                epochs=1,
+                steps=1,
+                images_seen=1,
+                batch_size=1,
+                patch=64,
+                optimiser="AdamW",
+                learning_rate=1e-3,
+                schedule="none",
+                weight_decay=0,
+                loss="binary cross-entropy",
+                augmentation="none",
+                precision="32-true",
+                seed=0,
+                seconds=1,
+            ),
+            environment=Environment(
+                python="3.11.7", platform="Linux", cpu="a CPU", cores=2, memory_bytes=None, packages={}
+            ),
+        )
+
+    return make
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model with its package, and an image that it has not seen."""
+
+    model: Model
+    path: Path
+    pixels: np.ndarray
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory, make_model, make_record, image) -> Exported:
+    """One channel, normalised by percentiles, foreground and boundary."""
+    model = make_model()
+    folder = tmp_path_factory.mktemp("plain") / "bioimageio"
+    path = save_package(model, make_record(model), image(height=150, width=170), folder, "blobs")
+    return Exported(model, path, image(height=64, width=80, seed=1))
+
+
+@pytest.fixture(scope="session")
+def coloured(tmp_path_factory, make_model, make_record, image) -> Exported:
+    """Two of three channels in another order, standardised, foreground alone; made from a small image."""
+    model = make_model(channels=2, target="foreground", normalise=ZeroMeanUnitVariance(), select=[2, 0])
+    folder = tmp_path_factory.mktemp("coloured")
+    path = save_package(model, make_record(model), image(channels=3, height=37, width=43), folder, "blobs")
+    return Exported(model, path, image(channels=3, height=64, width=80, seed=1))

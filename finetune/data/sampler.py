@@ -1,0 +1,75 @@
+"""Which patches make an epoch, whatever the number of workers and processes, and however often it is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+ORDER, PATCH = 0, 1  # keep the random numbers that order the images apart from those that draw patches
+
+
+class Draw(NamedTuple):
+    """One training patch: everything its randomness depends on."""
+
+    image: int
+    epoch: int
+    number: int
+
+
+class EpochBatches(Sampler[list[Draw]]):
+    """The batches of an epoch, of which each process takes its slice.
+
+    Images come in a random order, all of them before any comes again, also across epochs. Sample s of epoch e
+    depends on (seed, e, s) alone.
+    """
+
+    def __init__(
+        self,
+        images: int,
+        batches: int,
+        batch_size: int,
+        seed: int,
+        epoch: Callable[[], int],
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        """See `SegmentationData`. `epoch` is asked each time an epoch begins."""
+        self.images, self.batches, self.batch_size = images, batches, batch_size
+        self.seed, self.epoch = seed, epoch
+        self.share = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return self.batches
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        """Batches of one epoch."""
+        epoch = self.epoch()
+        order, current = np.empty(0, dtype=np.intp), -1
+        for batch in range(self.batches):
+            draws = []
+            for number in range(batch * self.batch_size, (batch + 1) * self.batch_size):
+                turn, place = divmod(epoch * self.batches * self.batch_size + number, self.images)
+                if turn != current:
+                    order, current = self._order(turn), turn
+                draws.append(Draw(int(order[place]), epoch, number))
+            yield draws[self.share]
+
+    def _order(self, turn: int) -> np.ndarray:
+        return np.random.default_rng((self.seed, ORDER, turn)).permutation(self.images)
+
+
+class LateLoader(DataLoader[dict[str, torch.Tensor]]):
+    """Asks for the epoch's batches when the first is wanted, not when it is made an iterator.
+
+    Lightning makes the iterator of a resumed run before it has set the epoch, and workers would read ahead at
+    once: they would begin with the patches of another epoch.
+    """
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:  # type: ignore[override]
+        """Batches of one epoch."""
+        yield from super().__iter__()

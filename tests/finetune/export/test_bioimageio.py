@@ -1,0 +1,196 @@
+"""BioImage.IO packages: valid, tested, and the same model as ours in every weights format."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cards.errors import InputError
+from finetune.export import bioimageio
+from finetune.export.bioimageio import save_package
+from finetune.export.crop import crop, shortest
+from finetune.export.package import open_weights, read_package, run_test, weights_formats
+
+FORMATS = ["onnx", "pytorch_state_dict", "torchscript"]
+
+
+def content(path: Path, name: str) -> bytes:
+    with zipfile.ZipFile(path) as package:
+        return package.read(name)
+
+
+@pytest.mark.parametrize("exported", ["plain", "coloured"])
+@pytest.mark.parametrize("weights_format", FORMATS)
+def test_every_format_gives_our_maps_and_labels(request, exported, weights_format):
+    exported = request.getfixturevalue(exported)
+    model, pixels = exported.model, exported.pixels
+    description = read_package(exported.path)
+    selected = pixels if model.select == "auto" else pixels[model.select]
+    with open_weights(description, weights_format) as predict:
+        maps = predict(selected)
+    expected = model.predict_maps(model.prepare(pixels))
+    assert maps.shape == expected.shape
+    assert maps.dtype == np.float32
+    assert 0.1 < expected.mean() < 0.9
+    np.testing.assert_allclose(maps, expected, atol=1e-4)
+    assert np.mean(model.target.decode(maps) > 0) == pytest.approx(np.mean(model.predict(pixels) > 0), abs=1e-3)
+
+
+def test_package_holds_three_formats_of_which_the_state_dict_is_the_origin(plain):
+    description = read_package(plain.path)
+    assert weights_formats(description) == FORMATS
+    assert description.weights.pytorch_state_dict.parent is None
+    assert description.weights.onnx.parent == "pytorch_state_dict"
+    assert description.weights.torchscript.parent == "pytorch_state_dict"
+
+
+def test_only_the_zip_is_left(plain, coloured):
+    assert [path.name for path in plain.path.parent.iterdir()] == ["blobs.zip"]
+    assert [path.name for path in coloured.path.parent.iterdir()] == ["blobs.zip"]
+
+
+def test_test_input_is_the_raw_image_as_large_as_the_divisor_allows(plain, coloured, image):
+    pixels = np.load(io.BytesIO(content(plain.path, "test_input.npy")))
+    assert pixels.shape == (1, 1, 148, 168)
+    assert pixels.dtype == np.float32
+    assert np.array_equal(pixels[0], image(height=150, width=170)[:, 1:149, 1:169])
+    pixels = np.load(io.BytesIO(content(coloured.path, "test_input.npy")))
+    assert pixels.shape == (1, 2, 64, 64)  # enlarged
+
+
+def test_state_dict_is_read_without_running_code(plain):
+    weights = torch.load(io.BytesIO(content(plain.path, "weights.pt")), weights_only=True)
+    expected = plain.model.network.state_dict()
+    assert list(weights) == list(expected)
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+def test_architecture_needs_nothing_but_torch(plain):
+    source = content(plain.path, "architecture.py").decode()
+    assert "finetune" not in source
+    assert "class UNet" in source
+
+
+def test_documents_travel_with_the_package(plain):
+    assert "Validation" in content(plain.path, "README.md").decode()
+    assert b'"schema_version"' in content(plain.path, "record.json")
+    assert content(plain.path, "cover.png").startswith(b"\x89PNG")
+
+
+def test_no_local_path_leaks(plain):
+    with zipfile.ZipFile(plain.path) as package:
+        for name in package.namelist():
+            assert b"/tmp/" not in package.read(name), name
+            assert str(Path.home()).encode() not in package.read(name), name
+
+
+def test_export_leaves_the_model_and_the_random_numbers_as_they_were(tmp_path, make_model, make_record, image):
+    model = make_model(target="foreground")
+    model.network.train().double()
+    np.random.seed(3)
+    torch.manual_seed(3)
+    expected = np.random.rand(), torch.rand(1).item()
+    np.random.seed(3)
+    torch.manual_seed(3)
+    path = save_package(model, make_record(model), image(), tmp_path, "kept")
+    assert (np.random.rand(), torch.rand(1).item()) == expected
+    assert model.network.training
+    assert next(model.network.parameters()).dtype == torch.float64
+    assert path == tmp_path / "kept.zip"
+
+
+@pytest.mark.slow
+def test_bioimageio_test_on_the_command_line(plain, coloured):
+    command = Path(sys.executable).with_name("bioimageio")
+    for exported in (plain, coloured):
+        done = subprocess.run(
+            [command, "test", exported.path], capture_output=True, text=True, timeout=300, env=os.environ | {"COLUMNS": "200"}
+        )
+        assert done.returncode == 0, done.stdout
+        assert "passed" in done.stdout
+        assert "failed" not in done.stdout
+
+
+def test_a_package_is_tested_without_the_network(plain, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("asked the network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    run_test(plain.path)
+
+
+def test_a_package_whose_output_is_another_is_not_let_through(tmp_path, make_model, make_record, image, monkeypatch):
+    model = make_model(target="foreground")
+    ours = type(model.normalise).bioimageio_preprocessing
+    # As if our normalisation and the operation that the package names had drifted apart.
+    monkeypatch.setattr(
+        type(model.normalise),
+        "bioimageio_preprocessing",
+        lambda self: [{"id": "scale_range", "kwargs": ours(self)[0]["kwargs"] | {"max_percentile": 60.0}}],
+    )
+    with pytest.raises(RuntimeError, match="does not pass `bioimageio test`: Reproduce test outputs") as raised:
+        save_package(model, make_record(model), image(), tmp_path, "drifted")
+    assert "\n" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_cannot_be_traced_is_not_let_through(tmp_path, make_model, make_record, image):
+    class Frozen(torch.nn.Module):
+        def __init__(self, network: torch.nn.Module) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.network(images) * float(images.shape[-1])
+
+    model = make_model(target="foreground")
+    model.network = Frozen(model.network)
+    with pytest.raises(RuntimeError, match="TorchScript: the output differs"):
+        save_package(model, make_record(model), image(), tmp_path, "frozen")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_packages_are_one_line(plain, tmp_path):
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(plain.path.read_bytes()[:2000])
+    text = tmp_path / "text.zip"
+    text.write_text("not a zip")
+    other = tmp_path / "other.zip"
+    with zipfile.ZipFile(plain.path) as source, zipfile.ZipFile(other, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, b"0" if name == "weights.pt" else source.read(name))
+    for path in (cut, text, other, tmp_path / "nowhere.zip"):
+        with pytest.raises(InputError) as raised:
+            read_package(path)
+        assert str(raised.value).startswith(f"{path}: ")
+        assert "\n" not in str(raised.value)
+
+
+@settings(max_examples=100)
+@given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([1, 4, 16, 48]), st.sampled_from([128, 256]))
+def test_crop_takes_as_much_of_the_middle_as_the_divisor_allows(height, width, divisor, longest):
+    image = np.arange(height * width).reshape(1, height, width)
+    part = crop(image, divisor, longest)
+    for kept, side in zip(part.shape[1:], (height, width), strict=True):
+        assert kept % divisor == 0
+        assert kept == max(shortest(divisor), min(side, longest) // divisor * divisor)
+    assert set(part.ravel()) <= set(image.ravel())
+    if min(height, width) >= shortest(divisor):
+        top, left = (height - part.shape[1]) // 2, (width - part.shape[2]) // 2
+        assert np.array_equal(part, image[:, top : top + part.shape[1], left : left + part.shape[2]])
+
+
+def test_targets_name_their_maps(make_model):
+    for target, names in bioimageio.MAP_NAMES.items():
+        assert make_model(target=target).target.channels == len(names)
