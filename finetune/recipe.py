@@ -74,7 +74,7 @@ class AugmentationSection(Section):
 
     symmetries: bool = Field(True, description="the 8 rotations and mirrorings of the square")
     intensity: float = Field(0.2, ge=0, le=1, description="largest relative change of gain and gamma")
-    noise: float = Field(0.05, ge=0, le=1, description="largest standard deviation of Gaussian noise")
+    noise: float = Field(0.05, ge=0, le=1, description="largest Gaussian noise, in standard deviations of the patch")
     scale: tuple[float, float] = Field((0.75, 1.33), description="smallest and largest zoom")
 
     @field_validator("scale")

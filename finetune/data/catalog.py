@@ -94,8 +94,8 @@ DATASETS: dict[str, NamedData] = {
             labels="instances",
             note=(
                 "One image of the 2018 Data Science Bowl, cut into regions that do not overlap: the upper "
-                "half to train on, the lower left quarter for validation, the lower right quarter to test on. "
-                "All come from one image, so scores on it say little about others."
+                "half to train on, the lower left quarter for validation, the lower right quarter to test "
+                "on. All come from one image, so scores on it say little about others."
             ),
             pixels="8c8fbfcf9ff130cf04c0eacb963f100961781b7ea81391905636b7401821e5a5",
         ),

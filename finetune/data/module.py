@@ -29,7 +29,7 @@ class Sample:
 
     Attributes:
         name: of the pair.
-        pixels: (C, H, W) as read, channels selected, not normalised.
+        pixels: (C, H, W) as read: all channels, not normalised.
         labels: (H, W) int32, as the target wants them.
     """
 
@@ -43,50 +43,47 @@ class Reader:
     """Reads a pair when it is needed; keeps nothing."""
 
     target: Target
+    normalise: Normalise
     held: LabelKind
     channels: Channels
 
     def __call__(self, pair: Pair) -> Sample:
         """Read one pair."""
-        pixels = select_channels(read_image(pair.image, pair.page), self.channels, str(pair.image))
         labels = convert(read_labels(pair.label, pair.page), self.held, self.target.labels)
-        return Sample(pair.name, pixels, labels)
+        return Sample(pair.name, read_image(pair.image, pair.page), labels)
+
+    def prepared(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+        """The image (C, H, W) float32 as the network sees it, whole, and its labels (H, W) int32."""
+        sample = self(pair)
+        return self.normalise(select_channels(sample.pixels, self.channels, str(pair.image))), sample.labels
 
 
 class Patches(Dataset[dict[str, torch.Tensor]]):
     """Training patches. The index says it all: any worker of any process gives the same patch."""
 
     def __init__(
-        self,
-        pairs: Sequence[Pair],
-        reader: Reader,
-        normalise: Normalise,
-        augmentation: Augmentation,
-        patch: int,
-        seed: int,
+        self, pairs: Sequence[Pair], reader: Reader, augmentation: Augmentation, patch: int, seed: int
     ) -> None:
         """See `SegmentationData`."""
-        self.pairs, self.reader, self.normalise = list(pairs), reader, normalise
+        self.pairs, self.reader = list(pairs), reader
         self.augmentation, self.patch, self.seed = augmentation, patch, seed
 
     def __getitem__(self, draw: Draw) -> dict[str, torch.Tensor]:
         """The patch: image (C, P, P) and maps (K, P, P), float32."""
         rng = np.random.default_rng((self.seed, PATCH, draw.epoch, draw.number))
-        sample = self.reader(self.pairs[draw.image])
+        image, labels = self.reader.prepared(self.pairs[draw.image])
         target = self.reader.target
         # The whole image is encoded, then cut: a patch's own edge must not look like the edge of an instance.
-        image, maps = self.augmentation(
-            self.normalise(sample.pixels), target.encode(sample.labels), target, self.patch, rng
-        )
+        image, maps = self.augmentation(image, target.encode(labels), target, self.patch, rng)
         return {"image": torch.from_numpy(image), "maps": torch.from_numpy(maps)}
 
 
 class Whole(Dataset[dict[str, Any]]):
     """Whole images."""
 
-    def __init__(self, pairs: Sequence[Pair], reader: Reader, normalise: Normalise) -> None:
+    def __init__(self, pairs: Sequence[Pair], reader: Reader) -> None:
         """See `SegmentationData`."""
-        self.pairs, self.reader, self.normalise = list(pairs), reader, normalise
+        self.pairs, self.reader = list(pairs), reader
 
     def __len__(self) -> int:
         """Number of images."""
@@ -94,9 +91,12 @@ class Whole(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The image: image (C, H, W) float32 normalised, labels (H, W) int32, name."""
-        sample = self.reader(self.pairs[index])
-        image = torch.from_numpy(self.normalise(sample.pixels))
-        return {"image": image, "labels": torch.from_numpy(sample.labels), "name": sample.name}
+        image, labels = self.reader.prepared(self.pairs[index])
+        return {
+            "image": torch.from_numpy(image),
+            "labels": torch.from_numpy(labels),
+            "name": self.pairs[index].name,
+        }
 
 
 class SegmentationData(pl.LightningDataModule):
@@ -134,8 +134,8 @@ class SegmentationData(pl.LightningDataModule):
         """
         super().__init__()
         self.pairs = list(pairs)
-        self.reader = Reader(target, held, channels)
-        self.normalise, self.augmentation = normalise, augmentation
+        self.reader = Reader(target, normalise, held, channels)
+        self.augmentation = augmentation
         self.patch, self.batch_size, self.images_per_epoch = patch, batch_size, images_per_epoch
         self.workers, self.seed = workers, seed
 
@@ -168,7 +168,7 @@ class SegmentationData(pl.LightningDataModule):
                 f"training.batch_size is {self.batch_size}: it must be a multiple of the number of "
                 f"processes, {world_size}"
             )
-        patches = Patches(train, self.reader, self.normalise, self.augmentation, self.patch, self.seed)
+        patches = Patches(train, self.reader, self.augmentation, self.patch, self.seed)
         batches = EpochBatches(
             len(train), self.batches_per_epoch, self.batch_size, self.seed, self._epoch, rank, world_size
         )
@@ -183,7 +183,7 @@ class SegmentationData(pl.LightningDataModule):
         return self._whole("test")
 
     def _whole(self, split: Split) -> DataLoader:
-        whole = Whole(self.of(split), self.reader, self.normalise)
+        whole = Whole(self.of(split), self.reader)
         rank, world_size = self._place()
         # No image twice, so that a mean over processes is the mean over images.
         share = range(rank, len(whole), world_size)

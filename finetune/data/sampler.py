@@ -1,4 +1,4 @@
-"""Which patches make an epoch, whatever the number of workers and processes, and however often it is resumed."""
+"""Which patches make an epoch, for any number of workers and processes, resumed or not."""
 
 from __future__ import annotations
 

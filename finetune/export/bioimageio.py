@@ -22,7 +22,7 @@ from finetune.export.package import quiet, run_test
 from finetune.export.torchscript import write_torchscript
 from finetune.model import Model
 
-TEST_SIDE = 256  # pixels a side of the test image, at most: enough context for the network, little to download
+TEST_SIDE = 256  # pixels, at most, of the test image: enough context for the network, little to download
 
 # What the maps of a target are called in the package; those of a target not named here are numbered.
 MAP_NAMES = {
@@ -38,7 +38,7 @@ def save_package(model: Model, record: RunRecord, pixels: np.ndarray, folder: Pa
     Args:
         model: what was trained, on any device.
         record: of the run; the package's texts and figures come from it.
-        pixels: an image (C, H, W) as read, all its channels: the package's test is a part of it, and its cover.
+        pixels: an image (C, H, W) as read, all its channels: the package's test and cover are made of it.
         folder: where to; made if it is not there.
         name: of the zip, without ".zip".
 
@@ -94,7 +94,7 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> PackageParts:
 
 
 def _output(model: Model, pixels: np.ndarray) -> np.ndarray:
-    """Maps (K, H, W) by our own normalisation and activation; `run_test` compares them with the package's own."""
+    """Maps (K, H, W) by our own normalisation and activation; `run_test` compares the package's own."""
     with torch.no_grad():
         return model.target.activate(model.network(model.prepare(pixels)[None]))[0].numpy()
 
@@ -111,6 +111,10 @@ def _write_state_dict(model: Model, work: Path) -> StateDict:
         source=weights,
         architecture=architecture,
         callable=kind.__name__,
-        kwargs={"in_channels": model.channels, "out_channels": model.target.channels, **model.architecture["options"]},
+        kwargs={
+            "in_channels": model.channels,
+            "out_channels": model.target.channels,
+            **model.architecture["options"],
+        },
         pytorch_version=torch.__version__,
     )

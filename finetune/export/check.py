@@ -20,23 +20,25 @@ from finetune.predict import TILE
 
 TOLERANCE = 1e-3
 
+Predict = Callable[[np.ndarray], np.ndarray]
+
 
 def check_exports(run: Path, model: Model, samples: Iterable[Sample]) -> list[ExportCheck]:
     """Load each artefact of a run again and compare its Dice with the trained model's, image by image.
 
-    They are equal when no image's Dice differs by more than 1e-3. Not 0: another runtime, or another device, adds
-    up float32 in another order, which moves probabilities in the last digits, and now and then a pixel over 0.5
-    (in an image of 256 × 256 with a quarter of foreground, one pixel changes Dice by 3e-5). Weights that are not
-    the same move it in the first digits.
+    They are equal when no image's Dice differs by more than 1e-3. Not 0: another runtime, or another
+    device, adds up float32 in another order, which moves probabilities in the last digits, and now and
+    then a pixel over 0.5 (in an image of 256 × 256 with a quarter of foreground, one pixel changes Dice
+    by 3e-5). Weights that are not the same move it in the first digits.
 
-    BioImage.IO packages take no image of any size, so they get the middle of each, no larger than a tile, and so
-    does the trained model beside them: the figures are of these parts.
+    BioImage.IO packages take no image of any size, so they get the middle of each, no larger than a
+    tile, and so does the trained model beside them: the figures are of these parts.
 
     Args:
         run: the run folder, with `huggingface/` and `bioimageio/*.zip` where they were written.
         model: as it was trained.
-        samples: test images, at least one, all their channels, with reference labels of the kind that the model's
-            target learns. They are kept in memory.
+        samples: test images, at least one, all their channels, with reference labels of the kind that
+            the model's target learns. They are kept in memory.
 
     Returns:
         A check for each artefact and weights format, whether it is equal or not.
@@ -47,30 +49,39 @@ def check_exports(run: Path, model: Model, samples: Iterable[Sample]) -> list[Ex
     samples = list(samples)
     checks = []
     if (run / "huggingface").is_dir():
-        loaded = load_model(run)
-        expected = _scores(samples, model.predict)
-        got = _scores(samples, loaded.predict)
+        expected, got = _scores(samples, model.predict), _scores(samples, load_model(run).predict)
         checks.append(_check(f"huggingface/{WEIGHTS}", "safetensors", "finetune", expected, got))
-    parts = [
-        Sample(sample.name, *(crop(array, model.divisor, TILE) for array in (sample.pixels, sample.labels)))
-        for sample in samples
-    ]
-    expected = _scores(parts, model.predict)
-    for path in sorted((run / "bioimageio").glob("*.zip")):
+    packages = sorted((run / "bioimageio").glob("*.zip"))
+    if packages:
+        parts = [_part(sample, model.divisor) for sample in samples]
+        expected = _scores(parts, model.predict)
+    for path in packages:
         description = read_package(path)
         for weights_format in weights_formats(description):
             with open_weights(description, weights_format) as maps:
-                got = _scores(parts, lambda pixels: model.target.decode(maps(select_channels(pixels, model.select))))  # noqa: B023
+                got = _scores(parts, _reader(model, maps))
             artefact = path.relative_to(run).as_posix()
             checks.append(_check(artefact, weights_format, "bioimageio.core", expected, got))
     return checks
 
 
-def _scores(samples: Sequence[Sample], predict: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def _part(sample: Sample, divisor: int) -> Sample:
+    """The middle of a sample, in a size that packages take."""
+    return Sample(sample.name, crop(sample.pixels, divisor, TILE), crop(sample.labels, divisor, TILE))
+
+
+def _reader(model: Model, maps: Predict) -> Predict:
+    """Pixels -> labels, by a package's maps: what goes before them and after them is the model's own."""
+    return lambda pixels: model.target.decode(maps(select_channels(pixels, model.select)))
+
+
+def _scores(samples: Sequence[Sample], predict: Predict) -> np.ndarray:
     return np.array([dice(predict(sample.pixels), sample.labels) for sample in samples])
 
 
-def _check(artefact: str, weights_format: str, tool: str, expected: np.ndarray, got: np.ndarray) -> ExportCheck:
+def _check(
+    artefact: str, weights_format: str, tool: str, expected: np.ndarray, got: np.ndarray
+) -> ExportCheck:
     return ExportCheck(
         artefact=artefact,
         format=weights_format,

@@ -8,15 +8,15 @@ MINIMUM = 64  # pixels: with less to look at, a network of some depth sees littl
 
 
 def shortest(divisor: int) -> int:
-    """The shortest side that packages say they take, in pixels: a multiple of the divisor, at least `MINIMUM`."""
+    """The shortest side that packages say they take: a multiple of the divisor, at least `MINIMUM`."""
     return -(-MINIMUM // divisor) * divisor
 
 
 def crop(image: np.ndarray, divisor: int, longest: int) -> np.ndarray:
     """The middle of an image (..., H, W), as much of it as fits.
 
-    Sides are multiples of `divisor`, from `shortest(divisor)` to `longest` pixels. An image that is too small is
-    enlarged to that by repeating its edge at the lower right.
+    Sides are multiples of `divisor`, from `shortest(divisor)` to `longest` pixels. An image that is too
+    small is enlarged to that by repeating its edge at the lower right.
     """
     least = shortest(divisor)
     missing = [max(0, least - side) for side in image.shape[-2:]]

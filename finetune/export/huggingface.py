@@ -59,7 +59,9 @@ def save_model(model: Model, folder: Path) -> None:
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
+    weights = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()
+    }
     # Written by ourselves: safetensors' own writer hides a full disk in an error of its own.
     (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
     config = json.dumps(model.config(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
@@ -108,13 +110,17 @@ def _download(source: str | Path, repo: str, revision: str | None) -> Path:
     try:
         return Path(snapshot_download(repo, revision=revision, allow_patterns=[CONFIG, WEIGHTS]))
     except errors.GatedRepoError as error:
-        raise InputError(f"{source}: ask for access on the Hugging Face Hub, then run `hf auth login`") from error
+        raise InputError(
+            f"{source}: ask for access on the Hugging Face Hub, then run `hf auth login`"
+        ) from error
     except errors.RepositoryNotFoundError as error:
         raise InputError(
             f"{nothing} no such model on the Hugging Face Hub; if it is private, run `hf auth login`"
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise InputError(f"{source}: the model on the Hugging Face Hub has no revision '{revision}'") from error
+        raise InputError(
+            f"{source}: the model on the Hugging Face Hub has no revision '{revision}'"
+        ) from error
     except errors.LocalEntryNotFoundError as error:
         raise InputError(
             f"{nothing} the Hugging Face Hub cannot be reached; nor is that model in its cache"

@@ -16,7 +16,7 @@ from finetune.export.torchscript import deprecation_ignored
 if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import ModelDescr
 
-# Test tensors are made on the CPU, so that is where they are compared; ONNX Runtime has a name of its own for it.
+# Test tensors are made on the CPU, so there they are compared; ONNX Runtime has its own name for it.
 DEVICES = {"onnx": ["CPUExecutionProvider"]}
 CPU = ["cpu"]
 
@@ -39,7 +39,7 @@ def read_package(path: Path) -> ModelDescr:
         except Exception as error:  # a damaged zip fails in many ways
             raise InputError(f"{path}: cannot be read as a BioImage.IO package: {error}") from error
     if isinstance(description, InvalidDescr):
-        reason = " ".join(description.get_reason().split())
+        reason = " ".join((description.get_reason() or "").split())
         raise InputError(f"{path}: not a valid BioImage.IO package: {reason}")
     if not isinstance(description, ModelDescr):
         raise InputError(f"{path}: a BioImage.IO package, but not of a model in format 0.5")
@@ -73,12 +73,14 @@ def run_test(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def open_weights(description: ModelDescr, weights_format: str) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+def open_weights(
+    description: ModelDescr, weights_format: str
+) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
     """Load one weights format.
 
     Yields:
-        A function from raw pixels (C, H, W), sides multiples of the divisor, to maps (K, H, W) float32; pre- and
-        postprocessing are the package's.
+        A function from raw pixels (C, H, W), sides multiples of the divisor, to maps (K, H, W) float32;
+        pre- and postprocessing are the package's.
     """
     from bioimageio.core import create_prediction_pipeline
     from bioimageio.core.digest_spec import create_sample_for_model
@@ -92,7 +94,9 @@ def open_weights(description: ModelDescr, weights_format: str) -> Iterator[Calla
 
         def run(pixels: np.ndarray) -> np.ndarray:
             sample = create_sample_for_model(description, inputs=pixels[None].astype(np.float32))
-            output = pipeline.predict_sample_without_blocking(sample, skip_input_padding=True, skip_output_cropping=True)
+            output = pipeline.predict_sample_without_blocking(
+                sample, skip_input_padding=True, skip_output_cropping=True
+            )
             (maps,) = output.members.values()
             return maps.data.to_numpy()[0].astype(np.float32)
 
@@ -115,9 +119,9 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quick_to_unload() -> Iterator[None]:
-    """bioimageio.core collects garbage each time it unloads weights, a second's work with all of torch imported.
+    """Spare bioimageio.core, which collects garbage each time it unloads weights, what is in memory already.
 
-    Spare it what is in memory already.
+    With all of torch imported, each time takes a second.
     """
     gc.freeze()
     try:

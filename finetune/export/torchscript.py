@@ -1,7 +1,8 @@
 """The TorchScript writer, in a place of its own, so that it is easy to drop.
 
-torch 2.15 deprecates `torch.jit` without a successor that BioImage.IO tools read; ONNX and the state dict do not
-depend on it. Once torch no longer has it, delete this file, its call in `finetune.export.bioimageio`, and the entry.
+torch 2.15 deprecates `torch.jit` without a successor that BioImage.IO tools read; ONNX and the state
+dict do not depend on it. Once torch no longer has it, delete this file, what `finetune.export.bioimageio`
+and `finetune.export.package` take from it, and the package's entry.
 """
 
 from __future__ import annotations

@@ -35,7 +35,9 @@ def agree(
     with torch.no_grad():
         expected, got = network(image), exported(image)
     if expected.shape != got.shape:
-        raise RuntimeError(f"{what}: the shape is {tuple(got.shape)}, but the network gives {tuple(expected.shape)}")
+        raise RuntimeError(
+            f"{what}: the shape is {tuple(got.shape)}, but the network gives {tuple(expected.shape)}"
+        )
     difference = (got - expected).abs().max().item()
     if not difference <= TOLERANCE * max(1.0, expected.abs().max().item()):  # catches a NaN, too
         raise RuntimeError(f"{what}: the output differs from the network's by up to {difference:.2g}")

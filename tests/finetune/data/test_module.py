@@ -144,6 +144,16 @@ def test_a_run_taken_up_again_sees_what_an_unbroken_one_does(root, tmp_path, wor
         assert torch.equal(one, other)
 
 
+def test_the_network_sees_chosen_channels_and_samples_keep_all(tmp_path):
+    for kind, shape in (("images", (3, 20, 20)), ("masks", (20, 20))):
+        (tmp_path / "train" / kind).mkdir(parents=True)
+        pixels = np.random.default_rng(0).integers(0, 9, shape).astype(np.uint8)
+        tifffile.imwrite(tmp_path / "train" / kind / "a.tif", pixels, photometric="minisblack")
+    module = data(tmp_path, channels=[2], batch_size=1)
+    assert next(iter(module.train_dataloader()))["image"].shape == (1, 1, 16, 16)
+    assert next(module.samples("train")).pixels.shape == (3, 20, 20)
+
+
 def test_another_seed_gives_other_patches(root):
     first, second = (next(iter(data(root, seed=seed).train_dataloader())) for seed in (0, 1))
     assert not torch.equal(first["image"], second["image"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from finetune.model import Model
 from finetune.repositories import load
 from finetune.targets import build_target
 
+SEED = 3
 MakeModel = Callable[..., Model]
 
 
@@ -106,7 +109,11 @@ def make_record() -> Callable[[Model], RunRecord]:
                 trainable=count,
             ),
             data=Data(
-                id="blobs", labels="instances", split_by="by hand", files=[file], source="https://unreachable.invalid/blobs"
+                id="blobs",
+                labels="instances",
+                split_by="by hand",
+                files=[file],
+                source="https://unreachable.invalid/blobs",
             ),
             training=Training(
                 epochs_planned=1,
@@ -135,26 +142,56 @@ def make_record() -> Callable[[Model], RunRecord]:
 
 @dataclass(frozen=True)
 class Exported:
-    """A model with its package, and an image that it has not seen."""
+    """A model with its package, an image that it has not seen, and the random numbers after the export."""
 
     model: Model
     path: Path
     pixels: np.ndarray
+    random: tuple[float, float]
 
 
 @pytest.fixture(scope="session")
-def plain(tmp_path_factory, make_model, make_record, image) -> Exported:
+def export(tmp_path_factory, make_record) -> Callable[..., Exported]:
+    """export(model, pixels, unseen)."""
+
+    def make(model: Model, pixels: np.ndarray, unseen: np.ndarray) -> Exported:
+        folder = tmp_path_factory.mktemp("run") / "bioimageio"
+        np.random.seed(SEED)
+        torch.manual_seed(SEED)
+        path = save_package(model, make_record(model), pixels, folder, "blobs")
+        return Exported(model, path, unseen, (np.random.rand(), torch.rand(1).item()))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def plain(export, make_model, image) -> Exported:
     """One channel, normalised by percentiles, foreground and boundary."""
-    model = make_model()
-    folder = tmp_path_factory.mktemp("plain") / "bioimageio"
-    path = save_package(model, make_record(model), image(height=150, width=170), folder, "blobs")
-    return Exported(model, path, image(height=64, width=80, seed=1))
+    return export(make_model(), image(height=150, width=170), image(height=64, width=80, seed=1))
 
 
 @pytest.fixture(scope="session")
-def coloured(tmp_path_factory, make_model, make_record, image) -> Exported:
+def coloured(export, make_model, image) -> Exported:
     """Two of three channels in another order, standardised, foreground alone; made from a small image."""
     model = make_model(channels=2, target="foreground", normalise=ZeroMeanUnitVariance(), select=[2, 0])
-    folder = tmp_path_factory.mktemp("coloured")
-    path = save_package(model, make_record(model), image(channels=3, height=37, width=43), folder, "blobs")
-    return Exported(model, path, image(channels=3, height=64, width=80, seed=1))
+    model.network.train()
+    return export(
+        model, image(channels=3, height=37, width=43), image(channels=3, height=64, width=80, seed=1)
+    )
+
+
+@pytest.fixture(scope="session")
+def rewrite() -> Callable[[Path, str, bytes], None]:
+    """rewrite(package, name, content): put another file into a package, and its hash for the old one's."""
+
+    def put(path: Path, name: str, content: bytes) -> None:
+        with zipfile.ZipFile(path) as package:
+            files = {each: package.read(each) for each in package.namelist()}
+        hashes = [hashlib.sha256(each).hexdigest().encode() for each in (files[name], content)]
+        assert hashes[0] in files["rdf.yaml"]
+        files |= {name: content, "rdf.yaml": files["rdf.yaml"].replace(*hashes)}
+        with zipfile.ZipFile(path, "w") as package:
+            for each, its_content in files.items():
+                package.writestr(each, its_content)
+
+    return put

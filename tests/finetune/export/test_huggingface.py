@@ -53,8 +53,12 @@ def test_channels_and_their_choice_are_kept(tmp_path, make_model, image):
 
 
 def test_run_folder_and_its_huggingface_folder_give_the_same(saved, image):
-    assert np.array_equal(finetune.model.load(saved).predict(image()), finetune.model.load(saved.parent).predict(image()))
-    assert np.array_equal(finetune.model.load(str(saved)).predict(image()), load_model(saved).predict(image()))
+    assert np.array_equal(
+        finetune.model.load(saved).predict(image()), finetune.model.load(saved.parent).predict(image())
+    )
+    assert np.array_equal(
+        finetune.model.load(str(saved)).predict(image()), load_model(saved).predict(image())
+    )
 
 
 def test_loading_leaves_the_random_numbers_alone(saved):
@@ -106,7 +110,9 @@ def one_line(source: str | Path) -> str:
     return text
 
 
-@pytest.mark.parametrize("source", ["nowhere", "./runs/nowhere", "a/b/c", "/nowhere/at/all", Path("runs/nowhere"), ""])
+@pytest.mark.parametrize(
+    "source", ["nowhere", "./runs/nowhere", "a/b/c", "/nowhere/at/all", Path("runs/nowhere"), ""]
+)
 def test_nothing_there(tmp_path, monkeypatch, source):
     monkeypatch.chdir(tmp_path)
     text = one_line(source)
@@ -139,7 +145,10 @@ def test_a_config_of_something_else_is_refused(saved, content, message):
     ("changes", "message"),
     [
         ({"library_name": "transformers"}, "library_name: input should be 'finetune'"),
-        ({"architecture": {"repository": "wip", "name": "unet", "options": {}}}, "repository 'wip'; did you mean wipp?"),
+        (
+            {"architecture": {"repository": "wip", "name": "unet", "options": {}}},
+            "repository 'wip'; did you mean wipp?",
+        ),
         ({"architecture": {"repository": "wipp", "name": "unit", "options": {}}}, "did you mean unet?"),
         ({"architecture": {"repository": "wipp"}}, "architecture.name: field required"),
         ({"target": {"name": "foregrounds"}}, "unknown target 'foregrounds'; did you mean"),
