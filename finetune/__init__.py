@@ -1,8 +1,8 @@
 """Fine-tune public segmentation models on microscopy images, and trust what comes out.
 
-    record = finetune.run("quickstart")
-    model = finetune.load("runs/quickstart")
-    labels = model.predict(image)
+record = finetune.run("quickstart")
+model = finetune.load("runs/quickstart")
+labels = model.predict(image)
 """
 
 from __future__ import annotations

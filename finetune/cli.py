@@ -17,7 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-RecipeName = Annotated[str, typer.Argument(help="A recipe file, or the name of one that comes with finetune.")]
+RecipeName = Annotated[
+    str, typer.Argument(help="A recipe file, or the name of one that comes with finetune.")
+]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, such as training.epochs=10.")
 ]
@@ -27,14 +29,17 @@ Overrides = Annotated[
 def run(
     recipe: Annotated[str | None, typer.Argument(help="A recipe file, or the name of one.")] = None,
     overrides: Overrides = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder to write; runs/<recipe name> if unset.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run folder if it exists.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder to write; runs/<recipe name> if unset.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run folder if it exists.")
+    ] = False,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with an unfinished run.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Resolve everything, train nothing.")] = False,
 ) -> None:
     """Fine-tune a model, measure it before and after, export it, and write its cards."""
-    from finetune.commands import resume_run, run_recipe
-    from finetune.dry_run import dry_run as show
+    from finetune.commands import resume_run, run_recipe, show_recipe
 
     if resume is not None:
         if recipe or out or overwrite or dry_run:
@@ -43,7 +48,7 @@ def run(
     elif recipe is None:
         raise InputError("name a recipe to run; `finetune ls` lists those that come with finetune")
     elif dry_run:
-        show(recipe, overrides or [], out)
+        show_recipe(recipe, overrides or [], out)
     else:
         run_recipe(recipe, overrides or [], out, overwrite)
 

@@ -19,6 +19,14 @@ def run_recipe(name_or_path: str, overrides: list[str], out: Path | None, overwr
     _run(recipe, out or Path("runs") / recipe.name, overwrite=overwrite)
 
 
+def show_recipe(name_or_path: str, overrides: list[str], out: Path | None) -> None:
+    """Print what a run of the recipe would do."""
+    recipe = find_recipe(name_or_path, overrides)
+    from finetune.dry_run import dry_run  # takes torch, and seconds
+
+    dry_run(recipe, out or Path("runs") / recipe.name)
+
+
 def resume_run(folder: Path) -> None:
     """Go on with an unfinished run, by the recipe in it."""
     from finetune.folder import RunFolder
@@ -40,7 +48,9 @@ def _run(recipe: Recipe, out: Path, *, overwrite: bool = False, resume: bool = F
         record = run(recipe, out=out, overwrite=overwrite, resume=resume, console=console)
     except KeyboardInterrupt:
         kept = RunFolder(out).resumable
-        console.print(f"stopped; go on with: finetune run --resume {out}" if kept else "stopped; nothing was kept")
+        console.print(
+            f"stopped; go on with: finetune run --resume {out}" if kept else "stopped; nothing was kept"
+        )
         raise
     if record is not None:
         _summary(record, out)
@@ -64,7 +74,9 @@ def _summary(record: RunRecord, out: Path) -> None:
         )
     for warning in record.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False)
-    console.print(f"model, cards and packages: {out} (look at {out / 'report.html'})", highlight=False, soft_wrap=True)
+    console.print(
+        f"model, cards and packages: {out} (look at {out / 'report.html'})", highlight=False, soft_wrap=True
+    )
 
 
 def validate_recipe(name_or_path: str, overrides: list[str]) -> None:
@@ -99,5 +111,7 @@ def predict_images(model_source: str, images: Path, out: Path) -> None:
     for path in found:
         labels = model.predict(read_image(path))
         target = out / f"{path.stem}.tif"
-        tifffile.imwrite(target, labels.astype("uint16" if labels.max() < 2**16 else "int32"), compression="zlib")
+        tifffile.imwrite(
+            target, labels.astype("uint16" if labels.max() < 2**16 else "int32"), compression="zlib"
+        )
         Console().print(f"{target}: {labels.max()} instances", highlight=False)

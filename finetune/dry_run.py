@@ -9,13 +9,11 @@ from rich.console import Console
 from finetune.folder import RunFolder
 from finetune.memory import estimate_training_bytes
 from finetune.plan import Plan, prepare
-from finetune.recipes import find_recipe
+from finetune.recipe import Recipe
 
 
-def dry_run(name_or_path: str, overrides: list[str], out: Path | None) -> None:
-    """Find and check the data, build the network, and print what a run would do."""
-    recipe = find_recipe(name_or_path, overrides)
-    destination = out or Path("runs") / recipe.name
+def dry_run(recipe: Recipe, destination: Path) -> None:
+    """Find and check the data, build the network, and print what a run into that folder would do."""
     plan = prepare(recipe, Console(stderr=True))
     console = Console()
     for label, value in _lines(plan, destination).items():

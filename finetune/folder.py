@@ -20,7 +20,9 @@ class RunFolder:
             ...  # write into work
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False, resume: bool = False, joining: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, overwrite: bool = False, resume: bool = False, joining: bool = False
+    ) -> None:
         """Name the folder; nothing is written yet.
 
         Args:
@@ -47,7 +49,9 @@ class RunFolder:
                 raise InputError(f"{self.path}: there is no unfinished run to resume here{done}")
             return
         if self.path.exists() and not self.overwrite:
-            raise InputError(f"{self.path}: exists; choose another folder with --out, or replace it with --overwrite")
+            raise InputError(
+                f"{self.path}: exists; choose another folder with --out, or replace it with --overwrite"
+            )
         if self.resumable and not self.overwrite:
             raise InputError(
                 f"{self.path}: an unfinished run is there; go on with --resume {self.path}, "
@@ -62,7 +66,9 @@ class RunFolder:
             try:
                 self.work.mkdir(parents=True)
             except OSError as error:
-                raise InputError(f"{self.path}: cannot write here: {error.strerror}; choose another with --out") from error
+                raise InputError(
+                    f"{self.path}: cannot write here: {error.strerror}; choose another with --out"
+                ) from error
         return self.work
 
     def __exit__(

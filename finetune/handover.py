@@ -18,7 +18,9 @@ from finetune.model import Model
 from finetune.recording import written_files
 
 
-def hand_over(model: Model, data: SegmentationData, record: RunRecord, folder: Path, check_images: int) -> RunRecord:
+def hand_over(
+    model: Model, data: SegmentationData, record: RunRecord, folder: Path, check_images: int
+) -> RunRecord:
     """Export the model, load every export again, and write cards and record from what came of it.
 
     Args:
@@ -35,10 +37,18 @@ def hand_over(model: Model, data: SegmentationData, record: RunRecord, folder: P
     split: Split = "test" if data.of("test") else "train"
     save_model(model, hub)
     # One with something to find: a package's test tensors must not be all but zero.
-    example = next((sample for sample in data.samples(split) if sample.labels.any()), next(data.samples(split)))
+    example = next(
+        (sample for sample in data.samples(split) if sample.labels.any()), next(data.samples(split))
+    )
     save_package(model, record, example.pixels, folder / "bioimageio", record.name)
     checks = check_exports(folder, model, islice(data.samples("test"), check_images))
-    record = record.model_copy(update={"exports": checks})
+    differ = [
+        f"{check.artefact} as {check.format} does not give the trained model's Dice: {check.dice:.4f}, "
+        f"not {check.trained_dice:.4f}"
+        for check in checks
+        if not check.equal
+    ]
+    record = record.model_copy(update={"exports": checks, "warnings": [*record.warnings, *differ]})
     _draw(model, data, record, hub / "pictures")
     # The cards name the packages and weights that lie here by now; then the cards are files themselves.
     record = record.model_copy(update={"files": written_files(folder)})

@@ -97,9 +97,10 @@ def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
         return image[None]
     if image.ndim != 3:
         raise InputError(f"an image has axes (H, W), (C, H, W) or (H, W, C); this has shape {image.shape}")
-    # The channel axis is the short one; where both would do, the one the model expects.
-    last = image.shape[-1] < image.shape[0] or (image.shape[-1] == channels != image.shape[0])
-    return np.moveaxis(image, -1, 0) if last else image
+    # The channel axis has as many entries as the model expects; where that does not tell, it is the short one.
+    first, last = image.shape[0] == channels, image.shape[-1] == channels
+    is_last = last if first != last else image.shape[-1] < image.shape[0]
+    return np.moveaxis(image, -1, 0) if is_last else image
 
 
 def load(source: str | Path) -> Model:

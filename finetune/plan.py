@@ -108,7 +108,9 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         seed=training.seed,
     )
     if not data.of("validation"):
-        warnings.append("there are no validation images: the weights of the last epoch are kept, and nothing stops early")
+        warnings.append(
+            "there are no validation images: the weights of the last epoch are kept, and nothing stops early"
+        )
     if not data.of("test"):
         warnings.append("there are no test images: accuracy is not measured")
     model = Model(

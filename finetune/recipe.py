@@ -74,7 +74,9 @@ class AugmentationSection(Section):
 
     symmetries: bool = Field(True, description="the 8 rotations and mirrorings of the square")
     intensity: float = Field(0.2, ge=0, le=1, description="largest relative change of gain and gamma")
-    noise: float = Field(0.05, ge=0, le=1, description="largest Gaussian noise, in standard deviations of the patch")
+    noise: float = Field(
+        0.05, ge=0, le=1, description="largest Gaussian noise, in standard deviations of the patch"
+    )
     scale: tuple[float, float] = Field((0.75, 1.33), description="smallest and largest zoom")
 
     @field_validator("scale")
@@ -173,7 +175,9 @@ def _read_yaml(path: Path) -> CommentedMap:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such recipe; `finetune ls` lists those that come with finetune") from error
+        raise InputError(
+            f"{path}: no such recipe; `finetune ls` lists those that come with finetune"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot read the recipe: {error}") from error
     try:

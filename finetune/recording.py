@@ -70,7 +70,9 @@ def without_local_paths(value: Any) -> Any:
         return {key: without_local_paths(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [without_local_paths(inner) for inner in value]
-    is_path = isinstance(value, str) and "://" not in value and ("/" in value or "\\" in value) and " " not in value
+    is_path = (
+        isinstance(value, str) and "://" not in value and ("/" in value or "\\" in value) and " " not in value
+    )
     return Path(value.replace("\\", "/")).name if is_path else value
 
 
@@ -82,9 +84,13 @@ def _guards(history: History, before: Measured | None, after: Measured | None, p
             "train longer, or look whether data.labels and the masks say the same"
         )
     if before and after:
-        was, now = (sum(score.dice for score in stage.scores) / len(stage.scores) for stage in (before, after))
+        was, now = (
+            sum(score.dice for score in stage.scores) / len(stage.scores) for stage in (before, after)
+        )
         if now < was:
-            warnings.append(f"the tuned model is worse than its base model: mean Dice {now:.4f}, before {was:.4f}")
+            warnings.append(
+                f"the tuned model is worse than its base model: mean Dice {now:.4f}, before {was:.4f}"
+            )
     return warnings
 
 

@@ -17,8 +17,8 @@ from finetune.handover import hand_over
 from finetune.memory import PeakMemory
 from finetune.plan import Plan, prepare
 from finetune.recipe import Recipe, write_recipe
-from finetune.recording import build_record
 from finetune.recipes import find_recipe
+from finetune.recording import build_record
 from finetune.segmenter import Segmenter
 from finetune.training import fit, is_helper_process
 

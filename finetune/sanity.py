@@ -16,7 +16,7 @@ def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     from finetune.data.catalog import DATASETS
     from finetune.data.normalise import build_normalise
     from finetune.names import unknown
-    from finetune.repositories import describe
+    from finetune.repositories import REPOSITORIES, describe
     from finetune.targets import build_target
 
     model, training = recipe.model, recipe.training
@@ -28,6 +28,9 @@ def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
         path = getattr(recipe.data, key)
         if path is not None and not path.exists():
             yield f"data.{key}", f"{path}: there is no such {'folder' if key == 'root' else 'file'}"
+    if model.repository not in REPOSITORIES:
+        yield "model.repository", str(unknown("repository", model.repository, REPOSITORIES))
+        return
     try:
         described = describe(model.repository, model.name)
     except InputError as error:

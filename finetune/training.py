@@ -17,7 +17,6 @@ from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, Model
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from rich.console import Console
 
-from cards.errors import InputError
 from cards.record import Epoch
 from finetune.data.module import SegmentationData
 from finetune.recipe import ComputeSection, Recipe
@@ -109,7 +108,9 @@ class Historian(pl.Callback):
             )
 
 
-def fit(segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Path, console: Console) -> History:
+def fit(
+    segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Path, console: Console
+) -> History:
     """Train, and leave the best weights in the segmenter's network.
 
     A folder that holds checkpoints is gone on with: from the last finished epoch, or, if training was
@@ -144,7 +145,9 @@ def is_helper_process() -> bool:
     return any(int(os.environ.get(name) or 0) > 0 for name in ranks)
 
 
-def _train(segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Path, console: Console) -> History:
+def _train(
+    segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Path, console: Console
+) -> History:
     quiet_lightning()
     keep_freed_memory()
     training, checkpoints = recipe.training, folder / "checkpoints"

@@ -24,6 +24,9 @@ from finetune.model import Model
 
 TEST_SIDE = 256  # pixels, at most, of the test image: enough context for the network, little to download
 
+# Without "+cpu" or "+cu130": the build does not matter to the weights, and conda knows no such names.
+TORCH_VERSION = torch.__version__.partition("+")[0]
+
 # What the maps of a target are called in the package; those of a target not named here are numbered.
 MAP_NAMES = {
     "foreground": ["foreground"],
@@ -82,7 +85,7 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> PackageParts:
         test_input=work / "test_input.npy",
         test_output=work / "test_output.npy",
         state_dict=_write_state_dict(model, work),
-        torchscript=TorchScript(work / "weights-torchscript.pt", torch.__version__),
+        torchscript=TorchScript(work / "weights-torchscript.pt", TORCH_VERSION),
         onnx=Onnx(work / "weights.onnx", OPSET),
         covers=[work / "cover.png"],
         preprocessing=model.normalise.bioimageio_preprocessing(),
@@ -116,5 +119,5 @@ def _write_state_dict(model: Model, work: Path) -> StateDict:
             "out_channels": model.target.channels,
             **model.architecture["options"],
         },
-        pytorch_version=torch.__version__,
+        pytorch_version=TORCH_VERSION,
     )

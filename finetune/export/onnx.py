@@ -44,6 +44,9 @@ def write_onnx(network: nn.Module, path: Path, *, channels: int, divisor: int) -
             verbose=False,
         )
         assert program is not None
+        # The exporter notes for each node from which line of which file it came: paths on somebody's disk.
+        for node in program.model.graph.all_nodes():
+            node.metadata_props.clear()
         program.save(str(path), external_data=False)
     session = InferenceSession(path, providers=["CPUExecutionProvider"])
 

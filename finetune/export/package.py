@@ -137,7 +137,7 @@ def _random_numbers_kept() -> Iterator[None]:
 
     state, deterministic = np.random.get_state(), torch.are_deterministic_algorithms_enabled()
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
             yield
     finally:
         np.random.set_state(state)

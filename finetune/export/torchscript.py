@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,21 @@ def write_torchscript(network: nn.Module, path: Path, *, channels: int, divisor:
         traced = torch.jit.trace(network, example(channels, divisor), check_trace=False)
         agree("TorchScript", network, traced, channels, divisor)
         torch.jit.save(traced, path)
+    _strip_debug_files(path)
+
+
+def _strip_debug_files(path: Path) -> None:
+    """Take out what tells which line of which file each operation came from: paths on somebody's disk.
+
+    Loading does without it.
+    """
+    whole = path.with_name(f"{path.name}.whole")
+    path.rename(whole)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w") as stripped:
+        for entry in source.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                stripped.writestr(entry, source.read(entry))
+    whole.unlink()
 
 
 @contextlib.contextmanager

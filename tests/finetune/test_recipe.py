@@ -47,7 +47,6 @@ def test_every_mistake_is_told_once(recipe_file: Path) -> None:
         ("training.learning_rate=50", "far from what unet learns with"),
         ("training.learning_rate=.nan", "finite number"),
         ("training.augmentation.scale=[2, 1]", "the smaller first"),
-        ("data.validation=0.6", ""),
         ("data.labels=boundaries", "'instances', 'foreground' or 'boundary'"),
         ("data.name=dsb2081", "did you mean dsb2018?"),
         ("data.root=nowhere", "there is no such folder"),
@@ -60,14 +59,15 @@ def test_every_mistake_is_told_once(recipe_file: Path) -> None:
     ],
 )
 def test_an_impossible_override_is_told_by_its_key(recipe_file: Path, override: str, words: str) -> None:
-    if override == "data.validation=0.6":
-        message = complaint(recipe_file, override, "data.test=0.6")
-        assert "leave nothing to train on" in message
-        return
     message = complaint(recipe_file, override)
     assert message.startswith("override ")
     assert words in message
     assert len(message.splitlines()) == 1
+
+
+def test_fractions_that_leave_nothing_to_train_on(recipe_file: Path) -> None:
+    message = complaint(recipe_file, "data.validation=0.6", "data.test=0.6")
+    assert "data: validation and test together leave nothing to train on" in message
 
 
 @pytest.mark.parametrize("override", ["training.epochs", "=3", "training.epochs=[1"])
