@@ -1,4 +1,4 @@
-"""Time of a training step of the U-Net under each setting, against the plain one, in turn in one process each.
+"""Time of a training step of the U-Net under each setting, each in a process of its own.
 
     uv run python benchmarks/training_step.py
 

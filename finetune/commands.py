@@ -57,26 +57,18 @@ def _run(recipe: Recipe, out: Path, *, overwrite: bool = False, resume: bool = F
 
 
 def _summary(record: RunRecord, out: Path) -> None:
-    console = Console()
-    if record.accuracy:
-        after, before = record.accuracy.after.summary, record.accuracy.before
-        was = f"{before.summary['dice'].mean:.4f}" if before else record.accuracy.before_note
-        console.print(
-            f"Dice {after['dice'].mean:.4f} ± {after['dice'].std:.4f} on {record.accuracy.images} test images "
-            f"(before: {was}), AP50 {after['ap50'].mean:.4f}, PQ {after['pq'].mean:.4f}",
-            highlight=False,
-        )
-    if record.timing:
-        console.print(
-            f"trained in {record.training.seconds:.0f} s; {1000 * record.timing.median_seconds:.0f} ms an image "
-            f"on {record.timing.device}",
-            highlight=False,
-        )
+    console = Console(highlight=False, soft_wrap=True)
+    if accuracy := record.accuracy:
+        after = accuracy.after.summary
+        before = f"{accuracy.before.summary['dice'].mean:.4f}" if accuracy.before else accuracy.before_note
+        dice = f"Dice {after['dice'].mean:.4f} ± {after['dice'].std:.4f} on {accuracy.images} test images"
+        console.print(f"{dice} (before: {before}), AP50 {after['ap50'].mean:.4f}, PQ {after['pq'].mean:.4f}")
+    if timing := record.timing:
+        milliseconds = f"{1000 * timing.median_seconds:.0f} ms an image on {timing.device}"
+        console.print(f"trained in {record.training.seconds:.0f} s; {milliseconds}")
     for warning in record.warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False)
-    console.print(
-        f"model, cards and packages: {out} (look at {out / 'report.html'})", highlight=False, soft_wrap=True
-    )
+        console.print(f"warning: {warning}", style="yellow")
+    console.print(f"model, cards and packages: {out} (look at {out / 'report.html'})")
 
 
 def validate_recipe(name_or_path: str, overrides: list[str]) -> None:

@@ -38,8 +38,8 @@ def _lines(plan: Plan, destination: Path) -> dict[str, str]:
         "target": f"{recipe.model.target} ({model.target.channels} maps)",
         "data": f"{len(plan.files)} pairs: {splits} ({plan.split_by})",
         "instances": f"{sum(file.instances for file in plan.files):,}",
-        "training": f"{training.epochs} epochs of {plan.data.batches_per_epoch} batches of {training.batch_size} "
-        f"patches of {training.patch} px, learning rate {training.learning_rate:g}",
+        "training": f"{training.epochs} epochs of {plan.data.batches_per_epoch} batches of "
+        f"{training.batch_size} patches of {training.patch} px, learning rate {training.learning_rate:g}",
         "memory": f"about {memory / 2**30:.1f} GiB for training, torch itself not counted",
         "writes": f"{destination}/ recipe.yaml record.json scores.csv report.html checkpoints/ logs/ "
         "huggingface/ bioimageio/",

@@ -59,7 +59,7 @@ class Model:
         return self.target.decode(self.predict_maps(self.prepare(channels_first(image, self.channels))))
 
     def prepare(self, pixels: np.ndarray) -> torch.Tensor:
-        """Raw pixels (any channels, H, W) -> the tensor (C, H, W) float32 that the network sees, on its device.
+        """Raw pixels (any channels, H, W) -> what the network sees: (C, H, W) float32, on its device.
 
         Raises:
             InputError: if there are other channels than the model takes.
@@ -97,7 +97,7 @@ def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
         return image[None]
     if image.ndim != 3:
         raise InputError(f"an image has axes (H, W), (C, H, W) or (H, W, C); this has shape {image.shape}")
-    # The channel axis has as many entries as the model expects; where that does not tell, it is the short one.
+    # The channel axis has as many entries as the model expects; else it is the shorter.
     first, last = image.shape[0] == channels, image.shape[-1] == channels
     is_last = last if first != last else image.shape[-1] < image.shape[0]
     return np.moveaxis(image, -1, 0) if is_last else image

@@ -89,11 +89,11 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         seed=recipe.training.seed,
     )
     recipe = _fill_in(recipe, held, loaded.learning_rate)
-    if recipe.training.patch % loaded.divisor:
-        raise InputError(
-            f"training.patch: {recipe.training.patch} is not a multiple of {loaded.divisor}, as this network needs"
-        )
     training = recipe.training
+    if training.patch % loaded.divisor:
+        raise InputError(
+            f"training.patch: {training.patch} is no multiple of {loaded.divisor}, the network's"
+        )
     data = SegmentationData(
         pairs,
         target,

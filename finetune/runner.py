@@ -67,8 +67,7 @@ def run(
         stages = {"before": record.accuracy.before, "after": record.accuracy.after} if record.accuracy else {}
         write_scores(folder / "scores.csv", stages)
         console.print("exporting and checking what was exported")
-        record = hand_over(plan.model, plan.data, record, folder, plan.recipe.evaluation.check_images)
-    return record
+        return hand_over(plan.model, plan.data, record, folder, plan.recipe.evaluation.check_images)
 
 
 def _segmenter(plan: Plan) -> Segmenter:

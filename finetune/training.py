@@ -102,9 +102,9 @@ class Historian(pl.Callback):
             history.empty_validation = not module.found_something
         if trainer.is_global_zero and trainer.progress_bar_callback is None:
             dice = f", validation Dice {epoch.validation_dice:.4f}" if validated else ""
+            of = f"epoch {epoch.epoch}/{trainer.max_epochs}"
             self.console.print(
-                f"epoch {epoch.epoch}/{trainer.max_epochs}: loss {epoch.loss:.4f}{dice} ({history.seconds:.0f} s)",
-                highlight=False,
+                f"{of}: loss {epoch.loss:.4f}{dice} ({history.seconds:.0f} s)", highlight=False
             )
 
 

@@ -67,7 +67,7 @@ def recipe_file(tmp_path: Path, discs: Path) -> Path:
 
 @pytest.fixture
 def command(tmp_path: Path):
-    """Run the command line in tmp_path, as a user would: command("run", "discs.yaml") -> the finished process."""
+    """Run the command line in tmp_path, as a user would: command("run", "discs.yaml")."""
 
     def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

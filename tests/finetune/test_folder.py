@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import errno
-import os
 from pathlib import Path
 
 import pytest
 
 from cards.errors import InputError
 from finetune.folder import RunFolder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def write(work: Path, checkpoint: bool = False) -> None:
@@ -21,7 +24,7 @@ def test_the_folder_appears_whole(tmp_path: Path) -> None:
     with RunFolder(tmp_path / "runs" / "a") as work:
         write(work)
         assert not (tmp_path / "runs" / "a").exists()
-    assert os.listdir(tmp_path / "runs") == ["a"]
+    assert names(tmp_path / "runs") == ["a"]
     assert (tmp_path / "runs" / "a" / "record.json").exists()
 
 
@@ -29,7 +32,7 @@ def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path: P
     with pytest.raises(InputError), RunFolder(tmp_path / "a") as work:
         write(work)
         raise InputError("bad")
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_a_run_that_stops_later_can_be_resumed(tmp_path: Path) -> None:
@@ -40,7 +43,7 @@ def test_a_run_that_stops_later_can_be_resumed(tmp_path: Path) -> None:
         RunFolder(tmp_path / "a").check()
     with RunFolder(tmp_path / "a", resume=True) as work:
         assert (work / "checkpoints" / "last.ckpt").exists()
-    assert os.listdir(tmp_path) == ["a"]
+    assert names(tmp_path) == ["a"]
 
 
 def test_an_existing_run_is_replaced_only_when_asked_and_only_by_a_whole_one(tmp_path: Path) -> None:
@@ -53,8 +56,8 @@ def test_an_existing_run_is_replaced_only_when_asked_and_only_by_a_whole_one(tmp
     assert (tmp_path / "a" / "old").exists()
     with RunFolder(tmp_path / "a", overwrite=True) as work:
         (work / "new").touch()
-    assert os.listdir(tmp_path / "a") == ["new"]
-    assert os.listdir(tmp_path) == ["a"]
+    assert names(tmp_path / "a") == ["new"]
+    assert names(tmp_path) == ["a"]
 
 
 @pytest.mark.parametrize("finished", [True, False])

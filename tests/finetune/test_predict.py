@@ -28,7 +28,7 @@ def test_tiles_give_what_the_whole_image_gives(shape: tuple[int, int]) -> None:
     whole = predict_maps(Blur(), TARGET, image, 8)
     tiled = predict_maps(Blur(), TARGET, image, 8, tile=64, overlap=16)
     assert whole.shape == tiled.shape == (1, *shape)
-    # What lies beside the right and lower edge differs, as tiles end elsewhere; 4 pixels in, it does not show.
+    # Whole image and tiles are padded differently beyond the lower right edge; 4 pixels in, it does not show.
     inner = (..., slice(None, -4), slice(None, -4)) if max(shape) > 64 else ...
     np.testing.assert_allclose(tiled[inner], whole[inner], atol=1e-6)
 
