@@ -23,6 +23,9 @@ from finetune.repositories import load
 from finetune.targets import build_target
 
 
+PERCENTILE = {"name": "percentile", "low": 1.0, "high": 99.8}  # where neither recipe nor model say otherwise
+
+
 @dataclass
 class Plan:
     """All that a run knows before it trains.
@@ -59,7 +62,6 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         InputError: for anything that would keep the run from its end, as far as it can be known now.
     """
     target = build_target(recipe.model.target, recipe.model.target_options)
-    normalise = build_normalise(recipe.data.normalise)
     known = named(recipe.data.name) if recipe.data.name is not None else None
     held: LabelKind = recipe.data.labels or (known.labels if known else "instances")
     found, root = _find(recipe.data, known)
@@ -86,8 +88,12 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         out_channels=target.channels,
         options=recipe.model.options,
         checkpoint=recipe.model.checkpoint,
+        pretrained=recipe.model.pretrained,
+        revision=recipe.model.revision,
+        trust=recipe.model.trust,
         seed=recipe.training.seed,
     )
+    normalise = build_normalise(recipe.data.normalise or loaded.normalise or PERCENTILE)
     recipe = _fill_in(recipe, held, loaded.learning_rate)
     training = recipe.training
     if training.patch % loaded.divisor:

@@ -36,9 +36,12 @@ class ModelSection(Section):
     options: dict[str, Any] = Field({}, description="the network's own options")
     target: str = Field(description="what it learns: foreground, boundary, foreground_boundary")
     target_options: dict[str, Any] = {}
-    checkpoint: Path | None = Field(
-        None, description="start from these weights: a run, its huggingface folder, a .safetensors"
-    )
+    adapt: str = Field("full", description="what is trained: full, head, lora")
+    adapt_options: dict[str, Any] = {}
+    pretrained: bool = Field(True, description="start from the repository's weights, where it has any")
+    checkpoint: Path | None = Field(None, description="start from these weights instead: a run, or a file")
+    revision: str | None = Field(None, description="of the repository's weights; the newest if unset")
+    trust: bool = Field(False, description="allow code that comes with the model to run")
 
 
 class DataSection(Section):
@@ -50,7 +53,7 @@ class DataSection(Section):
     layout: Literal["auto", "folders", "suffix", "csv"] = "auto"
     labels: LabelKind | None = Field(None, description="what the masks hold; instances if unset")
     channels: Literal["auto", "gray"] | list[Annotated[int, Field(ge=0)]] = "auto"
-    normalise: dict[str, Any] = {"name": "percentile", "low": 1.0, "high": 99.8}
+    normalise: dict[str, Any] | None = Field(None, description="the model's own, or percentile, if unset")
     validation: Fraction = Field(0.1, description="fraction of train, where no folder gives it")
     test: Fraction = Field(0.1, description="fraction of train, where no folder gives it")
     split_seed: int = 0

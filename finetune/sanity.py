@@ -21,7 +21,8 @@ def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
     model, training = recipe.model, recipe.training
     yield from _attempt("model.target", build_target, model.target, model.target_options)
-    yield from _attempt("data.normalise", build_normalise, recipe.data.normalise)
+    if recipe.data.normalise is not None:
+        yield from _attempt("data.normalise", build_normalise, recipe.data.normalise)
     if recipe.data.name is not None and recipe.data.name not in DATASETS:
         yield "data.name", str(unknown("data set", recipe.data.name, DATASETS))
     for key in ("root", "csv"):

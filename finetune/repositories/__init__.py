@@ -53,6 +53,9 @@ def load(
     out_channels: int,
     options: dict[str, Any] | None = None,
     checkpoint: Path | None = None,
+    pretrained: bool = True,
+    revision: str | None = None,
+    trust: bool = False,
     seed: int = 0,
 ) -> Loaded:
     """A network to start from.
@@ -64,6 +67,9 @@ def load(
         out_channels: maps of the target.
         options: of the network.
         checkpoint: weights to start from, instead of the repository's own.
+        pretrained: whether to start from weights at all, where there are any.
+        revision: of the repository's weights; the newest if unset.
+        trust: whether code that comes with the model may run.
         seed: of random weights.
 
     Raises:
@@ -76,6 +82,9 @@ def load(
         out_channels=out_channels,
         options=options or {},
         checkpoint=checkpoint,
+        pretrained=pretrained,
+        revision=revision,
+        trust=trust,
         seed=seed,
     )
 

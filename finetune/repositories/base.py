@@ -61,10 +61,14 @@ class Loaded(Built):
     Attributes:
         origin: where they come from, as the record says it.
         learning_rate: a good one to start with.
+        normalise: what the weights were trained with, as `data.normalise` in a recipe; None if any will do.
+        encoder: names of the submodules of `network` that `adapt: head` keeps as they are.
     """
 
     origin: Origin
     learning_rate: float
+    normalise: dict[str, Any] | None = None
+    encoder: tuple[str, ...] = ()
 
 
 class Repository(Protocol):
@@ -84,6 +88,12 @@ class Repository(Protocol):
         out_channels: int,
         options: dict[str, Any],
         checkpoint: Path | None,
+        pretrained: bool,
+        revision: str | None,
+        trust: bool,
         seed: int,
     ) -> Loaded:
-        """A network to start from: the repository's own weights, or those of a checkpoint."""
+        """A network to start from: the repository's own weights, those of a checkpoint, or random ones."""
+
+    def save(self, network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+        """Write a trained network in the repository's own form into `native/`; none if it has none."""

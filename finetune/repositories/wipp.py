@@ -59,6 +59,9 @@ def load(
     out_channels: int,
     options: dict[str, Any],
     checkpoint: Path | None = None,
+    pretrained: bool = True,
+    revision: str | None = None,
+    trust: bool = False,
     seed: int = 0,
 ) -> Loaded:
     """A network with random weights, the same for the same seed, or with those of a checkpoint.
@@ -69,6 +72,9 @@ def load(
         out_channels: maps of the target.
         options: width, depth; those not given are the checkpoint's, or the network's defaults.
         checkpoint: a run, its `huggingface` folder, or a .safetensors file.
+        pretrained: there are no weights but those of a checkpoint.
+        revision: there is but one.
+        trust: no code comes with the model.
         seed: of the random weights; torch's own generator stays as it is.
 
     Raises:
@@ -89,6 +95,11 @@ def load(
         _check_channels(found, built.network, in_channels, out_channels)
         load_strictly(built.network, found)
     return Loaded(**vars(built), origin=base, learning_rate=UNET.learning_rate)
+
+
+def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+    """Nothing: WIPP has no form of its own for weights."""
+    return []
 
 
 def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
