@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ChannelAxis,
         CiteEntry,
         InputTensorDescr,
+        LinkedModel,
         ModelDescr,
         OutputTensorDescr,
         WeightsDescr,
@@ -77,6 +78,7 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
             covers=[v0_5.FileDescr(source=path) for path in parts.covers],
             tags=[plain(tag) for tag in facts.tags(record)],
             timestamp=v0_5.Datetime(datetime.fromisoformat(record.created)),
+            **_parent(record),
             inputs=[_input(record, parts)],
             outputs=[_output(parts)],
             weights=_weights(parts),
@@ -87,9 +89,27 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
         )
 
 
+def _parent(record: RunRecord) -> dict[str, LinkedModel]:
+    """The BioImage.IO model that this one was trained from, where it has an id in the collection."""
+    from bioimageio.spec.model import v0_5
+
+    base = record.model.base
+    if base.bioimageio_id is None:
+        return {}
+    version = base.revision if base.revision and not base.revision.startswith("sha256:") else None
+    fields: dict[str, Any] = {"version": v0_5.Version(version)} if version else {}
+    return {"parent": v0_5.LinkedModel(id=v0_5.ModelId(base.bioimageio_id), **fields)}
+
+
 def _own(record: RunRecord) -> dict[str, str]:
-    """What the format has no field for, under our own key: by what the run and its data are known again."""
-    return {
+    """What the format has no field for, under our own key: by what the run and its data are known again.
+
+    And the base model, since `parent` takes none but those of the BioImage.IO collection.
+    """
+    base = record.model.base
+    known = {"repository": base.repository, "id": base.id, "revision": base.revision, "sha256": base.sha256}
+    parent = {f"base_{key}": value for key, value in known.items() if value and base.weights == "pretrained"}
+    return parent | {
         "version": record.finetune_version,
         "run": record.name,
         "record": "record.json",
@@ -191,11 +211,12 @@ def _output(parts: PackageParts) -> OutputTensorDescr:
         size = v0_5.SizeReference(tensor_id=v0_5.TensorId("input"), axis_id=v0_5.AxisId(axis))
         return v0_5.SpaceOutputAxis(id=v0_5.AxisId(axis), size=size)
 
+    axes = {"b": v0_5.BatchAxis(), "c": _channels(parts.output_channels), "y": same("y"), "x": same("x")}
     return v0_5.OutputTensorDescr.model_validate(
         {
             "id": "output",
-            "description": "what the network predicts, after postprocessing",
-            "axes": [v0_5.BatchAxis(), _channels(parts.output_channels), same("y"), same("x")],
+            "description": parts.output_description,
+            "axes": [axes[letter] for letter in parts.output_axes],
             "data": v0_5.IntervalOrRatioDataDescr.model_validate({"type": parts.output_dtype}),
             "test_tensor": v0_5.FileDescr(source=parts.test_output),
             **_sample(parts.sample_output),
@@ -205,27 +226,30 @@ def _output(parts: PackageParts) -> OutputTensorDescr:
 
 
 def _weights(parts: PackageParts) -> WeightsDescr:
-    """The state dict as the root, from which the others were converted."""
+    """The root, from which the others were converted: the state dict, or TorchScript where there is none."""
     from bioimageio.spec.model import v0_5
 
-    root, script, onnx = parts.state_dict, parts.torchscript, parts.onnx
-    architecture = v0_5.ArchitectureFromFileDescr(
-        source=root.architecture, callable=v0_5.Identifier(root.callable), kwargs=root.kwargs
-    )
-    version = v0_5.Version(root.pytorch_version)
-    entries: dict[str, Any] = {
-        "pytorch_state_dict": v0_5.PytorchStateDictWeightsDescr(
-            source=root.source, architecture=architecture, pytorch_version=version
+    state, script, onnx = parts.state_dict, parts.torchscript, parts.onnx
+    entries: dict[str, Any] = {}
+    if state:
+        architecture = v0_5.ArchitectureFromFileDescr(
+            source=state.architecture, callable=v0_5.Identifier(state.callable), kwargs=state.kwargs
         )
-    }
+        entries["pytorch_state_dict"] = v0_5.PytorchStateDictWeightsDescr(
+            source=state.source,
+            architecture=architecture,
+            pytorch_version=v0_5.Version(state.pytorch_version),
+        )
     if script:
         entries["torchscript"] = v0_5.TorchscriptWeightsDescr(
             source=script.source,
             pytorch_version=v0_5.Version(script.pytorch_version),
-            parent="pytorch_state_dict",
+            **({"parent": "pytorch_state_dict"} if state else {}),
         )
     if onnx:
         entries["onnx"] = v0_5.OnnxWeightsDescr(
-            source=onnx.source, opset_version=onnx.opset_version, parent="pytorch_state_dict"
+            source=onnx.source,
+            opset_version=onnx.opset_version,
+            parent="pytorch_state_dict" if state else "torchscript",
         )
     return v0_5.WeightsDescr(**entries)

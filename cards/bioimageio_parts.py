@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class StateDict:
-    """The weights all others were converted from, and the code that builds the network to hold them."""
+    """The weights that the others were converted from, and the code that builds the network to hold them."""
 
     source: Path
     architecture: Path
@@ -43,7 +43,8 @@ class PackageParts:
         folder: where `describe` writes the texts of the package: README.md, record.json and, for a
             licence without an SPDX id, LICENSE.txt.
         test_input: .npy, float32 (1, C, H, W), before preprocessing.
-        test_output: .npy (1, K, H, W), after postprocessing, made on the CPU in eval mode.
+        test_output: .npy, its axes `output_axes`, after postprocessing, made on the CPU in eval mode.
+        state_dict: the root of all weights; without it, TorchScript is.
         sample_input: a picture of an input that people can look at, e.g. TIFF (C, H, W) or PNG (H, W).
         sample_output: the same of its output.
         covers: PNG files, 2:1 or 1:1, each below 500 kB.
@@ -52,6 +53,8 @@ class PackageParts:
         input_channels: a name a channel of the input.
         output_channels: a name a channel after postprocessing, e.g. `["foreground"]`.
         output_dtype: of the output after postprocessing.
+        output_axes: their order, before and after postprocessing: batch, channel, y and x.
+        output_description: what the output is, in words.
         minimum: the smallest height and width of an input, in pixels, a multiple of the record's divisor.
         tolerance: fields of `ReproducibilityTolerance` that differ from the default, one dict a rule;
             outputs that are labels need `mismatched_elements_per_million`.
@@ -61,7 +64,7 @@ class PackageParts:
     folder: Path
     test_input: Path
     test_output: Path
-    state_dict: StateDict
+    state_dict: StateDict | None = None
     sample_input: Path | None = None
     sample_output: Path | None = None
     torchscript: TorchScript | None = None
@@ -72,6 +75,8 @@ class PackageParts:
     input_channels: Sequence[str] = ("channel0",)
     output_channels: Sequence[str] = ("foreground",)
     output_dtype: str = "float32"
+    output_axes: str = "bcyx"
+    output_description: str = "what the network predicts, after postprocessing"
     minimum: int = 64
     tolerance: Sequence[dict[str, Any]] = ()
     attachments: Sequence[Path] = ()

@@ -76,6 +76,8 @@ def what_it_is(record: RunRecord) -> str:
     base, model = record.model.base, record.model
     name = model.architecture.get("name", base.id)
     start = "random weights" if base.weights == "random" else f"the weights of {base.id} ({base.repository})"
+    if base.part:
+        start = f"the weights of a part of {base.id} ({base.repository}): {base.part}, the rest random,"
     seen = words.counted(record.data.count("train"), "image")
     return (
         f"A {name} network of {words.counted(model.parameters, 'parameter')} ({trainable(record)} trained) "
@@ -102,9 +104,22 @@ def image_axes(record: RunRecord) -> Markdown:
     return Markdown("(height, width)" if record.model.channels == 1 else "(channels, height, width)")
 
 
+def output_axes(record: RunRecord) -> Markdown:
+    """The axes of what a package gives, and what it is where it is no map, for a comment in example code."""
+    labels = {"flows": "(batch, 1, height, width): labels", "rays": "(batch, height, width, 1): labels"}
+    return Markdown(labels.get(record.model.target.get("name", ""), "(batch, channels, height, width)"))
+
+
 def limits(record: RunRecord) -> list[str]:
     """What the record itself shows the model was not tried on, then the warnings, then the author's own."""
-    return [*_limits_of_data(record), *_limits_of_accuracy(record), *record.warnings, *record.card.limits]
+    inherited = [record.model.base.terms] if record.model.base.terms else []
+    return [
+        *_limits_of_data(record),
+        *_limits_of_accuracy(record),
+        *inherited,
+        *record.warnings,
+        *record.card.limits,
+    ]
 
 
 def _limits_of_data(record: RunRecord) -> list[str]:

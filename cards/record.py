@@ -60,8 +60,11 @@ class Origin(Part):
     revision: str | None = None
     sha256: str | None = Field(None, description="of the weights file; None for random weights")
     licence: str | None = Field(None, description="SPDX id; inherited by what is trained from it")
+    terms: str | None = Field(None, description="what its authors say beside the licence, in a sentence")
+    part: str | None = Field(None, description="the part of the network that had weights; None for all of it")
     citation: list[str] = []
     hub_id: str | None = Field(None, description="Hugging Face id, when the base model is on the Hub")
+    bioimageio_id: str | None = Field(None, description="BioImage.IO id, when the base model has one")
 
 
 class Model(Part):
@@ -75,7 +78,8 @@ class Model(Part):
     maps: int = Field(description="maps the network predicts")
     divisor: int = Field(description="height and width of the input are multiples of this, in pixels")
     parameters: int
-    trainable: int
+    trainable: int = Field(description="parameters that were trained; an adapter's come on top of the others")
+    adapt: dict[str, Any] | None = Field(None, description="what was trained: name and options")
 
 
 class DataFile(Part):

@@ -104,6 +104,7 @@ def training(record: RunRecord) -> Rows:
         ["Target", call(model.target)],
         ["Normalisation", call(model.normalise)],
         ["Parameters", f"{words.count(model.parameters)}, {facts.trainable(record)} of them trained"],
+        ["Adapted by", call(model.adapt) if model.adapt else words.NOT_STATED],
         ["Input", f"{words.counted(model.channels, 'channel')}; sizes are multiples of {model.divisor} px"],
         ["Output", words.counted(model.maps, "map")],
         ["Epochs", planned + (", stopped early" if how.stopped_early else "")],
@@ -195,7 +196,7 @@ def provenance(record: RunRecord) -> Rows:
     return [
         ["Run", f"{record.name}, {record.created}"],
         ["Base model", f"{base.id}, from {base.repository}{hub}"],
-        ["Base weights", base.weights],
+        ["Base weights", f"{base.weights}, of a part: {base.part}" if base.part else base.weights],
         ["Base revision", none or words.stated(base.revision)],
         ["Base SHA-256", none or (code(words.short(base.sha256)) if base.sha256 else words.NOT_MEASURED)],
         ["Data fingerprint", code(words.short(record.data.digest()))],

@@ -26,15 +26,13 @@ def dry_run(recipe: Recipe, destination: Path) -> None:
 def _lines(plan: Plan, destination: Path) -> dict[str, str]:
     recipe, model = plan.recipe, plan.model
     training = recipe.training
-    parameters = sum(parameter.numel() for parameter in model.network.parameters())
-    trainable = sum(parameter.numel() for parameter in model.network.parameters() if parameter.requires_grad)
     memory = estimate_training_bytes(
         model.network, (training.batch_size, model.channels, training.patch, training.patch)
     )
     splits = ", ".join(f"{plan.count(split)} {split}" for split in ("train", "validation", "test"))
     return {
         "model": f"{recipe.model.repository} {recipe.model.name}, {plan.origin.weights} weights",
-        "parameters": f"{parameters:,}, {trainable:,} trainable",
+        "parameters": f"{plan.counted.total:,}, {plan.counted.trainable:,} trainable ({recipe.model.adapt})",
         "target": f"{recipe.model.target} ({model.target.channels} maps)",
         "data": f"{len(plan.files)} pairs: {splits} ({plan.split_by})",
         "instances": f"{sum(file.instances for file in plan.files):,}",

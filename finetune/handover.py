@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -11,11 +12,16 @@ from cards.huggingface import PICTURES, render, render_body
 from cards.record import ImageScore, RunRecord, Split
 from cards.report import render_html
 from finetune.data.module import Sample, SegmentationData
-from finetune.export.bioimageio import save_package
+from finetune.export.bioimageio import can_test, save_package
 from finetune.export.check import check_exports
 from finetune.export.huggingface import save_model
 from finetune.model import Model
 from finetune.recording import written_files
+from finetune.repositories import save
+
+NOTHING_TO_TEST = (
+    "the model finds no instance in any image, and BioImage.IO asks for a test output that is not empty"
+)
 
 
 def hand_over(
@@ -36,11 +42,13 @@ def hand_over(
     hub = folder / "huggingface"
     split: Split = "test" if data.of("test") else "train"
     save_model(model, hub)
-    # One with something to find: a package's test tensors must not be all but zero.
-    example = next(
-        (sample for sample in data.samples(split) if sample.labels.any()), next(data.samples(split))
-    )
-    save_package(model, record, example.pixels, folder / "bioimageio", record.name)
+    save(model.network, model.architecture, folder / "native")
+    left_out: list[str] = []
+    if example := _example_for_test(model, data.samples(split)):
+        save_package(model, record, example.pixels, folder / "bioimageio", record.name, left_out)
+    else:
+        left_out.append(f"There is no BioImage.IO package: {NOTHING_TO_TEST}")
+    record = record.model_copy(update={"warnings": [*record.warnings, *left_out]})
     checks = check_exports(folder, model, islice(data.samples("test"), check_images))
     differ = [
         f"{check.artefact} as {check.format} does not give the trained model's Dice: {check.dice:.4f}, "
@@ -60,6 +68,17 @@ def hand_over(
     (folder / "record.json").write_text(record.dumps(), encoding="utf-8")
     shutil.copyfile(folder / "record.json", hub / "record.json")
     return record
+
+
+def _example_for_test(model: Model, samples: Iterable[Sample]) -> Sample | None:
+    """An image to test a package with: one with something to find, if the model finds anything there."""
+    found = None
+    for sample in samples:
+        if can_test(model, sample.pixels):
+            if sample.labels.any():
+                return sample
+            found = found or sample
+    return found
 
 
 def _draw(model: Model, data: SegmentationData, record: RunRecord, folder: Path) -> None:

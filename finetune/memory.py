@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 _STATUS = Path("/proc/self/status")
+SMALL = 128  # pixels: the side of an image to try a network with; a multiple of what networks ask for
 _CLEAR = Path("/proc/self/clear_refs")
 
 
@@ -57,6 +58,18 @@ def estimate_training_bytes(network: nn.Module, batch: tuple[int, int, int, int]
         Bytes, for float32: what AdamW keeps (two numbers a trainable weight), and the output of every
         layer once for the way forward and once for its gradient. It leaves out torch itself.
     """
+    total = sum(parameter.numel() for parameter in network.parameters())
+    trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    outputs = _kept(network, batch) if _is_script(network) else _outputs(network, batch)
+    return 4 * (total + 3 * trainable + 2 * outputs)
+
+
+def _is_script(network: nn.Module) -> bool:
+    return any(isinstance(module, torch.jit.ScriptModule) for module in network.modules())
+
+
+def _outputs(network: nn.Module, batch: tuple[int, int, int, int]) -> int:
+    """Numbers that all layers give."""
     ghost: Any = copy.deepcopy(network).to("meta")
     outputs = 0
 
@@ -70,6 +83,23 @@ def estimate_training_bytes(network: nn.Module, batch: tuple[int, int, int, int]
             module.register_forward_hook(count)
     with torch.no_grad():
         ghost(torch.empty(batch, device="meta"))
-    total = sum(parameter.numel() for parameter in network.parameters())
-    trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    return 4 * (total + 3 * trainable + 2 * outputs)
+    return outputs
+
+
+def _kept(network: nn.Module, batch: tuple[int, int, int, int]) -> int:
+    """Numbers that TorchScript keeps for the way back: it runs neither on no device nor by layers.
+
+    One small image is run; what is kept grows with the pixels.
+    """
+    kept = 0
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal kept
+        kept += tensor.numel()
+        return tensor
+
+    side = min(SMALL, *batch[2:])
+    image = torch.zeros((1, batch[1], side, side), device=next(network.parameters()).device)
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        copy.deepcopy(network)(image)  # a copy: in training, running statistics would move
+    return kept * batch[0] * batch[2] * batch[3] // side**2

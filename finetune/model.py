@@ -13,7 +13,7 @@ from torch import nn
 from cards.errors import InputError
 from finetune.data.channels import Channels, select_channels
 from finetune.data.normalise import Normalise
-from finetune.predict import predict_maps
+from finetune.predict import OVERLAP, predict_maps
 from finetune.targets.base import Target
 
 
@@ -29,6 +29,7 @@ class Model:
         channels: C.
         divisor: heights and widths that the network takes are multiples of this, in pixels.
         architecture: repository, name and options that build the network again.
+        halo: pixels at the edge of a tile of which the output is not used, where tiles meet.
     """
 
     network: nn.Module
@@ -38,6 +39,7 @@ class Model:
     channels: int
     divisor: int
     architecture: dict[str, Any]
+    halo: int = 0
 
     @property
     def device(self) -> torch.device:
@@ -72,7 +74,8 @@ class Model:
     def predict_maps(self, image: torch.Tensor) -> np.ndarray:
         """Prepared image (C, H, W) -> maps (K, H, W) float32. Leaves the network in evaluation mode."""
         self.network.eval()
-        return predict_maps(self.network, self.target, image, self.divisor)
+        overlap = max(OVERLAP, 2 * self.halo)
+        return predict_maps(self.network, self.target, image, self.divisor, overlap=overlap)
 
     def config(self) -> dict[str, Any]:
         """What `config.json` holds: all of the model but its weights."""

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
 from cards.errors import InputError
 from cards.record import DataFile, LabelKind, Origin, Split
+from finetune.adapt import Count, apply, count
 from finetune.data.augment import Augmentation
 from finetune.data.catalog import NamedData, fetch, is_published, named
 from finetune.data.check import check_data
+from finetune.data.diameter import mean_diameter
+from finetune.data.images import read_labels
+from finetune.data.labels import convert
 from finetune.data.module import SegmentationData
 from finetune.data.normalise import build_normalise
 from finetune.data.pairs import Pair, find_pairs
 from finetune.data.splits import assign_splits
+from finetune.licences import check_licence
 from finetune.model import Model
 from finetune.recipe import DataSection, Recipe
 from finetune.repositories import load
-from finetune.targets import build_target
+from finetune.targets import Target, build_target
 
 
 PERCENTILE = {"name": "percentile", "low": 1.0, "high": 99.8}  # where neither recipe nor model say otherwise
@@ -38,6 +44,7 @@ class Plan:
         model: the network with its starting weights, and what it takes to use it.
         origin: where those weights come from.
         data: batches of the images.
+        counted: parameters, and how many of them are trained.
         warnings: what a person should know, in words.
     """
 
@@ -48,6 +55,7 @@ class Plan:
     model: Model
     origin: Origin
     data: SegmentationData
+    counted: Count
     warnings: list[str] = field(default_factory=list)
 
     def count(self, split: Split) -> int:
@@ -81,6 +89,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
     if known and is_published(known, files) is False:
         warnings.append(f"these are not, pixel for pixel, the images known as {known.id}")
     channels = _channels(recipe.data, files)
+    recipe = _measure_diameter(recipe, pairs, held)
     loaded = load(
         recipe.model.repository,
         recipe.model.name,
@@ -93,6 +102,8 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         trust=recipe.model.trust,
         seed=recipe.training.seed,
     )
+    check_licence(recipe.card.licence, loaded.origin.licence, loaded.origin.id)
+    _check_grid(loaded.architecture, target)
     normalise = build_normalise(recipe.data.normalise or loaded.normalise or PERCENTILE)
     recipe = _fill_in(recipe, held, loaded.learning_rate)
     training = recipe.training
@@ -113,16 +124,59 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         workers=training.workers,
         seed=training.seed,
     )
+    if recipe.model.adapt != "full" and loaded.origin.weights == "random":
+        warnings.append(f"model.adapt: {recipe.model.adapt} keeps weights as they are that are random")
+    options = target.options()
+    for option, value in loaded.suggests.items():
+        if option in options and options[option] != value:
+            warnings.append(
+                f"the weights were published with {option} {value} of target {target.name}, "
+                f"the recipe has {options[option]}"
+            )
     if not data.of("validation"):
         warnings.append(
             "there are no validation images: the weights of the last epoch are kept, and nothing stops early"
         )
     if not data.of("test"):
         warnings.append("there are no test images: accuracy is not measured")
-    model = Model(
-        loaded.network, target, normalise, recipe.data.channels, channels, loaded.divisor, loaded.architecture
+    network = apply(
+        loaded.network, recipe.model.adapt, recipe.model.adapt_options, loaded.encoder, training.seed
     )
-    return Plan(recipe, known, files, split_by, model, loaded.origin, data, warnings)
+    model = Model(
+        network,
+        target,
+        normalise,
+        recipe.data.channels,
+        channels,
+        loaded.divisor,
+        loaded.architecture,
+        loaded.halo,
+    )
+    return Plan(recipe, known, files, split_by, model, loaded.origin, data, count(network), warnings)
+
+
+def _check_grid(architecture: dict[str, Any], target: Target) -> None:
+    """A network that predicts for every second pixel needs a target that expects that."""
+    theirs, ours = architecture.get("options", {}).get("grid", 1), target.options().get("grid", 1)
+    if theirs != ours:
+        raise InputError(
+            f"the network's maps have a pixel for each {theirs} × {theirs} of the image, the target "
+            f"{target.name} expects {ours} × {ours}: set model.options.grid, or take "
+            f"model.target=rays with model.target_options.grid={theirs}"
+        )
+
+
+def _measure_diameter(recipe: Recipe, pairs: list[Pair], held: LabelKind) -> Recipe:
+    """Put the diameter of the objects in the training labels where an option of the network asks for it."""
+    if recipe.model.options.get("diameter") != "auto":
+        return recipe
+    labels = (
+        convert(read_labels(pair.label, pair.page), held, "instances")
+        for pair in pairs
+        if pair.split == "train"
+    )
+    options = recipe.model.options | {"diameter": mean_diameter(labels)}
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"options": options})})
 
 
 def _find(section: DataSection, known: NamedData | None) -> tuple[list[Pair], Path]:

@@ -42,8 +42,8 @@ def predict_maps(
     """
     height, width = image.shape[-2:]
     maps = np.empty((target.channels, height, width), np.float32)
-    for top, bottom in _spans(height, tile, overlap):
-        for left, right in _spans(width, tile, overlap):
+    for top, bottom in _spans(height, tile, overlap, divisor):
+        for left, right in _spans(width, tile, overlap, divisor):
             raw = network(_pad(image[None, :, top:bottom, left:right], divisor))
             part = target.activate(raw.float())[0, :, : bottom - top, : right - left].cpu().numpy()
             # All but the outermost edges give up half of the overlap, where a tile lacks context.
@@ -52,14 +52,19 @@ def predict_maps(
     return maps
 
 
-def _spans(length: int, tile: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Starts and ends of the tiles along one axis; the last one ends with the image."""
+def _spans(length: int, tile: int, overlap: int, divisor: int) -> Iterator[tuple[int, int]]:
+    """Starts and ends of the tiles along one axis; the last one ends with the image.
+
+    All start at multiples of the divisor: a network that pools, or predicts for every second pixel, then
+    groups the pixels of a tile as it groups those of the whole image.
+    """
     if length <= tile:
         yield 0, length
         return
-    step = tile - overlap
-    for start in range(0, length - overlap, step):
-        yield (max(0, min(start, length - tile)), min(start + tile, length))
+    step = (tile - overlap) // divisor * divisor
+    last = -(-(length - tile) // divisor) * divisor
+    for start in range(0, last + step, step):
+        yield min(start, last), min(start + tile, length)
 
 
 def _pad(image: torch.Tensor, divisor: int) -> torch.Tensor:

@@ -11,6 +11,7 @@ import torch
 
 from cards import record
 from cards.fingerprint import environment, sha256_file
+from finetune.adapt import describe as describe_adapt
 from finetune.evaluate import Measured, timing
 from finetune.metrics.summary import paired_change, summarise
 from finetune.plan import Plan
@@ -96,7 +97,7 @@ def _guards(history: History, before: Measured | None, after: Measured | None, p
 
 def _model(plan: Plan) -> record.Model:
     model = plan.model
-    parameters = list(model.network.parameters())
+    section = plan.recipe.model
     config = model.config()
     return record.Model(
         base=plan.origin,
@@ -106,8 +107,9 @@ def _model(plan: Plan) -> record.Model:
         channels=model.channels,
         maps=model.target.channels,
         divisor=model.divisor,
-        parameters=sum(parameter.numel() for parameter in parameters),
-        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        parameters=plan.counted.total,
+        trainable=plan.counted.trainable,
+        adapt=describe_adapt(section.adapt, section.adapt_options),
     )
 
 
@@ -165,11 +167,12 @@ def _accuracy(plan: Plan, before: Measured | None, after: Measured | None) -> re
     change = None
     if before:
         change = paired_change(before.scores, after.scores, resamples=plan.recipe.evaluation.bootstrap)
+    part = plan.origin.part
     return record.Accuracy(
         images=len(after.scores),
         dice_of="boundary" if plan.model.target.labels == "boundary" else "foreground",
         before=summarise(before.scores) if before else None,
-        before_note=None if before else "untrained",
+        before_note=None if before else f"untrained, but for {part}" if part else "untrained",
         after=summarise(after.scores),
         change=change,
     )

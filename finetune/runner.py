@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cards.record import RunRecord
+from finetune.adapt import merge
 from finetune.evaluate import Measured, evaluate, write_scores
 from finetune.folder import RunFolder
 from finetune.handover import hand_over
@@ -55,13 +56,15 @@ def run(
         _say(plan, console)
         if not helping:
             write_recipe(plan.recipe, folder / "recipe.yaml")
-        pretrained = plan.origin.weights == "pretrained"
+        # A network of which only a part has weights is as untrained as one of random weights.
+        pretrained = plan.origin.weights == "pretrained" and plan.origin.part is None
         before = _evaluate(plan, console, "before") if pretrained and not helping else None
         segmenter = _segmenter(plan)
         with PeakMemory(segmenter.device) as memory:
             history = fit(segmenter, plan.data, plan.recipe, folder, console)
         if helping:
             return None
+        plan.model.network = merge(plan.model.network)
         after = _evaluate(plan, console, "after")
         record = build_record(plan, history, before, after, memory.bytes)
         stages = {"before": record.accuracy.before, "after": record.accuracy.after} if record.accuracy else {}

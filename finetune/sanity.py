@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 
 def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """Keys of a recipe whose values are well-formed but cannot work, each with what is wrong."""
+    from finetune.adapt import ADAPTS, build_adapt
     from finetune.data.catalog import DATASETS
     from finetune.data.normalise import build_normalise
+    from finetune.licences import forbidden
     from finetune.names import unknown
     from finetune.repositories import REPOSITORIES, describe
     from finetune.targets import build_target
 
     model, training = recipe.model, recipe.training
     yield from _attempt("model.target", build_target, model.target, model.target_options)
+    adapt = "model.adapt_options" if model.adapt in ADAPTS else "model.adapt"
+    yield from _attempt(adapt, build_adapt, model.adapt, model.adapt_options)
     if recipe.data.normalise is not None:
         yield from _attempt("data.normalise", build_normalise, recipe.data.normalise)
     if recipe.data.name is not None and recipe.data.name not in DATASETS:
@@ -37,6 +41,9 @@ def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     except InputError as error:
         yield "model.name", str(error)
         return
+    chosen, theirs = recipe.card.licence, described.licence if model.checkpoint is None else None
+    if chosen and theirs and model.pretrained and (why := forbidden(chosen, theirs)):
+        yield "card.licence", f"{chosen} contradicts {theirs}, the licence of {model.name}: {why}"
     low, high = described.learning_rates
     if training.learning_rate is not None and not low <= training.learning_rate <= high:
         yield (

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from cards.errors import InputError
+from finetune.adapt import freeze_statistics
 from finetune.metrics.dice import Dice
 from finetune.predict import predict_maps
 from finetune.targets.base import Target
@@ -59,6 +60,13 @@ class Segmenter(pl.LightningModule):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) float32 -> raw output (N, K, H, W)."""
         return self.network(images.contiguous(memory_format=torch.channels_last))
+
+    def train(self, mode: bool = True) -> Segmenter:
+        """As torch's own, but what is not trained stays in evaluation mode."""
+        super().train(mode)
+        if mode:
+            freeze_statistics(self.network)
+        return self
 
     def training_step(self, batch: dict[str, Any], batch_index: int) -> torch.Tensor:
         """One step; stops the run in words if the loss is no longer a number."""

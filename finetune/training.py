@@ -7,13 +7,14 @@ import logging
 import os
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from rich.console import Console
 
@@ -120,7 +121,7 @@ def fit(
         segmenter: what to train, from the weights it holds.
         data: its batches.
         recipe: the sections training and compute.
-        folder: the run folder; `checkpoints/` and `logs/` are written there.
+        folder: the run folder; `checkpoints/` and `logs/` are written there, and, until the end, `maps/`.
         console: where progress goes.
 
     Returns:
@@ -128,12 +129,15 @@ def fit(
     """
     checkpoints = folder / "checkpoints"
     finished = checkpoints / "finished.json"
+    data.keep_maps(folder / "maps")
     if finished.exists():
         history = History(**json.loads(finished.read_text(encoding="utf-8")))
     else:
         history = _train(segmenter, data, recipe, folder, console)
         if not is_helper_process():
             _write_whole(finished, json.dumps(asdict(history), indent=2))
+    if not is_helper_process():
+        data.forget_maps()
     best = checkpoints / "best.ckpt"
     _load_weights(segmenter, best if best.exists() else checkpoints / "last.ckpt")
     return history
@@ -158,7 +162,7 @@ def _train(
     historian = Historian(console)
     callbacks: list[pl.Callback] = [historian]
     if training.average:
-        callbacks.append(EMAWeightAveraging(decay=training.average))
+        callbacks.append(WeightAveraging(avg_fn=_moving_average(training.average)))
     if stopping and validates:
         callbacks.append(stopping)
     if console.is_terminal:
@@ -205,12 +209,26 @@ def quiet_lightning() -> None:
     """Keep Lightning's advice to developers from a scientist's terminal."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for message in (".*does not have many workers.*", ".*Checkpoint directory .* exists.*", ".*LeafSpec.*"):
+    for message in (
+        ".*does not have many workers.*",
+        ".*Checkpoint directory .* exists.*",
+        ".*LeafSpec.*",
+        # TorchScript notes the copy that `average` makes as a step of training; nothing comes of it.
+        r"The \.grad attribute of a Tensor that is not a leaf.*",
+    ):
         warnings.filterwarnings("ignore", message)
 
 
 def _checkpoint(folder: Path, name: str, **options: Any) -> ModelCheckpoint:
     return ModelCheckpoint(folder, name, save_top_k=1, enable_version_counter=False, **options)
+
+
+def _moving_average(decay: float) -> Callable[..., torch.Tensor]:
+    """The exponential moving average, in a form that leaves what does not change as it is, to the last digit.
+
+    Lightning's own, decay * average + (1 - decay) * current, rounds: weights that are frozen would drift.
+    """
+    return lambda average, current, _: average + (1 - decay) * (current - average)
 
 
 def _loggers(folder: Path) -> list[Any]:

@@ -52,15 +52,18 @@ def whole_or_not(folder: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def download(url: str, folder: Path, sha256: str | None, check: Callable[[Path], None]) -> Path:
-    """Download a zip archive of a data set and unpack it.
+def download(
+    url: str, folder: Path, sha256: str | None, check: Callable[[Path], None], key: str = "data.root"
+) -> Path:
+    """Download a zip archive of a data set or a model and unpack it.
 
     Args:
         url: of the archive.
-        folder: where the data set is to be; must not be there yet.
+        folder: where its content is to be; must not be there yet.
         sha256: of the archive, if known.
         check: called with the unpacked data before they take their place; raises InputError if they are
             wrong.
+        key: of a recipe, by which a person can give a folder of their own instead.
 
     Returns:
         The folder.
@@ -69,9 +72,9 @@ def download(url: str, folder: Path, sha256: str | None, check: Callable[[Path],
         InputError: if the archive cannot be had, is damaged, or fails the check. Nothing is left behind.
     """
     with whole_or_not(folder) as new:
-        archive = _retrieve(url, new.parent, folder, sha256)
+        archive = _retrieve(url, new.parent, folder, sha256, key)
         unpacked = new.parent / "unpacked"
-        _unpack(archive, unpacked, url)
+        _unpack(archive, unpacked, url, key)
         root = _data_root(unpacked)
         check(root)
         new.rmdir()
@@ -79,7 +82,7 @@ def download(url: str, folder: Path, sha256: str | None, check: Callable[[Path],
     return folder
 
 
-def _retrieve(url: str, work: Path, folder: Path, sha256: str | None) -> Path:
+def _retrieve(url: str, work: Path, folder: Path, sha256: str | None, key: str) -> Path:
     import pooch
 
     known = f"sha256:{sha256}" if sha256 else None
@@ -94,11 +97,11 @@ def _retrieve(url: str, work: Path, folder: Path, sha256: str | None) -> Path:
     except OSError as error:  # requests' errors are OSErrors
         raise InputError(
             f"{folder.name}: cannot be downloaded from {url} ({type(error).__name__}): "
-            f"put the folder at {folder}, or set data.root=PATH"
+            f"put the folder at {folder}, or set {key}=PATH"
         ) from error
 
 
-def _unpack(archive: Path, into: Path, url: str) -> None:
+def _unpack(archive: Path, into: Path, url: str, key: str) -> None:
     try:
         with zipfile.ZipFile(archive) as file:
             for name in file.namelist():
@@ -109,7 +112,7 @@ def _unpack(archive: Path, into: Path, url: str) -> None:
                     )
             file.extractall(into)
     except zipfile.BadZipFile as error:
-        raise InputError(f"{url}: is not a whole zip archive: try again, or set data.root=PATH") from error
+        raise InputError(f"{url}: is not a whole zip archive: try again, or set {key}=PATH") from error
 
 
 def _data_root(unpacked: Path) -> Path:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from cards.bioimageio import Onnx, PackageParts, StateDict, TorchScript, describe
 from cards.pictures import cover
@@ -27,23 +31,46 @@ TEST_SIDE = 256  # pixels, at most, of the test image: enough context for the ne
 # Without "+cpu" or "+cu130": the build does not matter to the weights, and conda knows no such names.
 TORCH_VERSION = torch.__version__.partition("+")[0]
 
-# What the maps of a target are called in the package; those of a target not named here are numbered.
-MAP_NAMES = {
-    "foreground": ["foreground"],
-    "boundary": ["boundary"],
-    "foreground_boundary": ["foreground", "boundary"],
-}
+# Labels differ by whole numbers, so a tolerance of values means nothing to them; this many pixels of a
+# million may. It is the most that BioImage.IO allows, and one nucleus of the test image: other runtimes add
+# up in another order, and now and then that decides on one that is just seen or just not.
+LABEL_TOLERANCE = {"mismatched_elements_per_million": 5000}
+
+# Appended to the file that defines a network, where its output must be changed before postprocessing.
+WITH_HEAD = '''
+
+import torch  # noqa: E402
 
 
-def save_package(model: Model, record: RunRecord, pixels: np.ndarray, folder: Path, name: str) -> Path:
+{head}
+
+class {network}WithHead({network}):
+    """{network}, whose output goes through `{name}`."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, C, H, W) -> what the package's postprocessing takes."""
+        return {name}(super().forward(images))
+'''
+
+
+def save_package(
+    model: Model,
+    record: RunRecord,
+    pixels: np.ndarray,
+    folder: Path,
+    name: str,
+    left_out: list[str] | None = None,
+) -> Path:
     """Write a package and test it, in a temporary folder; only a package that passes is moved into place.
 
     Args:
         model: what was trained, on any device.
         record: of the run; the package's texts and figures come from it.
-        pixels: an image (C, H, W) as read, all its channels: the package's test and cover are made of it.
+        pixels: an image (C, H, W) as read, all its channels: the package's test and cover are made of it;
+            see `can_test`.
         folder: where to; made if it is not there.
         name: of the zip, without ".zip".
+        left_out: gets a sentence for each weights format that the package does without, and why.
 
     Returns:
         `folder/name.zip`.
@@ -54,12 +81,16 @@ def save_package(model: Model, record: RunRecord, pixels: np.ndarray, folder: Pa
     """
     from bioimageio.spec import ValidationContext, save_bioimageio_package
 
-    network = copy.deepcopy(model.network).to("cpu", torch.float32).eval()
+    with torch.no_grad():  # TorchScript would note a copy as a step of training
+        network = copy.deepcopy(model.network).to("cpu", torch.float32).eval()
     model = dataclasses.replace(model, network=network)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="finetune-") as temporary:
         work = Path(temporary)
-        parts = _write_parts(model, pixels, work)
+        parts, missing = _write_parts(model, pixels, work)
+        record = record.model_copy(update={"warnings": [*record.warnings, *missing]})
+        if left_out is not None:
+            left_out.extend(missing)
         with quiet():
             description = describe(record, parts)
         # Files are checked once, when the package is read again.
@@ -69,51 +100,110 @@ def save_package(model: Model, record: RunRecord, pixels: np.ndarray, folder: Pa
         return Path(shutil.move(written, folder / f"{name}.zip"))
 
 
-def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> PackageParts:
-    """Write all files of the package but its texts."""
+def can_test(model: Model, pixels: np.ndarray) -> bool:
+    """Whether a package can be tested with an image (C, H, W): BioImage.IO refuses labels that are all 0."""
+    if not model.target.exports_labels:
+        return True
+    return bool(model.predict(crop(pixels, model.divisor, TEST_SIDE)).any())
+
+
+def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageParts, list[str]]:
+    """Write all files of the package but its texts; and say which weights it does without, and why."""
     seen = crop(pixels, model.divisor, TEST_SIDE)
     output = _output(model, seen)
     np.save(work / "test_input.npy", select_channels(seen, model.select)[None].astype(np.float32))
-    np.save(work / "test_output.npy", output[None])
+    np.save(work / "test_output.npy", output)
     cover(pixels, model.predict(pixels), work / "cover.png")
     options = {"channels": model.channels, "divisor": model.divisor}
-    write_torchscript(model.network, work / "weights-torchscript.pt", **options)
-    write_onnx(model.network, work / "weights.onnx", **options)
-    numbered = [f"map{index}" for index in range(model.target.channels)]
-    return PackageParts(
+    # A network that came as TorchScript has no code that a state dict could go with.
+    foreign = "structure" in model.architecture["options"]
+    write_torchscript(_with_head(model), work / "weights-torchscript.pt", **options)
+    missing = _write_onnx(model, work / "weights.onnx", foreign)
+    parts = PackageParts(
         folder=work / "texts",
         test_input=work / "test_input.npy",
         test_output=work / "test_output.npy",
-        state_dict=_write_state_dict(model, work),
+        state_dict=None if foreign else _write_state_dict(model, work),
         torchscript=TorchScript(work / "weights-torchscript.pt", TORCH_VERSION),
-        onnx=Onnx(work / "weights.onnx", OPSET),
+        onnx=None if missing else Onnx(work / "weights.onnx", OPSET),
         covers=[work / "cover.png"],
         preprocessing=model.normalise.bioimageio_preprocessing(),
         postprocessing=model.target.bioimageio_postprocessing(),
         input_channels=[f"channel{index}" for index in range(model.channels)],
-        output_channels=MAP_NAMES.get(model.target.name, numbered),
+        output_axes=model.target.exported_axes,
         minimum=shortest(model.divisor),
+        **_described(model),
     )
+    return parts, missing
+
+
+def _described(model: Model) -> dict[str, Any]:
+    """What the package says of its output."""
+    if not model.target.exports_labels:
+        return {"output_channels": list(model.target.map_names)}
+    return {
+        "output_channels": ["labels"],
+        "output_dtype": "int32",
+        "output_description": "labels: every instance has a number of its own, 0 is background",
+        "tolerance": [LABEL_TOLERANCE],
+    }
 
 
 def _output(model: Model, pixels: np.ndarray) -> np.ndarray:
-    """Maps (K, H, W) by our own normalisation and activation; `run_test` compares the package's own."""
+    """What the package is to give, by our own normalisation and target; `run_test` compares its own."""
     with torch.no_grad():
-        return model.target.activate(model.network(model.prepare(pixels)[None]))[0].numpy()
+        output = model.target.activate(model.network(model.prepare(pixels)[None]))[0].numpy()
+    if model.target.exports_labels:
+        output = model.target.decode(output)[None]
+    return np.einsum(f"bcyx->{model.target.exported_axes}", output[None])
+
+
+class _WithHead(nn.Module):
+    """A network, and what its output goes through before postprocessing."""
+
+    def __init__(self, network: nn.Module, head: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.network, self.head = network, head
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.network(images))
+
+
+def _with_head(model: Model) -> nn.Module:
+    """The network as the package has it."""
+    head = model.target.head()
+    return _WithHead(model.network, head) if head else model.network
+
+
+def _write_onnx(model: Model, path: Path, foreign: bool) -> list[str]:
+    """Write ONNX, or say why a network that is not ours cannot be; ours can, or it is an error."""
+    try:
+        write_onnx(_with_head(model), path, channels=model.channels, divisor=model.divisor)
+    except Exception as error:  # torch's exporters fail as they like
+        if not foreign:
+            raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = re.sub(r"\S*[/\\]\S+", "…", reason)[:200]  # no path on somebody's disk
+        return [f"The BioImage.IO package has no ONNX weights: torch cannot export this network: {reason}"]
+    return []
 
 
 def _write_state_dict(model: Model, work: Path) -> StateDict:
-    """Weights by their names, and a copy of the one file that defines the network."""
+    """Weights by their names, and the one file that defines the network, with the target's head."""
     weights, architecture = work / "weights.pt", work / "architecture.py"
     torch.save(model.network.state_dict(), weights)
     kind = type(model.network)
     source = inspect.getsourcefile(kind)
     assert source is not None, f"{kind} was not read from a file"
-    shutil.copyfile(source, architecture)
+    code, name, head = Path(source).read_text(encoding="utf-8"), kind.__name__, model.target.head()
+    if head:
+        code += WITH_HEAD.format(head=inspect.getsource(head), name=head.__name__, network=name)
+        name += "WithHead"
+    architecture.write_text(code, encoding="utf-8")
     return StateDict(
         source=weights,
         architecture=architecture,
-        callable=kind.__name__,
+        callable=name,
         kwargs={
             "in_channels": model.channels,
             "out_channels": model.target.channels,

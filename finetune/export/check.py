@@ -58,8 +58,8 @@ def check_exports(run: Path, model: Model, samples: Iterable[Sample]) -> list[Ex
     for path in packages:
         description = read_package(path)
         for weights_format in weights_formats(description):
-            with open_weights(description, weights_format) as maps:
-                got = _scores(parts, _reader(model, maps))
+            with open_weights(description, weights_format) as package:
+                got = _scores(parts, _reader(model, package))
             artefact = path.relative_to(run).as_posix()
             checks.append(_check(artefact, weights_format, "bioimageio.core", expected, got))
     return checks
@@ -70,9 +70,14 @@ def _part(sample: Sample, divisor: int) -> Sample:
     return Sample(sample.name, crop(sample.pixels, divisor, TILE), crop(sample.labels, divisor, TILE))
 
 
-def _reader(model: Model, maps: Predict) -> Predict:
-    """Pixels -> labels, by a package's maps: what goes before them and after them is the model's own."""
-    return lambda pixels: model.target.decode(maps(select_channels(pixels, model.select)))
+def _reader(model: Model, package: Predict) -> Predict:
+    """Pixels -> labels, by a package; where it gives maps, what goes after them is the model's own."""
+
+    def read(pixels: np.ndarray) -> np.ndarray:
+        output = package(select_channels(pixels, model.select))
+        return output[0] if model.target.exports_labels else model.target.decode(output)
+
+    return read
 
 
 def _scores(samples: Sequence[Sample], predict: Predict) -> np.ndarray:

@@ -1,21 +1,26 @@
 """A model as a Hugging Face folder: `model.safetensors` and `config.json`; written, and read again.
 
 Neither file can hold code, and none is run on loading: weights are safetensors, and the configuration
-names a network, a target and a normalisation that this package builds by itself.
+names a network, a target and a normalisation that this package builds by itself. A network that it cannot
+build, such as that of a BioImage.IO package, lies beside them as `network.pt`: TorchScript, which runs no
+Python on loading; its weights are replaced by those of `model.safetensors`.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import textwrap
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import BaseModel, Field, ValidationError
 
 from cards.errors import InputError
 from finetune.model import Model
+from finetune.repositories.base import STRUCTURE
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -64,8 +69,18 @@ def save_model(model: Model, folder: Path) -> None:
     }
     # Written by ourselves: safetensors' own writer hides a full disk in an error of its own.
     (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
+    if "structure" in model.architecture["options"]:
+        _write_structure(model, folder / STRUCTURE)
     config = json.dumps(model.config(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
     (folder / CONFIG).write_text(config, encoding="utf-8")
+
+
+def _write_structure(model: Model, path: Path) -> None:
+    from finetune.export.torchscript import write_torchscript
+
+    with torch.no_grad():  # TorchScript would note a copy as a step of training
+        network = copy.deepcopy(model.network).to("cpu", torch.float32).eval()
+    write_torchscript(network, path, channels=model.channels, divisor=model.divisor)
 
 
 def load_model(source: str | Path) -> Model:
@@ -108,7 +123,8 @@ def _download(source: str | Path, repo: str, revision: str | None) -> Path:
 
     nothing = f"{source}: no such folder here, and"
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=[CONFIG, WEIGHTS]))
+        wanted = [CONFIG, WEIGHTS, STRUCTURE]
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=wanted))
     except errors.GatedRepoError as error:
         raise InputError(
             f"{source}: ask for access on the Hugging Face Hub, then run `hf auth login`"
@@ -167,4 +183,5 @@ def _build(config: _Config, weights: Path) -> Model:
         channels=config.channels,
         divisor=loaded.divisor,
         architecture=loaded.architecture,
+        halo=loaded.halo,
     )

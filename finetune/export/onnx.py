@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,33 +28,70 @@ def write_onnx(network: nn.Module, path: Path, *, channels: int, divisor: int) -
         divisor: H and W are multiples of this.
 
     Raises:
-        RuntimeError: if ONNX Runtime gives another output than the network on an image of another size.
+        RuntimeError: if ONNX Runtime gives another output than the network on an image of another size; or
+            if a part of it is TorchScript of operations that torch cannot export.
     """
     from onnxruntime import InferenceSession
 
-    dynamic = torch.export.Dim.DYNAMIC
+    has_script = any(isinstance(module, torch.jit.ScriptModule) for module in network.modules())
+    write = _from_torchscript if has_script else _from_python
     with torch.no_grad(), _quiet():
-        program = torch.onnx.export(
-            network,
-            (example(channels, divisor),),
-            dynamo=True,
-            dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic},),
-            input_names=["image"],
-            output_names=["maps"],
-            opset_version=OPSET,
-            verbose=False,
-        )
-        assert program is not None
-        # The exporter notes for each node from which line of which file it came: paths on somebody's disk.
-        for node in program.model.graph.all_nodes():
-            node.metadata_props.clear()
-        program.save(str(path), external_data=False)
+        write(network, path, example(channels, divisor))
     session = InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def run(image: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
 
     agree("ONNX", network, run, channels, divisor)
+
+
+def _from_python(network: nn.Module, path: Path, image: torch.Tensor) -> None:
+    dynamic = torch.export.Dim.DYNAMIC
+    program = torch.onnx.export(
+        network,
+        (image,),
+        dynamo=True,
+        dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic},),
+        input_names=["image"],
+        output_names=["maps"],
+        opset_version=OPSET,
+        verbose=False,
+    )
+    assert program is not None
+    # The exporter notes for each node from which line of which file it came: paths on somebody's disk.
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()
+    program.save(str(path), external_data=False)
+
+
+def _from_torchscript(network: nn.Module, path: Path, image: torch.Tensor) -> None:
+    """By torch's older exporter: the newer one needs a network in Python."""
+    import onnx
+
+    axes = {0: "batch", 2: "height", 3: "width"}
+    torch.onnx.export(
+        network,
+        (image,),
+        str(path),
+        dynamo=False,
+        dynamic_axes={"image": axes, "maps": axes},
+        input_names=["image"],
+        output_names=["maps"],
+        opset_version=OPSET,
+    )
+    model = onnx.load(path)
+    for node in _nodes(model.graph):  # where each came from, as above
+        node.doc_string = ""
+    onnx.save(model, path)
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """Every node of a graph, and of the graphs inside its branches and loops."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
 
 
 @contextlib.contextmanager

@@ -79,10 +79,10 @@ def open_weights(
     """Load one weights format.
 
     Yields:
-        A function from raw pixels (C, H, W), sides multiples of the divisor, to maps (K, H, W) float32;
-        pre- and postprocessing are the package's.
+        A function from raw pixels (C, H, W), sides multiples of the divisor, to maps (K, H, W) float32, or
+        to labels (1, H, W), for a package that ends in them; pre- and postprocessing are the package's.
     """
-    from bioimageio.core import create_prediction_pipeline
+    from bioimageio.core import AxisId, create_prediction_pipeline
     from bioimageio.core.digest_spec import create_sample_for_model
 
     with quiet(), _quick_to_unload():
@@ -98,7 +98,7 @@ def open_weights(
                 sample, skip_input_padding=True, skip_output_cropping=True
             )
             (maps,) = output.members.values()
-            return maps.data.to_numpy()[0].astype(np.float32)
+            return maps.transpose([AxisId(axis) for axis in ("batch", "channel", "y", "x")]).to_numpy()[0]
 
         with pipeline:
             yield run

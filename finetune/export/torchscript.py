@@ -20,7 +20,7 @@ from finetune.export.trace import agree, example
 
 
 def write_torchscript(network: nn.Module, path: Path, *, channels: int, divisor: int) -> None:
-    """Trace a network and write it.
+    """Trace a network and write it; one that is TorchScript already is written as it is.
 
     Args:
         network: (N, C, H, W) float32 -> (N, K, H, W), on the CPU, in evaluation mode.
@@ -35,7 +35,9 @@ def write_torchscript(network: nn.Module, path: Path, *, channels: int, divisor:
         # A branch on the image's size would be frozen into the trace. Tracing warns of what might be one;
         # an image of another size shows whether it is one.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        traced = torch.jit.trace(network, example(channels, divisor), check_trace=False)
+        traced = network
+        if not isinstance(network, torch.jit.ScriptModule):
+            traced = torch.jit.trace(network, example(channels, divisor), check_trace=False)
         agree("TorchScript", network, traced, channels, divisor)
         torch.jit.save(traced, path)
     _strip_debug_files(path)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from finetune.names import unknown
-from finetune.repositories import wipp
-from finetune.repositories.base import Built, Loaded, ModelInfo, Repository
+from finetune.repositories import bioimageio, cellpose, stardist, wipp
+from finetune.repositories.base import ANY, Built, Loaded, ModelInfo, Repository
 
-__all__ = ["REPOSITORIES", "Built", "Loaded", "ModelInfo", "Repository", "build", "describe", "load"]
+__all__ = ["REPOSITORIES", "Built", "Loaded", "ModelInfo", "Repository", "build", "describe", "load", "save"]
 
-REPOSITORIES: dict[str, Repository] = {"wipp": wipp}
+if TYPE_CHECKING:
+    from torch import nn
+
+REPOSITORIES: dict[str, Repository] = {
+    "wipp": wipp,
+    "bioimageio": bioimageio,
+    "cellpose": cellpose,
+    "stardist": stardist,
+}
 
 
 def describe(repository: str, name: str) -> ModelInfo:
-    """What a repository says of a model.
+    """What a repository says of a model, without asking anyone for it.
 
     Raises:
         InputError: if there is no such repository, or no such model in it.
     """
     models = {info.name: info for info in _find(repository).models()}
+    if ANY in models:
+        return replace(models[ANY], name=name)
     if name not in models:
         raise unknown(f"model of repository {repository}", name, models)
     return models[name]
@@ -87,6 +98,20 @@ def load(
         trust=trust,
         seed=seed,
     )
+
+
+def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+    """Write a trained network in the form of the repository that it came from.
+
+    Args:
+        network: with its weights, on any device.
+        architecture: as `build` and `load` give it.
+        folder: where to; made if there is anything to write.
+
+    Returns:
+        The files; none where the repository has no form of its own.
+    """
+    return _find(architecture["repository"]).save(network, architecture, folder)
 
 
 def _find(repository: str) -> Repository:

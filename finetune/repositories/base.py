@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,13 +11,20 @@ from cards.record import Origin
 if TYPE_CHECKING:
     from torch import nn
 
+# The name of a model that stands for all that a repository has, where those are too many to list.
+ANY = "*"
+
+# TorchScript of a network that no code of ours can build. It lies beside the weights of an exported model
+# whose architecture has the option `structure`.
+STRUCTURE = "network.pt"
+
 
 @dataclass(frozen=True)
 class ModelInfo:
     """What a repository says of a model, without loading it.
 
     Attributes:
-        name: by which a recipe asks for it.
+        name: by which a recipe asks for it; `ANY` in a list if the repository takes every name.
         title: one line for a list.
         task: what it is for, e.g. "segmentation".
         licence: SPDX id of its weights; None if it has none of its own.
@@ -63,12 +70,16 @@ class Loaded(Built):
         learning_rate: a good one to start with.
         normalise: what the weights were trained with, as `data.normalise` in a recipe; None if any will do.
         encoder: names of the submodules of `network` that `adapt: head` keeps as they are.
+        suggests: options of the target that the weights were published with.
+        halo: pixels at the edge of a tile of which the output is not to be used, where tiles meet.
     """
 
     origin: Origin
     learning_rate: float
     normalise: dict[str, Any] | None = None
     encoder: tuple[str, ...] = ()
+    suggests: dict[str, Any] = field(default_factory=dict)
+    halo: int = 0
 
 
 class Repository(Protocol):

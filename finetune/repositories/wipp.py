@@ -94,7 +94,7 @@ def load(
     if found:
         _check_channels(found, built.network, in_channels, out_channels)
         load_strictly(built.network, found)
-    return Loaded(**vars(built), origin=base, learning_rate=UNET.learning_rate)
+    return Loaded(**vars(built), origin=base, learning_rate=UNET.learning_rate, encoder=("encoder",))
 
 
 def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:

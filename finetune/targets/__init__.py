@@ -9,8 +9,10 @@ from cards.errors import InputError
 from finetune.names import unknown
 from finetune.targets.base import Target
 from finetune.targets.boundary import Boundary
+from finetune.targets.flows import Flows
 from finetune.targets.foreground import Foreground
 from finetune.targets.foreground_boundary import ForegroundBoundary
+from finetune.targets.rays import Rays
 
 __all__ = ["TARGETS", "Target", "build_target"]
 
@@ -18,6 +20,8 @@ TARGETS: dict[str, type[Target]] = {
     "foreground": Foreground,
     "boundary": Boundary,
     "foreground_boundary": ForegroundBoundary,
+    "flows": Flows,
+    "rays": Rays,
 }
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
 
@@ -26,12 +28,20 @@ class Target(Protocol):
         labels: what the label image holds that this target learns: "instances" (0 is background,
             every instance its own integer) or "boundary" (0 or 1).
         loss_name: what `loss` computes, in words for the record.
+        map_names: a name a map.
+        keep_encoded: whether encoding takes so long that it is worth keeping on disk while training.
+        exports_labels: whether `bioimageio_postprocessing` ends in labels, as `decode` does, or in maps.
+        exported_axes: order of the axes of what it takes, and gives: batch, channel, y, x.
     """
 
     name: str
     channels: int
     labels: Literal["instances", "boundary"]
     loss_name: str
+    map_names: tuple[str, ...]
+    keep_encoded: bool
+    exports_labels: bool
+    exported_axes: Literal["bcyx", "byxc"]
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Labels (H, W) integer -> maps (K, H, W) float32."""
@@ -39,11 +49,12 @@ class Target(Protocol):
     def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         """Raw output and maps, both (N, K, H, W) float -> scalar: the mean over images of each one's loss.
 
-        A mean over images, so that a batch split over processes gives the gradient of the whole.
+        A mean over images, so that a batch split over processes gives the gradient of the whole. The output
+        may be smaller than the maps, where a target says so.
         """
 
     def activate(self, output: torch.Tensor) -> torch.Tensor:
-        """Raw output (N, K, H, W) -> maps of the same shape, as `encode` gives them."""
+        """Raw output (N, K, H, W) -> maps of the image's height and width, as `encode` gives them."""
 
     def decode(self, maps: np.ndarray) -> np.ndarray:
         """Maps (K, H, W) float32 -> labels (H, W) int32, 0 is background."""
@@ -63,5 +74,11 @@ class Target(Protocol):
     def options(self) -> dict[str, Any]:
         """The keyword arguments that build this target again."""
 
+    def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
+        """What has to follow the network before `bioimageio_postprocessing`; None if nothing has to.
+
+        A function at the top of a module, of torch alone: its source goes into the package.
+        """
+
     def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
-        """BioImage.IO operations from raw output to maps or labels, e.g. `[{"id": "sigmoid"}]`."""
+        """BioImage.IO operations from output of the head to maps or labels, e.g. `[{"id": "sigmoid"}]`."""

@@ -9,6 +9,8 @@ import numpy as np
 from finetune.targets import maps as shared
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
 
@@ -19,6 +21,10 @@ class Boundary:
     channels = 1
     labels: Literal["instances", "boundary"] = "boundary"
     loss_name = shared.PROBABILITY_LOSS
+    map_names: tuple[str, ...] = ("boundary",)
+    keep_encoded = False
+    exports_labels = False
+    exported_axes: Literal["bcyx", "byxc"] = "bcyx"
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Labels (H, W), 0 or 1 -> maps (1, H, W) float32, the same values."""
@@ -47,6 +53,10 @@ class Boundary:
     def options(self) -> dict[str, Any]:
         """None."""
         return {}
+
+    def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
+        """None: the operations take raw output."""
+        return None
 
     def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
         """Logits -> probabilities."""

@@ -9,6 +9,8 @@ import numpy as np
 from finetune.targets import maps as shared
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
 # Just over the diagonal of a pixel, so that a seed grows by one pixel on all sides and corners.
@@ -28,6 +30,10 @@ class ForegroundBoundary:
     channels = 2
     labels: Literal["instances", "boundary"] = "instances"
     loss_name = shared.PROBABILITY_LOSS
+    map_names: tuple[str, ...] = ("foreground", "boundary")
+    keep_encoded = False
+    exports_labels = False
+    exported_axes: Literal["bcyx", "byxc"] = "bcyx"
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Labels (H, W) -> maps (2, H, W) float32, 0 or 1: foreground, boundary."""
@@ -75,6 +81,10 @@ class ForegroundBoundary:
     def options(self) -> dict[str, Any]:
         """None."""
         return {}
+
+    def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
+        """None: the operations take raw output."""
+        return None
 
     def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
         """Logits -> probabilities; BioImage.IO has no operation for a watershed."""

@@ -132,6 +132,7 @@ def full() -> RunRecord:
             divisor=16,
             parameters=4_396_577,
             trainable=4_396_577,
+            adapt={"name": "full", "options": {}},
         ),
         data=Data(
             id="dsb2018",

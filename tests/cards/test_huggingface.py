@@ -174,6 +174,19 @@ def test_warnings_and_unequal_exports_are_limits(full):
     assert full.warnings[0] in limits
 
 
+def test_a_part_of_a_base_model_is_said_to_be_one(full):
+    full.model.base.part = "downsample (2 of 6 parameters)"
+    full.model.base.terms = "Learned from data under CC-BY-NC."
+    text = huggingface.render(full)
+    base = full.model.base
+    assert (
+        f"started from the weights of a part of {base.id} ({base.repository}): {base.part}, the rest" in text
+    )
+    assert f"pretrained, of a part: {base.part}" in text
+    assert base.terms in text.split("## Limits")[1].split("## Licence")[0]
+    assert base.part in render_documentation(full)
+
+
 def test_cards_are_read_without_torch():
     code = (
         "import sys, cards.record, cards.huggingface, cards.report, cards.pictures, cards.bioimageio\n"

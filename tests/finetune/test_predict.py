@@ -33,6 +33,21 @@ def test_tiles_give_what_the_whole_image_gives(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(tiled[inner], whole[inner], atol=1e-6)
 
 
+def test_tiles_group_pixels_as_the_whole_image_does() -> None:
+    """A network that predicts for every second pixel: its tiles start where its grid does."""
+    target = build_target("rays", {"rays": 4, "grid": 2})
+
+    def every_second(images: torch.Tensor) -> torch.Tensor:
+        return images[..., ::2, ::2].expand(-1, 5, -1, -1)
+
+    image = torch.from_numpy(np.random.default_rng(0).uniform(1, 2, (1, 131, 97)).astype(np.float32))
+    whole = predict_maps(every_second, target, image, 8)
+    tiled = predict_maps(every_second, target, image, 8, tile=64, overlap=12)
+    assert whole.shape == (5, 131, 97)
+    np.testing.assert_array_equal(tiled, whole)
+    np.testing.assert_array_equal(whole[1, ::2, ::2], image[0, ::2, ::2])
+
+
 def test_a_tile_is_never_larger_than_asked() -> None:
     sizes = []
 

@@ -52,6 +52,8 @@ def test_every_mistake_is_told_once(recipe_file: Path) -> None:
         ("data.root=nowhere", "there is no such folder"),
         ("data.normalise={name: percentil}", "did you mean percentile?"),
         ("model.target=foregruond", "did you mean foreground"),
+        ("model.adapt=lorra", "did you mean lora?"),
+        ("model.adapt_options={rank: 4}", "unknown option of model.adapt full"),
         ("model.name=unett", "did you mean unet?"),
         ("model.repository=wip", "did you mean wipp?"),
         ("model.trget=foreground", "did you mean target?"),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -21,6 +24,19 @@ from finetune.repositories import load
 from finetune.targets import build_target
 
 SEED = 3
+
+
+def import_path(path: Path) -> ModuleType:
+    """The module in a file; test folders are no packages."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # where inspect looks for the file of a class
+    spec.loader.exec_module(module)
+    return module
+
+
 MakeModel = Callable[..., Model]
 
 
@@ -168,6 +184,59 @@ def export(tmp_path_factory, make_record) -> Callable[..., Exported]:
 def plain(export, make_model, image) -> Exported:
     """One channel, normalised by percentiles, foreground and boundary."""
     return export(make_model(), image(height=150, width=170), image(height=64, width=80, seed=1))
+
+
+@pytest.fixture(scope="session")
+def seeing() -> Callable[..., Model]:
+    """seeing(target, options) -> a model of `BlobNetwork` that finds bright blobs; rays are 4 pixels long."""
+    blob_network = import_path(Path(__file__).with_name("blob_network.py"))
+
+    def make(target: str, options: dict | None = None) -> Model:
+        built = build_target(target, options or {})
+        stride = getattr(built, "grid", 1)
+        network = blob_network.BlobNetwork(1, built.channels, stride)
+        y, x = np.mgrid[-4:5, -4:5]
+        blob = np.exp(-(y**2 + x**2) / 8)
+        blob /= blob.sum()
+        kernels = {"flows": [400 * y * blob / 8, 400 * x * blob / 8, 40 * blob], "rays": [40 * blob]}[target]
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.zero_()
+            network.convolution.weight[: len(kernels), 0] = torch.from_numpy(np.stack(kernels)).float()
+            bias = network.convolution.bias
+            if target == "flows":
+                bias[2] = -26  # the logit is 0 at 0.65 of the greatest intensity
+            else:
+                bias[0] = -30
+                bias[1:] = 4
+        return Model(
+            network=network,
+            target=built,
+            normalise=Percentile(),
+            select="auto",
+            channels=1,
+            divisor=8,
+            architecture={"repository": "tests", "name": "blobs", "options": {"stride": stride}},
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def flows(export, seeing, image) -> Exported:
+    """A package that yields labels by Cellpose's dynamics."""
+    return export(
+        seeing("flows", {"flow_threshold": 2.0}),
+        image(height=150, width=170),
+        image(height=120, width=136, seed=1),
+    )
+
+
+@pytest.fixture(scope="session")
+def rays(export, seeing, image) -> Exported:
+    """A package that yields labels by StarDist's suppression, of a network of half the resolution."""
+    model = seeing("rays", {"rays": 16, "grid": 2})
+    return export(model, image(height=150, width=170), image(height=120, width=136, seed=1))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 import finetune
 from cards.errors import InputError
-from finetune.export import bioimageio
 from finetune.export.bioimageio import save_package
 from finetune.export.crop import crop, shortest
 from finetune.export.package import open_weights, read_package, run_test, weights_formats
@@ -205,6 +204,44 @@ def test_crop_takes_as_much_of_the_middle_as_the_divisor_allows(height, width, d
         assert np.array_equal(part, image[:, top : top + part.shape[1], left : left + part.shape[2]])
 
 
-def test_targets_name_their_maps(make_model):
-    for target, names in bioimageio.MAP_NAMES.items():
-        assert make_model(target=target).target.channels == len(names)
+@pytest.mark.parametrize("exported", ["flows", "rays"])
+@pytest.mark.parametrize("weights_format", FORMATS)
+def test_packages_that_yield_labels_yield_ours(request, exported, weights_format):
+    exported = request.getfixturevalue(exported)
+    with open_weights(read_package(exported.path), weights_format) as predict:
+        labels = predict(exported.pixels)
+    assert labels.shape == (1, *exported.pixels.shape[1:])
+    assert labels.dtype == np.int32
+    expected = exported.model.predict(exported.pixels)
+    assert len(np.unique(expected)) > 8
+    assert same_partition(labels[0], expected)
+
+
+def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two label images differ by the numbers of their instances only."""
+    pairs = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1)
+    return len(np.unique(a)) == len(np.unique(b)) == pairs.shape[1] and np.array_equal(a > 0, b > 0)
+
+
+def test_labels_are_described_as_labels(flows, rays):
+    for exported, axes, operation in (
+        (flows, "batch channel y x", "cellpose_flow_dynamics"),
+        (rays, "batch y x channel", "stardist_postprocessing"),
+    ):
+        description = read_package(exported.path)
+        (output,) = description.outputs
+        assert " ".join(axis.id for axis in output.axes) == axes
+        assert output.data.type == "int32"
+        assert output.postprocessing[0].id == operation
+        assert next(axis for axis in output.axes if axis.id == "channel").channel_names == ["labels"]
+        (tolerance,) = description.config.bioimageio.reproducibility_tolerance
+        assert tolerance.mismatched_elements_per_million == 5000
+        assert len(np.unique(np.load(io.BytesIO(content(exported.path, "test_output.npy"))))) > 8
+    kwargs = output.postprocessing[0].kwargs
+    assert (kwargs.n_rays, kwargs.grid, kwargs.prob_threshold, kwargs.nms_threshold) == (16, (2, 2), 0.5, 0.4)
+
+
+def test_maps_are_named(plain, coloured):
+    for exported in (plain, coloured):
+        (output,) = read_package(exported.path).outputs
+        assert tuple(output.axes[1].channel_names) == exported.model.target.map_names

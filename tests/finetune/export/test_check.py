@@ -77,6 +77,22 @@ def test_channels_are_chosen_before_a_package_sees_them(tmp_path, coloured):
     assert all(check.equal for check in checks)
 
 
+@pytest.mark.parametrize("exported", ["flows", "rays"])
+def test_packages_that_yield_labels_are_scored_by_their_labels(tmp_path, request, exported, image):
+    exported = request.getfixturevalue(exported)
+    run = tmp_path / "run"
+    (run / "bioimageio").mkdir(parents=True)
+    shutil.copy(exported.path, run / "bioimageio")
+    pixels = [exported.pixels, image(height=75, width=130, seed=2)]  # the second does not fit the divisor
+    samples = [
+        Sample(f"image{index}", each, (each[0] > each.mean()).astype(np.int32))
+        for index, each in enumerate(pixels)
+    ]
+    checks = check_exports(run, exported.model, samples)
+    assert equal(checks) == {"onnx": True, "pytorch_state_dict": True, "torchscript": True}
+    assert all(0.1 < check.dice < 0.99 for check in checks)
+
+
 def test_weights_that_were_tampered_with_are_not_equal(run, plain, samples, rewrite):
     path = run / "huggingface" / "model.safetensors"
     weights = load_file(path)

@@ -1,0 +1,219 @@
+"""Training images a second of CPnet: this project's loop, and cellpose 3.1.1.3's own `train_seg`.
+
+    uv venv peer --python 3.11 && uv pip install --python peer/bin/python cellpose==3.1.1.3
+    uv run python benchmarks/cpnet_training.py PATH/dsb2018/train --peer peer/bin/python
+
+Both start from the same random weights, which this process writes, and learn from the same images at the same
+batch and patch, resized to the same mean diameter, with AdamW at the same constant learning rate. Each reads,
+augments and encodes in its own way: ours keeps encoded flows on disk and augments in a process beside the
+training, cellpose does both between its steps. Times are of whole epochs after the first, so neither start-up
+nor the one encoding of all labels counts, and neither does validation: there is none.
+
+Prints images a second of both, their ratio, and the mean loss of each epoch. It is the same loss (half the
+squared error of 5 × flows, and the cross-entropy of cell), each over its own augmented patches, and so should
+be the same within noise. Run it on an otherwise idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+THREADS = "import torch; torch.set_num_threads({threads})\n"
+
+# Runs where cellpose 3 is installed, and nothing of this project.
+THEIRS = """
+import json, sys, time, types
+import numpy as np, tifffile, torch
+from cellpose import train
+from cellpose.resnet_torch import CPnet
+
+given = json.loads(sys.argv[1])
+torch.manual_seed(0)
+network = CPnet([2, 32, 64, 128, 256], 3, 3)
+network.load_state_dict(torch.load(given["weights"]))
+images = [tifffile.imread(path) for path, _ in given["pairs"]]
+labels = [tifffile.imread(path).astype("int32") for _, path in given["pairs"]]
+starts, losses, loss_of, batches = [], [], train._loss_fn_seg, -(-given["images"] // given["batch"])
+
+def timed(*arguments):
+    loss = loss_of(*arguments)
+    losses.append(loss.item())
+    return loss
+
+# An epoch begins where train_seg puts the network into training mode.
+into_training = network.train
+def begins(*arguments):
+    starts.append(time.perf_counter())
+    return into_training(*arguments)
+network.train = begins
+train._loss_fn_seg = timed
+# A constant rate: it rises over its first ten epochs otherwise.
+constant = {"linspace": lambda start, stop, count: np.full(count, stop)}
+train.np = types.SimpleNamespace(**vars(np) | constant)
+train.train_seg(
+    network, train_data=images, train_labels=labels, channels=[0, 0], batch_size=given["batch"],
+    learning_rate=given["rate"], weight_decay=given["decay"], n_epochs=given["epochs"],
+    nimg_per_epoch=given["images"], bsize=given["patch"], min_train_masks=1, save_path=given["folder"],
+)
+starts.append(time.perf_counter())
+means = [float(np.mean(losses[i:i + batches])) for i in range(0, len(losses), batches)]
+print(json.dumps({"seconds": np.diff(starts).tolist(), "losses": means}))
+"""
+
+
+def ours(given: dict) -> dict:
+    """The loop of a run, without what stands around it."""
+    import pytorch_lightning as pl
+    import torch
+
+    from finetune.data.augment import Augmentation
+    from finetune.data.diameter import mean_diameter
+    from finetune.data.images import read_labels
+    from finetune.data.module import SegmentationData
+    from finetune.data.normalise import build_normalise
+    from finetune.data.pairs import Pair
+    from finetune.data.store import MapStore
+    from finetune.repositories import load
+    from finetune.segmenter import Segmenter
+    from finetune.speed import keep_freed_memory
+    from finetune.targets import build_target
+
+    keep_freed_memory()
+    target = build_target("flows", {})
+    labels = [Path(label) for _, label in given["pairs"]]
+    size = mean_diameter(read_labels(path) for path in labels)
+    options = {"in_channels": 1, "out_channels": 3, "options": {"diameter": size}}
+    loaded = load("cellpose", "cyto3", checkpoint=Path(given["weights"]), **options)
+    # Pixels before resizing, such that the network sees patches of the size that cellpose's sees.
+    patch = round(given["patch"] * size / 30 / loaded.divisor) * loaded.divisor
+    data = SegmentationData(
+        [Pair(Path(image), Path(label), Path(image).stem, "train") for image, label in given["pairs"]],
+        target,
+        build_normalise(loaded.normalise),
+        held="instances",
+        channels="gray",
+        augmentation=Augmentation(symmetries=True, intensity=0, noise=0, scale=(0.75, 1.25)),
+        patch=patch,
+        batch_size=given["batch"],
+        images_per_epoch=given["images"],
+        workers=1,
+        seed=0,
+    )
+    module = Segmenter(
+        loaded.network,
+        target,
+        divisor=loaded.divisor,
+        learning_rate=given["rate"],
+        weight_decay=given["decay"],
+        warmup=0,
+        steps=10**9,  # so far from its end, the rate is constant
+    )
+    maps = Path(given["folder"]) / "maps"
+    data.keep_maps(maps)
+    for pair in data.of("train"):
+        MapStore(maps, target).keep(data.reader.labels(pair))
+    seconds, losses = [], []
+
+    class Clock(pl.Callback):
+        def on_train_epoch_start(self, *_: object) -> None:
+            self.start = time.perf_counter()
+
+        def on_train_epoch_end(self, trainer: pl.Trainer, *_: object) -> None:
+            seconds.append(time.perf_counter() - self.start)
+            losses.append(float(trainer.callback_metrics["loss"]))
+
+    torch.manual_seed(0)
+    pl.Trainer(
+        max_epochs=given["epochs"],
+        accelerator="cpu",
+        precision=given["precision"],
+        callbacks=[Clock()],
+        limit_val_batches=0,
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(module, datamodule=data)
+    return {"seconds": seconds, "losses": losses, "patch": patch, "diameter": size}
+
+
+def find_pairs(root: Path, limit: int | None) -> list[tuple[str, str]]:
+    images = sorted((root / "images").glob("*.tif"))[:limit]
+    return [(str(path.resolve()), str((root / "masks" / path.name).resolve())) for path in images]
+
+
+def report(name: str, found: dict, images: int) -> float:
+    later = found["seconds"][1:] or found["seconds"]
+    speed = images * len(later) / sum(later)
+    losses = " ".join(f"{loss:.3f}" for loss in found["losses"])
+    print(f"{name:<28}{speed:8.2f} images/s   loss by epoch: {losses}")
+    return speed
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("data", type=Path, help="a folder with images/ and masks/, of one channel")
+    arguments.add_argument("--peer", type=Path, help="the Python of an environment with cellpose 3.1.1.3")
+    arguments.add_argument("--epochs", type=int, default=3)
+    arguments.add_argument("--images", type=int, default=64, help="an epoch")
+    arguments.add_argument("--limit", type=int, help="use so many of the images")
+    arguments.add_argument("--batch", type=int, default=8)
+    arguments.add_argument("--patch", type=int, default=224, help="pixels; 224 is cellpose 3's own")
+    arguments.add_argument("--rate", type=float, default=1e-3)
+    arguments.add_argument("--decay", type=float, default=1e-5)
+    arguments.add_argument("--precision", default="bf16-mixed", help="of ours; cellpose has float32 alone")
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--one", help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    if given.one:
+        import torch
+
+        torch.set_num_threads(given.threads)
+        print(json.dumps(ours(json.loads(given.one))))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        weights = f"{folder}/start.pth"
+        keys = ("epochs", "images", "batch", "patch", "rate", "decay", "precision")
+        settings = {key: getattr(given, key) for key in keys}
+        settings |= {"pairs": find_pairs(given.data, given.limit), "weights": weights, "folder": folder}
+        write_weights(weights)
+        mine = [sys.executable, __file__, str(given.data), f"--threads={given.threads}", "--one"]
+        found = run([*mine, json.dumps(settings)])
+        print(
+            f"mean diameter {found['diameter']} px; our patches are {found['patch']} px, "
+            f"{given.patch} px once resized"
+        )
+        speed = report(f"finetune, {given.precision}", found, given.images)
+        if given.peer:
+            code = THREADS.format(threads=given.threads) + THEIRS
+            found = run([str(given.peer), "-c", code, json.dumps(settings)])
+            theirs = report("cellpose 3.1.1.3", found, given.images)
+            print(f"ratio {speed / theirs:.2f}")
+
+
+def write_weights(path: str) -> None:
+    import torch
+
+    from finetune.networks.cpnet import CPnet
+
+    torch.manual_seed(0)
+    torch.save(CPnet(2, 3).state_dict(), path)
+
+
+def run(command: list[str]) -> dict:
+    """Run it, and read the last line that it prints."""
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(printed.strip().splitlines()[-1])
+
+
+if __name__ == "__main__":
+    main()

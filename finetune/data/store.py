@@ -1,0 +1,76 @@
+"""Maps of whole images on disk, so that each label image is encoded once and not once an epoch.
+
+One file an image, read through memory mapping: a patch reads the part under its window only, and memory does
+not grow with the number of images. Any number of processes may write and read the same folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from finetune.targets.base import Target
+
+
+class MapStore:
+    """A folder of encoded label images.
+
+    Maps are kept as float16, which is exact for 0 and 1 and off by at most 1 in 2048 for directions and
+    distances.
+    """
+
+    def __init__(self, folder: Path, target: Target) -> None:
+        """Name the folder; it is made when something is written into it.
+
+        Args:
+            folder: where the files lie.
+            target: encodes the labels.
+        """
+        self.folder, self.target = folder, target
+        # Files of another version of the encoder, left by a run that is now resumed, are not for us.
+        encoder = [version("finetune"), version("stardist"), target.name, target.options()]
+        self._encoder = json.dumps(encoder, sort_keys=True).encode()
+
+    def keep(self, labels: np.ndarray) -> Path:
+        """The file with the maps of `labels` (H, W); encoded and written if it is not there.
+
+        Raises:
+            OSError: if it cannot be written, or the disk is full.
+        """
+        path = self.folder / f"{self._key(labels)}.npy"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write(path, self.target.encode(labels).astype(np.float16))
+        return path
+
+    def _key(self, labels: np.ndarray) -> str:
+        digest = hashlib.sha256(self._encoder)
+        digest.update(f"{labels.shape} {labels.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(labels).data)
+        return digest.hexdigest()
+
+
+def read(path: Path) -> np.ndarray:
+    """Maps (K, H, W) float16 in a file of the store, of which only what is touched is read from disk."""
+    return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+
+
+def _write(path: Path, maps: np.ndarray) -> None:
+    """Write a file that is whole as soon as it has its name, whoever else writes it, or is killed."""
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            # Not np.save, which hides a full disk in an error without a number.
+            header = np.lib.format.header_data_from_array_1_0(maps)
+            np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.ascontiguousarray(maps).data)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

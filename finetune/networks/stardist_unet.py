@@ -1,0 +1,96 @@
+"""StarDist's U-Net (Schmidt et al. 2018, https://doi.org/10.1007/978-3-030-00934-2_30), in torch.
+
+Layer for layer what `StarDist2D._build` of stardist 0.9.2 and `unet_block` of csbdeep 0.8.2 make in Keras,
+so that weights can be carried over both ways. This file imports nothing but torch: it goes as it is into
+BioImage.IO packages, as their architecture.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class StarDistUNet(nn.Module):
+    """Images (N, C, H, W) -> raw maps (N, K, H / grid, W / grid). H and W: multiples of grid * 2**depth.
+
+    The first map is the logit of the object probability, the others are distances in pixels of the image.
+    Each has a 1×1 convolution of its own, as in StarDist: `prob` and `dist`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        grid: int = 1,
+        depth: int = 3,
+        width: int = 32,
+        convolutions: int = 2,
+        features: int = 128,
+    ) -> None:
+        """Build it with random weights: Glorot & Bengio 2010, uniform, biases 0, as Keras does.
+
+        Args:
+            in_channels: C.
+            out_channels: K: 1 and the number of rays.
+            grid: a map's pixel stands for so many pixels of the image a side; a power of 2.
+            depth: how often the U-Net halves the resolution (`unet_n_depth`).
+            width: channels before the first halving; they double with each (`unet_n_filter_base`).
+            convolutions: on each level (`unet_n_conv_per_depth`).
+            features: channels of the convolution after the U-Net; 0: there is none (`net_conv_after_unet`).
+        """
+        super().__init__()
+        halvings = grid.bit_length() - 1
+        # Channels, as a list that grows layer by layer: each layer takes what the one before it gives.
+        self.grid = nn.ModuleList()
+        channels = in_channels
+        for _ in range(halvings):
+            self.grid.append(_level(channels, [width] * convolutions))
+            channels = width
+        self.down = nn.ModuleList()
+        for level in range(depth):
+            wide = width * 2**level
+            self.down.append(_level(channels, [wide] * convolutions))
+            channels = wide
+        narrow = width * 2 ** max(0, depth - 1)
+        self.middle = _level(channels, [width * 2**depth] * (convolutions - 1) + [narrow])
+        channels = narrow
+        self.up = nn.ModuleList()
+        for level in reversed(range(depth)):
+            wide, narrow = width * 2**level, width * 2 ** max(0, level - 1)
+            self.up.append(_level(channels + wide, [wide] * (convolutions - 1) + [narrow]))
+            channels = narrow
+        self.features = _level(channels, [features] if features else [])
+        channels = features or channels
+        self.prob = nn.Conv2d(channels, 1, kernel_size=1)
+        self.dist = nn.Conv2d(channels, out_channels - 1, kernel_size=1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight)
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, C, H, W) float -> raw maps (N, K, H / grid, W / grid)."""
+        x = images
+        for block in self.grid:
+            x = nn.functional.max_pool2d(block(x), 2)
+        skipped: list[torch.Tensor] = []
+        for block in self.down:
+            skipped.append(block(x))
+            x = nn.functional.max_pool2d(skipped[-1], 2)
+        x = self.middle(x)
+        for block in self.up:
+            x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = block(torch.cat([x, skipped.pop()], dim=1))
+        x = self.features(x)
+        return torch.cat([self.prob(x), self.dist(x)], dim=1)
+
+
+def _level(in_channels: int, widths: list[int]) -> nn.Sequential:
+    """3×3 convolutions with padding ("same"), each followed by a ReLU; `[2 * i]` is the i-th convolution."""
+    layers: list[nn.Module] = []
+    for wide in widths:
+        layers += [nn.Conv2d(in_channels, wide, kernel_size=3, padding=1), nn.ReLU(inplace=True)]
+        in_channels = wide
+    return nn.Sequential(*layers)

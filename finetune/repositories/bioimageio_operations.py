@@ -1,0 +1,126 @@
+"""A package's pre- and postprocessing in our own terms, or why there are none for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from cards.errors import InputError
+
+FLOATS = ("float32", "float64")  # what ensure_dtype may ask for: a network's input is float32 anyway
+
+# Postprocessing that decodes the raw output by itself: it is what the target of the same name expects.
+DECODERS = ("cellpose_flow_dynamics", "stardist_postprocessing")
+
+Output = Literal["logits", "decoded", "as it is"]
+
+
+def normalisation(operations: Sequence[Any], channels: int, source: str) -> dict[str, Any]:
+    """The preprocessing of a package as `data.normalise` in a recipe.
+
+    Args:
+        operations: of the input tensor.
+        channels: of the input.
+        source: the package, for errors.
+
+    Raises:
+        InputError: naming the operations that finetune cannot express.
+    """
+    kept = [operation for operation in operations if not _is_cast(operation)]
+    if not kept:
+        return {"name": "scale_linear", "gain": 1.0, "offset": 0.0}
+    known = _EXPRESSED.get(kept[0].id)
+    if len(kept) > 1 or known is None:
+        names = ", ".join(_called(operation) for operation in kept)
+        raise InputError(
+            f"{source}: its preprocessing is {names}; finetune can express one of {', '.join(_EXPRESSED)}"
+        )
+    return known(kept[0].kwargs, channels, source)
+
+
+def output(operations: Sequence[Any], source: str) -> Output:
+    """What the network itself gives, judged by what the package does with it.
+
+    Args:
+        operations: postprocessing of the output tensor.
+        source: the package, for errors.
+
+    Returns:
+        "logits" where a sigmoid follows, and whatever follows that; "decoded" where the package decodes
+        the raw output to labels; "as it is" where nothing follows but a threshold: look at the values.
+
+    Raises:
+        InputError: if the output means something that no target of ours learns.
+    """
+    kept = [operation.id for operation in operations if operation.id != "ensure_dtype"]
+    if kept and kept[0] == "sigmoid":
+        return "logits"
+    if kept and kept[0] in DECODERS:
+        return "decoded"
+    if set(kept) <= {"binarize"}:
+        return "as it is"
+    raise InputError(
+        f"{source}: its postprocessing is {', '.join(kept)}; "
+        f"a target learns logits (sigmoid), probabilities, or what {' and '.join(DECODERS)} read"
+    )
+
+
+def _is_cast(operation: Any) -> bool:
+    return operation.id == "ensure_dtype" and operation.kwargs.dtype in FLOATS
+
+
+def _called(operation: Any) -> str:
+    return f"ensure_dtype {operation.kwargs.dtype}" if operation.id == "ensure_dtype" else str(operation.id)
+
+
+def _zero_mean_unit_variance(kwargs: Any, channels: int, source: str) -> dict[str, Any]:
+    _check_axes("zero_mean_unit_variance", kwargs, channels, source)
+    return {"name": "zero_mean_unit_variance", "eps": kwargs.eps}
+
+
+def _scale_range(kwargs: Any, channels: int, source: str) -> dict[str, Any]:
+    _check_axes("scale_range", kwargs, channels, source)
+    return {
+        "name": "percentile",
+        "low": kwargs.min_percentile,
+        "high": kwargs.max_percentile,
+        "eps": kwargs.eps,
+    }
+
+
+def _scale_linear(kwargs: Any, channels: int, source: str) -> dict[str, Any]:
+    return {"name": "scale_linear", "gain": _numbers(kwargs.gain), "offset": _numbers(kwargs.offset)}
+
+
+def _fixed(kwargs: Any, channels: int, source: str) -> dict[str, Any]:
+    """(x - mean) / std as a gain and an offset."""
+    means, stds = _list(kwargs.mean), _list(kwargs.std)
+    gains = [1 / std for std in stds]
+    offsets = [-mean / std for mean, std in zip(means, stds, strict=True)]
+    return {"name": "scale_linear", "gain": _numbers(gains), "offset": _numbers(offsets)}
+
+
+_EXPRESSED: dict[str, Callable[[Any, int, str], dict[str, Any]]] = {
+    "zero_mean_unit_variance": _zero_mean_unit_variance,
+    "scale_range": _scale_range,
+    "scale_linear": _scale_linear,
+    "fixed_zero_mean_unit_variance": _fixed,
+}
+
+
+def _check_axes(name: str, kwargs: Any, channels: int, source: str) -> None:
+    """In finetune, statistics are those of the pixels of a channel of one image; so they must be here."""
+    axes = None if kwargs.axes is None else {str(axis) for axis in kwargs.axes}
+    if axes is not None and not {"y", "x"} <= axes:
+        raise InputError(f"{source}: its {name} is over {', '.join(sorted(axes))}, not over y and x")
+    if channels > 1 and (axes is None or "channel" in axes):
+        raise InputError(f"{source}: its {name} is over all channels together; finetune takes each by itself")
+
+
+def _list(value: Any) -> list[float]:
+    return [float(each) for each in value] if isinstance(value, list | tuple) else [float(value)]
+
+
+def _numbers(value: Any) -> float | list[float]:
+    values = _list(value)
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,90 @@
+"""StarDist's `config.json` and `thresholds.json`, as `stardist.models.Config2D` (0.9.2) means them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cards.errors import InputError
+
+# Where StarDist's configuration says our options, with its defaults: old files leave out what is newer.
+NAMES = {
+    "depth": ("unet_n_depth", 3),
+    "width": ("unet_n_filter_base", 32),
+    "convolutions": ("unet_n_conv_per_depth", 2),
+    "features": ("net_conv_after_unet", 128),
+}
+
+# What else StarDist could be built with; nobody publishes such models, and `StarDistUNet` has no such parts.
+FIXED: dict[str, Any] = {
+    "n_dim": 2,
+    "backbone": "unet",
+    "n_classes": None,
+    "unet_kernel_size": [3, 3],
+    "unet_pool": [2, 2],
+    "unet_activation": "relu",
+    "unet_last_activation": "relu",
+    "unet_batch_norm": False,
+    "unet_dropout": 0.0,
+    "unet_expansion": 2,
+    "unet_prefix": "",
+}
+
+
+def options_in(path: Path) -> dict[str, Any] | None:
+    """Options of the network in a `config.json`; None if there is no such file.
+
+    Raises:
+        InputError: if it cannot be read, is not StarDist's, or is of a network that ours is not.
+    """
+    if not path.is_file():
+        return None
+    config = _read(path)
+    if "n_rays" not in config:
+        raise InputError(f"{path}: not a configuration of StarDist: it has no n_rays")
+    for key, value in FIXED.items():
+        if config.get(key, value) != value:
+            raise InputError(f"{path}: {key} is {config[key]!r}; only models with {value!r} can be read")
+    grid = config.get("grid", [1, 1])
+    if not isinstance(grid, list) or len(set(grid)) != 1:
+        raise InputError(f"{path}: grid is {grid!r}; only models with the same in both axes can be read")
+    return {"grid": grid[0]} | {option: config.get(key, default) for option, (key, default) in NAMES.items()}
+
+
+def write_config(folder: Path, options: dict[str, Any], *, channels: int, rays: int) -> Path:
+    """Write `config.json` for a network with these options; what it says of training is left to StarDist."""
+    config = FIXED | {key: options[option] for option, (key, _) in NAMES.items()}
+    config |= {
+        "axes": "YXC",
+        "n_channel_in": channels,
+        "n_channel_out": 1 + rays,
+        "n_rays": rays,
+        "grid": [options["grid"]] * 2,
+        "net_input_shape": [None, None, channels],
+        "net_mask_shape": [None, None, 1],
+    }
+    path = folder / "config.json"
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def read_thresholds(folder: Path) -> dict[str, float]:
+    """The thresholds that StarDist found best for a model, as options of the target rays; {} if none."""
+    path = folder / "thresholds.json"
+    found = _read(path) if path.is_file() else {}
+    return {
+        option: round(found[key], 4)
+        for key, option in {"prob": "prob_threshold", "nms": "nms_threshold"}.items()
+        if isinstance(found.get(key), float | int) and 0 < found[key] < 1
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: cannot be read: it is no JSON object")
+    return content

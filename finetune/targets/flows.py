@@ -1,0 +1,211 @@
+"""Flows: in every pixel of an instance the direction to its centre, as Cellpose learns it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from finetune.targets import maps as shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+# Cellpose's network predicts flows of this length (cellpose/train.py, `_loss_fn_seg`).
+LENGTH = 5.0
+
+
+class Flows:
+    """Three maps: flow y and flow x, together a unit vector in an instance and 0 outside, and cell, 0 or 1.
+
+    Stringer, Wang, Michaelos & Pachitariu 2021, Cellpose, https://doi.org/10.1038/s41592-020-01018-x.
+    Labels are read back by `cellpose.dynamics.compute_masks`: each pixel follows the flow, and pixels that
+    end in the same place are an instance. The network's raw output is `LENGTH` × flows and the logit of cell.
+
+    `encode` simulates the same diffusion as `cellpose.dynamics.masks_to_flows_gpu`, and agrees with it, but
+    for two things without which the maps of a turned image would not be the turned maps. Cellpose rounds
+    the middle of an instance to a pixel, halves to the even one, which may be another one in the turned
+    image: here all pixels that are nearest to the middle share the heat. And it adds neighbours up in
+    reading order, so that where the flow should be zero, in the middle, it is a rounding error scaled up to
+    length 1: here neighbours are added up in an order that no symmetry changes.
+    """
+
+    name = "flows"
+    channels = 3
+    labels: Literal["instances", "boundary"] = "instances"
+    loss_name = "half the mean squared error of 5 × flows + binary cross-entropy of cell, as Cellpose's"
+    map_names: tuple[str, ...] = ("flow_y", "flow_x", "cell")
+    keep_encoded = True
+    exports_labels = True
+    exported_axes: Literal["bcyx", "byxc"] = "bcyx"
+
+    def __init__(
+        self, cellprob_threshold: float = 0.0, flow_threshold: float = 0.4, min_size: int = 15
+    ) -> None:
+        """Choose how labels are read back; the defaults are Cellpose's.
+
+        Args:
+            cellprob_threshold: a pixel is in an instance if its logit is above this.
+            flow_threshold: instances whose own flows differ more than this from the predicted ones, as a mean
+                squared error, are dropped; 0 keeps all.
+            min_size: instances of fewer pixels are dropped.
+
+        Raises:
+            ValueError: if a value is impossible.
+        """
+        if not math.isfinite(cellprob_threshold):
+            raise ValueError(f"cellprob_threshold must be a number, not {cellprob_threshold}")
+        if not 0 <= flow_threshold < math.inf:
+            raise ValueError(f"flow_threshold must be 0 or more, not {flow_threshold}")
+        if type(min_size) is not int or min_size < 0:
+            raise ValueError(f"min_size must be a whole number of pixels, not {min_size!r}")
+        self.cellprob_threshold, self.flow_threshold = float(cellprob_threshold), float(flow_threshold)
+        self.min_size = min_size
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """Labels (H, W) -> maps (3, H, W) float32."""
+        maps = np.zeros((3, *labels.shape), np.float32)
+        inside = labels > 0
+        if inside.any():
+            maps[:2, inside] = _flows(labels)
+            maps[2] = inside
+        return maps
+
+    def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        """Cellpose's loss (cellpose/train.py, `_loss_fn_seg`), in float32 also under autocast.
+
+        Half the mean squared error between output and `LENGTH` × flows, over pixels and both directions, plus
+        the binary cross-entropy of cell, over pixels.
+        """
+        import torch
+        import torch.nn.functional as F
+
+        with torch.autocast(output.device.type, enabled=False):
+            output, maps = output.float(), maps.float()
+            error = (output[:, :2] - LENGTH * maps[:, :2]).square().mean(dim=(1, 2, 3))
+            entropy = F.binary_cross_entropy_with_logits(output[:, 2], maps[:, 2], reduction="none")
+            return (error / 2 + entropy.mean(dim=(1, 2))).mean()
+
+    def activate(self, output: torch.Tensor) -> torch.Tensor:
+        """Raw output -> flows of length about 1, and the probability of cell."""
+        import torch
+
+        output = output.float()
+        return torch.cat([output[:, :2] / LENGTH, output[:, 2:].sigmoid()], dim=1)
+
+    def decode(self, maps: np.ndarray) -> np.ndarray:
+        """Maps (3, H, W) -> labels (H, W) int32, by Cellpose's dynamics, on the CPU.
+
+        As BioImage.IO's cellpose_flow_dynamics does it of the raw output. `compute_masks` divides flows by
+        `LENGTH` before all else; whether they were divided and multiplied once before changes no bit of that.
+        Cellpose drops an instance of over 0.4 of the image.
+        """
+        import torch
+        from cellpose.dynamics import compute_masks
+        from cellpose.utils import fill_holes_and_remove_small_masks
+
+        # That an image has no instances is a result, not a warning.
+        logging.getLogger("cellpose.dynamics").setLevel(logging.ERROR)
+        with torch.sparse.check_sparse_tensor_invariants(enable=False):  # torch warns where this is not said
+            masks = compute_masks(
+                np.float32(LENGTH) * maps[:2],
+                maps[2],
+                cellprob_threshold=1 / (1 + math.exp(-self.cellprob_threshold)),
+                flow_threshold=self.flow_threshold,
+                device=torch.device("cpu"),
+            )
+        return fill_holes_and_remove_small_masks(masks, min_size=self.min_size).astype(np.int32)
+
+    def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
+        """Turn and mirror the pixels, and the vectors in them."""
+        y, x, cell = shared.orient_pixels(maps, rotations, flip)
+        for _ in range(rotations):  # np.rot90 moves what lies at (y, x) to (-x, y)
+            y, x = -x, y
+        return np.stack([y, -x if flip else x, cell])
+
+    def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """Nearest neighbour; a direction does not change with size."""
+        return shared.rescale_pixels(maps, shape)
+
+    def options(self) -> dict[str, Any]:
+        """How labels are read back."""
+        return {
+            "cellprob_threshold": self.cellprob_threshold,
+            "flow_threshold": self.flow_threshold,
+            "min_size": self.min_size,
+        }
+
+    def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
+        """None: the operation takes raw output."""
+        return None
+
+    def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
+        """Raw output -> labels."""
+        kwargs = {**self.options(), "do_3D": False, "output_dtype": "uint32"}
+        return [{"id": "cellpose_flow_dynamics", "kwargs": kwargs}]
+
+
+def _flows(labels: np.ndarray) -> np.ndarray:
+    """Unit vectors (2, pixels), y and x, of all labelled pixels in reading order; see `Flows`.
+
+    Heat flows from the middle of each instance into all of it, and nowhere else: in each step a pixel takes
+    the mean of itself and its 8 neighbours, those outside the instance counting 0. Flows are the gradient of
+    the heat, scaled to length 1. Number of steps, gradient and scaling are Cellpose's (`masks_to_flows_gpu`).
+    """
+    padded = np.pad(labels, 1)
+    flat, width = padded.ravel(), padded.shape[1]
+    pixels = np.flatnonzero(flat)
+    up, left = -width, -1
+    # Each beside its opposite, so that a symmetry swaps summands, or sums, but brackets nothing anew.
+    steps = np.array([up, -up, left, -left, up + left, -up - left, up - left, left - up])
+    neighbours = pixels + steps[:, None]
+    # Where a neighbour is another's it is replaced by pixel 0, in the padding, which stays cold.
+    neighbours = np.where(flat[neighbours] == flat[pixels], neighbours, 0)
+    sources, heating, count = _sources(flat[pixels], *np.divmod(pixels, width), pixels)
+    heat = np.zeros(flat.size)
+    for _ in range(count):
+        heat[sources] += heating
+        around = heat.take(neighbours)
+        pairs = around[::2] + around[1::2]
+        heat[pixels] = (heat.take(pixels) + (pairs[0] + pairs[1]) + (pairs[2] + pairs[3])) / 9
+    gradient = np.stack([heat[pixels - step] - heat[pixels + step] for step in (up, left)])
+    length = np.sqrt(gradient[0] ** 2 + gradient[1] ** 2)
+    return gradient / (length + 1e-60)
+
+
+def _sources(
+    instance: np.ndarray, y: np.ndarray, x: np.ndarray, pixels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Where heat comes from, how much there, and in how many steps.
+
+    Args:
+        instance: (pixels,) the number of each pixel's instance.
+        y: (pixels,) its row.
+        x: (pixels,) its column.
+        pixels: (pixels,) its place in the flat image.
+
+    Returns:
+        The pixels nearest to the middle of each instance; 1 shared out among those of one instance; twice the
+        height + width + 2 of the largest instance.
+    """
+    _, instance = np.unique(instance, return_inverse=True)
+    number = np.bincount(instance)
+    distance, extent = np.zeros(len(pixels)), np.full(len(number), 2)
+    for place in (y, x):
+        total = np.bincount(instance, place).astype(np.int64)
+        # Exact, as a whole number: places that are equally far must compare equal.
+        distance += (number[instance] * place - total[instance]).astype(np.float64) ** 2
+        highest = np.zeros(len(number), np.int64)
+        lowest = np.full(len(number), place.max())
+        np.maximum.at(highest, instance, place)
+        np.minimum.at(lowest, instance, place)
+        extent += highest - lowest + 1
+    least = np.full(len(number), np.inf)
+    np.minimum.at(least, instance, distance)
+    nearest = distance == least[instance]
+    sharing = np.bincount(instance[nearest])
+    return pixels[nearest], 1 / sharing[instance[nearest]], 2 * int(extent.max())

@@ -1,0 +1,137 @@
+"""Rays: cross-checked against StarDist and against BioImage.IO's operation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+from skimage.segmentation import relabel_sequential
+
+from cards.errors import InputError
+from finetune.metrics.instances import instance_scores
+from finetune.targets import build_target
+
+SYMMETRIES = [(rotations, flip) for rotations in range(4) for flip in (False, True)]
+
+
+@pytest.fixture(scope="module")
+def nuclei() -> np.ndarray:
+    """Labels (256, 256) of real nuclei."""
+    from stardist.data import test_image_nuclei_2d
+
+    labels = test_image_nuclei_2d(return_mask=True)[1][:256, :256]
+    return relabel_sequential(labels)[0].astype(np.int32)
+
+
+def raw_output(seed: int, rays: int = 32, size: int = 48) -> torch.Tensor:
+    """Raw output (1, 1 + rays, H, W) that makes objects; some distances are negative."""
+    rng = np.random.default_rng(seed)
+    blobs = gaussian_filter(rng.normal(size=(size, size)), 3) * 30
+    distances = 4 + 2 * rng.normal(size=(rays, size, size))
+    return torch.from_numpy(np.concatenate([blobs[None], distances])[None].astype(np.float32))
+
+
+@pytest.mark.parametrize("rays", [8, 32])
+def test_maps_are_those_of_stardist(nuclei: np.ndarray, rays: int) -> None:
+    from stardist.geometry import star_dist
+    from stardist.utils import edt_prob
+
+    maps = build_target("rays", {"rays": rays}).encode(nuclei)
+    np.testing.assert_array_equal(maps[0], edt_prob(nuclei))
+    np.testing.assert_array_equal(maps[1:].transpose(1, 2, 0), star_dist(nuclei, rays))
+
+
+@pytest.mark.parametrize(("rotations", "flip"), SYMMETRIES)
+def test_real_maps_turn(nuclei: np.ndarray, rotations: int, flip: bool) -> None:
+    target = build_target("rays")
+    turned = np.rot90(nuclei, rotations)
+    turned = np.ascontiguousarray(turned[:, ::-1] if flip else turned)
+    oriented = target.orient(target.encode(nuclei), rotations, flip)
+    np.testing.assert_allclose(oriented, target.encode(turned), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("grid", [1, 2])
+def test_real_nuclei_come_back(nuclei: np.ndarray, grid: int) -> None:
+    target = build_target("rays", {"grid": grid})
+    scores = instance_scores(target.decode(target.encode(nuclei)), nuclei)
+    assert scores["ap50"] > 0.97
+    assert scores["pq"] > 0.9
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "options", [{}, {"grid": 2}, {"rays": 8, "prob_threshold": 0.7, "nms_threshold": 0.1}]
+)
+def test_labels_are_those_of_the_bioimageio_operation(seed: int, options: dict[str, float]) -> None:
+    from bioimageio.core import AxisId, Sample, Tensor
+    from bioimageio.core.proc_ops import StardistPostprocessing2D
+    from bioimageio.spec.model.v0_5 import StardistPostprocessingDescr
+
+    target = build_target("rays", options)
+    raw = raw_output(seed, target.channels - 1)
+    (operation,) = target.bioimageio_postprocessing()
+    described = StardistPostprocessingDescr.model_validate(operation)
+    head = target.head()
+    assert head is not None
+    axes = [AxisId(axis) for axis in ("batch", "y", "x", "channel")]
+    tensor = Tensor.from_numpy(head(raw).numpy(), dims=axes)
+    sample = Sample(members={"output": tensor}, stat={}, id="sample")
+    StardistPostprocessing2D.from_proc_descr(described, "output")(sample)
+    theirs = sample.members["output"].to_numpy()[0, :, :, 0]
+    ours = target.decode(target.activate(raw)[0].numpy())
+    assert ours.shape == (48 * options.get("grid", 1),) * 2
+    assert ours.max() > 3
+    assert ours.dtype == np.int32
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_loss_by_hand() -> None:
+    # 4 pixels with a logit of 0; one is of probability 1/2, its 4 rays are 2 off; one ray of -3 outside.
+    output, maps = torch.zeros(1, 5, 2, 2), torch.zeros(1, 5, 2, 2)
+    maps[0, 0, 0, 0], maps[0, 1:, 0, 0] = 0.5, 6
+    output[0, 1:, 0, 0], output[0, 2, 1, 1] = 8, -3
+    error = (0.5 * 2 * 4 / 16) / (0.5 / 4 + 1e-7)
+    outside = (0.5 * 8 * 4 + 3) / 16
+    expected = math.log(2) + 0.2 * (error + 1e-4 * outside)
+    assert build_target("rays", {"rays": 4}).loss(output, maps).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_network_of_half_the_resolution(nuclei: np.ndarray) -> None:
+    target = build_target("rays", {"grid": 2, "rays": 8})
+    maps = torch.from_numpy(target.encode(nuclei))[None]
+    half = maps[..., ::2, ::2].clone()
+    half[:, 0] = torch.logit(half[:, 0], 1e-6)
+    half.requires_grad_(True)
+    loss = target.loss(half, maps)
+    loss.backward()
+    assert half.grad is not None
+    assert not torch.equal(loss, target.loss(half + 1, maps))
+    back = target.activate(half.detach())
+    assert back.shape == maps.shape
+    np.testing.assert_array_equal(target.decode(back[0].numpy()) > 0, target.decode(maps[0].numpy()) > 0)
+
+
+def test_more_labels_than_16_bits_hold() -> None:
+    labels = np.zeros((20, 30), np.int32)
+    labels[2:9, 2:9], labels[2:9, 9:16], labels[12:18, 5:12] = 1, 1 + 2**16, 2**17
+    few = np.zeros_like(labels)
+    few[2:9, 2:9], few[2:9, 9:16], few[12:18, 5:12] = 1, 2, 3
+    target = build_target("rays")
+    np.testing.assert_array_equal(target.encode(labels), target.encode(few))
+
+
+def test_an_image_that_is_one_object(recwarn: pytest.WarningsRecorder) -> None:
+    maps = build_target("rays").encode(np.ones((12, 12), np.int32))
+    assert maps[0].max() == pytest.approx(1)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    "options", [{"rays": 30}, {"rays": 0}, {"grid": 3}, {"prob_threshold": 1.5}, {"nms_threshold": -0.1}]
+)
+def test_impossible_options(options: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=rf"target 'rays': {next(iter(options))} must be"):
+        build_target("rays", options)
