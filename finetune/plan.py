@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import Progress
 
 from cards.errors import InputError
-from cards.record import DataFile, LabelKind, Origin, Split
+from cards.fingerprint import environment
+from cards.record import DataFile, Environment, LabelKind, Origin, Split
 from finetune.data.augment import Augmentation
 from finetune.data.catalog import NamedData, fetch, is_published, named
 from finetune.data.check import check_data
@@ -21,6 +23,7 @@ from finetune.model import Model
 from finetune.recipe import DataSection, Recipe
 from finetune.repositories import load
 from finetune.targets import build_target
+from finetune.training import check_compute
 
 
 @dataclass
@@ -29,12 +32,13 @@ class Plan:
 
     Attributes:
         recipe: with everything that was left open filled in.
-        named: the named data set, if it is one.
+        named: the named data set, if the images are its, pixel for pixel.
         files: what was read of every image.
         split_by: how the split was made, in words.
         model: the network with its starting weights, and what it takes to use it.
         origin: where those weights come from.
         data: batches of the images.
+        environment: of this process, before it began: the source may change while it runs.
         warnings: what a person should know, in words.
     """
 
@@ -45,6 +49,7 @@ class Plan:
     model: Model
     origin: Origin
     data: SegmentationData
+    environment: Environment
     warnings: list[str] = field(default_factory=list)
 
     def count(self, split: Split) -> int:
@@ -58,6 +63,8 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
     Raises:
         InputError: for anything that would keep the run from its end, as far as it can be known now.
     """
+    check_compute(recipe.compute)
+    place = environment([torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())])
     target = build_target(recipe.model.target, recipe.model.target_options)
     normalise = build_normalise(recipe.data.normalise)
     known = named(recipe.data.name) if recipe.data.name is not None else None
@@ -77,7 +84,10 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
             lambda done, _: progress.update(task, completed=done),
         )
     if known and is_published(known, files) is False:
-        warnings.append(f"these are not, pixel for pixel, the images known as {known.id}")
+        warnings.append(
+            f"these are not, pixel for pixel, the images known as {known.id}: the card does not call them so"
+        )
+        known = None
     channels = _channels(recipe.data, files)
     loaded = load(
         recipe.model.repository,
@@ -116,7 +126,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
     model = Model(
         loaded.network, target, normalise, recipe.data.channels, channels, loaded.divisor, loaded.architecture
     )
-    return Plan(recipe, known, files, split_by, model, loaded.origin, data, warnings)
+    return Plan(recipe, known, files, split_by, model, loaded.origin, data, place, warnings)
 
 
 def _find(section: DataSection, known: NamedData | None) -> tuple[list[Pair], Path]:
