@@ -98,9 +98,14 @@ def _draw(model: Model, data: SegmentationData, record: RunRecord, folder: Path)
             sample.labels,
             model.target.decode(model.predict_maps(model.prepare(sample.pixels))),
             folder / f"example_{which}.png",
-            title=f"{which}: {scored.image}, Dice {scored.dice:.4f}",
+            title=f"{which}: {_short(scored.image)}, Dice {scored.dice:.4f}",
             filled=model.target.labels == "boundary",
         )
+
+
+def _short(name: str) -> str:
+    """A name that fits above a picture; the card's table has the whole of it."""
+    return name if len(name) <= 24 else f"{name[:12]}…{name[-11:]}"
 
 
 def _examples(scores: list[ImageScore]) -> dict[str, ImageScore]:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import Progress
 
 from cards.errors import InputError
-from cards.record import DataFile, LabelKind, Origin, Split
+from cards.fingerprint import environment
+from cards.record import DataFile, Environment, LabelKind, Origin, Split
 from finetune.adapt import Count, apply, count
 from finetune.data.augment import Augmentation
 from finetune.data.catalog import NamedData, fetch, is_published, named
@@ -27,7 +29,7 @@ from finetune.model import Model
 from finetune.recipe import DataSection, Recipe
 from finetune.repositories import load
 from finetune.targets import Target, build_target
-
+from finetune.training import check_compute
 
 PERCENTILE = {"name": "percentile", "low": 1.0, "high": 99.8}  # where neither recipe nor model say otherwise
 
@@ -38,13 +40,14 @@ class Plan:
 
     Attributes:
         recipe: with everything that was left open filled in.
-        named: the named data set, if it is one.
+        named: the named data set, if the images are its, pixel for pixel.
         files: what was read of every image.
         split_by: how the split was made, in words.
         model: the network with its starting weights, and what it takes to use it.
         origin: where those weights come from.
         data: batches of the images.
         counted: parameters, and how many of them are trained.
+        environment: of this process, before it began: the source may change while it runs.
         warnings: what a person should know, in words.
     """
 
@@ -56,6 +59,7 @@ class Plan:
     origin: Origin
     data: SegmentationData
     counted: Count
+    environment: Environment
     warnings: list[str] = field(default_factory=list)
 
     def count(self, split: Split) -> int:
@@ -69,6 +73,8 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
     Raises:
         InputError: for anything that would keep the run from its end, as far as it can be known now.
     """
+    check_compute(recipe.compute)
+    place = environment([torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())])
     target = build_target(recipe.model.target, recipe.model.target_options)
     known = named(recipe.data.name) if recipe.data.name is not None else None
     held: LabelKind = recipe.data.labels or (known.labels if known else "instances")
@@ -87,7 +93,10 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
             lambda done, _: progress.update(task, completed=done),
         )
     if known and is_published(known, files) is False:
-        warnings.append(f"these are not, pixel for pixel, the images known as {known.id}")
+        warnings.append(
+            f"these are not, pixel for pixel, the images known as {known.id}: the card does not call them so"
+        )
+        known = None
     channels = _channels(recipe.data, files)
     recipe = _measure_diameter(recipe, pairs, held)
     loaded = load(
@@ -152,7 +161,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         loaded.architecture,
         loaded.halo,
     )
-    return Plan(recipe, known, files, split_by, model, loaded.origin, data, count(network), warnings)
+    return Plan(recipe, known, files, split_by, model, loaded.origin, data, count(network), place, warnings)
 
 
 def _check_grid(architecture: dict[str, Any], target: Target) -> None:

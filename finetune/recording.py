@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from cards import record
-from cards.fingerprint import environment, sha256_file
+from cards.fingerprint import sha256_file
 from finetune.adapt import describe as describe_adapt
 from finetune.evaluate import Measured, timing
 from finetune.metrics.summary import paired_change, summarise
@@ -30,9 +30,7 @@ def build_record(
     """Everything but the exports and the files, which are not written yet."""
     recipe, device = plan.recipe, plan.model.device
     warnings = [*plan.warnings, *_guards(history, before, after, plan)]
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    place = environment(gpus)
-    trained_on = torch.cuda.get_device_name(device) if device.type == "cuda" else place.cpu
+    trained_on = torch.cuda.get_device_name(device) if device.type == "cuda" else plan.environment.cpu
     times = timing(after, trained_on) if after else None
     if times:
         times.peak_memory_training_bytes = training_peak_bytes
@@ -48,7 +46,7 @@ def build_record(
         training=_training(plan, history, trained_on),
         accuracy=_accuracy(plan, before, after),
         timing=times,
-        environment=place,
+        environment=plan.environment,
         warnings=warnings,
     )
 
@@ -116,7 +114,8 @@ def _model(plan: Plan) -> record.Model:
 def _data(plan: Plan) -> record.Data:
     section, named = plan.recipe.data, plan.named
     if named is None:
-        described: dict[str, Any] = {"id": "own-images"}
+        place = section.csv.with_suffix("") if section.csv else section.root
+        described: dict[str, Any] = {"id": place.resolve().name if place else str(section.name)}
     else:
         described = {
             "id": named.id,

@@ -21,7 +21,7 @@ from finetune.recipe import Recipe, write_recipe
 from finetune.recipes import find_recipe
 from finetune.recording import build_record
 from finetune.segmenter import Segmenter
-from finetune.training import fit, is_helper_process
+from finetune.training import device_of, fit, is_helper_process
 
 
 def run(
@@ -47,10 +47,10 @@ def run(
     Raises:
         InputError: if something is wrong that the user can mend; the folder is then not there.
     """
-    console = console or Console(stderr=True)
+    helping = is_helper_process()
+    console = Console(quiet=True) if helping else console or Console(stderr=True)
     recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
     destination = Path(out) if out else Path("runs") / recipe.name
-    helping = is_helper_process()
     with RunFolder(destination, overwrite=overwrite, resume=resume, joining=helping) as folder:
         plan = prepare(recipe, console)
         _say(plan, console)
@@ -60,7 +60,7 @@ def run(
         pretrained = plan.origin.weights == "pretrained" and plan.origin.part is None
         before = _evaluate(plan, console, "before") if pretrained and not helping else None
         segmenter = _segmenter(plan)
-        with PeakMemory(segmenter.device) as memory:
+        with PeakMemory(device_of(plan.recipe.compute)) as memory:
             history = fit(segmenter, plan.data, plan.recipe, folder, console)
         if helping:
             return None
@@ -90,6 +90,7 @@ def _segmenter(plan: Plan) -> Segmenter:
 def _evaluate(plan: Plan, console: Console, stage: str) -> Measured | None:
     if not plan.count("test"):
         return None
+    plan.model.network.to(device_of(plan.recipe.compute))  # Lightning leaves it on the CPU
     with console.status(f"measuring {stage} on {plan.count('test')} test images"):
         return evaluate(plan.model, plan.data.samples("test"))
 

@@ -16,8 +16,10 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
+from cards.errors import InputError
 from cards.record import Epoch
 from finetune.data.module import SegmentationData
 from finetune.recipe import ComputeSection, Recipe
@@ -196,6 +198,25 @@ def _train(
         torch.distributed.destroy_process_group()
     historian.history.stopped_early = bool(stopping and stopping.stopped_epoch)
     return historian.history
+
+
+def check_compute(compute: ComputeSection) -> None:
+    """Let Lightning look at the section compute before anything long begins.
+
+    Raises:
+        InputError: with what Lightning says of it.
+    """
+    quiet_lightning()
+    try:
+        pl.Trainer(logger=False, enable_checkpointing=False, **trainer_options(compute))
+    except (ValueError, TypeError, MisconfigurationException) as error:
+        raise InputError(f"compute: {' '.join(str(error).split())}") from error
+
+
+def device_of(compute: ComputeSection) -> torch.device:
+    """Where one process works: on the first GPU, if there is one and the recipe does not refuse it."""
+    on_gpu = compute.accelerator in {"auto", "gpu", "cuda"} and torch.cuda.is_available()
+    return torch.device("cuda" if on_gpu else "cpu")
 
 
 def trainer_options(compute: ComputeSection) -> dict[str, Any]:

@@ -22,8 +22,13 @@ class ForegroundBoundary:
 
     The boundary is `finetune.targets.maps.inner_boundary`: instance pixels, one pixel wide, hence two
     between instances that touch. What is left of an instance inside its boundary is its seed.
-    Instances that are nowhere thinner than 3 pixels come back as they were; of the masks of DSB 2018,
-    `decode(encode(labels))` keeps an AP of 0.994 at 0.5 and of 0.983 at 0.9, the most a network can reach.
+    With `smallest_seed=1`, instances that are nowhere thinner than 3 pixels come back as they were; of the
+    masks of DSB 2018 (every fourth of train), `decode(encode(labels))` keeps an AP of 0.994 at 0.5, and of
+    0.984 with the default: the most a network can reach.
+
+    A network is never as sure of a thin line as of an area: taking the boundary from 0.1 on instead of
+    from 0.5, and no seed of less than 10 pixels, raised the AP at 0.5 of a U-Net on the validation images
+    of DSB 2018 from 0.52 to 0.78. A small instance that touches no other needs no seed, and is kept.
     """
 
     name = "foreground_boundary"
@@ -34,6 +39,20 @@ class ForegroundBoundary:
     keep_encoded = False
     exports_labels = False
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
+
+    def __init__(self, boundary_threshold: float = 0.1, smallest_seed: int = 10) -> None:
+        """Say how to read the maps.
+
+        Args:
+            boundary_threshold: probability from which on a pixel is boundary, and no part of a seed.
+            smallest_seed: pixels; a smaller one is taken for a gap in the boundary.
+
+        Raises:
+            ValueError: if one of them is impossible.
+        """
+        if not 0 < boundary_threshold < 1 or smallest_seed < 1:
+            raise ValueError("boundary_threshold lies between 0 and 1, smallest_seed is at least 1")
+        self.boundary_threshold, self.smallest_seed = boundary_threshold, smallest_seed
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Labels (H, W) -> maps (2, H, W) float32, 0 or 1: foreground, boundary."""
@@ -50,7 +69,7 @@ class ForegroundBoundary:
     def decode(self, maps: np.ndarray) -> np.ndarray:
         """Maps (2, H, W) -> labels (H, W) int32. The labelled pixels are those of foreground > 0.5.
 
-        1. Seeds are the 8-connected components of foreground without boundary.
+        1. Seeds are the 8-connected components of foreground without boundary that are large enough.
         2. Each seed grows by one pixel, a pixel between two seeds going to the nearer one: this gives
            the boundary of `encode` back to its instances. A watershed alone would share it out in
            the order in which it happens to flood, and get corners of touching instances wrong.
@@ -58,12 +77,14 @@ class ForegroundBoundary:
         4. Foreground that no seed reaches is a small instance that is all boundary: one a component.
         """
         from scipy.ndimage import label
-        from skimage.segmentation import expand_labels, watershed
+        from skimage.segmentation import expand_labels, relabel_sequential, watershed
 
-        foreground, boundary = maps[0] > 0.5, maps[1] > 0.5
+        foreground, boundary = maps[0] > 0.5, maps[1] > self.boundary_threshold
         corners = np.ones((3, 3))
-        seeds, count = label(foreground & ~boundary, corners, output=np.int32)
-        labels = seeds
+        seeds, _ = label(foreground & ~boundary, corners, output=np.int32)
+        seeds[np.bincount(seeds.ravel())[seeds] < self.smallest_seed] = 0
+        seeds, _, _ = relabel_sequential(seeds)
+        labels, count = seeds, int(seeds.max(initial=0))
         if count:
             grown = expand_labels(seeds, ONE_PIXEL) * foreground
             labels = watershed(maps[1], grown, connectivity=2, mask=foreground).astype(np.int32)
@@ -79,8 +100,8 @@ class ForegroundBoundary:
         return shared.rescale_pixels(maps, shape)
 
     def options(self) -> dict[str, Any]:
-        """None."""
-        return {}
+        """Both of them."""
+        return {"boundary_threshold": self.boundary_threshold, "smallest_seed": self.smallest_seed}
 
     def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
         """None: the operations take raw output."""
