@@ -55,7 +55,7 @@ class Segmenter(pl.LightningModule):
         self.warmup_steps = max(1, round(warmup * steps))
         self.steps = max(steps, 1)
         self.validation_dice = Dice()
-        self.found_something = False  # in the last validation: any foreground at all
+        self.missed_all = False  # in the last validation: nothing found, though there was something
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) float32 -> raw output (N, K, H, W)."""
@@ -82,13 +82,15 @@ class Segmenter(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forget what the last validation found."""
-        self.found_something = False
+        self._found = self._there = False
 
     def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
         """Dice of one whole image, read back to labels as a user would."""
         maps = predict_maps(self, self.target, batch["image"][0], self.divisor)
         labels = self.target.decode(maps)
-        self.found_something = self.found_something or bool(np.any(labels))
+        self._found |= bool(np.any(labels))
+        self._there |= bool(batch["labels"].any())
+        self.missed_all = self._there and not self._found
         prediction = torch.from_numpy(labels)[None].to(batch["labels"].device)
         self.validation_dice.update(prediction, batch["labels"])
         self.log("validation_dice", self.validation_dice, on_step=False, on_epoch=True, batch_size=1)

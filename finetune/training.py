@@ -102,7 +102,7 @@ class Historian(pl.Callback):
         )
         history.epochs.append(epoch.model_dump())
         if validated and history.best_epoch == epoch.epoch:
-            history.empty_validation = not module.found_something
+            history.empty_validation = module.missed_all
         if trainer.is_global_zero and trainer.progress_bar_callback is None:
             dice = f", validation Dice {epoch.validation_dice:.4f}" if validated else ""
             of = f"epoch {epoch.epoch}/{trainer.max_epochs}"

@@ -217,7 +217,17 @@ class SegmentationData(pl.LightningDataModule):
         return LateLoader(patches, batch_sampler=batches, **self._loading())
 
     def val_dataloader(self) -> DataLoader:
-        """Whole images, one at a time: {"image": (1, C, H, W), "labels": (1, H, W), "name": [str]}."""
+        """Whole images, one at a time: {"image": (1, C, H, W), "labels": (1, H, W), "name": [str]}.
+
+        Raises:
+            InputError: if there are fewer than processes: each must have one.
+        """
+        images, world_size = len(self.of("validation")), self._place()[1]
+        if 0 < images < world_size:
+            raise InputError(
+                f"compute.devices: {world_size} processes share {images} validation images, each needs one: "
+                "use fewer, or raise data.validation"
+            )
         return self._whole("validation")
 
     def test_dataloader(self) -> DataLoader:

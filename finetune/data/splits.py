@@ -59,7 +59,7 @@ def assign_splits(
 
 
 def _draw(left: list[Pair], fraction: float, pool: list[Pair], seed: str) -> list[Pair]:
-    """A fraction of the pool out of what is left of it: at least one if there is a choice."""
+    """A fraction of the pool out of what is left of it: at least one, and not all, if there is a choice."""
     by_page = len({pair.image for pair in pool}) == 1
 
     def unit(pair: Pair) -> str:
@@ -71,5 +71,6 @@ def _draw(left: list[Pair], fraction: float, pool: list[Pair], seed: str) -> lis
     units = sorted({unit(pair) for pair in left}, key=place)
     if fraction == 0 or len(units) < 2:
         return []
-    drawn = set(units[: max(1, round(fraction * len({unit(pair) for pair in pool})))])
+    wanted = max(1, round(fraction * len({unit(pair) for pair in pool})))
+    drawn = set(units[: min(wanted, len(units) - 1)])  # something must be left to train on
     return [pair for pair in left if unit(pair) in drawn]
