@@ -42,7 +42,6 @@ def hand_over(
     hub = folder / "huggingface"
     split: Split = "test" if data.of("test") else "train"
     save_model(model, hub)
-<<<<<<< HEAD
     save(model.network, model.architecture, folder / "native")
     left_out: list[str] = []
     if example := _example_for_test(model, data.samples(split)):
@@ -50,17 +49,8 @@ def hand_over(
     else:
         left_out.append(f"There is no BioImage.IO package: {NOTHING_TO_TEST}")
     record = record.model_copy(update={"warnings": [*record.warnings, *left_out]})
-    checks = check_exports(folder, model, islice(data.samples("test"), check_images))
-=======
-    # One with something to find: a package's test tensors must not be all but zero.
-    example = next(
-        (sample for sample in data.samples(split) if sample.labels.any()), next(data.samples(split))
-    )
-    save_package(model, record, example.pixels, folder / "bioimageio", record.name)
-    checks = (
-        check_exports(folder, model, islice(data.samples("test"), check_images)) if data.of("test") else []
-    )
->>>>>>> main
+    checked = islice(data.samples("test"), check_images)
+    checks = check_exports(folder, model, checked) if data.of("test") else []
     differ = [
         f"{check.artefact} as {check.format} does not give the trained model's Dice: {check.dice:.4f}, "
         f"not {check.trained_dice:.4f}"
