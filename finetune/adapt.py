@@ -217,7 +217,7 @@ def merge(network: nn.Module) -> nn.Module:
 
     adapted = [name for name, module in network.named_modules() if isinstance(module, BaseTunerLayer)]
     for name in adapted:
-        layer = network.get_submodule(name)
+        layer: Any = network.get_submodule(name)
         layer.merge()
         network.set_submodule(name, layer.get_base_layer())
     del network.peft_config
