@@ -79,13 +79,16 @@ def validate_recipe(name_or_path: str, overrides: list[str]) -> None:
 
 def list_recipes() -> None:
     """Print the recipes that come with finetune."""
+    console = Console()
+    if not console.is_terminal:  # nothing to fit into: whole names, for whatever reads them
+        console.width = 300
     table = Table(box=None, pad_edge=False)
     for column in ("recipe", "model", "data", "target", "takes"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for recipe in all_recipes():
         model = f"{recipe.model.repository} {recipe.model.name}"
         table.add_row(recipe.name, model, recipe.data.name, recipe.model.target, recipe.takes)
-    Console().print(table)
+    console.print(table)
 
 
 def predict_images(model_source: str, images: Path, out: Path) -> None:
