@@ -65,7 +65,7 @@ def hand_over(
     (hub / "README.md").write_text(render(record, shown), encoding="utf-8")
     page = render_html(render_body(record, shown), hub / "pictures")
     (folder / "report.html").write_text(page, encoding="utf-8")
-    record = record.model_copy(update={"files": written_files(folder)})
+    record = record.model_copy(update={"files": written_files(folder, record.files)})
     (folder / "record.json").write_text(record.dumps(), encoding="utf-8")
     shutil.copyfile(folder / "record.json", hub / "record.json")
     return record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from finetune.adapt import describe as describe_adapt
 from finetune.evaluate import Measured, timing
 from finetune.metrics.summary import paired_change, summarise
 from finetune.plan import Plan
+from finetune.recipe import Recipe
 from finetune.training import History
 
 SCHEDULE = "linear warm-up, then cosine decay to zero"
@@ -38,7 +40,7 @@ def build_record(
         name=recipe.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         finetune_version=version("finetune"),
-        recipe=without_local_paths(recipe.model_dump(mode="json")),
+        recipe=without_local_paths(recipe),
         # The base model's licence binds what is made from it; where neither is stated, the card says so.
         card=recipe.card.model_copy(update={"licence": recipe.card.licence or plan.origin.licence}),
         model=_model(plan),
@@ -51,28 +53,32 @@ def build_record(
     )
 
 
-def written_files(folder: Path) -> list[record.File]:
-    """Every file of a run folder with its hash, but the record, which holds the list."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "record.json")
-    return [
-        record.File(
-            path=path.relative_to(folder).as_posix(), sha256=sha256_file(path), bytes=path.stat().st_size
-        )
-        for path in paths
-        if "logs" not in path.relative_to(folder).parts  # loggers hold them open
-    ]
+def written_files(folder: Path, known: Iterable[record.File] = ()) -> list[record.File]:
+    """Every file of a run folder with its hash, but the record, which holds the list.
+
+    Args:
+        folder: the run folder.
+        known: files hashed before, that did not change.
+    """
+    hashed = {file.path: file for file in known}
+    files = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        # Loggers hold their files open.
+        if not path.is_file() or path.name == "record.json" or "logs" in name.split("/"):
+            continue
+        found = hashed.get(name)
+        files.append(found or record.File(path=name, sha256=sha256_file(path), bytes=path.stat().st_size))
+    return files
 
 
-def without_local_paths(value: Any) -> Any:
-    """The same content, with every absolute or relative path cut to its last part."""
-    if isinstance(value, dict):
-        return {key: without_local_paths(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [without_local_paths(inner) for inner in value]
-    is_path = (
-        isinstance(value, str) and "://" not in value and ("/" in value or "\\" in value) and " " not in value
-    )
-    return Path(value.replace("\\", "/")).name if is_path else value
+def without_local_paths(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as a record holds it: of a path on this machine only the last part."""
+    content = recipe.model_dump(mode="json")
+    for section, key in (("data", "root"), ("data", "csv"), ("model", "checkpoint")):
+        if path := content[section][key]:
+            content[section][key] = Path(path).name
+    return content
 
 
 def _guards(history: History, before: Measured | None, after: Measured | None, plan: Plan) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
+from cards.fingerprint import sha256_file
 from cards.record import Origin, RunRecord
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ def _first(keys: Iterable[str]) -> str:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_file(path)
     except OSError as error:
         raise InputError(f"{path}: cannot read the weights: {error.strerror}") from error
 
