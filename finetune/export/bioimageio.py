@@ -25,6 +25,7 @@ from finetune.export.onnx import OPSET, write_onnx
 from finetune.export.package import quiet, run_test
 from finetune.export.torchscript import write_torchscript
 from finetune.model import Model
+from finetune.networks.encoder_decoder import EncoderDecoder
 
 SMALLEST = 1e-4  # bioimageio.spec 0.5.12, validate_tensors: "too small for reliable testing" below
 TEST_SIDE = 256  # pixels, at most, of the test image: enough context for the network, little to download
@@ -116,8 +117,9 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageP
     np.save(work / "test_output.npy", output)
     cover(pixels, model.predict(pixels), work / "cover.png")
     options = {"channels": model.channels, "divisor": model.divisor}
-    # A network that came as TorchScript has no code that a state dict could go with.
-    foreign = "structure" in model.architecture["options"]
+    # A network that came as TorchScript, or out of another package, has no one file of code that a state
+    # dict could go with.
+    foreign = "structure" in model.architecture["options"] or isinstance(model.network, EncoderDecoder)
     write_torchscript(_with_head(model), work / "weights-torchscript.pt", **options)
     missing = _write_onnx(model, work / "weights.onnx", foreign)
     parts = PackageParts(
