@@ -59,7 +59,11 @@ class PyramidDecoder(nn.Module):
         super().__init__()
         levels = {stride: number for number, stride in enumerate(strides)}
         every = [FINEST * 2**step for step in range(max(strides).bit_length() - FINEST.bit_length() + 1)]
-        if len(channels) != len(strides) or not set(strides) <= set(every) or list(strides) != sorted(strides):
+        if (
+            len(channels) != len(strides)
+            or not set(strides) <= set(every)
+            or list(strides) != sorted(strides)
+        ):
             raise ValueError(f"strides are different powers of 2 from {FINEST} on, rising; not {strides}")
         self.levels: list[int | None] = [levels.get(stride) for stride in reversed(every)]
         self.lateral = nn.ModuleList(nn.Conv2d(wide, width, kernel_size=1) for wide in channels)
