@@ -88,7 +88,6 @@ def training_curve(history: Sequence[Epoch], path: Path, best_epoch: int | None 
     with _figure(path, 7.5, 2.6) as figure:
         loss, dice = figure.subplots(1, 2)
         _curve(loss, history, "loss", "training", BLUE)
-        _curve(loss, history, "validation_loss", "validation", ORANGE)
         _curve(dice, history, "validation_dice", "validation", ORANGE)
         loss.set(title="Loss", xlabel="epoch")
         dice.set(title="Dice", xlabel="epoch")

@@ -131,7 +131,6 @@ class Epoch(Part):
 
     epoch: int
     loss: float
-    validation_loss: float | None = None
     validation_dice: float | None = None
 
 

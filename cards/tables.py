@@ -131,8 +131,7 @@ def training(record: RunRecord) -> Rows:
 def _last(epoch: Epoch | None) -> str:
     if epoch is None:
         return words.NOT_MEASURED
-    loss, dice = words.score(epoch.validation_loss), words.score(epoch.validation_dice)
-    return f"loss {words.score(epoch.loss)}; validation loss {loss}, Dice {dice}"
+    return f"loss {words.score(epoch.loss)}; validation Dice {words.score(epoch.validation_dice)}"
 
 
 def timing(record: RunRecord) -> Rows:

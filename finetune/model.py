@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from finetune.data.channels import Channels, select_channels
 from finetune.data.normalise import Normalise
 from finetune.predict import OVERLAP, predict_maps
 from finetune.targets.base import Target
+
+if TYPE_CHECKING:
+    from finetune.package_model import PackageModel
 
 
 @dataclass
@@ -106,19 +109,24 @@ def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
     return np.moveaxis(image, -1, 0) if is_last else image
 
 
-def load(source: str | Path) -> Model:
-    """Load a model that a run exported.
+def load(source: str | Path) -> Model | PackageModel:
+    """Load a model that a run exported, or a BioImage.IO package.
 
     Args:
         source: a run folder, its `huggingface` folder, or an id on the Hugging Face Hub, such as
-            "user/name" or "user/name@revision".
+            "user/name" or "user/name@revision"; or any package: a zip, a folder or an rdf.yaml.
 
     Returns:
-        The model, ready to `predict`. Its weights are read as safetensors: no code is run.
+        The model, ready to `predict`. Weights are read as safetensors, or, of a package, as TorchScript or
+        ONNX: no code is run.
 
     Raises:
         InputError: if there is nothing there, or it is not a model of ours.
     """
+    from finetune.package_model import PackageModel, is_package
+
+    if is_package(source):
+        return PackageModel(source)
     from finetune.export.huggingface import load_model
 
     return load_model(source)
