@@ -61,7 +61,8 @@ class Lora:
     """A low-rank change of each layer's weights, W + alpha / rank · B A (Hu et al. 2021).
 
     https://arxiv.org/abs/2106.09685; the layers are those of the package peft. It begins as no change at all
-    (B = 0), and once trained it is added to the weights, so that a network of the old form is left.
+    (B = 0), and once trained it is added to the weights, so that a network of the old form is left. The light
+    decoder of an `EncoderDecoder` begins at random, where a small change is of no use: it is trained whole.
 
     Attributes:
         rank: of the change.
@@ -94,7 +95,11 @@ class Lora:
 
         from peft import LoraConfig, inject_adapter_in_model
 
-        chosen = self._choose(list(_adaptable(network)))
+        from finetune.networks.encoder_decoder import EncoderDecoder
+
+        decoder = network.decoder if isinstance(network, EncoderDecoder) else None
+        layers = [name for name in _adaptable(network) if decoder is None or not name.startswith("decoder.")]
+        chosen = self._choose(layers)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]
@@ -102,7 +107,10 @@ class Lora:
             # One pattern: peft would take a bare name for the end of any other, and "0" ends many.
             target_modules="|".join(map(re.escape, chosen)),
         )
-        return inject_adapter_in_model(config, network)
+        network = inject_adapter_in_model(config, network)
+        if decoder is not None:
+            decoder.requires_grad_(True)
+        return network
 
     def _choose(self, layers: list[str]) -> list[str]:
         if not layers:

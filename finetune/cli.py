@@ -70,6 +70,23 @@ def ls() -> None:
 
 
 @app.command()
+def models(
+    repository: Annotated[str | None, typer.Option(help="Only those of this repository.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only those for this task, such as segmentation.")] = None,
+    fine_tunable: Annotated[
+        bool, typer.Option("--fine-tunable", help="Only those that can be fine-tuned.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no repository how many models it has.")
+    ] = False,
+) -> None:
+    """List the models that can be asked for, and how many each repository has."""
+    from finetune.commands import list_known_models
+
+    list_known_models(repository, task, fine_tunable, offline)
+
+
+@app.command()
 def cp(
     recipe: Annotated[str, typer.Argument(help="The name of a recipe that comes with finetune.")],
     destination: Annotated[Path, typer.Argument(help="The file to write.")],

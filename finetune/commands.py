@@ -79,16 +79,59 @@ def validate_recipe(name_or_path: str, overrides: list[str]) -> None:
 
 def list_recipes() -> None:
     """Print the recipes that come with finetune."""
-    console = Console()
-    if not console.is_terminal:  # nothing to fit into: whole names, for whatever reads them
-        console.width = 300
-    table = Table(box=None, pad_edge=False)
-    for column in ("recipe", "model", "data", "target", "takes"):
-        table.add_column(column, overflow="fold")
+    console, table = _table("recipe", "model", "data", "target", "takes")
     for recipe in all_recipes():
         model = f"{recipe.model.repository} {recipe.model.name}"
         table.add_row(recipe.name, model, recipe.data.name, recipe.model.target, recipe.takes)
     console.print(table)
+
+
+def list_known_models(repository: str | None, task: str | None, fine_tunable: bool, offline: bool) -> None:
+    """Print the models that are known, then how many there are of each kind.
+
+    Repositories are asked for their numbers unless `--offline` (or HF_HUB_OFFLINE) says not to: the numbers
+    are what a person who looks for a model cannot know, the list stands before they come, and it takes no
+    account and no more than seconds. One that does not answer is no error: the list is as good without it.
+    """
+    from finetune.catalogue import KINDS, count_models, list_models
+    from finetune.repositories.base import ANY
+
+    console, table = _table(
+        "repository", "model", "what it is", "task", "licence", "parameters", "as float32", "fine-tunable"
+    )
+    for listed in list_models(repository, task, fine_tunable):
+        info = listed.info
+        table.add_row(
+            listed.repository,
+            "(any)" if info.name == ANY else info.name,
+            info.title,
+            info.task,
+            info.licence or ("its own" if info.name == ANY else "not stated"),
+            f"{info.parameters:,}" if info.parameters else "not known",
+            f"{4 * info.parameters / 1e6:,.0f} MB" if info.parameters else "not known",
+            "yes" if info.fine_tunable else f"no: {info.why_not}",
+        )
+    console.print(table)
+    counts = count_models(repository, ask=not offline)
+    console, table = _table("number of models", *KINDS)
+    for name, row in counts.rows.items():
+        table.add_row(name, *(str(row[kind]) for kind in KINDS))
+    console.print()
+    console.print(table)
+    for name, reason in counts.silent.items():
+        console.print(f"{name}: {reason}", highlight=False)
+    answered = f"{' and '.join(counts.asked)}: as answered just now; others" if counts.asked else "numbers"
+    console.print(f"{answered}: what is known here, without asking anyone", highlight=False)
+
+
+def _table(*columns: str) -> tuple[Console, Table]:
+    console = Console()
+    if not console.is_terminal:  # nothing to fit into: whole names, for whatever reads them
+        console.width = 300
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return console, table
 
 
 def predict_images(model_source: str, images: Path, out: Path) -> None:

@@ -82,7 +82,7 @@ class RunFolder:
             return
         if not self.resumable:
             shutil.rmtree(self.work, ignore_errors=True)
-        if _is_disk_full(error):
+        if _is_disk_full(error) and not isinstance(error, InputError):  # which says it in words of its own
             kept = f"; what was trained is kept: --resume {self.path}" if self.resumable else ""
             raise InputError(f"{self.path}: the disk is full; free some space{kept}") from error
 

@@ -133,6 +133,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         patch=training.patch,
         batch_size=training.batch_size,
         images_per_epoch=training.images_per_epoch,
+        views=training.views,
         workers=training.workers,
         seed=training.seed,
     )
@@ -169,9 +170,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         warnings.append(f"{', '.join(chosen)}: no validation images to choose by, so the default is kept")
         chosen = []
     counted = count(network)
-    return Plan(
-        recipe, known, files, split_by, model, loaded.origin, data, counted, place, chosen, warnings
-    )
+    return Plan(recipe, known, files, split_by, model, loaded.origin, data, counted, place, chosen, warnings)
 
 
 def _check_grid(architecture: dict[str, Any], target: Target) -> None:

@@ -97,6 +97,10 @@ class TrainingSection(Section):
     images_per_epoch: int | None = Field(None, ge=1, description="patches an epoch; each image once if unset")
     batch_size: int = Field(8, ge=1, description="over all processes")
     patch: int = Field(256, ge=32, description="side of a training patch, in pixels")
+    views: int | None = Field(
+        None, ge=1, description="patches of an image, each drawn once; always new if unset"
+    )
+    cache: bool = Field(True, description="with views: run a frozen encoder once on each, not in every epoch")
     learning_rate: float | None = Field(None, gt=0, description="the model's own default if unset")
     weight_decay: float = Field(0.01, ge=0)
     warmup: Fraction = Field(0.05, description="fraction of all steps with a rising learning rate")

@@ -154,7 +154,7 @@ def _training(plan: Plan, history: History, device: str) -> record.Training:
         schedule=SCHEDULE,
         weight_decay=training.weight_decay,
         loss=plan.model.target.loss_name,
-        augmentation=plan.data.augmentation.describe(),
+        augmentation=_augmentation(plan),
         precision=plan.recipe.compute.precision,
         seed=training.seed,
         seconds=history.seconds,
@@ -164,6 +164,13 @@ def _training(plan: Plan, history: History, device: str) -> record.Training:
         stopped_early=history.stopped_early,
         history=[record.Epoch(**epoch) for epoch in history.epochs],
     )
+
+
+def _augmentation(plan: Plan) -> str:
+    words, views = plan.data.augmentation.describe(), plan.data.views
+    if views is None:
+        return words
+    return f"{words}; {views} view{'s' if views > 1 else ''} an image, each drawn once"
 
 
 def _accuracy(plan: Plan, before: Measured | None, after: Measured | None) -> record.Accuracy | None:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cards.record import RunRecord
 from finetune.adapt import merge
+from finetune.data.features import FeatureStore, with_frozen_encoder
 from finetune.evaluate import Measured, evaluate, write_scores
 from finetune.folder import RunFolder
 from finetune.handover import hand_over
@@ -20,6 +21,7 @@ from finetune.plan import Plan, prepare
 from finetune.recipe import Recipe, write_recipe
 from finetune.recipes import find_recipe
 from finetune.recording import build_record
+from finetune.repositories import save_adapter
 from finetune.segmenter import Segmenter
 from finetune.thresholds import choose
 from finetune.training import device_of, fit, is_helper_process
@@ -60,11 +62,13 @@ def run(
         # A network of which only a part has weights is as untrained as one of random weights.
         pretrained = plan.origin.weights == "pretrained" and plan.origin.part is None
         before = _evaluate(plan, console, "before") if pretrained and not helping else None
-        segmenter = _segmenter(plan)
+        segmenter = build_segmenter(plan, folder)
         with PeakMemory(device_of(plan.recipe.compute)) as memory:
             history = fit(segmenter, plan.data, plan.recipe, folder, console)
         if helping:
             return None
+        adapter = folder / "native" / "adapter"
+        save_adapter(plan.model.network, plan.model.architecture, plan.origin, adapter)
         plan.model.network = merge(plan.model.network)
         _choose(plan, console)
         after = _evaluate(plan, console, "after")
@@ -75,17 +79,23 @@ def run(
         return hand_over(plan.model, plan.data, record, folder, plan.recipe.evaluation.check_images)
 
 
-def _segmenter(plan: Plan) -> Segmenter:
-    training = plan.recipe.training
+def build_segmenter(plan: Plan, folder: Path) -> Segmenter:
+    """What is trained: the network, or where its encoder is frozen the decoder, on features in the folder."""
+    training, network = plan.recipe.training, plan.model.network
     assert training.learning_rate is not None  # prepare() filled it in
+    features, frozen = None, with_frozen_encoder(network)
+    if training.cache and training.views is not None and frozen:
+        settings = {"network": plan.model.architecture, "precision": plan.recipe.compute.precision}
+        features, network = FeatureStore(folder / "features", frozen.encoder, settings), frozen.decoder
     return Segmenter(
-        plan.model.network,
+        network,
         plan.model.target,
         divisor=plan.model.divisor,
         learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,
         warmup=training.warmup,
         steps=training.epochs * plan.data.batches_per_epoch,
+        features=features,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 
 from cards.errors import InputError
 from finetune.adapt import freeze_statistics
+from finetune.data.features import FeatureStore, widen
 from finetune.metrics.dice import Dice
 from finetune.predict import predict_maps
 from finetune.targets.base import Target
@@ -22,6 +24,9 @@ class Segmenter(pl.LightningModule):
 
     Batches are those of `finetune.data.module.SegmentationData`: for training `image` (N, C, P, P) and
     `maps` (N, K, P, P); for validation one whole `image` (1, C, H, W) with its `labels` (1, H, W).
+
+    Where an encoder is frozen, what is trained may be the decoder alone, on `features` in the place of
+    `image`: the encoder is then no part of this module, and neither checkpoints nor averages hold it.
     """
 
     def __init__(
@@ -34,22 +39,25 @@ class Segmenter(pl.LightningModule):
         weight_decay: float,
         warmup: float,
         steps: int,
+        features: FeatureStore | None = None,
     ) -> None:
         """Put a network and a target together.
 
         Args:
-            network: images (N, C, H, W) float32 -> raw output (N, K, H, W).
+            network: images (N, C, H, W) float32 -> raw output (N, K, H, W); or a decoder, see `features`.
             target: what the K maps mean.
             divisor: the network takes heights and widths that are multiples of this, in pixels.
             learning_rate: at its highest.
             weight_decay: AdamW's.
             warmup: fraction of `steps` during which the learning rate rises from zero.
             steps: optimiser steps of the whole training.
+            features: what a frozen encoder gives; `network` is then the decoder that takes it, as that of an
+                `EncoderDecoder`.
         """
         super().__init__()
         # Convolutions are faster on pixels whose channels lie side by side; the numbers are the same.
         self.network = network.to(memory_format=torch.channels_last)
-        self.target = target
+        self.target, self.features = target, features
         self.divisor = divisor
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps = max(1, round(warmup * steps))
@@ -59,7 +67,13 @@ class Segmenter(pl.LightningModule):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) float32 -> raw output (N, K, H, W)."""
+        if self.features is not None:
+            return self._decode(self.features(images), images)
         return self.network(images.contiguous(memory_format=torch.channels_last))
+
+    def _decode(self, features: Sequence[torch.Tensor], like: torch.Tensor) -> torch.Tensor:
+        dtype = next(self.network.parameters()).dtype
+        return self.network(widen(features, dtype), like.shape[-2:])
 
     def train(self, mode: bool = True) -> Segmenter:
         """As torch's own, but what is not trained stays in evaluation mode."""
@@ -70,14 +84,16 @@ class Segmenter(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Any], batch_index: int) -> torch.Tensor:
         """One step; stops the run in words if the loss is no longer a number."""
-        loss = self.target.loss(self(batch["image"]), batch["maps"])
+        maps = batch["maps"].float()
+        output = self(batch["image"]) if "image" in batch else self._decode(batch["features"], maps)
+        loss = self.target.loss(output, maps)
         if not torch.isfinite(loss):
             raise InputError(
                 f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, step {self.global_step + 1}: "
                 f"training diverged; lower training.learning_rate (it is {self.learning_rate:g}) "
                 "or set compute.precision=32-true"
             )
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["image"]), sync_dist=True)
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(maps), sync_dist=True)
         return loss
 
     def on_validation_epoch_start(self) -> None:

@@ -22,6 +22,7 @@ from rich.console import Console
 from cards.errors import InputError
 from cards.record import Epoch
 from finetune.data.module import SegmentationData
+from finetune.encoding import Encoding
 from finetune.recipe import ComputeSection, Recipe
 from finetune.segmenter import Segmenter
 from finetune.speed import keep_freed_memory
@@ -74,8 +75,8 @@ class Historian(pl.Callback):
         """From the checkpoint."""
         self.history = History(**state_dict)
 
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Training begins, or goes on."""
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Training begins, or goes on; what a frozen encoder does before the first epoch is a part of it."""
         self._since = time.perf_counter()
         self.history.resumed += bool(self.history.epochs)
 
@@ -123,7 +124,8 @@ def fit(
         segmenter: what to train, from the weights it holds.
         data: its batches.
         recipe: the sections training and compute.
-        folder: the run folder; `checkpoints/` and `logs/` are written there, and, until the end, `maps/`.
+        folder: the run folder; `checkpoints/` and `logs/` are written there, and, until the end, `maps/`;
+            `features/` lies where the segmenter's say.
         console: where progress goes.
 
     Returns:
@@ -140,6 +142,8 @@ def fit(
             _write_whole(finished, json.dumps(asdict(history), indent=2))
     if not is_helper_process():
         data.forget_maps()
+        if segmenter.features:
+            segmenter.features.forget()
     best = checkpoints / "best.ckpt"
     _load_weights(segmenter, best if best.exists() else checkpoints / "last.ckpt")
     return history
@@ -163,6 +167,8 @@ def _train(
     stopping = EarlyStopping(MONITOR, mode="max", patience=training.patience) if training.patience else None
     historian = Historian(console)
     callbacks: list[pl.Callback] = [historian]
+    if segmenter.features:
+        callbacks.append(Encoding(data, segmenter.features, console))
     if training.average:
         callbacks.append(WeightAveraging(avg_fn=_moving_average(training.average)))
     if stopping and validates:
@@ -234,6 +240,7 @@ def quiet_lightning() -> None:
         ".*does not have many workers.*",
         ".*Checkpoint directory .* exists.*",
         ".*LeafSpec.*",
+        ".*in eval mode at the start of training.*",  # what is not trained
         # TorchScript notes the copy that `average` makes as a step of training; nothing comes of it.
         r"The \.grad attribute of a Tensor that is not a leaf.*",
     ):

@@ -18,11 +18,12 @@ from cards.errors import InputError
 from cards.record import LabelKind, Split
 from finetune.data.augment import Augmentation
 from finetune.data.channels import Channels, select_channels
+from finetune.data.features import Features, FeatureStore
 from finetune.data.images import read_image, read_labels
 from finetune.data.labels import convert
 from finetune.data.normalise import Normalise
 from finetune.data.pairs import Pair
-from finetune.data.sampler import PATCH, Draw, EpochBatches, LateLoader
+from finetune.data.sampler import Draw, EpochBatches, LateLoader
 from finetune.data.store import MapStore, read
 from finetune.targets.base import Target
 
@@ -84,7 +85,7 @@ class Patches(Dataset[dict[str, torch.Tensor]]):
 
     def __getitem__(self, draw: Draw) -> dict[str, torch.Tensor]:
         """The patch: image (C, P, P) and maps (K, P, P), float32."""
-        rng = np.random.default_rng((self.seed, PATCH, draw.epoch, draw.number))
+        rng = draw.chance(self.seed)
         image = self.reader.image(self.pairs[draw.image])
         # The whole image is encoded, then cut: a patch's own edge must not look like the edge of an instance.
         image, maps = self.augmentation(image, self._maps(draw.image), self.reader.target, self.patch, rng)
@@ -138,6 +139,7 @@ class SegmentationData(pl.LightningDataModule):
         patch: int,
         batch_size: int,
         images_per_epoch: int | None = None,
+        views: int | None = None,
         workers: int = 0,
         seed: int = 0,
     ) -> None:
@@ -153,6 +155,7 @@ class SegmentationData(pl.LightningDataModule):
             patch: side of a training patch in pixels.
             batch_size: patches in a batch over all processes.
             images_per_epoch: patches in an epoch, rounded up to whole batches; None: one an image.
+            views: different patches of an image, of which each is drawn once; None: a new one each time.
             workers: processes that read ahead; the patches are the same for any number.
             seed: of the order and the patches.
         """
@@ -161,7 +164,8 @@ class SegmentationData(pl.LightningDataModule):
         self.reader = Reader(target, normalise, held, channels)
         self.augmentation = augmentation
         self.patch, self.batch_size, self.images_per_epoch = patch, batch_size, images_per_epoch
-        self.workers, self.seed = workers, seed
+        self.views, self.workers, self.seed = views, workers, seed
+        self._features: Features | None = None
         self._maps: Path | None = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
@@ -194,15 +198,28 @@ class SegmentationData(pl.LightningDataModule):
         """Whole images of a split, one at a time."""
         return map(self.reader, self.of(split))
 
+    def patches(self) -> Patches:
+        """The training patches."""
+        train = self.of("train")
+        return Patches(train, self.reader, self.augmentation, self.patch, self.seed, self._store())
+
+    def use_features(self, store: FeatureStore) -> Features:
+        """Train from now on with features of the views' patches, which the store holds or will hold."""
+        assert self.views is not None
+        self._features = Features(self.patches(), self.views, store)
+        return self._features
+
     def train_dataloader(self) -> DataLoader:
         """Batches {"image": (N, C, P, P), "maps": (N, K, P, P)}, float32.
+
+        With `use_features`, {"features": [(N, H, W, C), ...], "maps": (N, K, P, P)}, float16.
 
         Raises:
             InputError: if the batch cannot be shared out evenly among the processes, or nothing is there to
                 train on.
         """
-        train = self.of("train")
-        if not train:
+        images = len(self.of("train"))
+        if not images:
             raise InputError("no image to train on")
         rank, world_size = self._place()
         if self.batch_size % world_size:
@@ -210,10 +227,9 @@ class SegmentationData(pl.LightningDataModule):
                 f"training.batch_size is {self.batch_size}: it must be a multiple of the number of "
                 f"processes, {world_size}"
             )
-        patches = Patches(train, self.reader, self.augmentation, self.patch, self.seed, self._store())
-        batches = EpochBatches(
-            len(train), self.batches_per_epoch, self.batch_size, self.seed, self._epoch, rank, world_size
-        )
+        patches = self._features or self.patches()
+        steps, size = self.batches_per_epoch, self.batch_size
+        batches = EpochBatches(images, steps, size, self.seed, self._epoch, rank, world_size, self.views)
         return LateLoader(patches, batch_sampler=batches, **self._loading())
 
     def val_dataloader(self) -> DataLoader:

@@ -9,22 +9,38 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-ORDER, PATCH = 0, 1  # keep the random numbers that order the images apart from those that draw patches
+# Keep random numbers for different ends apart: the order of images, patches that are new each time, views.
+ORDER, PATCH, VIEW = 0, 1, 2
 
 
 class Draw(NamedTuple):
-    """One training patch: everything its randomness depends on."""
+    """One training patch: everything its randomness depends on.
+
+    Attributes:
+        image: its number among the training images.
+        epoch: in which it is shown.
+        number: of the patch in that epoch.
+        view: which of the image's patches it is, where each has so many and no more; None: a new one.
+    """
 
     image: int
     epoch: int
     number: int
+    view: int | None = None
+
+    def chance(self, seed: int) -> np.random.Generator:
+        """The source of chance from which the patch is drawn."""
+        if self.view is None:
+            return np.random.default_rng((seed, PATCH, self.epoch, self.number))
+        return np.random.default_rng((seed, VIEW, self.image, self.view))
 
 
 class EpochBatches(Sampler[list[Draw]]):
     """The batches of an epoch, of which each process takes its slice.
 
     Images come in a random order, all of them before any comes again, also across epochs. Sample s of epoch e
-    depends on (seed, e, s) alone.
+    depends on (seed, e, s) alone. With views, an image shows one after the other, all of them before any
+    comes again: where an epoch is each image once, epoch e shows view e % views of each.
     """
 
     def __init__(
@@ -36,10 +52,11 @@ class EpochBatches(Sampler[list[Draw]]):
         epoch: Callable[[], int],
         rank: int = 0,
         world_size: int = 1,
+        views: int | None = None,
     ) -> None:
         """See `SegmentationData`. `epoch` is asked each time an epoch begins."""
         self.images, self.batches, self.batch_size = images, batches, batch_size
-        self.seed, self.epoch = seed, epoch
+        self.seed, self.epoch, self.views = seed, epoch, views
         self.share = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
 
     def __len__(self) -> int:
@@ -56,7 +73,8 @@ class EpochBatches(Sampler[list[Draw]]):
                 turn, place = divmod(epoch * self.batches * self.batch_size + number, self.images)
                 if turn != current:
                     order, current = self._order(turn), turn
-                draws.append(Draw(int(order[place]), epoch, number))
+                view = None if self.views is None else turn % self.views
+                draws.append(Draw(int(order[place]), epoch, number, view))
             yield draws[self.share]
 
     def _order(self, turn: int) -> np.ndarray:

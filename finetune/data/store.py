@@ -7,6 +7,7 @@ not grow with the number of images. Any number of processes may write and read t
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -46,7 +47,7 @@ class MapStore:
         path = self.folder / f"{self._key(labels)}.npy"
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write(path, self.target.encode(labels).astype(np.float16))
+            write_whole(path, *_npy(self.target.encode(labels).astype(np.float16)))
         return path
 
     def _key(self, labels: np.ndarray) -> str:
@@ -61,16 +62,25 @@ def read(path: Path) -> np.ndarray:
     return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
 
 
-def _write(path: Path, maps: np.ndarray) -> None:
-    """Write a file that is whole as soon as it has its name, whoever else writes it, or is killed."""
+def write_whole(path: Path, *parts: bytes | memoryview) -> None:
+    """Write a file that is whole as soon as it has its name, whoever else writes it, or is killed.
+
+    Raises:
+        OSError: if it cannot be written, or the disk is full; nothing is left of it then.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
     try:
         with os.fdopen(handle, "wb") as file:
-            # Not np.save, which hides a full disk in an error without a number.
-            header = np.lib.format.header_data_from_array_1_0(maps)
-            np.lib.format.write_array_header_1_0(file, header)
-            file.write(np.ascontiguousarray(maps).data)
+            for part in parts:
+                file.write(part)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _npy(maps: np.ndarray) -> tuple[bytes, memoryview]:
+    """A .npy file in two parts. Not np.save, which hides a full disk in an error without a number."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(maps))
+    return header.getvalue(), np.ascontiguousarray(maps).data

@@ -26,6 +26,7 @@ from finetune.export.package import quiet, run_test
 from finetune.export.torchscript import write_torchscript
 from finetune.model import Model
 from finetune.networks.encoder_decoder import EncoderDecoder
+from finetune.networks.semantic import Semantic
 
 SMALLEST = 1e-4  # bioimageio.spec 0.5.12, validate_tensors: "too small for reliable testing" below
 TEST_SIDE = 256  # pixels, at most, of the test image: enough context for the network, little to download
@@ -85,6 +86,8 @@ def save_package(
 
     with torch.no_grad():  # TorchScript would note a copy as a step of training
         network = copy.deepcopy(model.network).to("cpu", torch.float32).eval()
+    if isinstance(network, EncoderDecoder):  # without what is kept for the repository's own form
+        network = EncoderDecoder(network.encoder, network.decoder).eval()
     model = dataclasses.replace(model, network=network)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="finetune-") as temporary:
@@ -119,7 +122,9 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageP
     options = {"channels": model.channels, "divisor": model.divisor}
     # A network that came as TorchScript, or out of another package, has no one file of code that a state
     # dict could go with.
-    foreign = "structure" in model.architecture["options"] or isinstance(model.network, EncoderDecoder)
+    foreign = "structure" in model.architecture["options"] or isinstance(
+        model.network, EncoderDecoder | Semantic
+    )
     write_torchscript(_with_head(model), work / "weights-torchscript.pt", **options)
     missing = _write_onnx(model, work / "weights.onnx", foreign)
     parts = PackageParts(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import textwrap
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -115,35 +114,10 @@ def _locate(source: str | Path) -> Path:
     hub_id = HUB_ID.fullmatch(source) if isinstance(source, str) else None
     if hub_id is None:
         raise InputError(f"{source}: no such folder")
-    return _download(source, hub_id["repo"], hub_id["revision"])
+    from finetune.hub import fetch
 
-
-def _download(source: str | Path, repo: str, revision: str | None) -> Path:
-    from huggingface_hub import errors, snapshot_download
-
-    nothing = f"{source}: no such folder here, and"
-    try:
-        wanted = [CONFIG, WEIGHTS, STRUCTURE]
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=wanted))
-    except errors.GatedRepoError as error:
-        raise InputError(
-            f"{source}: ask for access on the Hugging Face Hub, then run `hf auth login`"
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise InputError(
-            f"{nothing} no such model on the Hugging Face Hub; if it is private, run `hf auth login`"
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise InputError(
-            f"{source}: the model on the Hugging Face Hub has no revision '{revision}'"
-        ) from error
-    except errors.LocalEntryNotFoundError as error:
-        raise InputError(
-            f"{nothing} the Hugging Face Hub cannot be reached; nor is that model in its cache"
-        ) from error
-    except Exception as error:  # the client lets errors of its transport through, and changes transports
-        reason = textwrap.shorten(str(error), 200)
-        raise InputError(f"{source}: cannot be downloaded from the Hugging Face Hub: {reason}") from error
+    optional, hint = [WEIGHTS, STRUCTURE], f"and there is no folder {source} here"
+    return fetch(hub_id["repo"], [CONFIG], revision=hub_id["revision"], optional=optional, hint=hint).folder
 
 
 def _read_config(folder: Path, source: str | Path) -> _Config:

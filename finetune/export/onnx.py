@@ -34,9 +34,11 @@ def write_onnx(network: nn.Module, path: Path, *, channels: int, divisor: int) -
     from onnxruntime import InferenceSession
 
     has_script = any(isinstance(module, torch.jit.ScriptModule) for module in network.modules())
-    write = _from_torchscript if has_script else _from_python
     with torch.no_grad(), _quiet():
-        write(network, path, example(channels, divisor))
+        if has_script:
+            _from_torchscript(network, path, example(channels, divisor))
+        else:
+            _from_python(network, path, example(channels, divisor), divisor)
     session = InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def run(image: torch.Tensor) -> torch.Tensor:
@@ -45,13 +47,14 @@ def write_onnx(network: nn.Module, path: Path, *, channels: int, divisor: int) -
     agree("ONNX", network, run, channels, divisor)
 
 
-def _from_python(network: nn.Module, path: Path, image: torch.Tensor) -> None:
-    dynamic = torch.export.Dim.DYNAMIC
+def _from_python(network: nn.Module, path: Path, image: torch.Tensor, divisor: int) -> None:
+    # Told that it divides, torch need not prove it of each layer, at which it fails for windows of tokens.
+    height, width = (divisor * torch.export.Dim(name) for name in ("height", "width"))
     program = torch.onnx.export(
         network,
         (image,),
         dynamo=True,
-        dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic},),
+        dynamic_shapes=({0: torch.export.Dim.DYNAMIC, 2: height, 3: width},),
         input_names=["image"],
         output_names=["maps"],
         opset_version=OPSET,

@@ -17,15 +17,16 @@ class EncoderDecoder(nn.Module):
     The two are apart, so that features of a frozen encoder can be kept and the decoder run on them alone.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, kept: nn.Module | None = None) -> None:
         """Put them together.
 
         Args:
             encoder: images (N, C, H, W) -> a tuple of features (N, Cᵢ, H / sᵢ, W / sᵢ).
             decoder: those features and (H, W) -> raw maps (N, K, H, W).
+            kept: what else the encoder's model has, to be saved with it again; it is never run. See `Kept`.
         """
         super().__init__()
-        self.encoder, self.decoder = encoder, decoder
+        self.encoder, self.decoder, self.kept = encoder, decoder, kept
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) float -> raw maps (N, K, H, W)."""

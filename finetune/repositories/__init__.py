@@ -7,19 +7,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.names import unknown
-from finetune.repositories import bioimageio, cellpose, stardist, wipp
+from finetune.repositories import bioimageio, cellpose, huggingface, sam2, stardist, torchvision, wipp
 from finetune.repositories.base import ANY, Built, Loaded, ModelInfo, Repository
 
-__all__ = ["REPOSITORIES", "Built", "Loaded", "ModelInfo", "Repository", "build", "describe", "load", "save"]
+__all__ = [
+    "REPOSITORIES",
+    "Built",
+    "Loaded",
+    "ModelInfo",
+    "Repository",
+    "build",
+    "describe",
+    "load",
+    "save",
+    "save_adapter",
+]
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from cards.record import Origin
 
 REPOSITORIES: dict[str, Repository] = {
     "wipp": wipp,
     "bioimageio": bioimageio,
     "cellpose": cellpose,
     "stardist": stardist,
+    "sam2": sam2,
+    "huggingface": huggingface,
+    "torchvision": torchvision,
 }
 
 
@@ -30,7 +46,7 @@ def describe(repository: str, name: str) -> ModelInfo:
         InputError: if there is no such repository, or no such model in it.
     """
     models = {info.name: info for info in _find(repository).models()}
-    if ANY in models:
+    if name not in models and ANY in models:
         return replace(models[ANY], name=name)
     if name not in models:
         raise unknown(f"model of repository {repository}", name, models)
@@ -112,6 +128,27 @@ def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list
         The files; none where the repository has no form of its own.
     """
     return _find(architecture["repository"]).save(network, architecture, folder)
+
+
+def save_adapter(
+    network: nn.Module, architecture: dict[str, Any], origin: Origin, folder: Path
+) -> list[Path]:
+    """Write a trained adapter by itself, where the repository has a form for that.
+
+    Args:
+        network: as it was trained, its adapter not yet merged.
+        architecture: as `build` and `load` give it.
+        origin: of the weights that the adapter goes with.
+        folder: where to; made if there is anything to write.
+
+    Returns:
+        The files; none if there is no adapter, or no form for it.
+    """
+    if architecture["repository"] != "huggingface":
+        return []
+    from finetune.repositories import huggingface_adapter
+
+    return huggingface_adapter.save_adapter(network, architecture, origin, folder)
 
 
 def _find(repository: str) -> Repository:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 from cards.errors import InputError
+from finetune import hub
 
 SERVER = "https://www.cellpose.org/models"  # cellpose.models._MODEL_URL in cellpose 3.1.1.3
 FILES = {"cyto3": "cyto3", "cyto2": "cyto2torch_0", "nuclei": "nucleitorch_0"}  # model_path, same file
 HUB_ID = "mouseland/cellpose-sam"  # cellpose.models._MODEL_URL in cellpose 4
 HUB_FILE = "cpsam"
+WAY_OUT = "give them with model.checkpoint=PATH, or start from random ones with model.pretrained=false"
 
 
 @dataclass(frozen=True)
@@ -60,25 +61,16 @@ def _from_server(name: str) -> Path:
             # No hash is known beforehand: the authors publish none. What came is in the record.
             pooch.retrieve(url, None, FILES[name], new, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
         except OSError as error:  # requests' errors are OSErrors
-            raise _unreachable(name, url, type(error).__name__) from error
+            reason = type(error).__name__
+            raise InputError(
+                f"{name}: its weights cannot be downloaded from {url} ({reason}): {WAY_OUT}"
+            ) from error
     return path
 
 
 def _from_hub(name: str, revision: str | None) -> Fetched:
-    from huggingface_hub import errors, hf_hub_download
-
     try:
-        path = Path(hf_hub_download(HUB_ID, HUB_FILE, revision=revision))
-    except errors.RevisionNotFoundError as error:
-        raise InputError(f"model.revision: {HUB_ID} on the Hugging Face Hub has no '{revision}'") from error
-    except Exception as error:  # the client lets errors of its transport through, and changes transports
-        reason = textwrap.shorten(str(error), 120)
-        raise _unreachable(name, f"{HUB_ID} on the Hugging Face Hub", reason) from error
-    return Fetched(path, revision=path.parent.name, hub_id=HUB_ID)
-
-
-def _unreachable(name: str, place: str, reason: str) -> InputError:
-    return InputError(
-        f"{name}: its weights cannot be downloaded from {place} ({reason}): give them with "
-        "model.checkpoint=PATH, or start from random ones with model.pretrained=false"
-    )
+        fetched = hub.fetch(HUB_ID, [HUB_FILE], revision=revision, hint=WAY_OUT)
+    except InputError as error:
+        raise InputError(f"{name}: its weights cannot be downloaded from {error}") from error.__cause__
+    return Fetched(fetched.folder / HUB_FILE, revision=fetched.revision, hub_id=HUB_ID)

@@ -130,6 +130,31 @@ def test_epochs_differ_and_workers_do_not_matter(root, tmp_path):
     assert len({image.numpy().tobytes() for _, image in alone}) == 9
 
 
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 4), st.integers(1, 8))
+def test_an_image_shows_its_views_in_turn_however_long_an_epoch_is(images, views, batches, epochs):
+    shown = {image: [] for image in range(images)}
+    for epoch in range(epochs):
+        for batch in EpochBatches(images, batches, 3, 0, lambda: epoch, views=views):  # noqa: B023
+            for draw in batch:
+                shown[draw.image].append(draw.view)
+    for seen in shown.values():
+        assert seen == [turn % views for turn in range(len(seen))]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_views_are_the_same_patches_again(root, tmp_path, workers):
+    seen = fit(root, tmp_path, 4, views=2, batch_size=1, workers=workers)
+    epochs = [{image.numpy().tobytes() for at, image in seen if at == epoch} for epoch in range(4)]
+    assert [len(patches) for patches in epochs] == [5] * 4
+    assert epochs[0] == epochs[2]
+    assert epochs[1] == epochs[3]
+    assert not epochs[0] & epochs[1]
+    again = data(root, views=2, batch_size=5, seed=0).train_dataloader()
+    assert {image.numpy().tobytes() for image in next(iter(again))["image"]} == epochs[0]
+    other = data(root, views=2, batch_size=5, seed=1).train_dataloader()
+    assert not {image.numpy().tobytes() for image in next(iter(other))["image"]} & (epochs[0] | epochs[1])
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize(
     "at_train_end", [False, True]

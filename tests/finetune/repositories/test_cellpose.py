@@ -164,6 +164,20 @@ def test_the_server_is_asked_once(server: Path, tmp_path: Path) -> None:
         load("cellpose", "cyto2", in_channels=1, out_channels=3)
 
 
+@pytest.mark.parametrize("revision", [None, "main", "v1"])
+def test_cellpose_sam_comes_from_the_hub_and_the_commit_is_known(hub: Any, revision: str | None) -> None:
+    commits = {
+        name: hub.add("mouseland/cellpose-sam", {"cpsam": name.encode()}, name) for name in ("main", "v1")
+    }
+    fetched = cellpose_store.fetch("cpsam", revision)
+    assert fetched.path.read_bytes() == (revision or "main").encode()
+    assert (fetched.revision, fetched.hub_id) == (commits[revision or "main"], "mouseland/cellpose-sam")
+    with pytest.raises(
+        InputError, match="cpsam: its weights .* has no revision 'v9' .*; give them with model"
+    ):
+        cellpose_store.fetch("cpsam", "v9")
+
+
 def test_what_cellpose_downloaded_is_used(tmp_path: Path) -> None:
     (tmp_path / "cellpose").mkdir()
     theirs(tmp_path / "cellpose" / "cyto2torch_0")

@@ -1,0 +1,65 @@
+"""SAM2 taken apart: its image encoder under a light decoder, and the rest of it kept."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import torch
+from torch import nn
+
+from finetune.networks.encoder_decoder import EncoderDecoder, PyramidDecoder
+from finetune.networks.kept import Kept
+
+ENCODER = "image_encoder."  # how the names of its weights begin in SAM2
+
+
+def build_whole(config: str) -> Any:
+    """The package's SAM2, with random weights, on torch's default device, its image encoder exportable.
+
+    The names of its weights are those of `sam2.build_sam.build_sam2(config)`.
+
+    Args:
+        config: a file of the package, such as "configs/sam2.1/sam2.1_hiera_t.yaml".
+    """
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    model = OmegaConf.load(str(files("sam2") / config)).model
+    encoder = model.image_encoder
+    encoder["_target_"] = "finetune.networks.hiera.ImageEncoder"
+    encoder.trunk["_target_"] = "finetune.networks.hiera.Hiera"
+    # Only the rest of SAM2 asks where features lie; it has no weights.
+    encoder.neck.position_encoding = {"_target_": "torch.nn.Identity"}
+    device = torch.get_default_device()
+    with torch.device("cpu"):  # a Hiera reads numbers back as it is built, which the meta device has none of
+        whole = instantiate(model, _convert_="all")
+    return whole.to(device)
+
+
+def automatic(whole: Any, out_channels: int, width: int) -> EncoderDecoder:
+    """A network that segments in a single pass.
+
+    Args:
+        whole: as `build_whole` gives it; its weights are taken, not copied.
+        out_channels: K.
+        width: channels inside the decoder, whose weights are random.
+    """
+    from finetune.networks.hiera import STRIDES
+
+    encoder = whole.image_encoder
+    channels = [encoder.neck.d_model] * len(STRIDES)
+    rest = {name: tensor for name, tensor in whole.state_dict().items() if not name.startswith(ENCODER)}
+    return EncoderDecoder(encoder, PyramidDecoder(channels, STRIDES, out_channels, width), Kept(rest))
+
+
+def state_of_whole(network: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights of all of SAM2, by its names, from a network that `automatic` made."""
+    state = network.state_dict()
+    parts = {"encoder.": ENCODER, "kept.": ""}
+    return {
+        name + key.removeprefix(part): tensor
+        for part, name in parts.items()
+        for key, tensor in state.items()
+        if key.startswith(part)
+    }

@@ -1,0 +1,248 @@
+"""Hugging Face: models of transformers for semantic segmentation, and SAM and SAM 2 without prompts.
+
+A recipe names a model by its id on the Hub, or a folder of one with `model.checkpoint`. Its configuration
+says what kind it is (`huggingface_kinds.KINDS`). Weights are safetensors; no code of a repository is run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.record import Origin
+from finetune.names import unknown
+from finetune.repositories.base import ANY, Built, Loaded, ModelInfo
+from finetune.repositories.checkpoint import load_strictly, options_of, origin, read_checkpoint
+from finetune.repositories.huggingface_files import (
+    CONFIG,
+    Files,
+    from_folder,
+    from_hub,
+    read_json,
+    read_model,
+    three,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NORMALISE = {"name": "percentile", "low": 1.0, "high": 99.8}  # to about 0..1, which mean and std are of
+SEGFORMER = "Xie et al. 2021, SegFormer, https://arxiv.org/abs/2105.15203"
+SAM = "Kirillov et al. 2023, Segment Anything, https://arxiv.org/abs/2304.02643"
+SAM2 = "Ravi et al. 2024, SAM 2, https://arxiv.org/abs/2408.00714"
+CITATIONS = {"segformer": SEGFORMER, "sam": SAM, "sam2": SAM2}
+DECODER = "decoder.safetensors"
+
+
+def _info(name: str, title: str, licence: str | None, parameters: int | None, rate: float) -> ModelInfo:
+    return ModelInfo(
+        name=name,
+        title=title,
+        task="segmentation",
+        licence=licence,
+        learning_rate=rate,
+        learning_rates=(1e-7, 1e-2),
+        parameters=parameters,
+    )
+
+
+ANY_MODEL = _info(
+    ANY, "any model for semantic segmentation, SAM or SAM 2, by its id or model.checkpoint", None, None, 1e-4
+)
+
+# Models that can be built without asking anyone: their `config.json`, where it is not transformers' default.
+CONFIGS: dict[str, dict[str, Any]] = {
+    "nvidia/mit-b0": {"model_type": "segformer"},
+    "nvidia/segformer-b0-finetuned-ade-512-512": {"model_type": "segformer"},
+    "facebook/sam-vit-base": {"model_type": "sam"},
+    "facebook/sam2.1-hiera-tiny": {"model_type": "sam2"},
+}
+
+# Parameters are those of the model as transformers has it. Licences: of SAM and SAM 2, https://github.com/
+# facebookresearch/segment-anything and …/sam2 (README); NVIDIA's has no SPDX id.
+NAMED = [
+    _info("nvidia/mit-b0", "SegFormer B0, encoder only", None, 3_752_694, 6e-4),
+    _info("nvidia/segformer-b0-finetuned-ade-512-512", "SegFormer B0, for scenes", None, 3_752_694, 6e-4),
+    _info("facebook/sam-vit-base", "Segment Anything, ViT-B", "Apache-2.0", 93_735_728, 1e-4),
+    _info("facebook/sam2.1-hiera-tiny", "SAM 2.1, Hiera tiny", "Apache-2.0", 31_440_721, 1e-4),
+]
+
+
+def models() -> list[ModelInfo]:
+    """Those that can be built without a network, and one that stands for every other on the Hub."""
+    return [*NAMED, ANY_MODEL]
+
+
+def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
+    """A network with random weights, drawn from torch's generator as it stands.
+
+    Raises:
+        InputError: if there is no configuration to build it by, an option is unknown, or it cannot take so
+            many channels.
+    """
+    return _build(name, in_channels, out_channels, options)[0]
+
+
+def load(
+    name: str,
+    *,
+    in_channels: int,
+    out_channels: int,
+    options: dict[str, Any],
+    checkpoint: Path | None = None,
+    pretrained: bool = True,
+    revision: str | None = None,
+    trust: bool = False,
+    seed: int = 0,
+) -> Loaded:
+    """A network with the weights of a model on the Hub, those of a folder or of a run, or random ones.
+
+    Args:
+        name: its id on the Hub.
+        in_channels: of the images, at most 3; a grey image is repeated.
+        out_channels: maps of the target.
+        options: `config`: what its `config.json` would say, for random weights; `mean` and `std` of the
+            images that weights learned from, three numbers each, where the repository says nothing.
+        checkpoint: a run of ours, or a folder as `save_pretrained` writes it.
+        pretrained: whether to download weights where there is no checkpoint.
+        revision: on the Hub.
+        trust: no code is run, with or without it.
+        seed: of random weights; torch's own generator stays as it is.
+
+    Raises:
+        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+    """
+    import torch
+
+    files = found = None
+    base = Origin(repository="huggingface", id=name, weights="random")
+    if checkpoint is not None and _is_theirs(checkpoint):
+        files = from_folder(checkpoint, str(checkpoint))
+    elif checkpoint is not None:
+        found = read_checkpoint(checkpoint)
+        options, base = options_of(found, "huggingface", name, options), origin(found, "huggingface", name)
+    elif pretrained:
+        files = from_hub(name, revision)
+    if files:
+        options = _options_of(files, options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        built, part = _build(name, in_channels, out_channels, options, files)
+    if found:
+        load_strictly(built.network, found)
+    if files:
+        base = _origin(name, files, part, built.architecture, on_hub=checkpoint is None)
+    return Loaded(
+        **vars(built),
+        origin=base,
+        learning_rate=next((info for info in NAMED if info.name == name), ANY_MODEL).learning_rate,
+        normalise=NORMALISE,
+        encoder=_encoder(built.network),
+    )
+
+
+def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+    """Write a folder that `from_pretrained` of the model's class in transformers takes.
+
+    What of a model answers prompts is in it as it was. The light decoder, which transformers knows nothing
+    of, lies beside it as `decoder.safetensors`.
+    """
+    from safetensors.torch import save as to_bytes
+
+    from finetune.repositories import huggingface_kinds as kinds
+
+    config = architecture["options"]["config"]
+    kind = kinds.kind_of(config, architecture["name"])
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    own = {key: value for key, value in state.items() if kind.theirs(key) is None}
+    folder.mkdir(parents=True, exist_ok=True)
+    with kinds.quiet():
+        read = kinds.read_config(kind, config, config.get("num_labels"), architecture["name"])
+        kinds.back_to_transformers(kind, read, state).save_pretrained(folder)
+    if own:
+        (folder / DECODER).write_bytes(to_bytes(own, metadata={"format": "pt"}))
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def _is_theirs(checkpoint: Path) -> bool:
+    """Whether it is a folder of transformers, and none of ours."""
+    if (checkpoint / "huggingface").is_dir() or not (checkpoint / CONFIG).is_file():
+        return False
+    return "architecture" not in read_json(checkpoint / CONFIG, str(checkpoint))
+
+
+def _options_of(files: Files, options: dict[str, Any]) -> dict[str, Any]:
+    """The options given, and for those not given, what the repository says."""
+    if "config" in options:
+        raise InputError(
+            "model.options.config: weights come with their own configuration; leave it out, or start from "
+            "random weights with model.pretrained=false"
+        )
+    says = {"mean": files.mean, "std": files.std}
+    return {"config": files.config} | {key: value for key, value in says.items() if value} | options
+
+
+def _build(
+    name: str, in_channels: int, out_channels: int, options: dict[str, Any], files: Files | None = None
+) -> tuple[Built, str | None]:
+    """The network, with weights from files if there are any; and which part of it had some, in words."""
+    from finetune.networks.rgb import MEAN, STD
+    from finetune.repositories import huggingface_kinds as kinds
+
+    default = {"config": CONFIGS.get(name), "mean": list(MEAN), "std": list(STD)}
+    for option in options:
+        if option not in default:
+            raise unknown(f"option of model {name}", option, default)
+    options = default | options
+    if not isinstance(options["config"], dict):
+        raise InputError(
+            f"{name}: random weights need a configuration, and none is known by that name: give its "
+            f"config.json as model.options.config, or name one of {', '.join(CONFIGS)}"
+        )
+    for option in ("mean", "std"):
+        if three(options[option]) is None or (option == "std" and min(options[option]) <= 0):
+            raise InputError(f"option {option} of model {name} is three numbers, a channel each")
+    if in_channels > 3:
+        raise InputError(
+            f"model {name} takes images of at most 3 channels, these have {in_channels}; "
+            "choose with data.channels, such as [0, 1, 2]"
+        )
+    kind = kinds.kind_of(options["config"], name)
+    config = kinds.read_config(kind, options["config"], out_channels, name)
+    model, fresh = (None, []) if files is None else read_model(files, kind, config, name)
+    network, divisor = kinds.build_network(kind, config, out_channels, options["mean"], options["std"], model)
+    options["config"] = kinds.write_config(kind, config)
+    built = Built(
+        network=network,
+        architecture={"repository": "huggingface", "name": name, "options": options},
+        divisor=divisor,
+    )
+    return built, None if files is None else kinds.part(kind, network, fresh)
+
+
+def _encoder(network: nn.Module) -> tuple[str, ...]:
+    """What `adapt: head` keeps."""
+    from finetune.networks.transformer import Semantic
+
+    if not isinstance(network, Semantic):
+        return ("encoder",)
+    inside = str(getattr(network.model, "base_model_prefix", ""))
+    return (f"model.{inside}",) if inside and hasattr(network.model, inside) else ()
+
+
+def _origin(name: str, files: Files, part: str | None, architecture: dict[str, Any], on_hub: bool) -> Origin:
+    """What the record says of the weights."""
+    model_type = architecture["options"]["config"]["model_type"]
+    return Origin(
+        repository="huggingface",
+        id=name,
+        weights="pretrained",
+        revision=files.revision,
+        sha256=files.sha256,
+        licence=files.licence,
+        terms=files.terms,
+        part=part,
+        citation=[CITATIONS[model_type]] if model_type in CITATIONS else [],
+        hub_id=name if on_hub else None,
+    )

@@ -1,0 +1,262 @@
+"""torchvision (PyTorch Hub): DeepLabV3, FCN and LR-ASPP, with any target on top.
+
+Their weights learned the 20 classes of Pascal VOC from photographs (COCO). They are downloaded from PyTorch's
+server with torch's own loader, which checks the hash in the file's name, into `TORCH_HOME`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.record import Origin
+from finetune.names import unknown
+from finetune.repositories.base import Built, Loaded, ModelInfo
+from finetune.repositories.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# README of torchvision, "Pre-trained Model License". The library's BSD-3-Clause says nothing of weights.
+TERMS = (
+    "torchvision states no licence for these weights: they may have terms of their own, derived from the "
+    "data they learned from (COCO), and it is for the user to determine whether the use is permitted "
+    "(https://github.com/pytorch/vision, Pre-trained Model License)."
+)
+DEEPLAB = "Chen et al. 2017, Rethinking Atrous Convolution, https://arxiv.org/abs/1706.05587"
+FCN = "Long, Shelhamer & Darrell 2015, Fully Convolutional Networks, https://arxiv.org/abs/1411.4038"
+LRASPP = "Howard et al. 2019, Searching for MobileNetV3, https://arxiv.org/abs/1905.02244"
+
+NORMALISE = {
+    "name": "percentile",
+    "low": 1.0,
+    "high": 99.8,
+}  # to 0..1, which ImageNet's mean is of
+
+
+@dataclasses.dataclass(frozen=True)
+class _Model:
+    """A model with what `ModelInfo` does not say."""
+
+    info: ModelInfo
+    citation: str
+    stride: int  # of its coarsest features, in pixels
+    last: tuple[str, ...]  # layers that give the maps, as torchvision calls them
+
+
+def _model(name: str, title: str, parameters: int, citation: str, stride: int, *last: str) -> _Model:
+    info = ModelInfo(
+        name=name,
+        title=title,
+        task="segmentation",
+        licence=None,
+        learning_rate=3e-4,
+        learning_rates=(1e-6, 1e-2),
+        parameters=parameters,
+    )
+    return _Model(info, citation, stride, last)
+
+
+# Parameters: of the weights' `meta["num_params"]` in torchvision 0.21 (21 classes, auxiliary classifier).
+MODELS = {
+    model.info.name: model
+    for model in (
+        _model("deeplabv3_resnet50", "DeepLabV3 on ResNet-50", 42_004_074, DEEPLAB, 8, "classifier.4"),
+        _model("deeplabv3_resnet101", "DeepLabV3 on ResNet-101", 60_996_202, DEEPLAB, 8, "classifier.4"),
+        _model(
+            "deeplabv3_mobilenet_v3_large",
+            "DeepLabV3 on MobileNetV3, small",
+            11_029_328,
+            DEEPLAB,
+            16,
+            "classifier.4",
+        ),
+        _model("fcn_resnet50", "FCN on ResNet-50", 35_322_218, FCN, 8, "classifier.4"),
+        _model("fcn_resnet101", "FCN on ResNet-101", 54_314_346, FCN, 8, "classifier.4"),
+        _model(
+            "lraspp_mobilenet_v3_large",
+            "LR-ASPP on MobileNetV3, smallest",
+            3_221_538,
+            LRASPP,
+            16,
+            "classifier.low_classifier",
+            "classifier.high_classifier",
+        ),
+    )
+}
+
+
+def models() -> list[ModelInfo]:
+    """The models that can be asked for by name."""
+    return [model.info for model in MODELS.values()]
+
+
+def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
+    """A network with random weights, drawn from torch's generator as it stands.
+
+    Raises:
+        InputError: if there is no such model, it has no options but some are given, or it cannot take so many
+            channels.
+    """
+    model = _find(name)
+    for option in options:
+        raise unknown(f"option of model {name}", option, [])
+    if in_channels > 3:
+        raise InputError(
+            f"model {name} takes images of at most 3 channels, these have {in_channels}; "
+            "choose with data.channels, such as [0, 1, 2]"
+        )
+    from finetune.networks.torchvision_segmentation import build_torchvision
+
+    return Built(
+        network=build_torchvision(name, out_channels),
+        architecture={"repository": "torchvision", "name": name, "options": {}},
+        divisor=model.stride,
+    )
+
+
+def load(
+    name: str,
+    *,
+    in_channels: int,
+    out_channels: int,
+    options: dict[str, Any],
+    checkpoint: Path | None = None,
+    pretrained: bool = True,
+    revision: str | None = None,
+    trust: bool = False,
+    seed: int = 0,
+) -> Loaded:
+    """A network with torchvision's weights, those of a file or of a run, or random ones.
+
+    Args:
+        name: a key of `MODELS`.
+        in_channels: of the images, at most 3; a grey image is repeated.
+        out_channels: maps of the target. The last layer starts from random weights, unless a checkpoint has
+            one for as many maps.
+        options: none.
+        checkpoint: a run of ours, or a .pth file with torchvision's own keys.
+        pretrained: whether to download the weights where there is no checkpoint.
+        revision: the weights have none.
+        trust: no code comes with the models.
+        seed: of random weights; torch's own generator stays as it is.
+
+    Raises:
+        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+    """
+    import torch
+
+    model = _find(name)
+    if revision is not None and checkpoint is None:
+        raise InputError(f"model.revision: the weights of {name} have none; their SHA-256 is recorded")
+    found, base = _weights(model, checkpoint, pretrained)
+    if found:
+        options = options_of(found, "torchvision", name, options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        built = build(name, in_channels=in_channels, out_channels=out_channels, options=options)
+    if found:
+        part = _load(built.network, found, model, downloaded=checkpoint is None)
+        base = base.model_copy(update={"part": part or base.part})
+    return Loaded(
+        **vars(built),
+        origin=base,
+        learning_rate=model.info.learning_rate,
+        normalise=NORMALISE,
+        encoder=("encoder",),
+    )
+
+
+def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+    """Write a state dict that torchvision's own model of that name takes, with as many classes as maps."""
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{architecture['name']}_finetuned.pth"
+    state = network.state_dict()
+    torch.save({_theirs(key): value.detach().cpu().contiguous() for key, value in state.items()}, path)
+    return [path]
+
+
+def _find(name: str) -> _Model:
+    if name not in MODELS:
+        raise unknown("model of repository torchvision", name, MODELS)
+    return MODELS[name]
+
+
+def _theirs(key: str) -> str:
+    """The key without encoder or decoder."""
+    return key.partition(".")[2]
+
+
+def _ours(key: str) -> str:
+    return f"{'encoder' if key.startswith('backbone.') else 'decoder'}.{key}"
+
+
+def _weights(model: _Model, checkpoint: Path | None, pretrained: bool) -> tuple[Checkpoint | None, Origin]:
+    """What to start from, by our keys, and what the record says of it."""
+    from finetune.repositories.state_dict import read_state_dict
+
+    name = model.info.name
+    if checkpoint is None and not pretrained:
+        return None, Origin(repository="torchvision", id=name, weights="random")
+    if checkpoint is not None and (checkpoint.is_dir() or checkpoint.suffix == ".safetensors"):
+        found = read_checkpoint(checkpoint)
+        return found, origin(found, "torchvision", name)
+    found = read_state_dict(checkpoint if checkpoint is not None else _download(name))
+    # Only training with all 21 classes has use for the auxiliary classifier.
+    state = {_ours(key): value for key, value in found.state.items() if not key.startswith("aux_classifier.")}
+    base = Origin(
+        repository="torchvision",
+        id=name,
+        weights="pretrained",
+        sha256=found.sha256,
+        terms=TERMS,
+        citation=[model.citation],
+    )
+    return dataclasses.replace(found, state=state), base
+
+
+def _load(network: nn.Module, found: Checkpoint, model: _Model, downloaded: bool) -> str | None:
+    """Put the weights in; returns which part they were, in words, if the last layer stays random."""
+    state, wanted = dict(found.state), network.state_dict()
+    last = [key for key in wanted if _theirs(key).rpartition(".")[0] in model.last]
+    there = [key for key in last if key in state]
+    # Downloaded ones know classes of photographs, also where there happen to be as many.
+    keep = not downloaded and all(state[key].shape == wanted[key].shape for key in there)
+    if keep or not there:
+        load_strictly(network, found)
+        return None
+    load_strictly(network, dataclasses.replace(found, state=state | {key: wanted[key] for key in last}))
+    total = sum(parameter.numel() for parameter in network.parameters())
+    loaded = total - sum(wanted[key].numel() for key in last)
+    return f"all but the last layer ({loaded:,} of {total:,} parameters)"
+
+
+def _download(name: str) -> Path:
+    """The file of the weights, downloaded if it is not there.
+
+    Raises:
+        InputError: if it cannot be had, or is damaged.
+    """
+    import torch
+    from torchvision.models import get_model_weights
+
+    weights: Any = get_model_weights(name)
+    url = weights.DEFAULT.url
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
+    try:
+        weights.DEFAULT.get_state_dict(check_hash=True, progress=True, weights_only=True, map_location="cpu")
+    except Exception as error:  # of urllib, of torch's check of the hash, and of a dozen kinds on reading
+        if path.is_file():
+            raise InputError(f"{path}: not the weights of {name}, or cut short: delete it") from error
+        reason = textwrap.shorten(re.sub(r"[<>]", "", str(error)), 120)
+        raise InputError(
+            f"{name}: its weights cannot be downloaded from {url} ({reason}): give them with "
+            "model.checkpoint=PATH, or start from random ones with model.pretrained=false"
+        ) from error
+    return path

@@ -1,0 +1,415 @@
+"""Models of transformers: from a Hub, a folder or a run; and folders that transformers itself loads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from cards.errors import InputError
+from finetune.adapt import apply, count
+from finetune.export.onnx import write_onnx
+from finetune.export.torchscript import write_torchscript
+from finetune.networks.encoder_decoder import EncoderDecoder
+from finetune.repositories import Loaded, build, describe, load, save
+
+SEGFORMER = {
+    "model_type": "segformer",
+    "hidden_sizes": [8, 8, 16, 16],
+    "depths": [1, 1, 1, 1],
+    "num_attention_heads": [1, 1, 2, 2],
+    "decoder_hidden_size": 16,
+}
+SAM = {
+    "model_type": "sam",
+    "vision_config": {
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "global_attn_indexes": [1],
+        "mlp_dim": 64,
+        "window_size": 4,
+        "image_size": 256,
+        "output_channels": 32,
+        "num_pos_feats": 16,
+    },
+    "prompt_encoder_config": {"hidden_size": 32, "image_size": 256, "mask_input_channels": 4},
+    "mask_decoder_config": {
+        "hidden_size": 32,
+        "mlp_dim": 32,
+        "num_attention_heads": 2,
+        "iou_head_hidden_dim": 32,
+    },
+}
+SAM2 = {
+    "model_type": "sam2",
+    "vision_config": {
+        "model_type": "sam2_vision_model",
+        "backbone_config": {
+            "model_type": "sam2_hiera_det_model",
+            "hidden_size": 8,
+            "blocks_per_stage": [1, 1, 3, 1],
+            "embed_dim_per_stage": [8, 16, 32, 64],
+            "num_attention_heads_per_stage": [1, 1, 2, 2],
+            "global_attention_blocks": [3],
+        },
+        "backbone_channel_list": [64, 32, 16, 8],
+        "fpn_hidden_size": 16,
+    },
+    "prompt_encoder_config": {"hidden_size": 16},
+    "mask_decoder_config": {
+        "hidden_size": 16,
+        "mlp_dim": 16,
+        "num_attention_heads": 2,
+        "iou_head_hidden_dim": 16,
+    },
+}
+MOBILEVIT = {
+    "model_type": "mobilevit",
+    "hidden_sizes": [8, 8, 16],
+    "neck_hidden_sizes": [8, 8, 8, 8, 8, 8, 16],
+    "aspp_out_channels": 8,
+}
+CONFIGS = {"segformer": SEGFORMER, "sam": SAM, "sam2": SAM2, "mobilevit": MOBILEVIT}
+MODELS = {
+    "segformer": "SegformerForSemanticSegmentation",
+    "sam": "SamModel",
+    "sam2": "Sam2Model",
+    "mobilevit": "MobileViTForSemanticSegmentation",
+}
+
+
+def theirs(kind: str, **changes: Any) -> Any:
+    """A model of transformers with random weights, all of them."""
+    torch.manual_seed(9)
+    config = transformers.CONFIG_MAPPING[kind].from_dict(CONFIGS[kind] | changes)
+    model = getattr(transformers, MODELS[kind])(config).eval()
+    with torch.no_grad():
+        for weight in model.parameters():  # those that start as 0 or 1 would hide a mistake
+            weight.add_(0.1 * torch.randn_like(weight))
+    return model
+
+
+def start(kind: str, checkpoint: Path | None = None, **changes: Any) -> Loaded:
+    arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 3, "checkpoint": checkpoint}
+    if checkpoint is None:
+        arguments |= {"options": {"config": CONFIGS[kind]}, "pretrained": False}
+    return load("huggingface", "somebody/model", **arguments | changes)
+
+
+def expected(kind: str, model: Any, image: torch.Tensor) -> list[torch.Tensor]:
+    """What transformers gives for an image (1, 3, H, W): logits, or the encoder's features."""
+    with torch.no_grad():
+        if kind == "sam":
+            return [model.vision_encoder(image).last_hidden_state]
+        if kind == "sam2":
+            return list(model.vision_encoder(image).fpn_hidden_states)
+        return [torch.nn.functional.interpolate(model(image).logits, size=image.shape[-2:], mode="bilinear")]
+
+
+def got(kind: str, network: Any, image: torch.Tensor) -> list[torch.Tensor]:
+    with torch.no_grad():
+        return list(network.encoder(image)) if kind in ("sam", "sam2") else [network(image)]
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor], part: str = "") -> bool:
+    return all(torch.equal(one[key], two[key]) for key in one if key.startswith(part))
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A model of three labels, as transformers saves it."""
+    theirs(request.param, num_labels=3).save_pretrained(tmp_path / "theirs")
+    return tmp_path / "theirs"
+
+
+@pytest.mark.parametrize("folder", MODELS, indirect=True)
+def test_a_folder_of_theirs_gives_what_it_gave_and_goes_back(folder: Path, tmp_path: Path) -> None:
+    kind = json.loads((folder / "config.json").read_text())["model_type"]
+    known = getattr(transformers, MODELS[kind])
+    before = known.from_pretrained(folder).eval()
+    plain = {"mean": [0, 0, 0], "std": [1, 1, 1]}
+    loaded = start(kind, folder, in_channels=3, options=plain)
+    network, image = loaded.network.eval(), torch.rand(1, 3, 256, 256)
+    for ours, reference in zip(got(kind, network, image), expected(kind, before, image), strict=True):
+        torch.testing.assert_close(ours, reference, rtol=1e-4, atol=1e-4)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(1.01)
+    written = save(network, loaded.architecture, tmp_path / "native")
+    after = known.from_pretrained(tmp_path / "native").eval()
+    for ours, reference in zip(got(kind, network, image), expected(kind, after, image), strict=True):
+        torch.testing.assert_close(ours, reference, rtol=1e-4, atol=1e-4)
+    names = {path.name for path in written}
+    if kind in ("sam", "sam2"):
+        old, new = before.state_dict(), after.state_dict()
+        untouched = [key for key in old if "vision_encoder" not in key]
+        assert untouched and all(torch.equal(old[key], new[key]) for key in untouched)
+        own = load_file(tmp_path / "native" / "decoder.safetensors")
+        assert same(own, network.state_dict()) and all(key.startswith("decoder.") for key in own)
+        assert loaded.origin.part and loaded.origin.part.startswith("all but decoder (")
+    else:
+        assert names == {"config.json", "model.safetensors"}
+        assert loaded.origin.part is None
+    assert str(tmp_path) not in (tmp_path / "native" / "config.json").read_text()
+
+
+@pytest.mark.parametrize("kind", ["sam", "sam2", "segformer"])
+def test_small_images_go_in_at_their_own_size(kind: str) -> None:
+    loaded = start(kind)
+    network, side = loaded.network.eval(), loaded.divisor
+    assert network(torch.rand(1, 1, side, 2 * side)).shape == (1, 3, side, 2 * side)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_run_of_ours_comes_back(kind: str, tmp_path: Path) -> None:
+    loaded = start(kind, seed=4)
+    save_file(loaded.network.state_dict(), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": loaded.architecture}))
+    again = start(kind, tmp_path, seed=5)
+    assert again.architecture == loaded.architecture
+    assert same(loaded.network.state_dict(), again.network.state_dict())
+    assert again.origin.part is None
+    (tmp_path / "huggingface").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).rename(tmp_path / "huggingface" / name)
+    assert same(loaded.network.state_dict(), start(kind, tmp_path).network.state_dict())
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_random_weights_follow_the_seed_and_nothing_else(kind: str) -> None:
+    state = torch.random.get_rng_state()
+    first = start(kind, seed=3).network.state_dict()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert same(first, start(kind, seed=3).network.state_dict())
+    assert not same(first, start(kind, seed=4).network.state_dict())
+
+
+@pytest.mark.parametrize("folder", ["segformer", "mobilevit"], indirect=True)
+def test_another_number_of_maps_gets_a_new_last_layer(folder: Path) -> None:
+    content = load_file(folder / "model.safetensors")
+    kind = json.loads((folder / "config.json").read_text())["model_type"]
+    loaded = start(kind, folder, out_channels=5)
+    network = loaded.network.eval()
+    assert network(torch.rand(1, 1, 64, 64)).shape == (1, 5, 64, 64)
+    last = "decoder.head.classifier" if kind == "segformer" else "model.segmentation_head.classifier"
+    assert loaded.origin.part is not None and loaded.origin.part.startswith(f"all but {last}")
+    assert len(content) == len(network.state_dict())
+
+
+def test_the_encoder_of_a_classifier_of_images_will_do(tmp_path: Path) -> None:
+    config = transformers.SegformerConfig.from_dict(SEGFORMER)
+    model = transformers.SegformerForImageClassification(config)
+    model.save_pretrained(tmp_path)
+    loaded = start("segformer", tmp_path)
+    assert loaded.origin.part is not None and loaded.origin.part.startswith("all but decoder.head (")
+    assert same(model.segformer.state_dict(), loaded.network.encoder.model.state_dict())
+
+
+def test_a_model_for_video_is_read_as_one_for_images(tmp_path: Path) -> None:
+    theirs("sam2").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config |= {"model_type": "sam2_video", "architectures": ["Sam2VideoModel"], "num_maskmem": 7}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    state = load_file(tmp_path / "model.safetensors") | {"memory_attention.weight": torch.zeros(2)}
+    save_file(state, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    loaded = start("sam2", tmp_path)
+    assert loaded.architecture["options"]["config"]["model_type"] == "sam2"
+    weight = loaded.network.state_dict()["encoder.model.neck.convs.0.weight"]
+    assert torch.equal(weight, state["vision_encoder.neck.convs.0.weight"])
+
+
+@pytest.mark.parametrize("kind", ["sam", "sam2"])
+def test_what_answers_prompts_is_neither_trained_nor_counted(kind: str) -> None:
+    loaded = start(kind)
+    network = loaded.network
+    kept = [name for name in network.state_dict() if name.startswith("kept.")]
+    assert kept and not any(name in kept for name, _ in network.named_parameters())
+    total = count(network).total
+    apply(network, "lora")
+    assert not any("kept" in name and "lora" in name for name, _ in network.named_parameters())
+    assert count(network).total == total
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_head_alone_can_be_trained(kind: str) -> None:
+    loaded = start(kind)
+    network = apply(loaded.network, "head", encoder=loaded.encoder)
+    some = count(network)
+    assert 0 < some.trainable < some.total
+    network(torch.rand(2, 1, 64, 64)).sum().backward()
+    wanting = [name for name, each in network.named_parameters() if each.requires_grad and each.grad is None]
+    assert not wanting
+
+
+CARD = "---\nlicense: {licence}\nlicense_name: nvidia\nlicense_link: https://example.org/l\n---\n# Model\n"
+
+
+def serve(hub: Any, folder: Path, **more: bytes) -> str:
+    files = {path.name: path.read_bytes() for path in folder.iterdir()} | more
+    return hub.add("somebody/model", files, lfs=[name for name in files if name.endswith("safetensors")])
+
+
+@pytest.mark.parametrize("folder", ["segformer"], indirect=True)
+def test_from_the_hub_with_its_commit_licence_and_images(hub: Any, folder: Path) -> None:
+    images = json.dumps({"image_mean": [0.5, 0.5, 0.4], "image_std": [0.5, 0.5, 0.6]}).encode()
+    card = CARD.format(licence="apache-2.0").encode()
+    commit = serve(hub, folder, **{"preprocessor_config.json": images, "README.md": card})
+    loaded = start("segformer", options={}, pretrained=True)
+    origin = loaded.origin
+    assert (origin.revision, origin.hub_id, origin.licence) == (commit, "somebody/model", "apache-2.0")
+    assert origin.sha256 == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert origin.terms is None and "SegFormer" in origin.citation[0]
+    assert loaded.architecture["options"]["mean"] == [0.5, 0.5, 0.4]
+    assert loaded.network.encoder.rgb.std.flatten().tolist() == pytest.approx([0.5, 0.5, 0.6])
+    content = load_file(folder / "model.safetensors")
+    weight = loaded.network.state_dict()["decoder.head.classifier.weight"]
+    assert torch.equal(weight, content["decode_head.classifier.weight"])
+    # A branch that moved on: the commit that was asked for is the one that is taken.
+    serve(hub, folder, **{"config.json": b"{}"})
+    again = start("segformer", options={}, pretrained=True, revision=commit)
+    assert again.origin.revision == commit
+
+
+@pytest.mark.parametrize("folder", ["segformer"], indirect=True)
+@pytest.mark.parametrize(
+    ("card", "licence", "terms"),
+    [
+        (CARD.format(licence="other"), None, "nvidia, https://example.org/l"),
+        (CARD.format(licence="unknown"), None, None),
+        ("# No metadata", None, None),
+        ("---\n: [\n---\n", None, None),
+    ],
+)
+def test_a_licence_is_never_guessed(folder: Path, card: str, licence: str | None, terms: str | None) -> None:
+    (folder / "README.md").write_text(card)
+    origin = start("segformer", folder).origin
+    assert origin.licence == licence
+    assert (terms is None and origin.terms is None) or (terms and terms in (origin.terms or ""))
+
+
+@pytest.mark.parametrize("source", ["folder", "hub"])
+def test_weights_in_several_files(source: str, hub: Any, tmp_path: Path) -> None:
+    model = theirs("segformer", num_labels=3)
+    model.save_pretrained(tmp_path / "theirs", max_shard_size="40KB")
+    assert len(list((tmp_path / "theirs").glob("*.safetensors"))) > 1
+    serve(hub, tmp_path / "theirs")
+    given = {"checkpoint": tmp_path / "theirs"} if source == "folder" else {"options": {}, "pretrained": True}
+    loaded = start("segformer", **given)
+    assert same(model.segformer.state_dict(), loaded.network.encoder.model.state_dict())
+    assert loaded.origin.part is None and loaded.origin.sha256 is None
+    next((tmp_path / "theirs").glob("*-00002-*.safetensors")).unlink()
+    with pytest.raises(InputError, match=r"has no model-00002-of-"):
+        start("segformer", tmp_path / "theirs")
+
+
+@pytest.mark.parametrize("folder", ["segformer"], indirect=True)
+@pytest.mark.parametrize("source", ["folder", "hub"])
+def test_a_pickle_is_not_opened(source: str, hub: Any, folder: Path, tmp_path: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    serve(hub, folder)
+    given = {"checkpoint": folder} if source == "folder" else {"options": {}, "pretrained": True}
+    with pytest.raises(InputError, match=r"has no model\.safetensors; .*can hold code") as error:
+        start("segformer", **given)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("folder", ["segformer"], indirect=True)
+def test_code_of_a_repository_is_not_run(folder: Path, tmp_path: Path) -> None:
+    (folder / "modeling.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoModelForSemanticSegmentation": "modeling.Model", "AutoConfig": "modeling.C"}
+    (folder / "config.json").write_text(json.dumps(config))
+    loaded = start("segformer", folder, trust=True)
+    assert "auto_map" not in loaded.architecture["options"]["config"]
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("folder", ["segformer"], indirect=True)
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: f.write_bytes(f.read_bytes()[:-100]), "cannot be read, or are cut short"),
+        (
+            lambda f: save_file({"other": torch.zeros(1)}, f, {"format": "pt"}),
+            "the weights do not fit a Segf",
+        ),
+        (lambda f: (f.parent / "config.json").write_text("{"), "config.json is missing, or no readable JSON"),
+        (lambda f: (f.parent / "config.json").write_text('{"model_type": "bert"}'), "unknown model_type of"),
+        (
+            lambda f: (f.parent / "config.json").write_text('{"model_type": "segformer", "depths": "deep"}'),
+            "transformers does not take this configuration",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_folder_is_said(folder: Path, damage: Any, message: str) -> None:
+    damage(folder / "model.safetensors")
+    with pytest.raises(InputError) as error:
+        start("segformer", folder)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"options": {}}, "random weights need a configuration, and none is known by that name"),
+        ({"options": {"width": 3}}, "unknown option of model somebody/model 'width'; known: config, mean"),
+        (
+            {"options": {"config": SAM, "mean": [1, 2]}},
+            "option mean of model somebody/model is three numbers",
+        ),
+        ({"options": {"config": SAM, "std": [1, 0, 1]}}, "option std of model somebody/model is three"),
+        ({"in_channels": 4}, "takes images of at most 3 channels, these have 4"),
+    ],
+)
+def test_what_cannot_be_is_said(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        start("sam", **changes)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_configuration_beside_weights_is_refused(tmp_path: Path) -> None:
+    theirs("segformer").save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"model\.options\.config"):
+        start("segformer", tmp_path, options={"config": SEGFORMER})
+
+
+def test_names_without_a_listing_are_models_too() -> None:
+    assert describe("huggingface", "somebody/model").name == "somebody/model"
+    assert describe("huggingface", "facebook/sam-vit-base").licence == "Apache-2.0"
+
+
+@pytest.mark.parametrize("name", ["nvidia/mit-b0", "facebook/sam-vit-base", "facebook/sam2.1-hiera-tiny"])
+def test_parameters_are_those_of_transformers(name: str) -> None:
+    with torch.device("meta"):
+        architecture = build("huggingface", name, in_channels=1, out_channels=150).architecture
+        config = architecture["options"]["config"]
+        known = transformers.CONFIG_MAPPING[config["model_type"]].from_dict(config)
+        model = getattr(transformers, MODELS[config["model_type"]])(known)
+    assert sum(each.numel() for each in model.parameters()) == describe("huggingface", name).parameters
+
+
+def test_one_image_is_too_few_where_a_model_normalises_over_the_batch() -> None:
+    with pytest.raises(InputError, match=r"training\.batch_size"):
+        start("mobilevit").network.train()(torch.rand(1, 1, 64, 64))
+
+
+@pytest.mark.parametrize("kind", ["segformer", "sam", "sam2"])
+def test_traces_for_any_size(kind: str, tmp_path: Path) -> None:
+    loaded = start(kind)
+    plain = EncoderDecoder(loaded.network.encoder, loaded.network.decoder).eval()
+    write_torchscript(plain, tmp_path / "weights.pt", channels=1, divisor=loaded.divisor)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["segformer", "sam"])
+def test_exports_to_onnx_for_any_size(kind: str, tmp_path: Path) -> None:
+    loaded = start(kind)
+    plain = EncoderDecoder(loaded.network.encoder, loaded.network.decoder).eval()
+    write_onnx(plain, tmp_path / "weights.onnx", channels=1, divisor=loaded.divisor)
