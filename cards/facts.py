@@ -82,8 +82,20 @@ def what_it_is(record: RunRecord) -> str:
     return (
         f"A {name} network of {words.counted(model.parameters, 'parameter')} ({trainable(record)} trained) "
         f"that started from {start} and learned from {seen} of {record.data.id}. "
-        f"It segments {objects(record)}."
+        f"It segments {objects(record)}{', one for each point or box' if answers_prompts(record) else ''}."
     )
+
+
+def answers_prompts(record: RunRecord) -> bool:
+    """Whether the model wants to be asked for one instance after the other."""
+    return record.model.target.get("name") == "prompts"
+
+
+def input_sizes(record: RunRecord) -> str:
+    """Which heights and widths the network takes."""
+    if answers_prompts(record):
+        return f"any size, which it sees as {record.training.patch} × {record.training.patch} px"
+    return f"sizes are multiples of {record.model.divisor} px"
 
 
 def trainable(record: RunRecord) -> str:
@@ -141,6 +153,8 @@ def _limits_of_data(record: RunRecord) -> list[str]:
 
 def _limits_of_accuracy(record: RunRecord) -> list[str]:
     accuracy = record.accuracy
+    if accuracy is None and record.prompts:
+        return [*_not_reproduced(record), "How well it labels images without prompts was not measured."]
     if accuracy is None:
         return ["Its accuracy was not measured: there were no test images."]
     found = []
@@ -148,12 +162,15 @@ def _limits_of_accuracy(record: RunRecord) -> list[str]:
         found.append(f"Its accuracy is that of the {accuracy.split} images: none were held back for a test.")
     if accuracy.change and accuracy.change.low <= 0 <= accuracy.change.high:
         found.append("The change of Dice cannot be told from none: its interval holds 0.")
-    found += [
+    return found + _not_reproduced(record)
+
+
+def _not_reproduced(record: RunRecord) -> list[str]:
+    return [
         f"{check.artefact} ({check.format}) does not reproduce the trained model."
         for check in record.exports
         if not check.equal
     ]
-    return found
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from huggingface_hub.utils import yaml_dump
 
 from cards import facts, markdown, tables
 from cards.markdown import plain
-from cards.record import RunRecord
+from cards.record import RunRecord, Summary
 from cards.sources import hub_licence
 
 HEADLINE = ("dice", "ap50", "pq")
@@ -66,7 +66,7 @@ def metadata(record: RunRecord) -> ModelCardData:
         base_model=base.hub_id if derived else None,
         base_model_relation="finetune" if derived else None,
         datasets=[record.data.hub_id] if record.data.hub_id else None,
-        metrics=list(HEADLINE) if results else None,
+        metrics=[metric for metric, _, _ in _headline(record)] or None,
         model_name=plain(record.card.title) if results else None,
         eval_results=results or None,
         license=licence,
@@ -83,24 +83,32 @@ def _licence(licence: str | None) -> tuple[str | None, str | None]:
 
 
 def evaluation(record: RunRecord) -> list[EvalResult]:
-    """Mean and standard deviation of Dice, AP50 and PQ after the run, each a number of its own.
+    """Mean and standard deviation of each headline figure after the run, each a number of its own.
 
     Four decimals, as in the body: a reader finds the same figure in both.
     """
-    if record.accuracy is None:
-        return []
     return [
         EvalResult(
             task_type="image-segmentation",
             dataset_type=plain(record.data.hub_id or record.data.id),
             dataset_name=plain(record.data.id),
-            dataset_split=record.accuracy.split,
+            dataset_split=record.accuracy.split if record.accuracy else "test",
             metric_type=metric if value == "mean" else f"{metric}_{value}",
-            metric_name=f"{tables.METRICS[metric][0]}, {meaning} over images",
+            metric_name=f"{name}, {meaning} over images",
             metric_value=round(getattr(summary, value), 4),
             verified=False,
         )
-        for metric in HEADLINE
-        if (summary := record.accuracy.after.summary.get(metric))
+        for metric, name, summary in _headline(record)
         for value, meaning in (("mean", "mean"), ("std", "standard deviation"))
     ]
+
+
+def _headline(record: RunRecord) -> list[tuple[str, str, Summary]]:
+    """Dice, AP50 and PQ; of a model that answers prompts, IoU for each kind of prompt."""
+    if record.prompts:
+        return [
+            (f"iou_{score.kind.replace(' + ', '_').replace(' ', '_')}", f"IoU, {score.kind}", score.after)
+            for score in record.prompts
+        ]
+    found = record.accuracy.after.summary if record.accuracy else {}
+    return [(metric, tables.METRICS[metric][0], found[metric]) for metric in HEADLINE if metric in found]

@@ -78,7 +78,7 @@ def histogram(after: Stage, before: Stage | None, path: Path) -> None:
 
 
 def training_curve(history: Sequence[Epoch], path: Path, best_epoch: int | None = None) -> None:
-    """Loss and validation Dice of every epoch, with a line at the epoch whose weights were kept.
+    """Loss and validation Dice, or IoU, of every epoch, with a line at the epoch whose weights were kept.
 
     Raises:
         ValueError: if there is no epoch.
@@ -86,12 +86,13 @@ def training_curve(history: Sequence[Epoch], path: Path, best_epoch: int | None 
     if not history:
         raise ValueError("no epoch to draw")
     with _figure(path, 7.5, 2.6) as figure:
-        loss, dice = figure.subplots(1, 2)
+        loss, reached = figure.subplots(1, 2)
+        measure = "IoU" if any(epoch.validation_iou is not None for epoch in history) else "Dice"
         _curve(loss, history, "loss", "training", BLUE)
-        _curve(dice, history, "validation_dice", "validation", ORANGE)
+        _curve(reached, history, f"validation_{measure.lower()}", "validation", ORANGE)
         loss.set(title="Loss", xlabel="epoch")
-        dice.set(title="Dice", xlabel="epoch")
-        for axes in (loss, dice):
+        reached.set(title=measure, xlabel="epoch")
+        for axes in (loss, reached):
             if best_epoch is not None:
                 axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=":", label="weights kept")
             axes.xaxis.get_major_locator().set_params(integer=True)

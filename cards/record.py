@@ -132,6 +132,7 @@ class Epoch(Part):
     epoch: int
     loss: float
     validation_dice: float | None = None
+    validation_iou: float | None = Field(None, description="with prompts: mean IoU of a point and of a box")
 
 
 class Training(Part):
@@ -188,6 +189,24 @@ class Stage(Part):
     worst: list[str] = Field(description="names of up to five images with the lowest Dice, worst first")
 
 
+class PromptImage(Part):
+    """How well the instances of one image were found by one kind of prompt."""
+
+    image: str
+    instances: int = Field(description="how many were asked for, one after the other")
+    before: float | None = Field(None, description="mean IoU over them")
+    after: float
+
+
+class PromptScore(Part):
+    """What one kind of prompt gives on the test images: IoU, a mean over each image's instances."""
+
+    kind: str = Field(description="'point', 'box' or 'point + N corrections'")
+    images: list[PromptImage]
+    before: Summary | None = Field(None, description="over images; None if there was nothing to measure")
+    after: Summary
+
+
 class Change(Part):
     """Paired change of the per-image Dice, after minus before, with a bootstrap interval."""
 
@@ -208,6 +227,7 @@ class Accuracy(Part):
     before_note: str | None = Field(None, description="why there is no 'before', e.g. 'untrained'")
     after: Stage
     change: Change | None = None
+    labelled_by: str | None = Field(None, description="what made labels of a model that answers prompts")
 
 
 class Timing(Part):
@@ -284,6 +304,7 @@ class RunRecord(Part):
     data: Data
     training: Training
     accuracy: Accuracy | None = Field(None, description="None when there were no test images")
+    prompts: list[PromptScore] = Field([], description="one a kind, of a model that answers prompts")
     timing: Timing | None = None
     environment: Environment
     warnings: list[str] = Field([], description="what the guards saw, in words")

@@ -33,7 +33,9 @@ def _summary(stage: Stage | None, metric: str) -> Summary | None:
 
 
 def headline(record: RunRecord) -> Rows:
-    """Dice, AP50 and PQ before and after, and the time of one image."""
+    """Dice, AP50 and PQ before and after; of a model that answers prompts, IoU."""
+    if record.prompts:
+        return prompts(record)
     accuracy = record.accuracy
     what = words.counted(accuracy.images, f"{accuracy.split} image") if accuracy else "no test images"
     rows = [[f"Mean ± std over {what}" if accuracy else f"Accuracy ({what})", "Before", "After"]]
@@ -42,6 +44,19 @@ def headline(record: RunRecord) -> Rows:
         before = _summary(accuracy.before if accuracy else None, metric)
         after = _summary(accuracy.after if accuracy else None, metric)
         rows.append([METRICS[metric][0], gap or spread(before), spread(after)])
+    return rows
+
+
+def prompts(record: RunRecord) -> Rows:
+    """IoU before and after for each kind of prompt."""
+    images = record.prompts[0].images
+    over = words.counted(len(images), "test image")
+    asked = words.counted(sum(image.instances for image in images), "instance")
+    random = record.model.base.weights == "random"
+    rows = [[f"Mean IoU ± std over {over} ({asked})", "Before", "After"]]
+    for score in record.prompts:
+        before = "untrained" if random and score.before is None else spread(score.before)
+        rows.append([score.kind, before, spread(score.after)])
     return rows
 
 
@@ -105,8 +120,8 @@ def training(record: RunRecord) -> Rows:
         ["Normalisation", call(model.normalise)],
         ["Parameters", f"{words.count(model.parameters)}, {facts.trainable(record)} of them trained"],
         ["Adapted by", call(model.adapt) if model.adapt else words.NOT_STATED],
-        ["Input", f"{words.counted(model.channels, 'channel')}; sizes are multiples of {model.divisor} px"],
-        ["Output", words.counted(model.maps, "map")],
+        ["Input", f"{words.counted(model.channels, 'channel')}; {facts.input_sizes(record)}"],
+        ["Output", "masks" if facts.answers_prompts(record) else words.counted(model.maps, "map")],
         ["Epochs", planned + (", stopped early" if how.stopped_early else "")],
         ["Weights kept", f"of epoch {words.count(how.best_epoch)}" if how.best_epoch else words.NOT_STATED],
         ["Steps", words.count(how.steps)],
@@ -131,7 +146,10 @@ def training(record: RunRecord) -> Rows:
 def _last(epoch: Epoch | None) -> str:
     if epoch is None:
         return words.NOT_MEASURED
-    return f"loss {words.score(epoch.loss)}; validation Dice {words.score(epoch.validation_dice)}"
+    name, value = "Dice", epoch.validation_dice
+    if epoch.validation_iou is not None:
+        name, value = "IoU", epoch.validation_iou
+    return f"loss {words.score(epoch.loss)}; validation {name} {words.score(value)}"
 
 
 def timing(record: RunRecord) -> Rows:

@@ -62,7 +62,12 @@ def _summary(record: RunRecord, out: Path) -> None:
         after = accuracy.after.summary
         before = f"{accuracy.before.summary['dice'].mean:.4f}" if accuracy.before else accuracy.before_note
         dice = f"Dice {after['dice'].mean:.4f} ± {after['dice'].std:.4f} on {accuracy.images} test images"
+        dice = f"labelled without prompts: {dice}" if accuracy.labelled_by else dice
         console.print(f"{dice} (before: {before}), AP50 {after['ap50'].mean:.4f}, PQ {after['pq'].mean:.4f}")
+    for score in record.prompts:
+        before = f"{score.before.mean:.4f}" if score.before else "untrained"
+        of = f"{score.kind}: IoU {score.after.mean:.4f} ± {score.after.std:.4f}"
+        console.print(f"{of} on {len(score.images)} test images (before: {before})")
     if timing := record.timing:
         milliseconds = f"{1000 * timing.median_seconds:.0f} ms an image on {timing.device}"
         console.print(f"trained in {record.training.seconds:.0f} s; {milliseconds}")

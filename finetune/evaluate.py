@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from finetune.memory import PeakMemory
 from finetune.metrics.dice import dice
 from finetune.metrics.instances import instance_scores
 from finetune.model import Model
+
+if TYPE_CHECKING:
+    from finetune.prompted import PromptedModel
 
 COLUMNS = ("image", "stage", "dice", "ap50", "ap75", "ap90", "pq", "seconds")
 
@@ -66,7 +70,7 @@ def evaluate(model: Model, samples: Iterable[Sample]) -> Measured:
     return measured
 
 
-def score(model: Model, sample: Sample, labels: np.ndarray, seconds: float) -> ImageScore:
+def score(model: Model | PromptedModel, sample: Sample, labels: np.ndarray, seconds: float) -> ImageScore:
     """Compare labels (H, W) with the reference: Dice on the foreground, AP and PQ on instances.
 
     Where the target is a boundary, Dice is taken on the boundary and AP and PQ on what it encloses.
@@ -83,12 +87,17 @@ def timing(measured: Measured, device: str) -> Timing:
         images=len(seconds),
         median_seconds=float(np.median(seconds)),
         p95_seconds=float(np.percentile(seconds, 95)),
-        network_seconds=float(np.median(measured.network_seconds)),
-        decoding_seconds=float(np.median(measured.decoding_seconds)),
+        network_seconds=_median(measured.network_seconds),
+        decoding_seconds=_median(measured.decoding_seconds),
         device=device,
         threads=torch.get_num_threads(),
         peak_memory_inference_bytes=measured.peak_bytes,
     )
+
+
+def _median(seconds: list[float]) -> float | None:
+    """None where the two were not told apart."""
+    return float(np.median(seconds)) if seconds else None
 
 
 def write_scores(path: Path, stages: dict[str, Stage | None]) -> None:

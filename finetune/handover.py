@@ -59,6 +59,12 @@ def hand_over(
     ]
     record = record.model_copy(update={"exports": checks, "warnings": [*record.warnings, *differ]})
     _draw(model, data, record, hub / "pictures")
+    return write_cards(record, folder)
+
+
+def write_cards(record: RunRecord, folder: Path) -> RunRecord:
+    """Write cards and record of a run folder that holds all else; the record comes back with its files."""
+    hub = folder / "huggingface"
     # The cards name the packages and weights that lie here by now; then the cards are files themselves.
     record = record.model_copy(update={"files": written_files(folder)})
     shown = [name for name in PICTURES if (hub / "pictures" / name).exists()]

@@ -18,6 +18,7 @@ from finetune.targets.base import Target
 
 if TYPE_CHECKING:
     from finetune.package_model import PackageModel
+    from finetune.prompted import PromptedModel
 
 
 @dataclass
@@ -69,10 +70,8 @@ class Model:
         Raises:
             InputError: if there are other channels than the model takes.
         """
-        pixels = select_channels(pixels, self.select)
-        if len(pixels) != self.channels:
-            raise InputError(f"the image has {len(pixels)} channels; this model takes {self.channels}")
-        return torch.from_numpy(self.normalise(pixels)).to(self.device)
+        pixels = prepare(pixels, self.select, self.channels, self.normalise)
+        return torch.from_numpy(pixels).to(self.device)
 
     def predict_maps(self, image: torch.Tensor) -> np.ndarray:
         """Prepared image (C, H, W) -> maps (K, H, W) float32. Leaves the network in evaluation mode."""
@@ -92,6 +91,18 @@ class Model:
         }
 
 
+def prepare(pixels: np.ndarray, select: Channels, channels: int, normalise: Normalise) -> np.ndarray:
+    """Raw pixels (any channels, H, W) -> what a network sees: (C, H, W) float32.
+
+    Raises:
+        InputError: if there are other channels than it takes.
+    """
+    pixels = select_channels(pixels, select)
+    if len(pixels) != channels:
+        raise InputError(f"the image has {len(pixels)} channels; this model takes {channels}")
+    return normalise(pixels)
+
+
 def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
     """(H, W), (C, H, W) or (H, W, C) -> (C, H, W).
 
@@ -109,7 +120,7 @@ def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
     return np.moveaxis(image, -1, 0) if is_last else image
 
 
-def load(source: str | Path) -> Model | PackageModel:
+def load(source: str | Path) -> Model | PromptedModel | PackageModel:
     """Load a model that a run exported, or a BioImage.IO package.
 
     Args:

@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-import torch
 from rich.console import Console
-from rich.progress import Progress
 
 from cards.errors import InputError
-from cards.fingerprint import environment
 from cards.record import DataFile, Environment, LabelKind, Origin, Split
 from finetune.adapt import Count, apply, count
-from finetune.data.augment import Augmentation
-from finetune.data.catalog import NamedData, fetch, is_published, named
-from finetune.data.check import check_data
+from finetune.data.catalog import NamedData
 from finetune.data.diameter import mean_diameter
 from finetune.data.images import read_labels
 from finetune.data.labels import convert
 from finetune.data.module import SegmentationData
 from finetune.data.normalise import build_normalise
-from finetune.data.pairs import Pair, find_pairs
-from finetune.data.splits import assign_splits
+from finetune.data.pairs import Pair
+from finetune.finding import PERCENTILE, data_of, fill_in, find, missing_splits, this_place
 from finetune.licences import check_licence
 from finetune.model import Model
-from finetune.recipe import DataSection, Recipe
+from finetune.recipe import Recipe
 from finetune.repositories import load
 from finetune.targets import Target, build_target
 from finetune.thresholds import open_options
 from finetune.training import check_compute
 
-PERCENTILE = {"name": "percentile", "low": 1.0, "high": 99.8}  # where neither recipe nor model say otherwise
+AnyModel = TypeVar("AnyModel")  # a Model, or a PromptedModel
 
 
 @dataclass
-class Plan:
+class Plan(Generic[AnyModel]):
     """All that a run knows before it trains.
 
     Attributes:
@@ -57,7 +51,7 @@ class Plan:
     named: NamedData | None
     files: list[DataFile]
     split_by: str
-    model: Model
+    model: AnyModel
     origin: Origin
     data: SegmentationData
     counted: Count
@@ -69,39 +63,26 @@ class Plan:
         """Number of images in a split."""
         return len(self.data.of(split))
 
+    def say(self, console: Console) -> None:
+        """Tell a person at the terminal how many images there are, and what to know of them."""
+        counts = ", ".join(f"{self.count(split)} {split}" for split in ("train", "validation", "test"))
+        console.print(f"{self.recipe.name}: {counts} images", highlight=False)
+        for warning in self.warnings:
+            console.print(f"warning: {warning}", style="yellow", highlight=False)
 
-def prepare(recipe: Recipe, console: Console) -> Plan:
+
+def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
     """Resolve a recipe.
 
     Raises:
         InputError: for anything that would keep the run from its end, as far as it can be known now.
     """
     check_compute(recipe.compute)
-    place = environment([torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())])
+    place = this_place()
     target = build_target(recipe.model.target, recipe.model.target_options)
-    known = named(recipe.data.name) if recipe.data.name is not None else None
-    held: LabelKind = recipe.data.labels or (known.labels if known else "instances")
-    found, root = _find(recipe.data, known)
-    pairs, split_by = assign_splits(
-        found, validation=recipe.data.validation, test=recipe.data.test, seed=recipe.data.split_seed
-    )
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("reading images", total=len(pairs))
-        files, warnings = check_data(
-            pairs,
-            held,
-            target.labels,
-            recipe.data.channels,
-            root,
-            lambda done, _: progress.update(task, completed=done),
-        )
-    if known and is_published(known, files) is False:
-        warnings.append(
-            f"these are not, pixel for pixel, the images known as {known.id}: the card does not call them so"
-        )
-        known = None
-    channels = _channels(recipe.data, files)
-    recipe = _measure_diameter(recipe, pairs, held)
+    found = find(recipe, target.labels, console)
+    warnings, channels = found.warnings, found.channels
+    recipe = _measure_diameter(recipe, found.pairs, found.held)
     loaded = load(
         recipe.model.repository,
         recipe.model.name,
@@ -117,26 +98,13 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
     check_licence(recipe.card.licence, loaded.origin.licence, loaded.origin.id)
     _check_grid(loaded.architecture, target)
     normalise = build_normalise(recipe.data.normalise or loaded.normalise or PERCENTILE)
-    recipe = _fill_in(recipe, held, loaded.learning_rate)
+    recipe = fill_in(recipe, found.held, loaded.learning_rate)
     training = recipe.training
     if training.patch % loaded.divisor:
         raise InputError(
             f"training.patch: {training.patch} is no multiple of {loaded.divisor}, the network's"
         )
-    data = SegmentationData(
-        pairs,
-        target,
-        normalise,
-        held=held,
-        channels=recipe.data.channels,
-        augmentation=Augmentation(**training.augmentation.model_dump()),
-        patch=training.patch,
-        batch_size=training.batch_size,
-        images_per_epoch=training.images_per_epoch,
-        views=training.views,
-        workers=training.workers,
-        seed=training.seed,
-    )
+    data = data_of(recipe, found, target, normalise)
     if recipe.model.adapt != "full" and loaded.origin.weights == "random":
         warnings.append(f"model.adapt: {recipe.model.adapt} keeps weights as they are that are random")
     options = target.options()
@@ -146,12 +114,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
                 f"the weights were published with {option} {value} of target {target.name}, "
                 f"the recipe has {options[option]}"
             )
-    if not data.of("validation"):
-        warnings.append(
-            "there are no validation images: the weights of the last epoch are kept, and nothing stops early"
-        )
-    if not data.of("test"):
-        warnings.append("there are no test images: accuracy is not measured")
+    warnings += missing_splits(data)
     network = apply(
         loaded.network, recipe.model.adapt, recipe.model.adapt_options, loaded.encoder, training.seed
     )
@@ -170,7 +133,19 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         warnings.append(f"{', '.join(chosen)}: no validation images to choose by, so the default is kept")
         chosen = []
     counted = count(network)
-    return Plan(recipe, known, files, split_by, model, loaded.origin, data, counted, place, chosen, warnings)
+    return Plan(
+        recipe,
+        found.named,
+        found.files,
+        found.split_by,
+        model,
+        loaded.origin,
+        data,
+        counted,
+        place,
+        chosen,
+        warnings,
+    )
 
 
 def _check_grid(architecture: dict[str, Any], target: Target) -> None:
@@ -195,29 +170,3 @@ def _measure_diameter(recipe: Recipe, pairs: list[Pair], held: LabelKind) -> Rec
     )
     options = recipe.model.options | {"diameter": mean_diameter(labels)}
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"options": options})})
-
-
-def _find(section: DataSection, known: NamedData | None) -> tuple[list[Pair], Path]:
-    """Pairs of images and masks, and the folder they lie in."""
-    if section.csv is not None:
-        return find_pairs(section.csv.parent, layout="csv", csv=section.csv.name), section.csv.parent
-    root = section.root
-    if root is None:
-        assert known is not None  # the recipe has a name, a root or a table
-        root = fetch(known)
-    return find_pairs(root, layout=section.layout), root
-
-
-def _channels(section: DataSection, files: list[DataFile]) -> int:
-    """How many channels the network sees; check_data has made sure that all images agree."""
-    if section.channels == "gray":
-        return 1
-    return len(section.channels) if isinstance(section.channels, list) else files[0].shape[0]
-
-
-def _fill_in(recipe: Recipe, held: LabelKind, default_learning_rate: float) -> Recipe:
-    """Put in what the recipe left open, so that the record tells what was done."""
-    data = recipe.data.model_copy(update={"labels": held})
-    rate = recipe.training.learning_rate or default_learning_rate
-    training = recipe.training.model_copy(update={"learning_rate": rate})
-    return recipe.model_copy(update={"data": data, "training": training})

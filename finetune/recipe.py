@@ -34,7 +34,7 @@ class ModelSection(Section):
     repository: str = Field(description="where the network comes from: wipp")
     name: str = Field(description="its name there")
     options: dict[str, Any] = Field({}, description="the network's own options")
-    target: str = Field(description="what it learns: foreground, boundary, foreground_boundary")
+    target: str = Field(description="what it learns: foreground, flows, …; or prompts")
     target_options: dict[str, Any] = {}
     adapt: str = Field("full", description="what is trained: full, head, lora")
     adapt_options: dict[str, Any] = {}
@@ -118,6 +118,9 @@ class EvaluationSection(Section):
 
     bootstrap: int = Field(9999, ge=100, description="resamples for the interval of the change")
     check_images: int = Field(5, ge=1, description="test images on which each export is scored again")
+    automatic_images: int = Field(
+        2, ge=0, description="with prompts: test images labelled without any, too; seconds to minutes each"
+    )
 
 
 class ComputeSection(Section):

@@ -17,6 +17,7 @@ from finetune.evaluate import Measured, timing
 from finetune.metrics.summary import paired_change, summarise
 from finetune.plan import Plan
 from finetune.recipe import Recipe
+from finetune.targets.prompts import PROMPTS
 from finetune.training import History
 
 SCHEDULE = "linear warm-up, then cosine decay to zero"
@@ -93,8 +94,10 @@ def _guards(history: History, before: Measured | None, after: Measured | None, p
             sum(score.dice for score in stage.scores) / len(stage.scores) for stage in (before, after)
         )
         if now < was:
+            without = "without prompts " if plan.model.target.name == PROMPTS else ""
             warnings.append(
-                f"the tuned model is worse than its base model: mean Dice {now:.4f}, before {was:.4f}"
+                f"{without}the tuned model is worse than its base model: mean Dice {now:.4f}, "
+                f"before {was:.4f}"
             )
     return warnings
 

@@ -18,11 +18,13 @@ from finetune.folder import RunFolder
 from finetune.handover import hand_over
 from finetune.memory import PeakMemory
 from finetune.plan import Plan, prepare
+from finetune.prompted_run import run_prompted
 from finetune.recipe import Recipe, write_recipe
 from finetune.recipes import find_recipe
 from finetune.recording import build_record
 from finetune.repositories import save_adapter
 from finetune.segmenter import Segmenter
+from finetune.targets.prompts import PROMPTS
 from finetune.thresholds import choose
 from finetune.training import device_of, fit, is_helper_process
 
@@ -55,8 +57,10 @@ def run(
     recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
     destination = Path(out) if out else Path("runs") / recipe.name
     with RunFolder(destination, overwrite=overwrite, resume=resume, joining=helping) as folder:
+        if recipe.model.target == PROMPTS:
+            return run_prompted(recipe, folder, console, helping)
         plan = prepare(recipe, console)
-        _say(plan, console)
+        plan.say(console)
         if not helping:
             write_recipe(plan.recipe, folder / "recipe.yaml")
         # A network of which only a part has weights is as untrained as one of random weights.
@@ -113,10 +117,3 @@ def _evaluate(plan: Plan, console: Console, stage: str) -> Measured | None:
     plan.model.network.to(device_of(plan.recipe.compute))  # Lightning leaves it on the CPU
     with console.status(f"measuring {stage} on {plan.count('test')} test images"):
         return evaluate(plan.model, plan.data.samples("test"))
-
-
-def _say(plan: Plan, console: Console) -> None:
-    counts = ", ".join(f"{plan.count(split)} {split}" for split in ("train", "validation", "test"))
-    console.print(f"{plan.recipe.name}: {counts} images", highlight=False)
-    for warning in plan.warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False)

@@ -18,11 +18,17 @@ def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     from finetune.data.normalise import build_normalise
     from finetune.licences import forbidden
     from finetune.names import unknown
-    from finetune.repositories import REPOSITORIES, describe
+    from finetune.repositories import REPOSITORIES, describe, promptable
     from finetune.targets import build_target
+    from finetune.targets.prompts import PROMPTS, build_prompts
 
     model, training = recipe.model, recipe.training
-    yield from _attempt("model.target", build_target, model.target, model.target_options)
+    if model.target == PROMPTS:
+        yield from _attempt("model.target_options", build_prompts, model.target_options)
+        if model.repository in REPOSITORIES:
+            yield from _attempt("model.target", promptable, model.repository)
+    else:
+        yield from _attempt("model.target", build_target, model.target, model.target_options)
     adapt = "model.adapt_options" if model.adapt in ADAPTS else "model.adapt"
     yield from _attempt(adapt, build_adapt, model.adapt, model.adapt_options)
     if recipe.data.normalise is not None:

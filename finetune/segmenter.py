@@ -29,6 +29,8 @@ class Segmenter(pl.LightningModule):
     `image`: the encoder is then no part of this module, and neither checkpoints nor averages hold it.
     """
 
+    monitor = "validation_dice"
+
     def __init__(
         self,
         network: nn.Module,
@@ -60,8 +62,7 @@ class Segmenter(pl.LightningModule):
         self.target, self.features = target, features
         self.divisor = divisor
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.warmup_steps = max(1, round(warmup * steps))
-        self.steps = max(steps, 1)
+        self.warmup, self.steps = warmup, steps
         self.validation_dice = Dice()
         self.missed_all = False  # in the last validation: nothing found, though there was something
 
@@ -87,12 +88,7 @@ class Segmenter(pl.LightningModule):
         maps = batch["maps"].float()
         output = self(batch["image"]) if "image" in batch else self._decode(batch["features"], maps)
         loss = self.target.loss(output, maps)
-        if not torch.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, step {self.global_step + 1}: "
-                f"training diverged; lower training.learning_rate (it is {self.learning_rate:g}) "
-                "or set compute.precision=32-true"
-            )
+        check_loss(loss, self)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(maps), sync_dist=True)
         return loss
 
@@ -112,14 +108,49 @@ class Segmenter(pl.LightningModule):
         self.log("validation_dice", self.validation_dice, on_step=False, on_epoch=True, batch_size=1)
 
     def configure_optimizers(self) -> Any:
-        """AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine decay to zero (2017)."""
-        trainable = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        optimiser = torch.optim.AdamW(trainable, lr=self.learning_rate, weight_decay=self.weight_decay)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._learning_rate_factor)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        """See `optimise`."""
+        return optimise(self.network, self.learning_rate, self.weight_decay, self.warmup, self.steps)
 
-    def _learning_rate_factor(self, step: int) -> float:
-        if step < self.warmup_steps:
-            return (step + 1) / self.warmup_steps
-        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+
+def check_loss(loss: torch.Tensor, module: Any) -> None:
+    """Stop the run in words if the loss is no longer a number.
+
+    Args:
+        loss: of a training step of `module`.
+        module: with its `learning_rate`.
+
+    Raises:
+        InputError: with where it happened, and what may help.
+    """
+    if not torch.isfinite(loss):
+        raise InputError(
+            f"the loss is {loss.item()} in epoch {module.current_epoch + 1}, step {module.global_step + 1}: "
+            f"training diverged; lower training.learning_rate (it is {module.learning_rate:g}) "
+            "or set compute.precision=32-true"
+        )
+
+
+def optimise(
+    network: nn.Module, learning_rate: float, weight_decay: float, warmup: float, steps: int
+) -> dict[str, Any]:
+    """AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine decay to zero (2017).
+
+    Args:
+        network: whose parameters are trained, those that ask for it.
+        learning_rate: at its highest.
+        weight_decay: AdamW's.
+        warmup: fraction of `steps` during which the learning rate rises from zero.
+        steps: optimiser steps of the whole training.
+    """
+    rising, steps = max(1, round(warmup * steps)), max(steps, 1)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / rising
+        progress = (step - rising) / max(1, steps - rising)
         return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trainable, lr=learning_rate, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+    return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

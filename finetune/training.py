@@ -23,11 +23,13 @@ from cards.errors import InputError
 from cards.record import Epoch
 from finetune.data.module import SegmentationData
 from finetune.encoding import Encoding
+from finetune.prompts import Prompter
 from finetune.recipe import ComputeSection, Recipe
 from finetune.segmenter import Segmenter
 from finetune.speed import keep_freed_memory
 
-MONITOR = "validation_dice"
+# What validation may measure: fields of `cards.record.Epoch`, in words. A module says which by `monitor`.
+MEASURES = {"validation_dice": "validation Dice", "validation_iou": "validation IoU"}
 
 
 @dataclass
@@ -54,9 +56,14 @@ class History:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch with the highest validation Dice, counted from 1; the earliest of equals."""
-        measured = [epoch for epoch in self.epochs if epoch["validation_dice"] is not None]
-        return max(measured, key=lambda epoch: epoch["validation_dice"])["epoch"] if measured else None
+        """The epoch with the highest validation Dice or IoU, counted from 1; the earliest of equals."""
+        measured = [
+            (value, epoch["epoch"])
+            for epoch in self.epochs
+            for measure in MEASURES
+            if (value := epoch.get(measure)) is not None
+        ]
+        return max(measured, key=lambda found: found[0])[1] if measured else None
 
 
 class Historian(pl.Callback):
@@ -90,30 +97,32 @@ class Historian(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Write the epoch down."""
-        assert isinstance(module, Segmenter)
-        history, now = self.history, time.perf_counter()
+        assert isinstance(module, Segmenter | Prompter)
+        history, now, measure = self.history, time.perf_counter(), module.monitor
         history.seconds += now - self._since
         self._since = now
         history.steps = trainer.global_step
-        validated = MONITOR in trainer.callback_metrics and _validates(trainer)
-        epoch = Epoch(
-            epoch=trainer.current_epoch + 1,
-            loss=float(trainer.callback_metrics["loss"]),
-            validation_dice=float(trainer.callback_metrics[MONITOR]) if validated else None,
-        )
+        validated = measure in trainer.callback_metrics and _validates(trainer)
+        value = float(trainer.callback_metrics[measure]) if validated else None
+        loss = float(trainer.callback_metrics["loss"])
+        epoch = Epoch.model_validate({"epoch": trainer.current_epoch + 1, "loss": loss, measure: value})
         history.epochs.append(epoch.model_dump())
         if validated and history.best_epoch == epoch.epoch:
             history.empty_validation = module.missed_all
         if trainer.is_global_zero and trainer.progress_bar_callback is None:
-            dice = f", validation Dice {epoch.validation_dice:.4f}" if validated else ""
+            reached = f", {MEASURES[measure]} {value:.4f}" if validated else ""
             of = f"epoch {epoch.epoch}/{trainer.max_epochs}"
             self.console.print(
-                f"{of}: loss {epoch.loss:.4f}{dice} ({history.seconds:.0f} s)", highlight=False
+                f"{of}: loss {epoch.loss:.4f}{reached} ({history.seconds:.0f} s)", highlight=False
             )
 
 
 def fit(
-    segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Path, console: Console
+    segmenter: Segmenter | Prompter,
+    data: SegmentationData,
+    recipe: Recipe,
+    folder: Path,
+    console: Console,
 ) -> History:
     """Train, and leave the best weights in the segmenter's network.
 
@@ -156,15 +165,19 @@ def is_helper_process() -> bool:
 
 
 def _train(
-    segmenter: Segmenter, data: SegmentationData, recipe: Recipe, folder: Path, console: Console
+    segmenter: Segmenter | Prompter,
+    data: SegmentationData,
+    recipe: Recipe,
+    folder: Path,
+    console: Console,
 ) -> History:
     quiet_lightning()
     keep_freed_memory()
-    training, checkpoints = recipe.training, folder / "checkpoints"
+    training, checkpoints, measure = recipe.training, folder / "checkpoints", segmenter.monitor
     last = checkpoints / "last.ckpt"
     resume = last.exists()
     validates = bool(data.of("validation"))
-    stopping = EarlyStopping(MONITOR, mode="max", patience=training.patience) if training.patience else None
+    stopping = EarlyStopping(measure, mode="max", patience=training.patience) if training.patience else None
     historian = Historian(console)
     callbacks: list[pl.Callback] = [historian]
     if segmenter.features:
@@ -177,7 +190,7 @@ def _train(
         callbacks.append(RichProgressBar())
     # 'best' stands before 'last', so that 'last' holds what 'best' already knows.
     if validates:
-        callbacks.append(_checkpoint(checkpoints, "best", monitor=MONITOR, mode="max"))
+        callbacks.append(_checkpoint(checkpoints, "best", monitor=measure, mode="max"))
     callbacks.append(_checkpoint(checkpoints, "last", save_on_train_epoch_end=True))
     if resume and _had_stopped(last, training.patience):
         return History(**_callback_state(last, "Historian"))
@@ -283,7 +296,7 @@ def _had_stopped(checkpoint: Path, patience: int | None) -> bool:
     return bool(patience) and _callback_state(checkpoint, "EarlyStopping").get("wait_count", 0) >= patience
 
 
-def _load_weights(segmenter: Segmenter, checkpoint: Path) -> None:
+def _load_weights(segmenter: Segmenter | Prompter, checkpoint: Path) -> None:
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     segmenter.load_state_dict(state)
 

@@ -11,6 +11,7 @@ from cards.errors import InputError
 
 if TYPE_CHECKING:
     from finetune.targets.base import Target
+    from finetune.targets.prompts import Prompts
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,12 @@ class Augmentation:
             raise InputError("augmentation: intensity and noise must be at least 0")
 
     def __call__(
-        self, image: np.ndarray, maps: np.ndarray, target: Target, patch: int, rng: np.random.Generator
+        self,
+        image: np.ndarray,
+        maps: np.ndarray,
+        target: Target | Prompts,
+        patch: int,
+        rng: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draw one patch. The same state of `rng` gives the same patch.
 
@@ -60,7 +66,7 @@ class Augmentation:
         top, left = (_start(length, side, rng) for length in image.shape[1:])
         image, maps = _window(image, maps, target, top, left, side)
         if side != patch:
-            image, maps = _resize(image, patch), target.rescale(maps, (patch, patch))
+            image, maps = resize(image, patch), target.rescale(maps, (patch, patch))
         if self.symmetries:
             rotations, flip = int(rng.integers(4)), bool(rng.integers(2))
             image, maps = _orient(image, rotations, flip), target.orient(maps, rotations, flip)
@@ -101,7 +107,7 @@ def _start(length: int, side: int, rng: np.random.Generator) -> int:
 
 
 def _window(
-    image: np.ndarray, maps: np.ndarray, target: Target, top: int, left: int, side: int
+    image: np.ndarray, maps: np.ndarray, target: Target | Prompts, top: int, left: int, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
     height, width = image.shape[1:]
     if top >= 0 and left >= 0 and top + side <= height and left + side <= width:
@@ -123,7 +129,7 @@ def _orient(image: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
     return turned[..., ::-1] if flip else turned
 
 
-def _resize(image: np.ndarray, patch: int) -> np.ndarray:
+def resize(image: np.ndarray, patch: int) -> np.ndarray:
     """Linear, pixel centres on pixel centres, with anti-aliasing when it shrinks."""
     import torch
     from torch.nn.functional import interpolate

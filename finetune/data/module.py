@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from cards.errors import InputError
 from cards.record import LabelKind, Split
-from finetune.data.augment import Augmentation
+from finetune.data.augment import Augmentation, resize
 from finetune.data.channels import Channels, select_channels
 from finetune.data.features import Features, FeatureStore
 from finetune.data.images import read_image, read_labels
@@ -26,6 +26,7 @@ from finetune.data.pairs import Pair
 from finetune.data.sampler import Draw, EpochBatches, LateLoader
 from finetune.data.store import MapStore, read
 from finetune.targets.base import Target
+from finetune.targets.prompts import Prompts
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Sample:
 class Reader:
     """Reads a pair when it is needed; keeps nothing."""
 
-    target: Target
+    target: Target | Prompts
     normalise: Normalise
     held: LabelKind
     channels: Channels
@@ -77,18 +78,22 @@ class Patches(Dataset[dict[str, torch.Tensor]]):
         patch: int,
         seed: int,
         store: MapStore | None,
+        squared: bool = False,
     ) -> None:
         """See `SegmentationData`; without a store labels are encoded each time."""
         self.pairs, self.reader = list(pairs), reader
         self.augmentation, self.patch, self.seed = augmentation, patch, seed
-        self.store, self._kept = store, dict[int, Path]()
+        self.store, self.squared, self._kept = store, squared, dict[int, Path]()
 
     def __getitem__(self, draw: Draw) -> dict[str, torch.Tensor]:
         """The patch: image (C, P, P) and maps (K, P, P), float32."""
         rng = draw.chance(self.seed)
         image = self.reader.image(self.pairs[draw.image])
         # The whole image is encoded, then cut: a patch's own edge must not look like the edge of an instance.
-        image, maps = self.augmentation(image, self._maps(draw.image), self.reader.target, self.patch, rng)
+        maps, target = self._maps(draw.image), self.reader.target
+        if self.squared:
+            image, maps = resize(image, self.patch), target.rescale(maps, (self.patch, self.patch))
+        image, maps = self.augmentation(image, maps, target, self.patch, rng)
         return {"image": torch.from_numpy(image), "maps": torch.from_numpy(maps)}
 
     def _maps(self, index: int) -> np.ndarray:
@@ -130,7 +135,7 @@ class SegmentationData(pl.LightningDataModule):
     def __init__(
         self,
         pairs: Sequence[Pair],
-        target: Target,
+        target: Target | Prompts,
         normalise: Normalise,
         *,
         held: LabelKind,
@@ -140,6 +145,7 @@ class SegmentationData(pl.LightningDataModule):
         batch_size: int,
         images_per_epoch: int | None = None,
         views: int | None = None,
+        squared: bool = False,
         workers: int = 0,
         seed: int = 0,
     ) -> None:
@@ -156,6 +162,8 @@ class SegmentationData(pl.LightningDataModule):
             batch_size: patches in a batch over all processes.
             images_per_epoch: patches in an epoch, rounded up to whole batches; None: one an image.
             views: different patches of an image, of which each is drawn once; None: a new one each time.
+            squared: whether a patch is drawn of the image resized to `patch` × `patch`, whatever its
+                proportions, as SAM2 sees images; else of the image at its own size.
             workers: processes that read ahead; the patches are the same for any number.
             seed: of the order and the patches.
         """
@@ -164,7 +172,7 @@ class SegmentationData(pl.LightningDataModule):
         self.reader = Reader(target, normalise, held, channels)
         self.augmentation = augmentation
         self.patch, self.batch_size, self.images_per_epoch = patch, batch_size, images_per_epoch
-        self.views, self.workers, self.seed = views, workers, seed
+        self.views, self.squared, self.workers, self.seed = views, squared, workers, seed
         self._features: Features | None = None
         self._maps: Path | None = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -201,7 +209,9 @@ class SegmentationData(pl.LightningDataModule):
     def patches(self) -> Patches:
         """The training patches."""
         train = self.of("train")
-        return Patches(train, self.reader, self.augmentation, self.patch, self.seed, self._store())
+        return Patches(
+            train, self.reader, self.augmentation, self.patch, self.seed, self._store(), self.squared
+        )
 
     def use_features(self, store: FeatureStore) -> Features:
         """Train from now on with features of the views' patches, which the store holds or will hold."""
@@ -263,6 +273,7 @@ class SegmentationData(pl.LightningDataModule):
         if self._maps is None and self._temporary is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="finetune-")
         folder = self._maps or Path(self._temporary.name if self._temporary else "")
+        assert not isinstance(self.reader.target, Prompts)  # which keep nothing
         return MapStore(folder, self.reader.target)
 
     def _loading(self) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def check_exports(run: Path, model: Model, samples: Iterable[Sample]) -> list[Ex
     checks = []
     if (run / "huggingface").is_dir():
         expected, got = _scores(samples, model.predict), _scores(samples, load_model(run).predict)
-        checks.append(_check(f"huggingface/{WEIGHTS}", "safetensors", "finetune", expected, got))
+        checks.append(compare(f"huggingface/{WEIGHTS}", "safetensors", "finetune", expected, got))
     packages = sorted((run / "bioimageio").glob("*.zip"))
     if packages:
         parts = [_part(sample, model.divisor) for sample in samples]
@@ -61,7 +61,7 @@ def check_exports(run: Path, model: Model, samples: Iterable[Sample]) -> list[Ex
             with open_weights(description, weights_format) as package:
                 got = _scores(parts, _reader(model, package))
             artefact = path.relative_to(run).as_posix()
-            checks.append(_check(artefact, weights_format, "bioimageio.core", expected, got))
+            checks.append(compare(artefact, weights_format, "bioimageio.core", expected, got))
     return checks
 
 
@@ -84,9 +84,18 @@ def _scores(samples: Sequence[Sample], predict: Predict) -> np.ndarray:
     return np.array([dice(predict(sample.pixels), sample.labels) for sample in samples])
 
 
-def _check(
+def compare(
     artefact: str, weights_format: str, tool: str, expected: np.ndarray, got: np.ndarray
 ) -> ExportCheck:
+    """An artefact's Dice, image by image, with the trained model's.
+
+    Args:
+        artefact: path in the run folder.
+        weights_format: that of its weights.
+        tool: the package that loaded it.
+        expected: of the trained model, (images,).
+        got: of the artefact, (images,).
+    """
     return ExportCheck(
         artefact=artefact,
         format=weights_format,

@@ -12,7 +12,7 @@ import copy
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, Field, ValidationError
@@ -20,6 +20,10 @@ from pydantic import BaseModel, Field, ValidationError
 from cards.errors import InputError
 from finetune.model import Model
 from finetune.repositories.base import STRUCTURE
+from finetune.targets.prompts import PROMPTS
+
+if TYPE_CHECKING:
+    from finetune.prompted import PromptedModel
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -50,7 +54,7 @@ class _Config(BaseModel):
     channels: Annotated[int, Field(ge=1)]
 
 
-def save_model(model: Model, folder: Path) -> None:
+def save_model(model: Model | PromptedModel, folder: Path) -> None:
     """Write weights and configuration.
 
     Args:
@@ -68,7 +72,7 @@ def save_model(model: Model, folder: Path) -> None:
     }
     # Written by ourselves: safetensors' own writer hides a full disk in an error of its own.
     (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
-    if "structure" in model.architecture["options"]:
+    if "structure" in model.architecture["options"] and isinstance(model, Model):
         _write_structure(model, folder / STRUCTURE)
     config = json.dumps(model.config(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
     (folder / CONFIG).write_text(config, encoding="utf-8")
@@ -82,7 +86,7 @@ def _write_structure(model: Model, path: Path) -> None:
     write_torchscript(network, path, channels=model.channels, divisor=model.divisor)
 
 
-def load_model(source: str | Path) -> Model:
+def load_model(source: str | Path) -> Model | PromptedModel:
     """Load what `save_model` wrote.
 
     Args:
@@ -97,8 +101,9 @@ def load_model(source: str | Path) -> Model:
     """
     folder = _locate(source)
     config = _read_config(folder, source)
+    build = _build_prompted if config.target.name == PROMPTS else _build
     try:
-        return _build(config, folder / WEIGHTS)
+        return build(config, folder / WEIGHTS)
     except InputError as error:  # says where the file lies, which for the Hub is deep in a cache
         raise InputError(f"{source}: {str(error).replace(f'{folder / WEIGHTS}', WEIGHTS)}") from error
 
@@ -158,4 +163,27 @@ def _build(config: _Config, weights: Path) -> Model:
         divisor=loaded.divisor,
         architecture=loaded.architecture,
         halo=loaded.halo,
+    )
+
+
+def _build_prompted(config: _Config, weights: Path) -> PromptedModel:
+    from finetune.data.normalise import build_normalise
+    from finetune.prompted import PromptedModel
+    from finetune.repositories import promptable
+    from finetune.targets.prompts import build_prompts
+
+    loaded = promptable(config.architecture.repository).load(
+        config.architecture.name,
+        in_channels=config.channels,
+        options=config.architecture.options,
+        checkpoint=weights,
+    )
+    return PromptedModel(
+        network=loaded.network.eval(),  # type: ignore[arg-type]
+        target=build_prompts(config.target.options),
+        normalise=build_normalise(config.normalise),
+        select=config.select_channels,
+        channels=config.channels,
+        divisor=loaded.divisor,
+        architecture=loaded.architecture,
     )

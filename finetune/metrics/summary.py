@@ -23,7 +23,7 @@ def summarise(scores: Sequence[ImageScore]) -> Stage:
     worst = sorted(scores, key=lambda score: (score.dice, score.image))[:WORST]
     return Stage(
         scores=list(scores),
-        summary={metric: _summary([getattr(score, metric) for score in scores]) for metric in METRICS},
+        summary={metric: spread([getattr(score, metric) for score in scores]) for metric in METRICS},
         worst=[score.image for score in worst],
     )
 
@@ -69,7 +69,8 @@ def paired_change(
     )
 
 
-def _summary(values: list[float]) -> Summary:
+def spread(values: list[float]) -> Summary:
+    """Mean, population standard deviation and median of at least one value."""
     return Summary(mean=float(np.mean(values)), std=float(np.std(values)), median=float(np.median(values)))
 
 

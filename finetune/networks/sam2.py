@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
 import torch
-from torch import nn
 
 from finetune.networks.encoder_decoder import EncoderDecoder, PyramidDecoder
 from finetune.networks.kept import Kept
 
 ENCODER = "image_encoder."  # how the names of its weights begin in SAM2
+SIDE = 1024  # pixels: of the images that SAM2 was made for
+
+# How the names of a network's weights begin, and how they do in SAM2.
+PARTS = {
+    "encoder.": ENCODER,
+    "prompt_encoder.": "sam_prompt_encoder.",
+    "mask_decoder.": "sam_mask_decoder.",
+    "no_mem_embed": "no_mem_embed",
+    "kept.": "",
+}
+
+# What `sam2.build_sam.build_sam2` adds to the configuration by default: for a mask that hangs on where its
+# edge is cut, the best of three is taken instead. It has no weights.
+STABLE = {
+    "dynamic_multimask_via_stability": True,
+    "dynamic_multimask_stability_delta": 0.05,
+    "dynamic_multimask_stability_thresh": 0.98,
+}
 
 
-def build_whole(config: str) -> Any:
+def build_whole(config: str, side: int = SIDE) -> Any:
     """The package's SAM2, with random weights, on torch's default device, its image encoder exportable.
 
     The names of its weights are those of `sam2.build_sam.build_sam2(config)`.
 
     Args:
         config: a file of the package, such as "configs/sam2.1/sam2.1_hiera_t.yaml".
+        side: of the images that prompts are for, in pixels, a multiple of 32.
     """
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
     model = OmegaConf.load(str(files("sam2") / config)).model
+    model.image_size, model.sam_mask_decoder_extra_args = side, STABLE
     encoder = model.image_encoder
     encoder["_target_"] = "finetune.networks.hiera.ImageEncoder"
     encoder.trunk["_target_"] = "finetune.networks.hiera.Hiera"
@@ -53,13 +73,11 @@ def automatic(whole: Any, out_channels: int, width: int) -> EncoderDecoder:
     return EncoderDecoder(encoder, PyramidDecoder(channels, STRIDES, out_channels, width), Kept(rest))
 
 
-def state_of_whole(network: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of all of SAM2, by its names, from a network that `automatic` made."""
-    state = network.state_dict()
-    parts = {"encoder.": ENCODER, "kept.": ""}
+def state_of_whole(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights of all of SAM2, by its names, from those of a network that was made of one."""
     return {
         name + key.removeprefix(part): tensor
-        for part, name in parts.items()
+        for part, name in PARTS.items()
         for key, tensor in state.items()
         if key.startswith(part)
     }

@@ -6,9 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.errors import InputError
 from finetune.names import unknown
-from finetune.repositories import bioimageio, cellpose, huggingface, sam2, stardist, torchvision, wipp
-from finetune.repositories.base import ANY, Built, Loaded, ModelInfo, Repository
+from finetune.repositories import (
+    bioimageio,
+    cellpose,
+    huggingface,
+    sam2,
+    sam2_prompts,
+    stardist,
+    torchvision,
+    wipp,
+)
+from finetune.repositories.base import ANY, Built, Loaded, ModelInfo, Promptable, Repository
 
 __all__ = [
     "REPOSITORIES",
@@ -19,6 +29,7 @@ __all__ = [
     "build",
     "describe",
     "load",
+    "promptable",
     "save",
     "save_adapter",
 ]
@@ -37,6 +48,9 @@ REPOSITORIES: dict[str, Repository] = {
     "huggingface": huggingface,
     "torchvision": torchvision,
 }
+
+# Those of whose networks some answer prompts (`model.target: prompts`).
+PROMPTABLE: dict[str, Promptable] = {"sam2": sam2_prompts}
 
 
 def describe(repository: str, name: str) -> ModelInfo:
@@ -114,6 +128,21 @@ def load(
         trust=trust,
         seed=seed,
     )
+
+
+def promptable(repository: str) -> Promptable:
+    """The repository as one of networks that answer prompts.
+
+    Raises:
+        InputError: if it has none.
+    """
+    _find(repository)
+    if repository not in PROMPTABLE:
+        raise InputError(
+            f"model.target prompts needs a network that answers prompts; repository {repository} has none: "
+            f"take {' or '.join(PROMPTABLE)}"
+        )
+    return PROMPTABLE[repository]
 
 
 def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:

@@ -108,3 +108,26 @@ class Repository(Protocol):
 
     def save(self, network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
         """Write a trained network in the repository's own form into `native/`; none if it has none."""
+
+
+class Promptable(Protocol):
+    """What a module in `PROMPTABLE` has: a repository's networks, made to answer prompts."""
+
+    def load(
+        self,
+        name: str,
+        *,
+        in_channels: int,
+        options: dict[str, Any],
+        checkpoint: Path | None = None,
+        pretrained: bool = True,
+        revision: str | None = None,
+        seed: int = 0,
+    ) -> Loaded:
+        """A `finetune.networks.sam2_prompts.Promptable` to start from, otherwise as `Repository.load`."""
+
+    def automatic(self, network: nn.Module, architecture: dict[str, Any]) -> Any:
+        """What labels a whole image without prompts: `generate` of an image (H, W, 3) float32 gives masks."""
+
+    def predictor(self, checkpoint: Path, architecture: dict[str, Any]) -> Any:
+        """The repository's own predictor with a file of its own: `set_image`, then `predict` of boxes."""

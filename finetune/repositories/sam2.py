@@ -71,7 +71,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
         InputError: if there is no such model, an option is unknown or impossible, or it cannot take so many
             channels.
     """
-    return _assemble(name, _whole(name, in_channels), out_channels, options)
+    return _assemble(name, build_whole(name, in_channels), out_channels, options)
 
 
 def load(
@@ -105,18 +105,18 @@ def load(
     """
     import torch
 
-    found, base = _weights(name, checkpoint, pretrained, revision)
+    found, base = find_weights(name, checkpoint, pretrained, revision)
     if found:
         options = options_of(found, "sam2", name, options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        whole = _whole(name, in_channels)
+        whole = build_whole(name, in_channels)
         built = _assemble(name, whole, out_channels, options)
     if found and any(key.startswith("decoder.") for key in found.state):
         part = _load_run(built.network, found)
         base = base.model_copy(update={"part": part or base.part})
     elif found:
-        _load_whole(whole, name, found)
+        load_whole(whole, name, found)
         base = base.model_copy(update={"part": _share(built.network)})
     return Loaded(
         **vars(built),
@@ -128,21 +128,24 @@ def load(
 
 
 def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
-    """Write a checkpoint that `sam2.build_sam.build_sam2` loads, and the light decoder beside it.
+    """Write a checkpoint that `sam2.build_sam.build_sam2` loads, and the light decoder, if any, beside it.
 
-    The checkpoint is a whole SAM2: the image encoder as it was trained, all else as it was at the start.
+    The checkpoint is a whole SAM2: what was trained of it as it was trained, all else as it was at the start.
     """
     import torch
     from safetensors.torch import save as to_bytes
 
+    from finetune.networks.encoder_decoder import EncoderDecoder
     from finetune.networks.sam2 import state_of_whole
 
     folder.mkdir(parents=True, exist_ok=True)
     name = architecture["name"]
     checkpoint = folder / f"{name}_finetuned.pt"
-    torch.save({"model": _plain(state_of_whole(network))}, checkpoint)
+    torch.save({"model": _plain(state_of_whole(network.state_dict()))}, checkpoint)
+    if not isinstance(network, EncoderDecoder):
+        return [checkpoint]
     decoder = folder / f"{name}_automatic_decoder.safetensors"
-    weights = _plain(network.get_submodule("decoder").state_dict())
+    weights = _plain(network.decoder.state_dict())
     metadata = {"format": "pt", "architecture": json.dumps(architecture)}
     # Written by ourselves: safetensors' own writer hides a full disk in an error of its own.
     decoder.write_bytes(to_bytes(weights, metadata))
@@ -154,8 +157,8 @@ def _plain(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
 
 
-def _whole(name: str, in_channels: int) -> Any:
-    """All of SAM2 with random weights."""
+def build_whole(name: str, in_channels: int, side: int | None = None) -> Any:
+    """All of SAM2 with random weights, for images of a side in pixels; its own if unset."""
     if name not in MODELS:
         raise unknown("model of repository sam2", name, MODELS)
     if in_channels > MOST:
@@ -165,9 +168,10 @@ def _whole(name: str, in_channels: int) -> Any:
         )
     from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES
 
-    from finetune.networks.sam2 import build_whole
+    from finetune.networks import sam2
 
-    return build_whole(HF_MODEL_ID_TO_FILENAMES[_hub_id(name)][0])
+    config = HF_MODEL_ID_TO_FILENAMES[_hub_id(name)][0]
+    return sam2.build_whole(config, sam2.SIDE if side is None else side)
 
 
 def _assemble(name: str, whole: Any, out_channels: int, options: dict[str, Any]) -> Built:
@@ -200,7 +204,7 @@ def _hub_id(name: str) -> str:
     return f"facebook/{name}"
 
 
-def _weights(
+def find_weights(
     name: str, checkpoint: Path | None, pretrained: bool, revision: str | None
 ) -> tuple[Checkpoint | None, Origin]:
     """What to start from, and what the record says of it."""
@@ -232,7 +236,7 @@ def _download(name: str, revision: str | None) -> tuple[Path, str]:
     return fetched.folder / file, fetched.revision
 
 
-def _load_whole(whole: Any, name: str, found: Checkpoint) -> None:
+def load_whole(whole: Any, name: str, found: Checkpoint) -> None:
     """Put SAM2's own weights in, all of them; the network shares them.
 
     Raises:

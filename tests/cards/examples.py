@@ -19,6 +19,8 @@ from cards.record import (
     ImageScore,
     Model,
     Origin,
+    PromptImage,
+    PromptScore,
     RunRecord,
     Split,
     Stage,
@@ -285,3 +287,26 @@ def sparse() -> RunRecord:
             python="3.11.9", platform="Linux", cpu="Example CPU", cores=1, memory_bytes=None, packages={}
         ),
     )
+
+
+def prompted() -> RunRecord:
+    """A run with prompts: asked before and after, and labelled without prompts afterwards."""
+    record = full()
+    images = [
+        PromptImage(image="test_0", instances=10, before=0.25, after=0.5),
+        PromptImage(image="test_1", instances=12, before=0.75, after=1.0),
+    ]
+    score = PromptScore(
+        kind="point",
+        images=images,
+        before=Summary(mean=0.5, std=0.25, median=0.5),
+        after=Summary(mean=0.75, std=0.25, median=0.75),
+    )
+    box = score.model_copy(update={"kind": "box", "before": None})
+    record.name = "sam2_prompts"
+    record.prompts = [score, box]
+    record.model.target = {"name": "prompts", "options": {"corrections": 3, "instances": 16}}
+    record.training.history = [Epoch(epoch=1, loss=12.5, validation_iou=0.625)]
+    record.accuracy.before = record.accuracy.change = None
+    record.accuracy.labelled_by = "SAM2AutomaticMaskGenerator"
+    return record

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import examples
 import pytest
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -196,3 +197,34 @@ def test_cards_are_read_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_card_of_prompts_says_what_each_kind_gives():
+    record = examples.prompted()
+    card = huggingface.render(record, PICTURES)
+    assert "| Mean IoU ± std over 2 test images (22 instances) | Before | After |" in card
+    assert "| point | 0.5000 ± 0.2500 | 0.7500 ± 0.2500 |" in card
+    assert "| box | not measured | 0.7500 ± 0.2500 |" in card
+    assert card.count("| point |") == 2  # at the head, and under accuracy
+    assert "Without prompts, labels made by SAM2AutomaticMaskGenerator" in card
+    assert "model.masks(image, points=" in card
+    assert "loss 12.5000; validation IoU 0.6250" in card
+    results = {result.metric_type: result.metric_value for result in huggingface.evaluation(record)}
+    assert results == {"iou_point": 0.75, "iou_point_std": 0.25, "iou_box": 0.75, "iou_box_std": 0.25}
+
+
+def test_what_was_not_measured_with_prompts_is_said():
+    record = examples.prompted()
+    record.accuracy = None
+    card = huggingface.render(record, PICTURES)
+    assert "Labels without prompts: not measured." in card
+    assert "How well it labels images without prompts was not measured." in card
+    assert "there were no test images" not in card.lower()
+    record.prompts = []
+    assert "Its accuracy was not measured: there were no test images." in huggingface.render(record, PICTURES)
+
+
+def test_of_random_weights_nothing_was_there_to_ask_before():
+    record = examples.prompted()
+    record.model.base.weights = "random"
+    assert "| box | untrained | 0.7500 ± 0.2500 |" in huggingface.render(record, PICTURES)

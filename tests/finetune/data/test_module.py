@@ -13,7 +13,7 @@ from finetune.data.augment import Augmentation
 from finetune.data.module import SegmentationData
 from finetune.data.normalise import Percentile
 from finetune.data.pairs import find_pairs
-from finetune.data.sampler import EpochBatches
+from finetune.data.sampler import Draw, EpochBatches
 from finetune.targets import build_target
 
 
@@ -227,3 +227,19 @@ def test_without_train_images(root):
     module.pairs = module.of("test")
     with pytest.raises(InputError, match="no image to train on"):
         module.train_dataloader()
+
+
+def test_squared_a_patch_shows_the_whole_image_whatever_its_proportions(root):
+    still = Augmentation(symmetries=False, intensity=0, noise=0, scale=(1, 1))
+    squared = data(root, augmentation=still, squared=True, patch=12).patches()
+    cut = data(root, augmentation=still, patch=12).patches()
+    pair = squared.pairs[0]
+    height, width = tifffile.imread(pair.image).shape
+    assert height != width
+    patches = [squared[Draw(0, 0, number)] for number in range(3)]
+    assert all(torch.equal(patch["image"], patches[0]["image"]) for patch in patches)
+    assert not torch.equal(cut[Draw(0, 0, 0)]["image"], cut[Draw(0, 0, 1)]["image"])
+    means = [image.mean() for image in (patches[0]["image"], torch.from_numpy(squared.reader.image(pair)))]
+    assert abs(means[0] - means[1]) < 0.02
+    there = (squared.reader.labels(pair) > 0).mean()
+    assert abs(patches[0]["maps"].mean() - there) < 0.05

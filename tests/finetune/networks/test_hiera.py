@@ -91,7 +91,7 @@ def test_what_is_kept_is_all_the_rest_and_shared_with_the_whole(theirs: Any) -> 
     whole = build_whole(CONFIG.format("t"))
     network = automatic(whole, out_channels=3, width=16)
     whole.load_state_dict(theirs.state_dict())
-    state = state_of_whole(network)
+    state = state_of_whole(network.state_dict())
     assert state.keys() == theirs.state_dict().keys()
     assert all(torch.equal(state[key], tensor) for key, tensor in theirs.state_dict().items())
     # Nothing of the rest is there to train.
