@@ -70,18 +70,34 @@ SAM2 = {
         "iou_head_hidden_dim": 16,
     },
 }
-MOBILEVIT = {
-    "model_type": "mobilevit",
-    "hidden_sizes": [8, 8, 16],
-    "neck_hidden_sizes": [8, 8, 8, 8, 8, 8, 16],
-    "aspp_out_channels": 8,
+UPERNET = {
+    "model_type": "upernet",
+    "backbone_config": {
+        "model_type": "convnext",
+        "hidden_sizes": [8, 8, 8, 8],
+        "depths": [1, 1, 1, 1],
+        "out_features": ["stage1", "stage2", "stage3", "stage4"],
+    },
+    "hidden_size": 8,
+    "use_auxiliary_head": False,
 }
-CONFIGS = {"segformer": SEGFORMER, "sam": SAM, "sam2": SAM2, "mobilevit": MOBILEVIT}
+DPT = {  # its positions are for one size
+    "model_type": "dpt",
+    "image_size": 64,
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "backbone_out_indices": [0, 1, 2, 3],
+    "neck_hidden_sizes": [8, 8, 8, 8],
+    "fusion_hidden_size": 8,
+}
+CONFIGS = {"segformer": SEGFORMER, "sam": SAM, "sam2": SAM2, "upernet": UPERNET}
 MODELS = {
     "segformer": "SegformerForSemanticSegmentation",
     "sam": "SamModel",
     "sam2": "Sam2Model",
-    "mobilevit": "MobileViTForSemanticSegmentation",
+    "upernet": "UperNetForSemanticSegmentation",
 }
 
 
@@ -191,14 +207,14 @@ def test_random_weights_follow_the_seed_and_nothing_else(kind: str) -> None:
     assert not same(first, start(kind, seed=4).network.state_dict())
 
 
-@pytest.mark.parametrize("folder", ["segformer", "mobilevit"], indirect=True)
+@pytest.mark.parametrize("folder", ["segformer", "upernet"], indirect=True)
 def test_another_number_of_maps_gets_a_new_last_layer(folder: Path) -> None:
     content = load_file(folder / "model.safetensors")
     kind = json.loads((folder / "config.json").read_text())["model_type"]
     loaded = start(kind, folder, out_channels=5)
     network = loaded.network.eval()
     assert network(torch.rand(1, 1, 64, 64)).shape == (1, 5, 64, 64)
-    last = "decoder.head.classifier" if kind == "segformer" else "model.segmentation_head.classifier"
+    last = "decoder.head.classifier" if kind == "segformer" else "model.decode_head.classifier"
     assert loaded.origin.part is not None and loaded.origin.part.startswith(f"all but {last}")
     assert len(content) == len(network.state_dict())
 
@@ -365,6 +381,7 @@ def test_what_is_wrong_with_a_folder_is_said(folder: Path, damage: Any, message:
             "option mean of model somebody/model is three numbers",
         ),
         ({"options": {"config": SAM, "std": [1, 0, 1]}}, "option std of model somebody/model is three"),
+        ({"options": {"config": DPT}}, "cannot be exported for images of any multiple of 32 pixels"),
         ({"in_channels": 4}, "takes images of at most 3 channels, these have 4"),
     ],
 )
@@ -397,7 +414,7 @@ def test_parameters_are_those_of_transformers(name: str) -> None:
 
 def test_one_image_is_too_few_where_a_model_normalises_over_the_batch() -> None:
     with pytest.raises(InputError, match=r"training\.batch_size"):
-        start("mobilevit").network.train()(torch.rand(1, 1, 64, 64))
+        start("upernet").network.train()(torch.rand(1, 1, 64, 64))
 
 
 @pytest.mark.parametrize("kind", ["segformer", "sam", "sam2"])
