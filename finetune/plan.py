@@ -29,6 +29,7 @@ from finetune.model import Model
 from finetune.recipe import DataSection, Recipe
 from finetune.repositories import load
 from finetune.targets import Target, build_target
+from finetune.thresholds import open_options
 from finetune.training import check_compute
 
 PERCENTILE = {"name": "percentile", "low": 1.0, "high": 99.8}  # where neither recipe nor model say otherwise
@@ -48,6 +49,7 @@ class Plan:
         data: batches of the images.
         counted: parameters, and how many of them are trained.
         environment: of this process, before it began: the source may change while it runs.
+        chosen: options of the target that are chosen on validation images, once it is trained.
         warnings: what a person should know, in words.
     """
 
@@ -60,6 +62,7 @@ class Plan:
     data: SegmentationData
     counted: Count
     environment: Environment
+    chosen: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def count(self, split: Split) -> int:
@@ -161,7 +164,14 @@ def prepare(recipe: Recipe, console: Console) -> Plan:
         loaded.architecture,
         loaded.halo,
     )
-    return Plan(recipe, known, files, split_by, model, loaded.origin, data, count(network), place, warnings)
+    chosen = open_options(recipe.model.target, recipe.model.target_options)
+    if chosen and not data.of("validation"):
+        warnings.append(f"{', '.join(chosen)}: no validation images to choose by, so the default is kept")
+        chosen = []
+    counted = count(network)
+    return Plan(
+        recipe, known, files, split_by, model, loaded.origin, data, counted, place, chosen, warnings
+    )
 
 
 def _check_grid(architecture: dict[str, Any], target: Target) -> None:

@@ -106,7 +106,7 @@ def _model(plan: Plan) -> record.Model:
     return record.Model(
         base=plan.origin,
         architecture=config["architecture"],
-        target=config["target"],
+        target=config["target"] | ({"chosen_on_validation": plan.chosen} if plan.chosen else {}),
         normalise=config["normalise"],
         channels=model.channels,
         maps=model.target.channels,

@@ -21,6 +21,7 @@ from finetune.recipe import Recipe, write_recipe
 from finetune.recipes import find_recipe
 from finetune.recording import build_record
 from finetune.segmenter import Segmenter
+from finetune.thresholds import choose
 from finetune.training import device_of, fit, is_helper_process
 
 
@@ -65,6 +66,7 @@ def run(
         if helping:
             return None
         plan.model.network = merge(plan.model.network)
+        _choose(plan, console)
         after = _evaluate(plan, console, "after")
         record = build_record(plan, history, before, after, memory.bytes)
         stages = {"before": record.accuracy.before, "after": record.accuracy.after} if record.accuracy else {}
@@ -85,6 +87,14 @@ def _segmenter(plan: Plan) -> Segmenter:
         warmup=training.warmup,
         steps=training.epochs * plan.data.batches_per_epoch,
     )
+
+
+def _choose(plan: Plan, console: Console) -> None:
+    if not plan.chosen:
+        return
+    plan.model.network.to(device_of(plan.recipe.compute))
+    with console.status(f"choosing {', '.join(plan.chosen)} on {plan.count('validation')} validation images"):
+        plan.model.target = choose(plan.model, plan.chosen, plan.data.samples("validation"))
 
 
 def _evaluate(plan: Plan, console: Console, stage: str) -> Measured | None:

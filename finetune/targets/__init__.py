@@ -14,7 +14,9 @@ from finetune.targets.foreground import Foreground
 from finetune.targets.foreground_boundary import ForegroundBoundary
 from finetune.targets.rays import Rays
 
-__all__ = ["TARGETS", "Target", "build_target"]
+__all__ = ["AUTO", "TARGETS", "Target", "build_target"]
+
+AUTO = "auto"  # the value of an option that is left open, and chosen on validation images
 
 TARGETS: dict[str, type[Target]] = {
     "foreground": Foreground,
@@ -30,7 +32,7 @@ def build_target(name: str, options: dict[str, Any] | None = None) -> Target:
 
     Args:
         name: a key of `TARGETS`.
-        options: its keyword arguments.
+        options: its keyword arguments. `auto` leaves one of its `choices` open, at its default for now.
 
     Raises:
         InputError: if there is no such target, it has no such option, or an option is impossible.
@@ -42,7 +44,14 @@ def build_target(name: str, options: dict[str, Any] | None = None) -> Target:
     for option in options:
         if option not in known:
             raise unknown(f"option of target '{name}'", option, known)
+    left_open = [option for option, value in options.items() if value == AUTO]
+    for option in left_open:
+        if option not in TARGETS[name].choices:
+            raise InputError(
+                f"target '{name}': {option} cannot be auto; "
+                f"{', '.join(TARGETS[name].choices) or 'none of its options'} can"
+            )
     try:
-        return TARGETS[name](**options)
+        return TARGETS[name](**{option: value for option, value in options.items() if value != AUTO})
     except (TypeError, ValueError) as error:
         raise InputError(f"target '{name}': {error}") from error

@@ -32,6 +32,8 @@ class Target(Protocol):
         keep_encoded: whether encoding takes so long that it is worth keeping on disk while training.
         exports_labels: whether `bioimageio_postprocessing` ends in labels, as `decode` does, or in maps.
         exported_axes: order of the axes of what it takes, and gives: batch, channel, y, x.
+        choices: options of `decode` that may be left open (`auto`) and are then chosen on validation images,
+            each with the values to try.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Target(Protocol):
     keep_encoded: bool
     exports_labels: bool
     exported_axes: Literal["bcyx", "byxc"]
+    choices: dict[str, tuple[float, ...]]
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Labels (H, W) integer -> maps (K, H, W) float32."""

@@ -42,6 +42,10 @@ class Flows:
     keep_encoded = True
     exports_labels = True
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
+    choices: dict[str, tuple[float, ...]] = {
+        "cellprob_threshold": (-1.0, 0.0, 1.0),
+        "flow_threshold": (0.0, 0.4),
+    }
 
     def __init__(
         self, cellprob_threshold: float = 0.0, flow_threshold: float = 0.4, min_size: int = 15

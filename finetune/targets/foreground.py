@@ -25,6 +25,7 @@ class Foreground:
     keep_encoded = False
     exports_labels = False
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
+    choices: dict[str, tuple[float, ...]] = {}
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Labels (H, W) -> maps (1, H, W) float32, 0 or 1."""

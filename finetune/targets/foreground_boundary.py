@@ -39,6 +39,7 @@ class ForegroundBoundary:
     keep_encoded = False
     exports_labels = False
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
+    choices: dict[str, tuple[float, ...]] = {"boundary_threshold": (0.1, 0.2, 0.35, 0.5)}
 
     def __init__(self, boundary_threshold: float = 0.1, smallest_seed: int = 10) -> None:
         """Say how to read the maps.

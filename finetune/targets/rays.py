@@ -44,6 +44,10 @@ class Rays:
     keep_encoded = True
     exports_labels = True
     exported_axes: Literal["bcyx", "byxc"] = "byxc"  # the operation gives no other
+    choices: dict[str, tuple[float, ...]] = {
+        "prob_threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
+        "nms_threshold": (0.3, 0.4, 0.5),
+    }
 
     def __init__(
         self, rays: int = 32, grid: int = 1, prob_threshold: float = 0.5, nms_threshold: float = 0.4
