@@ -22,7 +22,7 @@ from finetune.recipes import find_recipe
 from finetune.recording import build_record
 from finetune.segmenter import Segmenter
 from finetune.thresholds import choose
-from finetune.training import device_of, fit, is_helper_process
+from finetune.training import device_of, fit, is_finished, is_helper_process
 
 
 def run(
@@ -61,6 +61,7 @@ def run(
         pretrained = plan.origin.weights == "pretrained" and plan.origin.part is None
         before = _evaluate(plan, console, "before") if pretrained and not helping else None
         segmenter = _segmenter(plan)
+        trains = not is_finished(folder)
         with PeakMemory(device_of(plan.recipe.compute)) as memory:
             history = fit(segmenter, plan.data, plan.recipe, folder, console)
         if helping:
@@ -68,7 +69,7 @@ def run(
         plan.model.network = merge(plan.model.network)
         _choose(plan, console)
         after = _evaluate(plan, console, "after")
-        record = build_record(plan, history, before, after, memory.bytes)
+        record = build_record(plan, history, before, after, memory.bytes if trains else None)
         stages = {"before": record.accuracy.before, "after": record.accuracy.after} if record.accuracy else {}
         write_scores(folder / "scores.csv", stages)
         console.print("exporting and checking what was exported")
