@@ -143,7 +143,9 @@ def load(
     )
 
 
-def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
     """Write a folder that `from_pretrained` of the model's class in transformers takes.
 
     What of a model answers prompts is in it as it was. The light decoder, which transformers knows nothing
