@@ -111,7 +111,9 @@ def sam2(model: Any, rgb: Rgb, out_channels: int) -> EncoderDecoder:
 
 def _rest(model: nn.Module) -> Kept:
     """What answers prompts, kept to be saved with it again."""
-    return Kept({key: value for key, value in model.state_dict().items() if "vision_encoder." not in key})
+    state = model.state_dict().items()
+    # Copies: transformers shares a tensor between two names, which safetensors refuses to write.
+    return Kept({key: value.clone() for key, value in state if "vision_encoder." not in key})
 
 
 def _enlarge(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
