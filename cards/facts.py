@@ -23,6 +23,12 @@ def before_in_words(record: RunRecord) -> str | None:
     return record.accuracy.before_note or ("untrained" if random else words.NOT_MEASURED)
 
 
+def gap(record: RunRecord) -> str | None:
+    """`before_in_words`, short enough for the cell of a table: without what follows a comma."""
+    whole = before_in_words(record)
+    return whole and whole.partition(",")[0]
+
+
 def change(record: RunRecord) -> str:
     """The paired change of Dice with its interval, in words."""
     if record.accuracy is None or (found := record.accuracy.change) is None:

@@ -39,7 +39,7 @@ def headline(record: RunRecord) -> Rows:
     accuracy = record.accuracy
     what = words.counted(accuracy.images, f"{accuracy.split} image") if accuracy else "no test images"
     rows = [[f"Mean ± std over {what}" if accuracy else f"Accuracy ({what})", "Before", "After"]]
-    gap = facts.before_in_words(record)
+    gap = facts.gap(record)
     for metric in ("dice", "ap50", "pq"):
         before = _summary(accuracy.before if accuracy else None, metric)
         after = _summary(accuracy.after if accuracy else None, metric)
@@ -63,7 +63,7 @@ def prompts(record: RunRecord) -> Rows:
 def accuracy(record: RunRecord) -> Rows:
     """Mean ± standard deviation and median of every metric, before and after."""
     assert record.accuracy is not None
-    gap = facts.before_in_words(record)
+    gap = facts.gap(record)
     rows = [["Measure", "Before", "Median", "After", "Median"]]
     for metric, (name, _) in METRICS.items():
         before, after = _summary(record.accuracy.before, metric), _summary(record.accuracy.after, metric)
@@ -75,7 +75,7 @@ def accuracy(record: RunRecord) -> Rows:
 def worst(record: RunRecord) -> Rows:
     """The images with the lowest Dice after the run, worst first."""
     assert record.accuracy is not None
-    gap, before = facts.before_in_words(record), record.accuracy.before
+    gap, before = facts.gap(record), record.accuracy.before
     known = {score.image: score.dice for score in before.scores} if before else {}
     after = {score.image: score for score in record.accuracy.after.scores}
     rows = [["Lowest Dice", "Dice before", "Dice after", "PQ after"]]

@@ -42,7 +42,7 @@ def hand_over(
     hub = folder / "huggingface"
     split: Split = "test" if data.of("test") else "train"
     save_model(model, hub)
-    save(model.network, model.architecture, folder / "native")
+    save(model.network, model.architecture, folder / "native", model.config()["target"])
     left_out: list[str] = []
     if example := _example_for_test(model, data.samples(split)):
         save_package(model, record, example.pixels, folder / "bioimageio", record.name, left_out)

@@ -1,4 +1,4 @@
-"""A BioImage.IO package used as it is, by bioimageio.core: also those that cannot be tuned, such as ONNX alone."""
+"""A BioImage.IO package used as it is, by bioimageio.core: also what cannot be tuned, such as ONNX alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from finetune.repositories.bioimageio_tensors import check_tensors
 if TYPE_CHECKING:
     from bioimageio.core import PredictionPipeline
 
-RUNS_NO_CODE = {"torchscript": ["cpu"], "onnx": ["CPUExecutionProvider"]}  # and where bioimageio.core runs them
+# Weights that run without code of the package, and where bioimageio.core runs them.
+RUNS_NO_CODE = {"torchscript": ["cpu"], "onnx": ["CPUExecutionProvider"]}
 
 
 def is_package(source: str | Path) -> bool:
@@ -34,7 +35,7 @@ class PackageModel:
         """Open the package and load its weights.
 
         Raises:
-            InputError: if it is no valid package, has neither TorchScript nor ONNX, or is not of one 2D image.
+            InputError: if it is no valid package, has neither TorchScript nor ONNX, or takes no 2D image.
         """
         self.package = open_package(source)
         inputs = self.package.description.inputs[0]
@@ -44,8 +45,8 @@ class PackageModel:
         formats = [name for name in RUNS_NO_CODE if name in self.package.formats]
         if not formats:
             raise InputError(
-                f"{source}: has weights as {', '.join(self.package.formats)} only; TorchScript and ONNX are what "
-                "runs without code of the package"
+                f"{source}: has weights as {', '.join(self.package.formats)} only; TorchScript and ONNX are "
+                "what runs without code of the package"
             )
         self._pipeline = _pipeline(self.package, formats[0])
 

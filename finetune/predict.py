@@ -14,7 +14,7 @@ TILE = 1024  # pixels a side; a larger image is cut, so that memory does not gro
 OVERLAP = 128  # pixels seen twice between two tiles, half of them kept by each
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: TorchScript that has been trained refuses its tensors
 def predict_maps(
     network: Callable[[torch.Tensor], torch.Tensor],
     target: Target,

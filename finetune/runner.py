@@ -26,7 +26,7 @@ from finetune.repositories import save_adapter
 from finetune.segmenter import Segmenter
 from finetune.targets.prompts import PROMPTS
 from finetune.thresholds import choose
-from finetune.training import device_of, fit, is_helper_process
+from finetune.training import device_of, fit, is_finished, is_helper_process
 
 
 def run(
@@ -67,6 +67,7 @@ def run(
         pretrained = plan.origin.weights == "pretrained" and plan.origin.part is None
         before = _evaluate(plan, console, "before") if pretrained and not helping else None
         segmenter = build_segmenter(plan, folder)
+        trains = not is_finished(folder)
         with PeakMemory(device_of(plan.recipe.compute)) as memory:
             history = fit(segmenter, plan.data, plan.recipe, folder, console)
         if helping:
@@ -76,7 +77,7 @@ def run(
         plan.model.network = merge(plan.model.network)
         _choose(plan, console)
         after = _evaluate(plan, console, "after")
-        record = build_record(plan, history, before, after, memory.bytes)
+        record = build_record(plan, history, before, after, memory.bytes if trains else None)
         stages = {"before": record.accuracy.before, "after": record.accuracy.after} if record.accuracy else {}
         write_scores(folder / "scores.csv", stages)
         console.print("exporting and checking what was exported")

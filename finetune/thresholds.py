@@ -41,7 +41,9 @@ def choose(
     """
     name, options = model.target.name, model.target.options()
     values = [_default_first(model.target.choices[option], options[option]) for option in names]
-    candidates = [build_target(name, options | dict(zip(names, chosen))) for chosen in product(*values)]
+    candidates = [
+        build_target(name, options | dict(zip(names, chosen, strict=True))) for chosen in product(*values)
+    ]
     total = [0.0] * len(candidates)
     for sample in samples:
         maps = model.predict_maps(model.prepare(sample.pixels))

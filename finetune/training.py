@@ -30,6 +30,7 @@ from finetune.speed import keep_freed_memory
 
 # What validation may measure: fields of `cards.record.Epoch`, in words. A module says which by `monitor`.
 MEASURES = {"validation_dice": "validation Dice", "validation_iou": "validation IoU"}
+FINISHED = "finished.json"  # in `checkpoints/`: the history of a training that came to its end
 
 
 @dataclass
@@ -141,9 +142,9 @@ def fit(
         What happened.
     """
     checkpoints = folder / "checkpoints"
-    finished = checkpoints / "finished.json"
+    finished = checkpoints / FINISHED
     data.keep_maps(folder / "maps")
-    if finished.exists():
+    if is_finished(folder):
         history = History(**json.loads(finished.read_text(encoding="utf-8")))
     else:
         history = _train(segmenter, data, recipe, folder, console)
@@ -156,6 +157,11 @@ def fit(
     best = checkpoints / "best.ckpt"
     _load_weights(segmenter, best if best.exists() else checkpoints / "last.ckpt")
     return history
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether training in a run folder has come to its end, so that `fit` has nothing left to do."""
+    return (folder / "checkpoints" / FINISHED).exists()
 
 
 def is_helper_process() -> bool:

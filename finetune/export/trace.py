@@ -8,6 +8,7 @@ import torch
 
 # float32 sums in another order differ in the last digits; a network gone wrong differs in the first.
 TOLERANCE = 1e-3
+LARGE = 128  # pixels; a network of such a divisor sees tiles, and with fewer of them no less
 
 
 def example(channels: int, divisor: int) -> torch.Tensor:
@@ -16,7 +17,8 @@ def example(channels: int, divisor: int) -> torch.Tensor:
     No size is 1 at any depth of the network, and no two are equal by accident: an exporter would take either
     for a constant.
     """
-    return _noise(2, channels, 6 * divisor, 4 * divisor)
+    rows, columns = (6, 4) if divisor < LARGE else (3, 2)
+    return _noise(2, channels, rows * divisor, columns * divisor)
 
 
 def agree(
@@ -31,7 +33,8 @@ def agree(
     Raises:
         RuntimeError: if they do not.
     """
-    image = _noise(1, channels, 3 * divisor, 8 * divisor)
+    rows, columns = (3, 8) if divisor < LARGE else (2, 4)
+    image = _noise(1, channels, rows * divisor, columns * divisor)
     with torch.no_grad():
         expected, got = network(image), exported(image)
     if expected.shape != got.shape:

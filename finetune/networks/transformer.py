@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from finetune.networks.encoder_decoder import EncoderDecoder, PyramidDecoder
+from finetune.networks.kept import Kept
 from finetune.networks.rgb import Rgb
 from finetune.networks.sam2_any_size import hiera, pyramid
 from finetune.networks.sam_any_size import take_any_size
@@ -82,38 +83,6 @@ class Sam2Encoder(nn.Module):
         return tuple(levels[: model.num_feature_levels])
 
 
-class Kept(nn.Module):
-    """Weights that go along untrained, by their names: what of a model has no part in segmenting.
-
-    They are buffers, so that nothing counts, adapts or trains them; and without any code, so that there is
-    nothing to run.
-    """
-
-    def __init__(self, state: dict[str, torch.Tensor]) -> None:
-        """Take copies of the weights."""
-        super().__init__()
-        for name, tensor in state.items():
-            *parents, last = name.split(".")
-            place: nn.Module = self
-            for parent in parents:
-                if parent not in place._modules:
-                    place.add_module(parent, nn.Module())
-                place = place.get_submodule(parent)
-            place.register_buffer(last, tensor.detach().clone())
-
-
-class Promptable(EncoderDecoder):
-    """A model that answers prompts, without prompts: its image encoder and a light decoder.
-
-    Its prompt encoder and mask decoder are kept as they were, to be saved with it again.
-    """
-
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, kept: Kept) -> None:
-        """Put the three together."""
-        super().__init__(encoder, decoder)
-        self.kept = kept
-
-
 def segformer(model: Any, rgb: Rgb, out_channels: int) -> EncoderDecoder:
     """Of a SegformerForSemanticSegmentation with K labels."""
     return EncoderDecoder(SegformerEncoder(model.segformer, rgb), SegformerDecoder(model.decode_head))
@@ -124,24 +93,27 @@ def semantic(model: Any, rgb: Rgb, out_channels: int) -> Semantic:
     return Semantic(model, rgb)
 
 
-def sam(model: Any, rgb: Rgb, out_channels: int) -> Promptable:
+def sam(model: Any, rgb: Rgb, out_channels: int) -> EncoderDecoder:
     """Of a SamModel."""
     vision = model.config.vision_config
     decoder = PyramidDecoder([vision.output_channels], [vision.patch_size], out_channels)
-    return Promptable(SamEncoder(model.vision_encoder, rgb), decoder, _rest(model))
+    return EncoderDecoder(SamEncoder(model.vision_encoder, rgb), decoder, _rest(model))
 
 
-def sam2(model: Any, rgb: Rgb, out_channels: int) -> Promptable:
+def sam2(model: Any, rgb: Rgb, out_channels: int) -> EncoderDecoder:
     """Of a Sam2Model."""
     vision = model.config.vision_config
     finest = vision.backbone_config.patch_stride[0]
     strides = [finest * 2**level for level in range(vision.num_feature_levels)]
     decoder = PyramidDecoder([vision.fpn_hidden_size] * len(strides), strides, out_channels)
-    return Promptable(Sam2Encoder(model.vision_encoder, rgb), decoder, _rest(model))
+    return EncoderDecoder(Sam2Encoder(model.vision_encoder, rgb), decoder, _rest(model))
 
 
 def _rest(model: nn.Module) -> Kept:
-    return Kept({key: value for key, value in model.state_dict().items() if "vision_encoder." not in key})
+    """What answers prompts, kept to be saved with it again."""
+    state = model.state_dict().items()
+    # Copies: transformers shares a tensor between two names, which safetensors refuses to write.
+    return Kept({key: value.clone() for key, value in state if "vision_encoder." not in key})
 
 
 def _enlarge(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

@@ -145,18 +145,21 @@ def promptable(repository: str) -> Promptable:
     return PROMPTABLE[repository]
 
 
-def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
     """Write a trained network in the form of the repository that it came from.
 
     Args:
         network: with its weights, on any device.
         architecture: as `build` and `load` give it.
         folder: where to; made if there is anything to write.
+        target: name and options of what it was trained for, for a form that says how maps are read back.
 
     Returns:
         The files; none where the repository has no form of its own.
     """
-    return _find(architecture["repository"]).save(network, architecture, folder)
+    return _find(architecture["repository"]).save(network, architecture, folder, target)
 
 
 def save_adapter(
@@ -169,6 +172,7 @@ def save_adapter(
         architecture: as `build` and `load` give it.
         origin: of the weights that the adapter goes with.
         folder: where to; made if there is anything to write.
+        target: name and options of what it was trained for, for a form that says how maps are read back.
 
     Returns:
         The files; none if there is no adapter, or no form for it.

@@ -106,8 +106,17 @@ class Repository(Protocol):
     ) -> Loaded:
         """A network to start from: the repository's own weights, those of a checkpoint, or random ones."""
 
-    def save(self, network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
-        """Write a trained network in the repository's own form into `native/`; none if it has none."""
+    def save(
+        self,
+        network: nn.Module,
+        architecture: dict[str, Any],
+        folder: Path,
+        target: dict[str, Any] | None = None,
+    ) -> list[Path]:
+        """Write a trained network in the repository's own form into `native/`; none if it has none.
+
+        `target` has the name and options of what the network was trained for, where the form can tell.
+        """
 
 
 class Promptable(Protocol):

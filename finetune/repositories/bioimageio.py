@@ -134,7 +134,9 @@ def load(
     )
 
 
-def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
     """Nothing: the repository's own form is the package that every run exports to `bioimageio/`."""
     return []
 

@@ -175,7 +175,9 @@ def load(
     )
 
 
-def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
     """Write a file for `cellpose --pretrained_model FILE`: cellpose 3 for the classic models, 4 for cpsam.
 
     None where the network predicts other maps than flows, which cellpose cannot read back. With

@@ -55,7 +55,8 @@ ANY_MODEL = _info(
 CONFIGS: dict[str, dict[str, Any]] = {
     "nvidia/mit-b0": {"model_type": "segformer"},
     "nvidia/segformer-b0-finetuned-ade-512-512": {"model_type": "segformer"},
-    "facebook/sam-vit-base": {"model_type": "sam"},
+    # By transformers' default its random weights are as good as 0 (1e-10), from which nothing is learned.
+    "facebook/sam-vit-base": {"model_type": "sam", "vision_config": {"initializer_range": 0.02}},
     "facebook/sam2.1-hiera-tiny": {"model_type": "sam2"},
 }
 
@@ -138,11 +139,13 @@ def load(
         origin=base,
         learning_rate=next((info for info in NAMED if info.name == name), ANY_MODEL).learning_rate,
         normalise=NORMALISE,
-        encoder=_encoder(built.network),
+        encoder=(_encoder(built),),
     )
 
 
-def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
     """Write a folder that `from_pretrained` of the model's class in transformers takes.
 
     What of a model answers prompts is in it as it was. The light decoder, which transformers knows nothing
@@ -221,14 +224,15 @@ def _build(
     return built, None if files is None else kinds.part(kind, network, fresh)
 
 
-def _encoder(network: nn.Module) -> tuple[str, ...]:
+def _encoder(built: Built) -> str:
     """What `adapt: head` keeps."""
-    from finetune.networks.transformer import Semantic
+    from finetune.networks.semantic import Semantic
+    from finetune.repositories.huggingface_kinds import encoder_of, kind_of
 
-    if not isinstance(network, Semantic):
-        return ("encoder",)
-    inside = str(getattr(network.model, "base_model_prefix", ""))
-    return (f"model.{inside}",) if inside and hasattr(network.model, inside) else ()
+    if not isinstance(built.network, Semantic):
+        return "encoder"
+    architecture = built.architecture
+    return f"model.{encoder_of(kind_of(architecture['options']['config'], architecture['name']))}"
 
 
 def _origin(name: str, files: Files, part: str | None, architecture: dict[str, Any], on_hub: bool) -> Origin:

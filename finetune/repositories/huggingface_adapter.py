@@ -40,7 +40,7 @@ def save_adapter(
     from safetensors.torch import save as to_bytes
 
     from finetune.adapt import ADAPTER, merge
-    from finetune.repositories.huggingface_kinds import kind_of, model_class
+    from finetune.repositories.huggingface_kinds import encoder_of, kind_of
 
     kind = kind_of(architecture["options"]["config"], architecture["name"])
     state = {
@@ -48,11 +48,11 @@ def save_adapter(
         for name, tensor in network.state_dict().items()
         if ADAPTER in name and (theirs := kind.theirs(name)) is not None
     }
-    base = f"{model_class(kind).base_model_prefix}."
-    state = {name: tensor for name, tensor in state.items() if not kind.may_be_fresh(name, base[:-1])}
+    encoder = encoder_of(kind)
+    state = {name: tensor for name, tensor in state.items() if not kind.may_be_fresh(name, encoder)}
     if not state or origin.hub_id is None:
         return []
-    head = _head(kind, merge(network), base)
+    head = _head(kind, merge(network), encoder)
     trained: Any = network
     used = trained.peft_config[NAME]
     config = LoraConfig(
@@ -73,9 +73,9 @@ def save_adapter(
     return [folder / "adapter_config.json", folder / WEIGHTS]
 
 
-def _head(kind: Kind, network: nn.Module, base: str) -> dict[str, torch.Tensor]:
+def _head(kind: Kind, network: nn.Module, encoder: str) -> dict[str, torch.Tensor]:
     """Weights behind the encoder that are the model's own, by their names in transformers."""
     if not kind.semantic:
         return {}
     named = {kind.theirs(name): tensor for name, tensor in network.state_dict().items()}
-    return {name: tensor for name, tensor in named.items() if name and not name.startswith(base)}
+    return {name: tensor for name, tensor in named.items() if name and kind.may_be_fresh(name, encoder)}

@@ -122,12 +122,11 @@ def read_model(files: Files, kind: Kind, config: Any, where: str) -> tuple[Any, 
     """
     import torch
 
-    from finetune.repositories.huggingface_kinds import model_class, quiet
+    from finetune.repositories.huggingface_kinds import encoder_of, model_class, quiet
 
-    known = model_class(kind)
     try:
         with quiet():
-            model, found = known.from_pretrained(
+            model, found = model_class(kind).from_pretrained(
                 files.folder,
                 config=config,
                 dtype=torch.float32,
@@ -140,7 +139,7 @@ def read_model(files: Files, kind: Kind, config: Any, where: str) -> tuple[Any, 
         reason = " ".join(str(error).replace(str(files.folder), "").split())[:200]
         raise InputError(f"{where}: its weights cannot be read, or are cut short: {reason}") from error
     fresh = sorted({*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])})
-    wanting = [name for name in fresh if not kind.may_be_fresh(name, known.base_model_prefix)]
+    wanting = [name for name in fresh if not kind.may_be_fresh(name, encoder_of(kind))]
     if wanting:
         raise InputError(
             f"{where}: the weights do not fit a {kind.model}: {len(wanting)} missing or of another shape "

@@ -176,7 +176,6 @@ def build_network(
     Raises:
         InputError: if it cannot be built, or not be exported for images of any size.
     """
-    import torch
     from transformers.utils import logging
 
     from finetune.networks import transformer
@@ -223,8 +222,8 @@ def _try_to_trace(network: nn.Module, kind: Kind, divisor: int) -> None:
             write_torchscript(network.eval(), Path(folder) / "network.pt", channels=3, divisor=divisor)
     except Exception as error:  # of the model and of torch, which fail as they like
         raise InputError(
-            f"a {kind.model} of this configuration cannot be exported for images of any multiple of {divisor} "
-            f"pixels: {_first(error)}"
+            f"a {kind.model} of this configuration cannot be exported for images of any multiple of "
+            f"{divisor} pixels: {_first(error)}"
         ) from error
     network.train(training)
 
@@ -239,6 +238,11 @@ def back_to_transformers(kind: Kind, config: Any, state: dict[str, torch.Tensor]
     theirs.pop(None, None)
     model.load_state_dict(theirs, strict=True, assign=True)
     return model
+
+
+def encoder_of(kind: Kind) -> str:
+    """What the encoder is called in a model of transformers; UperNet alone does not say."""
+    return model_class(kind).base_model_prefix or "backbone"
 
 
 def model_class(kind: Kind) -> Any:

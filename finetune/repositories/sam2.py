@@ -127,7 +127,9 @@ def load(
     )
 
 
-def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
     """Write a checkpoint that `sam2.build_sam.build_sam2` loads, and the light decoder, if any, beside it.
 
     The checkpoint is a whole SAM2: what was trained of it as it was trained, all else as it was at the start.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,12 @@ from finetune.names import unknown
 from finetune.repositories.base import Built, Loaded, ModelInfo
 from finetune.repositories.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 from finetune.repositories.keras_weights import read_weights, write_weights
-from finetune.repositories.stardist_config import options_in, read_thresholds, write_config
+from finetune.repositories.stardist_config import (
+    options_in,
+    read_thresholds,
+    write_config,
+    write_thresholds,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -155,7 +159,7 @@ def save(
     network: nn.Module,
     architecture: dict[str, Any],
     folder: Path,
-    thresholds: dict[str, float] | None = None,
+    target: dict[str, Any] | None = None,
 ) -> list[Path]:
     """Write a folder as StarDist does: `StarDist2D(None, folder.name, folder.parent)` opens it.
 
@@ -166,7 +170,8 @@ def save(
         network: a `StarDistUNet`.
         architecture: its repository, name and options.
         folder: where to; made if it is not there.
-        thresholds: "prob" and "nms"; without them StarDist takes 0.5 and 0.4.
+        target: rays with its options, of which the two thresholds are written; without them StarDist takes
+            0.5 and 0.4.
 
     Returns:
         config.json, weights_best.h5 and, where there are thresholds, thresholds.json. None at all if the
@@ -179,11 +184,9 @@ def save(
     weights = folder / "weights_best.h5"
     write_weights(weights, state, options)
     config = write_config(folder, options, channels=_first(state).shape[1], rays=len(state["dist.weight"]))
-    if thresholds is None:
+    if target is None:
         return [config, weights]
-    path = folder / "thresholds.json"
-    path.write_text(json.dumps(thresholds) + "\n", encoding="utf-8")
-    return [config, weights, path]
+    return [config, weights, write_thresholds(folder, target["options"])]
 
 
 def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:

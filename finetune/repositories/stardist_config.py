@@ -31,6 +31,9 @@ FIXED: dict[str, Any] = {
     "unet_prefix": "",
 }
 
+# How StarDist calls the two options of the target rays that say how maps are read back.
+THRESHOLDS = {"prob": "prob_threshold", "nms": "nms_threshold"}
+
 
 def options_in(path: Path) -> dict[str, Any] | None:
     """Options of the network in a `config.json`; None if there is no such file.
@@ -69,13 +72,21 @@ def write_config(folder: Path, options: dict[str, Any], *, channels: int, rays: 
     return path
 
 
+def write_thresholds(folder: Path, options: dict[str, Any]) -> Path:
+    """Write `thresholds.json` from options of the target rays, in the form of `read_thresholds`."""
+    path = folder / "thresholds.json"
+    thresholds = {key: options[option] for key, option in THRESHOLDS.items()}
+    path.write_text(json.dumps(thresholds) + "\n", encoding="utf-8")
+    return path
+
+
 def read_thresholds(folder: Path) -> dict[str, float]:
     """The thresholds that StarDist found best for a model, as options of the target rays; {} if none."""
     path = folder / "thresholds.json"
     found = _read(path) if path.is_file() else {}
     return {
         option: round(found[key], 4)
-        for key, option in {"prob": "prob_threshold", "nms": "nms_threshold"}.items()
+        for key, option in THRESHOLDS.items()
         if isinstance(found.get(key), float | int) and 0 < found[key] < 1
     }
 

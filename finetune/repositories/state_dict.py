@@ -64,7 +64,8 @@ def read_tensors(source: Path | BinaryIO, path: Path) -> dict[str, torch.Tensor]
         raise InputError(f"{path}: not a PyTorch file of weights, or cut short") from error
     if isinstance(content, dict) and isinstance(content.get("model"), dict):  # SAM2's files
         content = content["model"]
-    if not isinstance(content, dict) or not all(isinstance(item, torch.Tensor) for item in content.values()):
+    named = isinstance(content, dict) and content and all(torch.is_tensor(item) for item in content.values())
+    if not named:
         raise InputError(f"{path}: holds a {type(content).__name__}, but not of weights by their names")
     return dict(content)
 

@@ -171,7 +171,9 @@ def load(
     )
 
 
-def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
     """Write a state dict that torchvision's own model of that name takes, with as many classes as maps."""
     import torch
 

@@ -97,7 +97,9 @@ def load(
     return Loaded(**vars(built), origin=base, learning_rate=UNET.learning_rate, encoder=("encoder",))
 
 
-def save(network: nn.Module, architecture: dict[str, Any], folder: Path) -> list[Path]:
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
     """Nothing: WIPP has no form of its own for weights."""
     return []
 

@@ -127,6 +127,14 @@ def test_before_training_there_is_no_number(full):
     assert "**Change of Dice:** untrained." in text
 
 
+def test_a_network_with_weights_in_a_part_of_it_fills_no_table_with_that(full):
+    full.accuracy.before = full.accuracy.change = None
+    full.accuracy.before_note = "untrained, but for the encoder (3 of 9 parameters)"
+    text = huggingface.render_body(full)
+    assert "| Dice | untrained | " in text
+    assert text.count("but for the encoder (3 of 9 parameters)") == 1
+
+
 def test_pictures_are_shown_where_they_are(full):
     assert "pictures/" not in huggingface.render(full)
     text = huggingface.render(full, ["histogram.png", "example_worst.png"])

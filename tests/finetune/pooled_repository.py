@@ -57,7 +57,7 @@ class Pooled:
         origin = Origin(repository="pooled", id=name, weights="random")
         return Loaded(**vars(built), origin=origin, learning_rate=1e-2, encoder=("encoder",))
 
-    def save(self, network, architecture, folder):
+    def save(self, network, architecture, folder, target=None):
         return []
 
 

@@ -46,7 +46,9 @@ def test_onnx_and_torchscript_of_a_package_find_the_same(tmp_path):
 
 def test_weights_that_need_code_are_not_run(tmp_path):
     package = make_package(tmp_path, formats=("pytorch_state_dict",))
-    with pytest.raises(InputError, match="pytorch_state_dict only; TorchScript and ONNX are what runs without"):
+    with pytest.raises(
+        InputError, match="pytorch_state_dict only; TorchScript and ONNX are what runs without"
+    ):
         finetune.load(package)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,81 +20,8 @@ from finetune.export.torchscript import write_torchscript
 from finetune.networks.encoder_decoder import EncoderDecoder
 from finetune.repositories import Loaded, build, describe, load, save
 
-SEGFORMER = {
-    "model_type": "segformer",
-    "hidden_sizes": [8, 8, 16, 16],
-    "depths": [1, 1, 1, 1],
-    "num_attention_heads": [1, 1, 2, 2],
-    "decoder_hidden_size": 16,
-}
-SAM = {
-    "model_type": "sam",
-    "vision_config": {
-        "hidden_size": 32,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 2,
-        "global_attn_indexes": [1],
-        "mlp_dim": 64,
-        "window_size": 4,
-        "image_size": 256,
-        "output_channels": 32,
-        "num_pos_feats": 16,
-    },
-    "prompt_encoder_config": {"hidden_size": 32, "image_size": 256, "mask_input_channels": 4},
-    "mask_decoder_config": {
-        "hidden_size": 32,
-        "mlp_dim": 32,
-        "num_attention_heads": 2,
-        "iou_head_hidden_dim": 32,
-    },
-}
-SAM2 = {
-    "model_type": "sam2",
-    "vision_config": {
-        "model_type": "sam2_vision_model",
-        "backbone_config": {
-            "model_type": "sam2_hiera_det_model",
-            "hidden_size": 8,
-            "blocks_per_stage": [1, 1, 3, 1],
-            "embed_dim_per_stage": [8, 16, 32, 64],
-            "num_attention_heads_per_stage": [1, 1, 2, 2],
-            "global_attention_blocks": [3],
-        },
-        "backbone_channel_list": [64, 32, 16, 8],
-        "fpn_hidden_size": 16,
-    },
-    "prompt_encoder_config": {"hidden_size": 16},
-    "mask_decoder_config": {
-        "hidden_size": 16,
-        "mlp_dim": 16,
-        "num_attention_heads": 2,
-        "iou_head_hidden_dim": 16,
-    },
-}
-MOBILEVIT = {
-    "model_type": "mobilevit",
-    "hidden_sizes": [8, 8, 16],
-    "neck_hidden_sizes": [8, 8, 8, 8, 8, 8, 16],
-    "aspp_out_channels": 8,
-}
-CONFIGS = {"segformer": SEGFORMER, "sam": SAM, "sam2": SAM2, "mobilevit": MOBILEVIT}
-MODELS = {
-    "segformer": "SegformerForSemanticSegmentation",
-    "sam": "SamModel",
-    "sam2": "Sam2Model",
-    "mobilevit": "MobileViTForSemanticSegmentation",
-}
-
-
-def theirs(kind: str, **changes: Any) -> Any:
-    """A model of transformers with random weights, all of them."""
-    torch.manual_seed(9)
-    config = transformers.CONFIG_MAPPING[kind].from_dict(CONFIGS[kind] | changes)
-    model = getattr(transformers, MODELS[kind])(config).eval()
-    with torch.no_grad():
-        for weight in model.parameters():  # those that start as 0 or 1 would hide a mistake
-            weight.add_(0.1 * torch.randn_like(weight))
-    return model
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_transformers import CONFIGS, DPT, MODELS, SAM, SEGFORMER, expected, got, serve, theirs
 
 
 def start(kind: str, checkpoint: Path | None = None, **changes: Any) -> Loaded:
@@ -101,21 +29,6 @@ def start(kind: str, checkpoint: Path | None = None, **changes: Any) -> Loaded:
     if checkpoint is None:
         arguments |= {"options": {"config": CONFIGS[kind]}, "pretrained": False}
     return load("huggingface", "somebody/model", **arguments | changes)
-
-
-def expected(kind: str, model: Any, image: torch.Tensor) -> list[torch.Tensor]:
-    """What transformers gives for an image (1, 3, H, W): logits, or the encoder's features."""
-    with torch.no_grad():
-        if kind == "sam":
-            return [model.vision_encoder(image).last_hidden_state]
-        if kind == "sam2":
-            return list(model.vision_encoder(image).fpn_hidden_states)
-        return [torch.nn.functional.interpolate(model(image).logits, size=image.shape[-2:], mode="bilinear")]
-
-
-def got(kind: str, network: Any, image: torch.Tensor) -> list[torch.Tensor]:
-    with torch.no_grad():
-        return list(network.encoder(image)) if kind in ("sam", "sam2") else [network(image)]
 
 
 def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor], part: str = "") -> bool:
@@ -191,14 +104,14 @@ def test_random_weights_follow_the_seed_and_nothing_else(kind: str) -> None:
     assert not same(first, start(kind, seed=4).network.state_dict())
 
 
-@pytest.mark.parametrize("folder", ["segformer", "mobilevit"], indirect=True)
+@pytest.mark.parametrize("folder", ["segformer", "upernet"], indirect=True)
 def test_another_number_of_maps_gets_a_new_last_layer(folder: Path) -> None:
     content = load_file(folder / "model.safetensors")
     kind = json.loads((folder / "config.json").read_text())["model_type"]
     loaded = start(kind, folder, out_channels=5)
     network = loaded.network.eval()
     assert network(torch.rand(1, 1, 64, 64)).shape == (1, 5, 64, 64)
-    last = "decoder.head.classifier" if kind == "segformer" else "model.segmentation_head.classifier"
+    last = "decoder.head.classifier" if kind == "segformer" else "model.decode_head.classifier"
     assert loaded.origin.part is not None and loaded.origin.part.startswith(f"all but {last}")
     assert len(content) == len(network.state_dict())
 
@@ -249,11 +162,6 @@ def test_the_head_alone_can_be_trained(kind: str) -> None:
 
 
 CARD = "---\nlicense: {licence}\nlicense_name: nvidia\nlicense_link: https://example.org/l\n---\n# Model\n"
-
-
-def serve(hub: Any, folder: Path, **more: bytes) -> str:
-    files = {path.name: path.read_bytes() for path in folder.iterdir()} | more
-    return hub.add("somebody/model", files, lfs=[name for name in files if name.endswith("safetensors")])
 
 
 @pytest.mark.parametrize("folder", ["segformer"], indirect=True)
@@ -365,6 +273,7 @@ def test_what_is_wrong_with_a_folder_is_said(folder: Path, damage: Any, message:
             "option mean of model somebody/model is three numbers",
         ),
         ({"options": {"config": SAM, "std": [1, 0, 1]}}, "option std of model somebody/model is three"),
+        ({"options": {"config": DPT}}, "cannot be exported for images of any multiple of 32 pixels"),
         ({"in_channels": 4}, "takes images of at most 3 channels, these have 4"),
     ],
 )
@@ -397,7 +306,7 @@ def test_parameters_are_those_of_transformers(name: str) -> None:
 
 def test_one_image_is_too_few_where_a_model_normalises_over_the_batch() -> None:
     with pytest.raises(InputError, match=r"training\.batch_size"):
-        start("mobilevit").network.train()(torch.rand(1, 1, 64, 64))
+        start("upernet").network.train()(torch.rand(1, 1, 64, 64))
 
 
 @pytest.mark.parametrize("kind", ["segformer", "sam", "sam2"])

@@ -16,7 +16,7 @@ from finetune.adapt import apply, merge
 from finetune.repositories import load, save_adapter
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_huggingface import MODELS, expected, got, serve, theirs
+from tiny_transformers import MODELS, expected, got, serve, theirs
 
 
 def tune(hub: Any, folder: Path, kind: str) -> tuple[Any, Any, str]:

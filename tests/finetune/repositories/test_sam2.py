@@ -79,6 +79,7 @@ def test_a_file_of_sam2_s(published: Path, weights: dict[str, torch.Tensor]) -> 
     assert (loaded.divisor, loaded.encoder) == (32, ("encoder",))
 
 
+@pytest.mark.slow
 def test_from_the_hub_the_commit_is_recorded(
     published: Path, weights: dict[str, torch.Tensor], hub: Hub
 ) -> None:
@@ -194,7 +195,10 @@ def step(network: torch.nn.Module) -> None:
     optimiser.step()
 
 
-@pytest.mark.parametrize(("how", "options"), [("full", {}), ("head", {}), ("lora", {"rank": 2})])
+@pytest.mark.parametrize(
+    ("how", "options"),
+    [pytest.param("full", {}, marks=pytest.mark.slow), ("head", {}), ("lora", {"rank": 2})],
+)
 def test_sam2_itself_loads_what_was_tuned(
     how: str, options: dict[str, Any], published: Path, weights: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:

@@ -196,8 +196,8 @@ def test_written_as_stardist_writes_it_and_read_again(tmp_path: Path, grid: int)
     built = build("stardist", "unet", in_channels=2, out_channels=1 + RAYS, options=options)
     for parameter in built.network.parameters():
         torch.nn.init.normal_(parameter, 0, 0.1)
-    thresholds = {"prob": 0.47, "nms": 0.3}
-    files = stardist.save(built.network, built.architecture, tmp_path / "native", thresholds)
+    target = {"name": "rays", "options": {"prob_threshold": 0.47, "nms_threshold": 0.3}}
+    files = stardist.save(built.network, built.architecture, tmp_path / "native", target)
     assert [file.name for file in files] == ["config.json", "weights_best.h5", "thresholds.json"]
     again = load_rays(tmp_path / "native", in_channels=2)
     assert again.architecture == built.architecture

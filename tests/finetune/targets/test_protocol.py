@@ -28,6 +28,7 @@ class Directions:
     map_names: tuple[str, ...] = ("y", "x")
     keep_encoded = exports_labels = False
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
+    choices: dict[str, tuple[float, ...]] = {}
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         maps = np.zeros((2, *labels.shape), np.float32)
@@ -77,6 +78,7 @@ class Distances:
     loss_name = "mean absolute error"
     keep_encoded = exports_labels = False
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
+    choices: dict[str, tuple[float, ...]] = {}
 
     def __init__(self, rays: int = 8) -> None:
         self.rays = self.channels = rays
