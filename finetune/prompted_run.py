@@ -29,7 +29,7 @@ from finetune.prompts import Prompter
 from finetune.recipe import Recipe, write_recipe
 from finetune.recording import build_record
 from finetune.repositories import save
-from finetune.training import device_of, fit
+from finetune.training import device_of, fit, is_finished
 
 LABELLED_BY = "SAM2AutomaticMaskGenerator, as the package sam2 sets it, without prompts"
 NO_PACKAGE = "There is no BioImage.IO package: the format cannot express prompts."
@@ -68,13 +68,14 @@ def run_prompted(recipe: Recipe, folder: Path, console: Console, helping: bool) 
         steps=training.epochs * plan.data.batches_per_epoch,
         seed=training.seed,
     )
+    trains = not is_finished(folder)
     with PeakMemory(device_of(plan.recipe.compute)) as memory:
         history = fit(prompter, plan.data, plan.recipe, folder, console)
     if helping:
         return None
     plan.model.network = merge(plan.model.network)  # type: ignore[assignment]
     after, labelled = _ask(plan, console, "after"), _label(plan, console, "after")
-    record = build_record(plan, history, labelled_before, labelled, memory.bytes)
+    record = build_record(plan, history, labelled_before, labelled, memory.bytes if trains else None)
     if record.accuracy:
         record.accuracy.labelled_by = LABELLED_BY
     record.prompts = prompt_scores(before, after)
