@@ -89,7 +89,9 @@ class PromptedModel:
 
     def generator(self) -> Any:
         """What labels images without prompts, with the weights as they are now."""
-        return promptable(self.architecture["repository"]).automatic(self.network, self.architecture)
+        from finetune.adapt import merge
+
+        return promptable(self.architecture["repository"]).automatic(merge(self.network), self.architecture)
 
     def label(self, pixels: np.ndarray, generator: Any) -> np.ndarray:
         """As `predict`, for raw pixels (any channels, H, W)."""
