@@ -11,7 +11,16 @@ import json
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from cards.errors import InputError
 
@@ -133,6 +142,14 @@ class Epoch(Part):
     loss: float
     validation_dice: float | None = None
     validation_iou: float | None = Field(None, description="with prompts: mean IoU of a point and of a box")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_was(cls, content: Any) -> Any:
+        """Records of the first days hold a `validation_loss`, which was never measured."""
+        if isinstance(content, dict) and content.get("validation_loss", 0) is None:
+            content = {key: value for key, value in content.items() if key != "validation_loss"}
+        return content
 
 
 class Training(Part):
