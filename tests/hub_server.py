@@ -108,10 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.sent = 0
-        try:
-            self._route()
-        finally:
-            self.hub.asked.append(Asked(self.command, self.path, dict(self.headers), self.sent))
+        self._route()
 
     do_HEAD = do_GET
 
@@ -182,15 +179,17 @@ class _Handler(BaseHTTPRequestHandler):
             first, status = int(given.removeprefix("bytes=").rstrip("-")), 206
             headers = headers | {"Content-Range": f"bytes {first}-{len(content) - 1}/{len(content)}"}
         body = content[first:]
-        self._head(status, headers, len(body))
+        whole = len(body)
+        if self.command == "GET" and not self.hub.halts:
+            body = body[: self.hub.cuts.pop(0)] if self.hub.cuts else body
+            self.sent = len(body)
+        self._head(status, headers, whole)
         if self.command == "GET":
             if self.hub.halts:
                 self.wfile.write(body[: self.hub.halts.pop(0)])
                 self.hub.ended.wait()
                 return
-            body = body[: self.hub.cuts.pop(0)] if self.hub.cuts else body
             self.wfile.write(body)
-            self.sent = len(body)
 
     def _list(self, query: dict[str, list[str]]) -> None:
         tag = query.get("pipeline_tag", [None])[0]
@@ -212,6 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(status, headers or {}, 0)
 
     def _head(self, status: int, headers: dict[str, str], length: int) -> None:
+        # Noted before anything goes out: who has the answer may look here at once.
+        self.hub.asked.append(Asked(self.command, self.path, dict(self.headers), self.sent))
         self.send_response(status)
         for key, value in headers.items():
             self.send_header(key, value)
