@@ -16,8 +16,7 @@ from finetune.repositories.bioimageio_tensors import check_tensors
 if TYPE_CHECKING:
     from bioimageio.core import PredictionPipeline
 
-# Weights that run without code of the package, and where bioimageio.core runs them.
-RUNS_NO_CODE = {"torchscript": ["cpu"], "onnx": ["CPUExecutionProvider"]}
+RUNS_NO_CODE = ("torchscript", "onnx")  # weights that run without code of the package
 
 
 def is_package(source: str | Path) -> bool:
@@ -39,7 +38,7 @@ class PackageModel:
         """
         self.package = open_package(source)
         inputs = self.package.description.inputs[0]
-        self.channels = next(int(axis.size) for axis in inputs.axes if axis.type == "channel")
+        self.channels = next((int(axis.size) for axis in inputs.axes if axis.type == "channel"), 0)
         check_tensors(self.package, self.channels)
         self._least = tuple(_least(axis.size) for axis in inputs.axes if axis.type == "space")
         formats = [name for name in RUNS_NO_CODE if name in self.package.formats]
@@ -96,11 +95,13 @@ def _least(size: Any) -> int:
 def _pipeline(package: Package, weights_format: str) -> PredictionPipeline:
     from bioimageio.core import create_prediction_pipeline
 
+    from finetune.export.package import CPU, DEVICES
+
     with _quiet():
         pipeline = create_prediction_pipeline(
             package.description,
             weights_format=weights_format,  # type: ignore[arg-type]
-            devices=RUNS_NO_CODE[weights_format],
+            devices=DEVICES.get(weights_format, CPU),
         )
         pipeline.load()
     return pipeline

@@ -7,10 +7,11 @@ Dice counts as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import product
 from typing import Any
 
+from finetune.data.module import Sample
 from finetune.evaluate import score
 from finetune.model import Model
 from finetune.targets import AUTO, Target, build_target
@@ -22,9 +23,7 @@ def open_options(target: str, options: dict[str, Any]) -> list[str]:
     return sorted(option for option, value in options.items() if value == AUTO)
 
 
-def choose(
-    model: Model, names: list[str], samples: Iterable[Any], progress: Callable[[], None] = lambda: None
-) -> Target:
+def choose(model: Model, names: list[str], samples: Iterable[Sample]) -> Target:
     """The model's target with the values that serve the images best, of all combinations of its `choices`.
 
     Best is the highest mean over images of Dice + AP at an IoU of 0.5; of equals the one nearest to the
@@ -34,7 +33,6 @@ def choose(
         model: trained.
         names: options to choose.
         samples: images with reference labels that were not trained on, as `evaluate` takes them.
-        progress: called after each image.
 
     Returns:
         A new target; with its defaults if there are no images.
@@ -50,7 +48,6 @@ def choose(
         for number, candidate in enumerate(candidates):
             scored = score(model, sample, candidate.decode(maps), 0.0)
             total[number] += scored.dice + scored.ap50
-        progress()
     return candidates[max(range(len(candidates)), key=total.__getitem__)]
 
 
