@@ -10,6 +10,7 @@ from rich.console import Console
 from cards.errors import InputError
 from cards.record import DataFile, Environment, LabelKind, Origin, Split
 from finetune.adapt import Count, apply, count
+from finetune.compute import settle_compute
 from finetune.data.catalog import NamedData
 from finetune.data.diameter import mean_diameter
 from finetune.data.images import read_labels
@@ -24,7 +25,6 @@ from finetune.recipe import Recipe
 from finetune.repositories import load
 from finetune.targets import Target, build_target
 from finetune.thresholds import open_options
-from finetune.training import check_compute
 
 AnyModel = TypeVar("AnyModel")  # a Model, or a PromptedModel
 
@@ -77,7 +77,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
     Raises:
         InputError: for anything that would keep the run from its end, as far as it can be known now.
     """
-    check_compute(recipe.compute)
+    recipe = settle_compute(recipe)
     place = this_place()
     target = build_target(recipe.model.target, recipe.model.target_options)
     found = find(recipe, target.labels, console)

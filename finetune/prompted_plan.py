@@ -8,6 +8,7 @@ from rich.console import Console
 
 from cards.errors import InputError
 from finetune.adapt import apply, count
+from finetune.compute import settle_compute
 from finetune.data.normalise import build_normalise
 from finetune.finding import PERCENTILE, data_of, fill_in, find, missing_splits, this_place
 from finetune.licences import check_licence
@@ -16,7 +17,6 @@ from finetune.prompted import PromptedModel
 from finetune.recipe import Recipe
 from finetune.repositories import describe, promptable
 from finetune.targets.prompts import build_prompts
-from finetune.training import check_compute
 
 
 def prepare_prompted(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
@@ -25,7 +25,7 @@ def prepare_prompted(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
     Raises:
         InputError: for anything that would keep the run from its end, as far as it can be known now.
     """
-    check_compute(recipe.compute)
+    recipe = settle_compute(recipe)
     place, prompts = this_place(), build_prompts(recipe.model.target_options)
     section = recipe.model
     repository = promptable(section.repository)

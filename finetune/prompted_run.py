@@ -10,6 +10,7 @@ from rich.console import Console
 from cards import pictures
 from cards.record import RunRecord
 from finetune.adapt import merge
+from finetune.compute import device_of
 from finetune.evaluate import Measured
 from finetune.export.huggingface import save_model
 from finetune.handover import write_cards
@@ -29,7 +30,7 @@ from finetune.prompts import Prompter
 from finetune.recipe import Recipe, write_recipe
 from finetune.recording import build_record
 from finetune.repositories import save
-from finetune.training import device_of, fit, is_finished
+from finetune.training import fit, is_finished
 
 LABELLED_BY = "SAM2AutomaticMaskGenerator, as the package sam2 sets it, without prompts"
 NO_PACKAGE = "There is no BioImage.IO package: the format cannot express prompts."

@@ -124,13 +124,15 @@ class EvaluationSection(Section):
 
 
 class ComputeSection(Section):
-    """Handed to Lightning's Trainer as it is."""
+    """Handed to Lightning's Trainer as it is, but for a precision that is left open."""
 
     accelerator: str = "auto"
     devices: int | str | list[int] = 1
     nodes: int = Field(1, ge=1)
     strategy: str = "auto"
-    precision: str = "32-true"
+    precision: str = Field(
+        "auto", description="as Lightning calls it; auto: bf16-mixed where that is fast, else 32-true"
+    )
 
 
 class Recipe(Section):

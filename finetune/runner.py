@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cards.record import RunRecord
 from finetune.adapt import merge
+from finetune.compute import device_of
 from finetune.data.features import FeatureStore, with_frozen_encoder
 from finetune.evaluate import Measured, evaluate, write_scores
 from finetune.folder import RunFolder
@@ -26,7 +27,7 @@ from finetune.repositories import save_adapter
 from finetune.segmenter import Segmenter
 from finetune.targets.prompts import PROMPTS
 from finetune.thresholds import choose
-from finetune.training import device_of, fit, is_finished, is_helper_process
+from finetune.training import fit, is_finished, is_helper_process
 
 
 def run(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,15 +14,14 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
-from cards.errors import InputError
 from cards.record import Epoch
+from finetune.compute import quiet_lightning, trainer_options
 from finetune.data.module import SegmentationData
 from finetune.encoding import Encoding
 from finetune.prompts import Prompter
-from finetune.recipe import ComputeSection, Recipe
+from finetune.recipe import Recipe
 from finetune.segmenter import Segmenter
 from finetune.speed import keep_freed_memory
 
@@ -223,47 +220,6 @@ def _train(
         torch.distributed.destroy_process_group()
     historian.history.stopped_early = bool(stopping and stopping.stopped_epoch)
     return historian.history
-
-
-def check_compute(compute: ComputeSection) -> None:
-    """Let Lightning look at the section compute before anything long begins.
-
-    Raises:
-        InputError: with what Lightning says of it.
-    """
-    quiet_lightning()
-    try:
-        pl.Trainer(logger=False, enable_checkpointing=False, **trainer_options(compute))
-    except (ValueError, TypeError, MisconfigurationException) as error:
-        raise InputError(f"compute: {' '.join(str(error).split())}") from error
-
-
-def device_of(compute: ComputeSection) -> torch.device:
-    """Where one process works: on the first GPU, if there is one and the recipe does not refuse it."""
-    on_gpu = compute.accelerator in {"auto", "gpu", "cuda"} and torch.cuda.is_available()
-    return torch.device("cuda" if on_gpu else "cpu")
-
-
-def trainer_options(compute: ComputeSection) -> dict[str, Any]:
-    """The section compute in Lightning's names."""
-    options = compute.model_dump()
-    options["num_nodes"] = options.pop("nodes")
-    return options
-
-
-def quiet_lightning() -> None:
-    """Keep Lightning's advice to developers from a scientist's terminal."""
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for message in (
-        ".*does not have many workers.*",
-        ".*Checkpoint directory .* exists.*",
-        ".*LeafSpec.*",
-        ".*in eval mode at the start of training.*",  # what is not trained
-        # TorchScript notes the copy that `average` makes as a step of training; nothing comes of it.
-        r"The \.grad attribute of a Tensor that is not a leaf.*",
-    ):
-        warnings.filterwarnings("ignore", message)
 
 
 def _checkpoint(folder: Path, name: str, **options: Any) -> ModelCheckpoint:
