@@ -5,7 +5,8 @@
 
 Prints seconds a step (median), images a second and the ratio to plain float32. Attention is torch's
 `scaled_dot_product_attention`, by the kernel it chooses; "plain attention" computes it by its formula.
-Weights are random. On a GPU the peak of its memory is printed, too. Run it on an otherwise idle machine.
+The peak of memory is that of the GPU, or without one of the whole process.
+Weights are random. Run it on an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -16,6 +17,14 @@ import subprocess
 import sys
 import time
 
+OPTIONS = {
+    "model": "wipp/unet",  # REPOSITORY/NAME
+    "target": "foreground_boundary",
+    "adapt": "full",
+    "steps": 10,
+    "batch": 8,
+    "patch": 192,
+}
 SETTINGS = {
     "float32": (),
     "float32, plain attention": ("math",),
@@ -32,6 +41,8 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
+    from finetune.adapt import apply, count
+    from finetune.memory import PeakMemory
     from finetune.repositories import load
     from finetune.speed import keep_freed_memory
     from finetune.targets import build_target
@@ -40,21 +51,22 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     if "keep" in settings:
         keep_freed_memory()
     torch.manual_seed(0)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     layout = torch.channels_last if "channels_last" in settings else torch.contiguous_format
     target = build_target(given.target, {})
     repository, _, name = given.model.partition("/")
-    network = load(repository, name, in_channels=1, out_channels=target.channels, pretrained=False).network
-    network = network.to(device, memory_format=layout)
-    optimiser = torch.optim.AdamW(network.parameters())
+    loaded = load(repository, name, in_channels=1, out_channels=target.channels, pretrained=False)
+    network = apply(loaded.network, given.adapt, {}, loaded.encoder, 0).to(device, memory_format=layout)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trained)
     images = torch.rand(given.batch, 1, given.patch, given.patch, device=device).to(memory_format=layout)
     maps = (torch.rand(given.batch, target.channels, given.patch, given.patch, device=device) > 0.5).float()
     times = []
     attention = sdpa_kernel(SDPBackend.MATH) if "math" in settings else contextlib.nullcontext()
-    with attention:
+    with attention, PeakMemory(device) as memory:
         for _ in range(given.steps + 2):
             start = time.perf_counter()
-            with torch.autocast(device, torch.bfloat16, enabled="bf16" in settings):
+            with torch.autocast(device.type, torch.bfloat16, enabled="bf16" in settings):
                 output = network(images)
             loss = target.loss(output.float(), maps)
             optimiser.zero_grad()
@@ -62,36 +74,45 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
             optimiser.step()
             loss.item()  # waits for the device
             times.append(time.perf_counter() - start)
-    result = {"seconds": sorted(times[2:])[given.steps // 2]}
-    if device == "cuda":
-        result["memory"] = torch.cuda.max_memory_allocated() / 2**30
-    return result
+    return {
+        "seconds": sorted(times[2:])[given.steps // 2],
+        "GiB": (memory.bytes or 0) / 2**30,
+        "trained": count(network).trainable,
+    }
+
+
+def in_its_own_process(
+    given: argparse.Namespace, settings: tuple[str, ...], **changes: str
+) -> dict[str, float]:
+    """What `measure` gives for some settings, and options in the place of those given."""
+    chosen = {key: value for key, value in vars(given).items() if key in OPTIONS} | changes
+    options = [f"--{key}={value}" for key, value in chosen.items()]
+    command = [sys.executable, __file__, *options, "--one", *settings]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def read_arguments(description: str | None) -> argparse.Namespace:
+    arguments = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for option, default in OPTIONS.items():
+        arguments.add_argument(f"--{option}", type=type(default), default=default)
+    arguments.add_argument("--one", nargs="*", help=argparse.SUPPRESS)
+    return arguments.parse_args()
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    arguments.add_argument("--model", default="wipp/unet", help="REPOSITORY/NAME")
-    arguments.add_argument("--target", default="foreground_boundary")
-    arguments.add_argument("--steps", type=int, default=10)
-    arguments.add_argument("--batch", type=int, default=8)
-    arguments.add_argument("--patch", type=int, default=192)
-    arguments.add_argument("--one", nargs="*", help=argparse.SUPPRESS)
-    given = arguments.parse_args()
+    given = read_arguments(__doc__)
     if given.one is not None:
         print(json.dumps(measure(given)))
         return
-    options = [f"--{key}={getattr(given, key)}" for key in ("model", "target", "steps", "batch", "patch")]
     plain = None
     for name, settings in SETTINGS.items():
-        command = [sys.executable, __file__, *options, "--one", *settings]
-        result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        result = in_its_own_process(given, settings)
         seconds = result["seconds"]
         plain = plain or seconds
-        memory = f"   {result['memory']:.1f} GiB" if "memory" in result else ""
-        rates = f"{given.batch / seconds:6.2f} images/s   {plain / seconds:5.2f} x"
-        print(f"{name:<42}{seconds:8.3f} s   {rates}{memory}")
+        rates = f"{given.batch / seconds:6.2f} images/s   {plain / seconds:5.2f} x   {result['GiB']:5.1f} GiB"
+        print(f"{name:<42}{seconds:8.3f} s   {rates}", flush=True)
 
 
 if __name__ == "__main__":
