@@ -30,10 +30,7 @@ def main() -> None:
         for adapt in ADAPT:
             result = in_its_own_process(given, settings, model=model, adapt=adapt)
             speed = f"{given.batch / result['seconds']:7.2f} images/s {result['GiB']:6.1f} GiB"
-            print(
-                f"{model:<28}{adapt:<6}{result['trained']:>12,} trained {speed} {result['GiB']:6.1f} GiB",
-                flush=True,
-            )
+            print(f"{model:<28}{adapt:<6}{result['trained']:>12,} trained {speed}", flush=True)
 
 
 if __name__ == "__main__":
