@@ -44,9 +44,10 @@ def check_prompts(run: Path, model: PromptedModel, samples: Iterable[Sample]) ->
     assert isinstance(loaded, PromptedModel)
     got = _scores(samples, lambda pixels, boxes: loaded.masks(pixels, boxes=boxes))
     checks = [compare(f"huggingface/{WEIGHTS}", "safetensors", "finetune", expected, got)]
-    for path in sorted((run / "native").glob("*.pt")):
+    native = promptable(model.architecture["repository"]).NATIVE
+    for path in sorted((run / "native").glob(native.weights)):
         got = _scores(samples, _native(path, model))
-        checks.append(compare(f"native/{path.name}", "pytorch", "sam2", expected, got))
+        checks.append(compare(f"native/{path.name}", native.format, native.package, expected, got))
     return checks
 
 

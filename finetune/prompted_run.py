@@ -29,10 +29,9 @@ from finetune.prompted_plan import prepare_prompted
 from finetune.prompts import Prompter
 from finetune.recipe import Recipe, write_recipe
 from finetune.recording import build_record
-from finetune.repositories import save
+from finetune.repositories import promptable, save, save_adapter
 from finetune.training import fit, is_finished
 
-LABELLED_BY = "SAM2AutomaticMaskGenerator, as the package sam2 sets it, without prompts"
 NO_PACKAGE = "There is no BioImage.IO package: the format cannot express prompts."
 
 
@@ -74,11 +73,13 @@ def run_prompted(recipe: Recipe, folder: Path, console: Console, helping: bool) 
         history = fit(prompter, plan.data, plan.recipe, folder, console)
     if helping:
         return None
+    adapter = folder / "native" / "adapter"
+    save_adapter(plan.model.network, plan.model.architecture, plan.origin, adapter)
     plan.model.network = merge(plan.model.network)  # type: ignore[assignment]
     after, labelled = _ask(plan, console, "after"), _label(plan, console, "after")
     record = build_record(plan, history, labelled_before, labelled, memory.bytes if trains else None)
     if record.accuracy:
-        record.accuracy.labelled_by = LABELLED_BY
+        record.accuracy.labelled_by = promptable(plan.model.architecture["repository"]).NATIVE.labels_by
     record.prompts = prompt_scores(before, after)
     record.warnings += _worse(record)
     write_prompt_scores(folder / "scores.csv", record.prompts)

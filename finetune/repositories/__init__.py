@@ -12,6 +12,7 @@ from finetune.repositories import (
     bioimageio,
     cellpose,
     huggingface,
+    huggingface_prompts,
     sam2,
     sam2_prompts,
     stardist,
@@ -50,7 +51,7 @@ REPOSITORIES: dict[str, Repository] = {
 }
 
 # Those of whose networks some answer prompts (`model.target: prompts`).
-PROMPTABLE: dict[str, Promptable] = {"sam2": sam2_prompts}
+PROMPTABLE: dict[str, Promptable] = {"sam2": sam2_prompts, "huggingface": huggingface_prompts}
 
 
 def describe(repository: str, name: str) -> ModelInfo:

@@ -119,8 +119,27 @@ class Repository(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Native:
+    """The package whose own code answers prompts with what `Repository.save` wrote.
+
+    Attributes:
+        weights: the name of that file, as a pattern.
+        format: of its weights, as the record calls it.
+        package: which loads it.
+        labels_by: what of it labels images without prompts, as the record says it.
+    """
+
+    weights: str
+    format: str
+    package: str
+    labels_by: str
+
+
 class Promptable(Protocol):
     """What a module in `PROMPTABLE` has: a repository's networks, made to answer prompts."""
+
+    NATIVE: Native
 
     def load(
         self,
@@ -136,7 +155,10 @@ class Promptable(Protocol):
         """A `finetune.networks.sam2_prompts.Promptable` to start from, otherwise as `Repository.load`."""
 
     def automatic(self, network: nn.Module, architecture: dict[str, Any]) -> Any:
-        """What labels a whole image without prompts: `generate` of an image (H, W, 3) float32 gives masks."""
+        """What labels a whole image without prompts: `generate` of an image (H, W, 3) float32 gives masks.
+
+        Its `predictor` is one as `predictor` gives it, of the same weights.
+        """
 
     def predictor(self, checkpoint: Path, architecture: dict[str, Any]) -> Any:
         """The repository's own predictor with a file of its own: `set_image`, then `predict` of boxes."""

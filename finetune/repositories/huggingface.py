@@ -118,22 +118,26 @@ def load(
 
     files = found = None
     base = Origin(repository="huggingface", id=name, weights="random")
-    if checkpoint is not None and _is_theirs(checkpoint):
+    if checkpoint is not None and is_theirs(checkpoint):
         files = from_folder(checkpoint, str(checkpoint))
     elif checkpoint is not None:
         found = read_checkpoint(checkpoint)
+        if found.architecture and "side" in found.architecture["options"]:
+            raise InputError(
+                f"{checkpoint}: is of a run with prompts; without any, start from that run's folder native/"
+            )
         options, base = options_of(found, "huggingface", name, options), origin(found, "huggingface", name)
     elif pretrained:
         files = from_hub(name, revision)
     if files:
-        options = _options_of(files, options)
+        options = options_of_files(files, options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         built, part = _build(name, in_channels, out_channels, options, files)
     if found:
         load_strictly(built.network, found)
     if files:
-        base = _origin(name, files, part, built.architecture, on_hub=checkpoint is None)
+        base = origin_of(name, files, part, built.architecture, on_hub=checkpoint is None)
     return Loaded(
         **vars(built),
         origin=base,
@@ -148,8 +152,8 @@ def save(
 ) -> list[Path]:
     """Write a folder that `from_pretrained` of the model's class in transformers takes.
 
-    What of a model answers prompts is in it as it was. The light decoder, which transformers knows nothing
-    of, lies beside it as `decoder.safetensors`.
+    What of a model answers prompts is in it: with prompts as it was trained, and a processor beside it; else
+    as it was. The light decoder, which transformers knows nothing of, is `decoder.safetensors` beside it.
     """
     from safetensors.torch import save as to_bytes
 
@@ -160,6 +164,10 @@ def save(
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     own = {key: value for key, value in state.items() if kind.theirs(key) is None}
     folder.mkdir(parents=True, exist_ok=True)
+    if "side" in architecture["options"]:
+        from finetune.repositories.huggingface_generator import save_processor
+
+        save_processor(architecture, folder)
     with kinds.quiet():
         read = kinds.read_config(kind, config, config.get("num_labels"), architecture["name"])
         kinds.back_to_transformers(kind, read, state).save_pretrained(folder)
@@ -168,14 +176,14 @@ def save(
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 
-def _is_theirs(checkpoint: Path) -> bool:
+def is_theirs(checkpoint: Path) -> bool:
     """Whether it is a folder of transformers, and none of ours."""
     if (checkpoint / "huggingface").is_dir() or not (checkpoint / CONFIG).is_file():
         return False
     return "architecture" not in read_json(checkpoint / CONFIG, str(checkpoint))
 
 
-def _options_of(files: Files, options: dict[str, Any]) -> dict[str, Any]:
+def options_of_files(files: Files, options: dict[str, Any]) -> dict[str, Any]:
     """The options given, and for those not given, what the repository says."""
     if "config" in options:
         raise InputError(
@@ -186,14 +194,21 @@ def _options_of(files: Files, options: dict[str, Any]) -> dict[str, Any]:
     return {"config": files.config} | {key: value for key, value in says.items() if value} | options
 
 
-def _build(
-    name: str, in_channels: int, out_channels: int, options: dict[str, Any], files: Files | None = None
-) -> tuple[Built, str | None]:
-    """The network, with weights from files if there are any; and which part of it had some, in words."""
-    from finetune.networks.rgb import MEAN, STD
-    from finetune.repositories import huggingface_kinds as kinds
+def complete(name: str, in_channels: int, options: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """All options of a model: those given, checked, and the defaults of the others.
 
-    default = {"config": CONFIGS.get(name), "mean": list(MEAN), "std": list(STD)}
+    Args:
+        name: of the model.
+        in_channels: of the images.
+        options: those given.
+        more: options that it has besides, with their defaults.
+
+    Raises:
+        InputError: if an option is unknown or impossible, or it cannot take so many channels.
+    """
+    from finetune.networks.rgb import MEAN, STD
+
+    default = {"config": CONFIGS.get(name), "mean": list(MEAN), "std": list(STD)} | more
     for option in options:
         if option not in default:
             raise unknown(f"option of model {name}", option, default)
@@ -211,6 +226,16 @@ def _build(
             f"model {name} takes images of at most 3 channels, these have {in_channels}; "
             "choose with data.channels, such as [0, 1, 2]"
         )
+    return options
+
+
+def _build(
+    name: str, in_channels: int, out_channels: int, options: dict[str, Any], files: Files | None = None
+) -> tuple[Built, str | None]:
+    """The network, with weights from files if there are any; and which part of it had some, in words."""
+    from finetune.repositories import huggingface_kinds as kinds
+
+    options = complete(name, in_channels, options)
     kind = kinds.kind_of(options["config"], name)
     config = kinds.read_config(kind, options["config"], out_channels, name)
     model, fresh = (None, []) if files is None else read_model(files, kind, config, name)
@@ -235,7 +260,9 @@ def _encoder(built: Built) -> str:
     return f"model.{encoder_of(kind_of(architecture['options']['config'], architecture['name']))}"
 
 
-def _origin(name: str, files: Files, part: str | None, architecture: dict[str, Any], on_hub: bool) -> Origin:
+def origin_of(
+    name: str, files: Files, part: str | None, architecture: dict[str, Any], on_hub: bool
+) -> Origin:
     """What the record says of the weights."""
     model_type = architecture["options"]["config"]["model_type"]
     return Origin(

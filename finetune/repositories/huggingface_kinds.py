@@ -69,7 +69,15 @@ LEFT_OUT = (
     "transformers_version",
 )
 
-_PROMPTABLE = {"encoder.model.": "vision_encoder.", "kept.": ""}
+# With prompts, what answers them has the names that it has there; without, it is kept.
+_PROMPTABLE = {
+    "encoder.model.": "vision_encoder.",
+    "prompt_encoder.": "prompt_encoder.",
+    "mask_decoder.": "mask_decoder.",
+    "shared_image_embedding.": "shared_image_embedding.",
+    "no_memory_embedding": "no_memory_embedding",
+    "kept.": "",
+}
 
 # Features of Hiera are of stride 32 at their coarsest, and its windows of 8 tokens of 4 pixels.
 _SAM2 = Kind("sam2", "Sam2Model", "sam2", _PROMPTABLE, 32)
@@ -192,13 +200,13 @@ def build_network(
             raise InputError(
                 f"a {kind.model} of this configuration cannot be built: {_first(error)}"
             ) from error
-        divisor = lcm(kind.divisor, *_windows(kind, config))
+        divisor = lcm(kind.divisor, *windows(kind, config))
         if kind.network == "semantic":
             _try_to_trace(network, kind, divisor)
     return network, divisor
 
 
-def _windows(kind: Kind, config: Any) -> list[int]:
+def windows(kind: Kind, config: Any) -> list[int]:
     """Sizes that an image is cut into without a rest, in pixels."""
     if kind.network == "sam":
         return [config.vision_config.patch_size]

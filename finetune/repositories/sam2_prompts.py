@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from finetune.names import unknown
 from finetune.repositories import sam2
-from finetune.repositories.base import Loaded
+from finetune.repositories.base import Loaded, Native
 from finetune.repositories.checkpoint import Checkpoint, options_of
 
 if TYPE_CHECKING:
     from torch import nn
 
+NATIVE = Native(
+    weights="*.pt",
+    format="pytorch",
+    package="sam2",
+    labels_by="SAM2AutomaticMaskGenerator, as the package sam2 sets it, without prompts",
+)
 LEARNING_RATE = 1e-5  # nothing begins at random; sam2's own fine-tuning takes 5e-6
 SIDES = (64, 1024)  # pixels
 SIDE = 256  # pixels, unless a recipe says otherwise

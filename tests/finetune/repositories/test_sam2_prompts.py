@@ -182,5 +182,5 @@ def test_what_cannot_be_is_said(changes: dict[str, Any], message: str) -> None:
 
 
 def test_a_repository_without_prompts_is_said() -> None:
-    with pytest.raises(InputError, match="repository wipp has none: take sam2$"):
+    with pytest.raises(InputError, match="repository wipp has none: take sam2 or huggingface$"):
         promptable("wipp")
