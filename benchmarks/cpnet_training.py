@@ -79,7 +79,7 @@ def ours(given: dict) -> dict:
     from finetune.data.normalise import build_normalise
     from finetune.data.pairs import Pair
     from finetune.data.store import MapStore
-    from finetune.repositories import load
+    from finetune.repositories import Start, load
     from finetune.segmenter import Segmenter
     from finetune.speed import keep_freed_memory
     from finetune.targets import build_target
@@ -88,8 +88,8 @@ def ours(given: dict) -> dict:
     target = build_target("flows", {})
     labels = [Path(label) for _, label in given["pairs"]]
     size = mean_diameter(read_labels(path) for path in labels)
-    options = {"in_channels": 1, "out_channels": 3, "options": {"diameter": size}}
-    loaded = load("cellpose", "cyto3", checkpoint=Path(given["weights"]), **options)
+    start = Start(1, 3, options={"diameter": size}, checkpoint=Path(given["weights"]))
+    loaded = load("cellpose", "cyto3", start)
     # Pixels before resizing, such that the network sees patches of the size that cellpose's sees.
     patch = round(given["patch"] * size / 30 / loaded.divisor) * loaded.divisor
     data = SegmentationData(

@@ -58,13 +58,12 @@ def median(images: list[np.ndarray], repeats: int, run: Callable[[np.ndarray], A
 def load_ours(name: str, checkpoint: Path | None, device: str) -> Any:
     from finetune.data.normalise import build_normalise
     from finetune.model import Model
-    from finetune.repositories import load
+    from finetune.repositories import Start, load
     from finetune.targets import build_target
 
     target = build_target("flows")
-    loaded = load(
-        "sam2", name, in_channels=1, out_channels=target.channels, checkpoint=checkpoint, pretrained=False
-    )
+    start = Start(1, target.channels, checkpoint=checkpoint, pretrained=False)
+    loaded = load("sam2", name, start)
     network = loaded.network.to(device).eval()
     normalise = build_normalise(loaded.normalise or {})
     return Model(network, target, normalise, "gray", 1, loaded.divisor, loaded.architecture)

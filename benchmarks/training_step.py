@@ -43,7 +43,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
 
     from finetune.adapt import apply, count
     from finetune.memory import PeakMemory
-    from finetune.repositories import load
+    from finetune.repositories import Start, load
     from finetune.speed import keep_freed_memory
     from finetune.targets import build_target
 
@@ -55,7 +55,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     layout = torch.channels_last if "channels_last" in settings else torch.contiguous_format
     target = build_target(given.target, {})
     repository, _, name = given.model.partition("/")
-    loaded = load(repository, name, in_channels=1, out_channels=target.channels, pretrained=False)
+    loaded = load(repository, name, Start(1, target.channels, pretrained=False))
     network = apply(loaded.network, given.adapt, {}, loaded.encoder, 0).to(device, memory_format=layout)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained)

@@ -9,7 +9,8 @@ from huggingface_hub.utils import yaml_dump
 
 from cards import facts, markdown, tables
 from cards.markdown import plain
-from cards.record import RunRecord, Summary
+from cards.record import RunRecord
+from cards.scores import Summary
 from cards.sources import hub_licence
 
 HEADLINE = ("dice", "ap50", "pq")

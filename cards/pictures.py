@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cards.record import Epoch, Stage
+from cards.record import Epoch
+from cards.scores import Stage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,56 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
 from cards.errors import InputError
+from cards.part import LabelKind, Part, RelativePath, Split, Url
+from cards.scores import Accuracy, PromptScore, Timing
 
 SCHEMA_VERSION: Final = 1
-
-Split = Literal["train", "validation", "test"]
-LabelKind = Literal["instances", "foreground", "boundary"]
-
-
-def _relative(path: str) -> str:
-    """Refuse a path that says where on somebody's disk a file lies."""
-    outside = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive or ".." in path.split("/")
-    if outside or "\\" in path:
-        raise ValueError(f"{path!r} must be a relative path with forward slashes")
-    return path
-
-
-def _url(source: str) -> str:
-    """Refuse a source that is not on the web; keep it as it was written."""
-    try:
-        TypeAdapter(HttpUrl).validate_python(source)
-    except ValidationError as error:
-        raise ValueError(f"{source!r} must be a URL that starts with https:// or http://") from error
-    return source
-
-
-RelativePath = Annotated[str, AfterValidator(_relative)]
-Url = Annotated[str, AfterValidator(_url)]
-
-
-class Part(BaseModel):
-    """A part of the record. Unknown keys are an error: a record says nothing by accident.
-
-    So are NaN and infinity: JSON cannot hold them, and a card must not.
-    """
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Origin(Part):
@@ -176,89 +136,6 @@ class Training(Part):
     resumed: int = Field(0, description="how often the run was taken up again after a stop")
     stopped_early: bool = False
     history: list[Epoch] = []
-
-
-class ImageScore(Part):
-    """How well one image was segmented."""
-
-    image: str
-    dice: float
-    ap50: float
-    ap75: float
-    ap90: float
-    pq: float
-    seconds: float = Field(description="from pixels in memory to labels ready")
-
-
-class Summary(Part):
-    """Over images."""
-
-    mean: float
-    std: float = Field(description="population standard deviation over images")
-    median: float
-
-
-class Stage(Part):
-    """One evaluation over the test images."""
-
-    scores: list[ImageScore]
-    summary: dict[str, Summary] = Field(description="dice, ap50, ap75, ap90, pq")
-    worst: list[str] = Field(description="names of up to five images with the lowest Dice, worst first")
-
-
-class PromptImage(Part):
-    """How well the instances of one image were found by one kind of prompt."""
-
-    image: str
-    instances: int = Field(description="how many were asked for, one after the other")
-    before: float | None = Field(None, description="mean IoU over them")
-    after: float
-
-
-class PromptScore(Part):
-    """What one kind of prompt gives on the test images: IoU, a mean over each image's instances."""
-
-    kind: str = Field(description="'point', 'box' or 'point + N corrections'")
-    images: list[PromptImage]
-    before: Summary | None = Field(None, description="over images; None if there was nothing to measure")
-    after: Summary
-
-
-class Change(Part):
-    """Paired change of the per-image Dice, after minus before, with a bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-    confidence: float = 0.95
-    resamples: int
-
-
-class Accuracy(Part):
-    """Accuracy on the test images before and after the run."""
-
-    split: Split = "test"
-    images: int
-    dice_of: LabelKind = Field(description="what Dice was taken on: foreground or boundary")
-    before: Stage | None = None
-    before_note: str | None = Field(None, description="why there is no 'before', e.g. 'untrained'")
-    after: Stage
-    change: Change | None = None
-    labelled_by: str | None = Field(None, description="what made labels of a model that answers prompts")
-
-
-class Timing(Part):
-    """Time per image: warm, batch 1, from pixels in memory to labels ready."""
-
-    images: int
-    median_seconds: float
-    p95_seconds: float
-    network_seconds: float | None = Field(None, description="median spent in the network")
-    decoding_seconds: float | None = Field(None, description="median spent reading maps back to labels")
-    device: str
-    threads: int | None = None
-    peak_memory_training_bytes: int | None = None
-    peak_memory_inference_bytes: int | None = None
 
 
 class Environment(Part):

@@ -9,7 +9,9 @@ from typing import get_args
 
 from cards import facts, words
 from cards.markdown import call, code, linked
-from cards.record import Epoch, File, RunRecord, Split, Stage, Summary
+from cards.part import Split
+from cards.record import Epoch, File, RunRecord
+from cards.scores import Stage, Summary
 
 Rows = list[list[str]]
 

@@ -45,8 +45,8 @@ def _lines(plan: Plan[Any], destination: Path) -> dict[str, str]:
         "model": f"{recipe.model.repository} {recipe.model.name}, {plan.origin.weights} weights",
         "parameters": f"{plan.counted.total:,}, {plan.counted.trainable:,} trainable ({recipe.model.adapt})",
         "target": f"{recipe.model.target} ({_made(plan)})",
-        "data": f"{len(plan.files)} pairs: {splits} ({plan.split_by})",
-        "instances": f"{sum(file.instances for file in plan.files):,}",
+        "data": f"{len(plan.found.files)} pairs: {splits} ({plan.found.split_by})",
+        "instances": f"{sum(file.instances for file in plan.found.files):,}",
         "training": f"{training.epochs} epochs of {plan.data.batches_per_epoch} batches of "
         f"{training.batch_size} patches of {training.patch} px, learning rate {training.learning_rate:g}",
         "memory": memory,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from cards.record import ImageScore, Stage, Timing
+from cards.scores import ImageScore, Stage, Timing
 from finetune.data.labels import convert
 from finetune.data.module import Sample
 from finetune.memory import PeakMemory

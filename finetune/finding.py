@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cards.fingerprint import environment
-from cards.record import DataFile, Environment, LabelKind
+from cards.part import LabelKind
+from cards.record import DataFile, Environment
 from finetune.data.augment import Augmentation
 from finetune.data.catalog import NamedData, fetch, is_published, named
 from finetune.data.check import check_data
@@ -22,8 +23,6 @@ from finetune.data.splits import assign_splits
 from finetune.recipe import DataSection, Recipe
 from finetune.targets import Target
 from finetune.targets.prompts import Prompts
-
-PERCENTILE = {"name": "percentile", "low": 1.0, "high": 99.8}  # where neither recipe nor model say otherwise
 
 
 @dataclass

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from cards import pictures
 from cards.huggingface import PICTURES, render, render_body
-from cards.record import ImageScore, RunRecord, Split
+from cards.part import Split
+from cards.record import RunRecord
 from cards.report import render_html
+from cards.scores import ImageScore
 from finetune.data.module import Sample, SegmentationData
 from finetune.export.bioimageio import can_test, save_package
 from finetune.export.check import check_exports

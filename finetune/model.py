@@ -81,14 +81,19 @@ class Model:
 
     def config(self) -> dict[str, Any]:
         """What `config.json` holds: all of the model but its weights."""
-        return {
-            "library_name": "finetune",
-            "architecture": self.architecture,
-            "target": {"name": self.target.name, "options": self.target.options()},
-            "normalise": {"name": self.normalise.name, **self.normalise.options()},
-            "select_channels": self.select,
-            "channels": self.channels,
-        }
+        return config_of(self)
+
+
+def config_of(model: Model | PromptedModel) -> dict[str, Any]:
+    """What `config.json` holds: all of a model but its weights."""
+    return {
+        "library_name": "finetune",
+        "architecture": model.architecture,
+        "target": {"name": model.target.name, "options": model.target.options()},
+        "normalise": {"name": model.normalise.name, **model.normalise.options()},
+        "select_channels": model.select,
+        "channels": model.channels,
+    }
 
 
 def prepare(pixels: np.ndarray, select: Channels, channels: int, normalise: Normalise) -> np.ndarray:

@@ -8,21 +8,21 @@ from typing import Any, Generic, TypeVar
 from rich.console import Console
 
 from cards.errors import InputError
-from cards.record import DataFile, Environment, LabelKind, Origin, Split
-from finetune.adapt import Count, apply, count
+from cards.part import LabelKind, Split
+from cards.record import Environment, Origin
+from finetune.adapt import Count, count
 from finetune.compute import settle_compute
-from finetune.data.catalog import NamedData
 from finetune.data.diameter import mean_diameter
 from finetune.data.images import read_labels
 from finetune.data.labels import convert
 from finetune.data.module import SegmentationData
-from finetune.data.normalise import build_normalise
 from finetune.data.pairs import Pair
-from finetune.finding import PERCENTILE, data_of, fill_in, find, missing_splits, this_place
+from finetune.finding import Found, data_of, fill_in, find, missing_splits, this_place
 from finetune.licences import check_licence
 from finetune.model import Model
 from finetune.recipe import Recipe
 from finetune.repositories import load
+from finetune.starting import adapted, kept_random, normalise_of, start_of
 from finetune.targets import Target, build_target
 from finetune.thresholds import open_options
 
@@ -35,9 +35,7 @@ class Plan(Generic[AnyModel]):
 
     Attributes:
         recipe: with everything that was left open filled in.
-        named: the named data set, if the images are its, pixel for pixel.
-        files: what was read of every image.
-        split_by: how the split was made, in words.
+        found: the images, as they were found and read.
         model: the network with its starting weights, and what it takes to use it.
         origin: where those weights come from.
         data: batches of the images.
@@ -48,9 +46,7 @@ class Plan(Generic[AnyModel]):
     """
 
     recipe: Recipe
-    named: NamedData | None
-    files: list[DataFile]
-    split_by: str
+    found: Found
     model: AnyModel
     origin: Origin
     data: SegmentationData
@@ -81,32 +77,18 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
     place = this_place()
     target = build_target(recipe.model.target, recipe.model.target_options)
     found = find(recipe, target.labels, console)
-    warnings, channels = found.warnings, found.channels
     recipe = _measure_diameter(recipe, found.pairs, found.held)
-    loaded = load(
-        recipe.model.repository,
-        recipe.model.name,
-        in_channels=channels,
-        out_channels=target.channels,
-        options=recipe.model.options,
-        checkpoint=recipe.model.checkpoint,
-        pretrained=recipe.model.pretrained,
-        revision=recipe.model.revision,
-        trust=recipe.model.trust,
-        seed=recipe.training.seed,
-    )
+    start = start_of(recipe, found.channels, target.channels)
+    loaded = load(recipe.model.repository, recipe.model.name, start)
     check_licence(recipe.card.licence, loaded.origin.licence, loaded.origin.id)
     _check_grid(loaded.architecture, target)
-    normalise = build_normalise(recipe.data.normalise or loaded.normalise or PERCENTILE)
+    normalise = normalise_of(recipe, loaded)
     recipe = fill_in(recipe, found.held, loaded.learning_rate)
-    training = recipe.training
-    if training.patch % loaded.divisor:
-        raise InputError(
-            f"training.patch: {training.patch} is no multiple of {loaded.divisor}, the network's"
-        )
+    patch = recipe.training.patch
+    if patch % loaded.divisor:
+        raise InputError(f"training.patch: {patch} is no multiple of {loaded.divisor}, the network's")
     data = data_of(recipe, found, target, normalise)
-    if recipe.model.adapt != "full" and loaded.origin.weights == "random":
-        warnings.append(f"model.adapt: {recipe.model.adapt} keeps weights as they are that are random")
+    warnings = [*found.warnings, *kept_random(recipe, loaded)]
     options = target.options()
     for option, value in loaded.suggests.items():
         if option in options and options[option] != value:
@@ -115,36 +97,30 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
                 f"the recipe has {options[option]}"
             )
     warnings += missing_splits(data)
-    network = apply(
-        loaded.network, recipe.model.adapt, recipe.model.adapt_options, loaded.encoder, training.seed
-    )
     model = Model(
-        network,
-        target,
-        normalise,
-        recipe.data.channels,
-        channels,
-        loaded.divisor,
-        loaded.architecture,
-        loaded.halo,
+        network=adapted(recipe, loaded),
+        target=target,
+        normalise=normalise,
+        select=recipe.data.channels,
+        channels=found.channels,
+        divisor=loaded.divisor,
+        architecture=loaded.architecture,
+        halo=loaded.halo,
     )
     chosen = open_options(recipe.model.target, recipe.model.target_options)
     if chosen and not data.of("validation"):
         warnings.append(f"{', '.join(chosen)}: no validation images to choose by, so the default is kept")
         chosen = []
-    counted = count(network)
     return Plan(
-        recipe,
-        found.named,
-        found.files,
-        found.split_by,
-        model,
-        loaded.origin,
-        data,
-        counted,
-        place,
-        chosen,
-        warnings,
+        recipe=recipe,
+        found=found,
+        model=model,
+        origin=loaded.origin,
+        data=data,
+        counted=count(model.network),
+        environment=place,
+        chosen=chosen,
+        warnings=warnings,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cards.record import PromptImage, PromptScore
+from cards.scores import PromptImage, PromptScore
 from finetune.asking import best, first_boxes, first_points, rounds
 from finetune.data.module import Sample
 from finetune.evaluate import Measured, score

@@ -12,7 +12,7 @@ from cards.errors import InputError
 from finetune.asking import answer, as_corners, best, to_square
 from finetune.data.channels import Channels
 from finetune.data.normalise import Normalise
-from finetune.model import channels_first, prepare
+from finetune.model import channels_first, config_of, prepare
 from finetune.networks.sam2_prompts import Promptable
 from finetune.prompting import POSITIVE
 from finetune.repositories import promptable
@@ -118,14 +118,7 @@ class PromptedModel:
 
     def config(self) -> dict[str, Any]:
         """What `config.json` holds: all of the model but its weights."""
-        return {
-            "library_name": "finetune",
-            "architecture": self.architecture,
-            "target": {"name": self.target.name, "options": self.target.options()},
-            "normalise": {"name": self.normalise.name, **self.normalise.options()},
-            "select_channels": self.select,
-            "channels": self.channels,
-        }
+        return config_of(self)
 
 
 def _prompts(points: np.ndarray | None, boxes: np.ndarray | None) -> np.ndarray:

@@ -7,15 +7,15 @@ from typing import Any
 from rich.console import Console
 
 from cards.errors import InputError
-from finetune.adapt import apply, count
+from finetune.adapt import count
 from finetune.compute import settle_compute
-from finetune.data.normalise import build_normalise
-from finetune.finding import PERCENTILE, data_of, fill_in, find, missing_splits, this_place
+from finetune.finding import data_of, fill_in, find, missing_splits, this_place
 from finetune.licences import check_licence
 from finetune.plan import Plan
 from finetune.prompted import PromptedModel
 from finetune.recipe import Recipe
 from finetune.repositories import describe, promptable
+from finetune.starting import adapted, kept_random, normalise_of, start_of
 from finetune.targets.prompts import build_prompts
 
 
@@ -27,51 +27,35 @@ def prepare_prompted(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
     """
     recipe = settle_compute(recipe)
     place, prompts = this_place(), build_prompts(recipe.model.target_options)
-    section = recipe.model
-    repository = promptable(section.repository)
-    describe(section.repository, section.name)
+    repository = promptable(recipe.model.repository)
+    describe(recipe.model.repository, recipe.model.name)
     found = find(recipe, prompts.labels, console)
-    loaded = repository.load(
-        section.name,
-        in_channels=found.channels,
-        options=section.options,
-        checkpoint=section.checkpoint,
-        pretrained=section.pretrained,
-        revision=section.revision,
-        seed=recipe.training.seed,
-    )
+    loaded = repository.load(recipe.model.name, start_of(recipe, found.channels, prompts.channels))
     check_licence(recipe.card.licence, loaded.origin.licence, loaded.origin.id)
     recipe = _with_side(fill_in(recipe, found.held, loaded.learning_rate), loaded.architecture["options"])
-    normalise = build_normalise(recipe.data.normalise or loaded.normalise or PERCENTILE)
+    normalise = normalise_of(recipe, loaded)
     data = data_of(recipe, found, prompts, normalise, squared=True)
     validation = [file.instances for file in found.files if file.split == "validation"]
     if validation and not sum(validation):
         raise InputError("data: no validation image holds an instance to ask for; set data.validation=0")
-    warnings = [*found.warnings, *missing_splits(data)]
-    if section.adapt != "full" and loaded.origin.weights == "random":
-        warnings.append(f"model.adapt: {section.adapt} keeps weights as they are that are random")
-    seed = recipe.training.seed
-    network = apply(loaded.network, section.adapt, section.adapt_options, loaded.encoder, seed)
     model = PromptedModel(
-        network,  # type: ignore[arg-type]
-        prompts,
-        normalise,
-        recipe.data.channels,
-        found.channels,
-        loaded.divisor,
-        loaded.architecture,
+        network=adapted(recipe, loaded),  # type: ignore[arg-type]
+        target=prompts,
+        normalise=normalise,
+        select=recipe.data.channels,
+        channels=found.channels,
+        divisor=loaded.divisor,
+        architecture=loaded.architecture,
     )
     return Plan(
-        recipe,
-        found.named,
-        found.files,
-        found.split_by,
-        model,
-        loaded.origin,
-        data,
-        count(network),
-        place,
-        warnings=warnings,
+        recipe=recipe,
+        found=found,
+        model=model,
+        origin=loaded.origin,
+        data=data,
+        counted=count(model.network),
+        environment=place,
+        warnings=[*found.warnings, *missing_splits(data), *kept_random(recipe, loaded)],
     )
 
 

@@ -16,7 +16,8 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
 from cards.errors import InputError
-from cards.record import Card, LabelKind, Url
+from cards.part import LabelKind, Url
+from cards.record import Card
 from finetune.sanity import problems
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]

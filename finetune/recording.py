@@ -12,13 +12,14 @@ import torch
 
 from cards import record
 from cards.fingerprint import sha256_file
+from cards.scores import Accuracy
 from finetune.adapt import describe as describe_adapt
 from finetune.evaluate import Measured, timing
+from finetune.history import History
 from finetune.metrics.summary import paired_change, summarise
 from finetune.plan import Plan
 from finetune.recipe import Recipe
 from finetune.targets.prompts import PROMPTS
-from finetune.training import History
 
 SCHEDULE = "linear warm-up, then cosine decay to zero"
 
@@ -121,7 +122,8 @@ def _model(plan: Plan) -> record.Model:
 
 
 def _data(plan: Plan) -> record.Data:
-    section, named = plan.recipe.data, plan.named
+    section, found = plan.recipe.data, plan.found
+    named = found.named
     if named is None:
         place = section.csv.with_suffix("") if section.csv else section.root
         described: dict[str, Any] = {"id": place.resolve().name if place else str(section.name)}
@@ -136,7 +138,7 @@ def _data(plan: Plan) -> record.Data:
         }
     stated = {"licence": section.licence, "citation": section.citation, "source": section.source}
     described |= {key: value for key, value in stated.items() if value}
-    return record.Data(**described, labels=section.labels, split_by=plan.split_by, files=plan.files)
+    return record.Data(**described, labels=section.labels, split_by=found.split_by, files=found.files)
 
 
 def _training(plan: Plan, history: History, device: str) -> record.Training:
@@ -176,14 +178,14 @@ def _augmentation(plan: Plan) -> str:
     return f"{words}; {views} view{'s' if views > 1 else ''} an image, each drawn once"
 
 
-def _accuracy(plan: Plan, before: Measured | None, after: Measured | None) -> record.Accuracy | None:
+def _accuracy(plan: Plan, before: Measured | None, after: Measured | None) -> Accuracy | None:
     if after is None:
         return None
     change = None
     if before:
         change = paired_change(before.scores, after.scores, resamples=plan.recipe.evaluation.bootstrap)
     part = plan.origin.part
-    return record.Accuracy(
+    return Accuracy(
         images=len(after.scores),
         dice_of="boundary" if plan.model.target.labels == "boundary" else "foreground",
         before=summarise(before.scores) if before else None,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cards.errors import InputError
-from cards.record import DataFile, LabelKind
+from cards.part import LabelKind
+from cards.record import DataFile
 from finetune.data.download import cache_folder, download
 from finetune.data.sample import make_sample
 from finetune.names import unknown

@@ -14,7 +14,8 @@ import numpy as np
 
 from cards.errors import InputError
 from cards.fingerprint import sha256_file, sha256_pixels
-from cards.record import DataFile, LabelKind
+from cards.part import LabelKind
+from cards.record import DataFile
 from finetune.data.channels import Channels, select_channels
 from finetune.data.images import read_image, read_labels
 from finetune.data.labels import convert

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from scipy import ndimage
 
-from cards.record import LabelKind
+from cards.part import LabelKind
 
 
 def convert(labels: np.ndarray, held: LabelKind, wanted: Literal["instances", "boundary"]) -> np.ndarray:

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from cards.errors import InputError
-from cards.record import LabelKind, Split
+from cards.part import LabelKind, Split
 from finetune.data.augment import Augmentation, resize
 from finetune.data.channels import Channels, select_channels
 from finetune.data.features import Features, FeatureStore

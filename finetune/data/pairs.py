@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from cards.errors import InputError
-from cards.record import Split
+from cards.part import Split
 from finetune.data.images import is_image, page_count
 
 Layout = Literal["auto", "folders", "suffix", "csv"]

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cards.errors import InputError
-from cards.record import Split
+from cards.part import Split
 from finetune.data.download import whole_or_not
 
 REGIONS: dict[Split, dict[str, tuple[slice, slice]]] = {

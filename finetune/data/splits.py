@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cards.errors import InputError
-from cards.record import Split
+from cards.part import Split
 from finetune.data.pairs import Pair
 
 

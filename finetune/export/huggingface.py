@@ -142,18 +142,13 @@ def _read_config(folder: Path, source: str | Path) -> _Config:
 
 def _build(config: _Config, weights: Path) -> Model:
     from finetune.data.normalise import build_normalise
-    from finetune.repositories import load
+    from finetune.repositories import Start, load
     from finetune.targets import build_target
 
     target = build_target(config.target.name, config.target.options)
-    loaded = load(
-        config.architecture.repository,
-        config.architecture.name,
-        in_channels=config.channels,
-        out_channels=target.channels,
-        options=config.architecture.options,
-        checkpoint=weights,
-    )
+    network = config.architecture
+    start = Start(config.channels, target.channels, options=network.options, checkpoint=weights)
+    loaded = load(network.repository, network.name, start)
     return Model(
         network=loaded.network.eval(),
         target=target,
@@ -169,18 +164,15 @@ def _build(config: _Config, weights: Path) -> Model:
 def _build_prompted(config: _Config, weights: Path) -> PromptedModel:
     from finetune.data.normalise import build_normalise
     from finetune.prompted import PromptedModel
-    from finetune.repositories import promptable
+    from finetune.repositories import Start, promptable
     from finetune.targets.prompts import build_prompts
 
-    loaded = promptable(config.architecture.repository).load(
-        config.architecture.name,
-        in_channels=config.channels,
-        options=config.architecture.options,
-        checkpoint=weights,
-    )
+    network, prompts = config.architecture, build_prompts(config.target.options)
+    start = Start(config.channels, prompts.channels, options=network.options, checkpoint=weights)
+    loaded = promptable(network.repository).load(network.name, start)
     return PromptedModel(
         network=loaded.network.eval(),  # type: ignore[arg-type]
-        target=build_prompts(config.target.options),
+        target=prompts,
         normalise=build_normalise(config.normalise),
         select=config.select_channels,
         channels=config.channels,

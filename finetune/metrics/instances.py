@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# Keys are those of `cards.record.ImageScore`.
+# Keys are those of `cards.scores.ImageScore`.
 THRESHOLDS = {"ap50": 0.5, "ap75": 0.75, "ap90": 0.9}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cards.record import Change, ImageScore, Stage, Summary
+from cards.scores import Change, ImageScore, Stage, Summary
 
 METRICS = ("dice", "ap50", "ap75", "ap90", "pq")
 WORST = 5

@@ -19,7 +19,7 @@ from finetune.repositories import (
     torchvision,
     wipp,
 )
-from finetune.repositories.base import ANY, Built, Loaded, ModelInfo, Promptable, Repository
+from finetune.repositories.base import ANY, Built, Loaded, ModelInfo, Promptable, Repository, Start
 
 __all__ = [
     "REPOSITORIES",
@@ -27,6 +27,7 @@ __all__ = [
     "Loaded",
     "ModelInfo",
     "Repository",
+    "Start",
     "build",
     "describe",
     "load",
@@ -87,48 +88,19 @@ def build(
     )
 
 
-def load(
-    repository: str,
-    name: str,
-    *,
-    in_channels: int,
-    out_channels: int,
-    options: dict[str, Any] | None = None,
-    checkpoint: Path | None = None,
-    pretrained: bool = True,
-    revision: str | None = None,
-    trust: bool = False,
-    seed: int = 0,
-) -> Loaded:
+def load(repository: str, name: str, start: Start) -> Loaded:
     """A network to start from.
 
     Args:
         repository: a key of `REPOSITORIES`.
         name: of a model in it.
-        in_channels: of the images.
-        out_channels: maps of the target.
-        options: of the network.
-        checkpoint: weights to start from, instead of the repository's own.
-        pretrained: whether to start from weights at all, where there are any.
-        revision: of the repository's weights; the newest if unset.
-        trust: whether code that comes with the model may run.
-        seed: of random weights.
+        start: what is asked of it.
 
     Raises:
         InputError: if there is no such repository, model or option, or the checkpoint does not fit.
     """
     describe(repository, name)
-    return _find(repository).load(
-        name,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        options=options or {},
-        checkpoint=checkpoint,
-        pretrained=pretrained,
-        revision=revision,
-        trust=trust,
-        seed=seed,
-    )
+    return _find(repository).load(name, start)
 
 
 def promptable(repository: str) -> Promptable:
@@ -173,7 +145,6 @@ def save_adapter(
         architecture: as `build` and `load` give it.
         origin: of the weights that the adapter goes with.
         folder: where to; made if there is anything to write.
-        target: name and options of what it was trained for, for a form that says how maps are read back.
 
     Returns:
         The files; none if there is no adapter, or no form for it.

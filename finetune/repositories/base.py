@@ -82,6 +82,31 @@ class Loaded(Built):
     halo: int = 0
 
 
+@dataclass(frozen=True)
+class Start:
+    """What is asked of a network to start from; what it means for one repository, that one says.
+
+    Attributes:
+        in_channels: of the images.
+        out_channels: maps of the target; 1 of a network that answers prompts, which has no use for it.
+        options: of the network; what is not given is the checkpoint's, or the repository's default.
+        checkpoint: weights to start from, instead of the repository's own.
+        pretrained: whether to start from the repository's own weights, where there are any and no checkpoint.
+        revision: of the repository's weights; the newest if unset.
+        trust: whether code that comes with the model may run.
+        seed: of random weights; torch's own generator stays as it is.
+    """
+
+    in_channels: int
+    out_channels: int
+    options: dict[str, Any] = field(default_factory=dict)
+    checkpoint: Path | None = None
+    pretrained: bool = True
+    revision: str | None = None
+    trust: bool = False
+    seed: int = 0
+
+
 class Repository(Protocol):
     """What a module in `REPOSITORIES` has."""
 
@@ -91,19 +116,7 @@ class Repository(Protocol):
     def build(self, name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
         """A network with random weights, drawn from torch's generator as it stands."""
 
-    def load(
-        self,
-        name: str,
-        *,
-        in_channels: int,
-        out_channels: int,
-        options: dict[str, Any],
-        checkpoint: Path | None,
-        pretrained: bool,
-        revision: str | None,
-        trust: bool,
-        seed: int,
-    ) -> Loaded:
+    def load(self, name: str, start: Start) -> Loaded:
         """A network to start from: the repository's own weights, those of a checkpoint, or random ones."""
 
     def save(
@@ -141,17 +154,7 @@ class Promptable(Protocol):
 
     NATIVE: Native
 
-    def load(
-        self,
-        name: str,
-        *,
-        in_channels: int,
-        options: dict[str, Any],
-        checkpoint: Path | None = None,
-        pretrained: bool = True,
-        revision: str | None = None,
-        seed: int = 0,
-    ) -> Loaded:
+    def load(self, name: str, start: Start) -> Loaded:
         """A `finetune.networks.sam2_prompts.Promptable` to start from, otherwise as `Repository.load`."""
 
     def automatic(self, network: nn.Module, architecture: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.names import unknown
-from finetune.repositories.base import ANY, STRUCTURE, Built, Loaded, ModelInfo
+from finetune.repositories.base import ANY, STRUCTURE, Built, Loaded, ModelInfo, Start
 from finetune.repositories.bioimageio_operations import normalisation, output
 from finetune.repositories.bioimageio_package import TUNABLE, Package, open_package, read_file
 from finetune.repositories.bioimageio_tensors import check_tensors, halo, own_test, steps
@@ -72,52 +72,38 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     raise InputError(f"{name}: a BioImage.IO network is not built by name: load it, from its package")
 
 
-def load(
-    name: str,
-    *,
-    in_channels: int,
-    out_channels: int,
-    options: dict[str, Any],
-    checkpoint: Path | None = None,
-    pretrained: bool = True,
-    revision: str | None = None,
-    trust: bool = False,
-    seed: int = 0,
-) -> Loaded:
+def load(name: str, start: Start) -> Loaded:
     """The network of a package with its weights.
 
     Args:
         name: id or web address of the package, unless there is a checkpoint.
-        in_channels: of the images.
-        out_channels: maps of the target.
-        options: `weights`: "torchscript" or "pytorch_state_dict"; the former if unset, where it is there.
-        checkpoint: a package on the disk; or a run that tuned one, or its `huggingface` folder.
-        pretrained: False keeps the package's network, but draws its weights anew.
-        revision: version of the model, or the first letters of its description's SHA-256.
-        trust: whether the package's code may run, which a state dict needs.
-        seed: of weights that are drawn anew.
+        start: its option `weights` is "torchscript" or "pytorch_state_dict"; the former if unset, where it is
+            there. The latter needs `trust`. A checkpoint is a package on the disk; or a run that tuned one,
+            or its `huggingface` folder. `pretrained=False` keeps the package's network, but draws its weights
+            anew. A revision is the version of the model, or the first letters of its description's SHA-256.
 
     Raises:
         InputError: if there is no such package, it cannot be tuned, or not with these images or this target.
     """
     from finetune.repositories import bioimageio_network as networks
 
+    checkpoint, in_channels, out_channels = start.checkpoint, start.in_channels, start.out_channels
     if checkpoint is not None and _is_ours(checkpoint):
         return _load_ours(checkpoint, name, in_channels, out_channels)
     if checkpoint is not None and not checkpoint.exists():
         raise InputError(f"{checkpoint}: there is no such package")
-    package = open_package(name if checkpoint is None else checkpoint, revision)
+    package = open_package(name if checkpoint is None else checkpoint, start.revision)
     if why_not := _describe(package).why_not:
         raise InputError(f"{package.source}: {why_not}")
     check_tensors(package, in_channels)
     inputs, outputs = package.description.inputs[0], package.description.outputs[0]
     normalise = normalisation(inputs.preprocessing, in_channels, package.source)
     gives = output(outputs.postprocessing, package.source)
-    network, sha256 = _network(package, _format(package, options), trust)
+    network, sha256 = _network(package, _format(package, start.options), start.trust)
     divisor = _check_sizes(package, network, in_channels, out_channels)
     network = _logits(package, network, normalise, gives)
-    if not pretrained:
-        networks.randomise(network, seed)
+    if not start.pretrained:
+        networks.randomise(network, start.seed)
     return Loaded(
         network=network,
         architecture={
@@ -127,7 +113,7 @@ def load(
         },
         divisor=divisor,
         halo=halo(package),
-        origin=_origin(package, sha256, pretrained),
+        origin=_origin(package, sha256, start.pretrained),
         learning_rate=PACKAGE.learning_rate,
         normalise=normalise,
         encoder=networks.encoder(network),

@@ -16,7 +16,7 @@ from cards.errors import InputError
 from cards.record import Origin
 from finetune.names import unknown
 from finetune.repositories import cellpose_store as store
-from finetune.repositories.base import Built, Loaded, ModelInfo
+from finetune.repositories.base import Built, Loaded, ModelInfo, Start
 from finetune.repositories.checkpoint import Checkpoint, options_of, origin, read_checkpoint
 
 if TYPE_CHECKING:
@@ -115,35 +115,18 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     return Built(network=network, architecture=architecture, divisor=divisor)
 
 
-def load(
-    name: str,
-    *,
-    in_channels: int,
-    out_channels: int,
-    options: dict[str, Any],
-    checkpoint: Path | None = None,
-    pretrained: bool = True,
-    revision: str | None = None,
-    trust: bool = False,
-    seed: int = 0,
-) -> Loaded:
+def load(name: str, start: Start) -> Loaded:
     """A network with Cellpose's weights, those of a file or of a run, or random ones.
 
     Args:
         name: "cyto3", "cyto2", "nuclei" or "cpsam".
-        in_channels: of the images; the classic models take what to segment and, if there is one, a channel of
-            nuclei; cpsam up to three in any order.
-        out_channels: maps of the target. For others than 3 the last layer starts from random weights, as
-            in cellpose.
-        options: of the classic models: `diameter`, of the objects in pixels, for which images are resized so
-            that it becomes `diam_mean` (None: not resized); `diam_mean` and `nchan`, where they are not the
-            checkpoint's.
-        checkpoint: a file that `cellpose` trained or that holds parts of the network (see
-            `state_dict.load_part`), taken to be of the model named; or a run of ours.
-        pretrained: whether to download the weights where there is no checkpoint.
-        revision: of cpsam on the Hub; the other weights have none.
-        trust: no code comes with the models.
-        seed: of random weights; torch's own generator stays as it is.
+        start: the classic models take images of what to segment and, if there is one, a channel of nuclei;
+            cpsam up to three channels in any order. For other maps than 3 the last layer starts from random
+            weights, as in cellpose. Options of the classic models are `diameter`, of the objects in pixels,
+            for which images are resized so that it becomes `diam_mean` (None: not resized); `diam_mean` and
+            `nchan`, where they are not the checkpoint's. A checkpoint is a file that `cellpose` trained or
+            that holds parts of the network (see `state_dict.load_part`), taken to be of the model named; or
+            a run of ours. A revision is that of cpsam on the Hub; the other weights have none.
 
     Raises:
         InputError: if model, options, channels and checkpoint do not go together, or a download fails.
@@ -153,14 +136,13 @@ def load(
     from finetune.repositories.state_dict import load_part
 
     model = _find(name)
-    found, base = _weights(model, checkpoint, pretrained, revision)
-    if found:
-        options = _options(model, found, options)
+    found, base = _weights(model, start)
+    options = _options(model, found, start.options) if found else start.options
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        built = build(name, in_channels=in_channels, out_channels=out_channels, options=options)
+        torch.manual_seed(start.seed)
+        built = build(name, in_channels=start.in_channels, out_channels=start.out_channels, options=options)
     if found:
-        without = _drop_head(model, found, out_channels)
+        without = _drop_head(model, found, start.out_channels)
         base = base.model_copy(update={"part": load_part(built.network, without) or base.part})
     if model.kind == "cpnet":
         completed = built.architecture["options"]
@@ -234,14 +216,12 @@ def _complete(model: _Model, options: dict[str, Any]) -> dict[str, Any]:
     return default | options
 
 
-def _weights(
-    model: _Model, checkpoint: Path | None, pretrained: bool, revision: str | None
-) -> tuple[Checkpoint | None, Origin]:
+def _weights(model: _Model, start: Start) -> tuple[Checkpoint | None, Origin]:
     """What to start from, and what the record says of it."""
     from finetune.repositories.state_dict import read_state_dict
 
-    name = model.info.name
-    if checkpoint is None and not pretrained:
+    name, checkpoint = model.info.name, start.checkpoint
+    if checkpoint is None and not start.pretrained:
         return None, Origin(repository="cellpose", id=name, weights="random")
     base = Origin(
         repository="cellpose",
@@ -252,7 +232,7 @@ def _weights(
         citation=list(model.citation),
     )
     if checkpoint is None:
-        fetched = store.fetch(name, revision)
+        fetched = store.fetch(name, start.revision)
         found = read_state_dict(fetched.path)
         base = base.model_copy(update={"revision": fetched.revision, "hub_id": fetched.hub_id})
     elif checkpoint.is_dir() or checkpoint.suffix == ".safetensors":

@@ -106,6 +106,18 @@ def options_of(checkpoint: Checkpoint, repository: str, name: str, options: dict
     return theirs["options"] | options
 
 
+def refuse_prompts(checkpoint: Checkpoint) -> None:
+    """A run with prompts has no decoder for maps, and its image encoder is of one size of images.
+
+    Raises:
+        InputError: if the checkpoint is of one.
+    """
+    if checkpoint.architecture and "side" in checkpoint.architecture["options"]:
+        raise InputError(
+            f"{checkpoint.path}: is of a run with prompts; without any, start from what it has in native/"
+        )
+
+
 def load_strictly(network: nn.Module, checkpoint: Checkpoint) -> None:
     """Put the weights into the network: all of them, each in its place.
 

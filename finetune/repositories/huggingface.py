@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.names import unknown
-from finetune.repositories.base import ANY, Built, Loaded, ModelInfo
-from finetune.repositories.checkpoint import load_strictly, options_of, origin, read_checkpoint
+from finetune.repositories.base import ANY, Built, Loaded, ModelInfo, Start
+from finetune.repositories.checkpoint import (
+    load_strictly,
+    options_of,
+    origin,
+    read_checkpoint,
+    refuse_prompts,
+)
 from finetune.repositories.huggingface_files import (
     CONFIG,
     Files,
@@ -85,55 +91,36 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     return _build(name, in_channels, out_channels, options)[0]
 
 
-def load(
-    name: str,
-    *,
-    in_channels: int,
-    out_channels: int,
-    options: dict[str, Any],
-    checkpoint: Path | None = None,
-    pretrained: bool = True,
-    revision: str | None = None,
-    trust: bool = False,
-    seed: int = 0,
-) -> Loaded:
+def load(name: str, start: Start) -> Loaded:
     """A network with the weights of a model on the Hub, those of a folder or of a run, or random ones.
 
     Args:
         name: its id on the Hub.
-        in_channels: of the images, at most 3; a grey image is repeated.
-        out_channels: maps of the target.
-        options: `config`: what its `config.json` would say, for random weights; `mean` and `std` of the
-            images that weights learned from, three numbers each, where the repository says nothing.
-        checkpoint: a run of ours, or a folder as `save_pretrained` writes it.
-        pretrained: whether to download weights where there is no checkpoint.
-        revision: on the Hub.
-        trust: no code is run, with or without it.
-        seed: of random weights; torch's own generator stays as it is.
+        start: images have at most 3 channels; a grey one is repeated. Options are `config`: what its
+            `config.json` would say, for random weights; `mean` and `std` of the images that weights learned
+            from, three numbers each, where the repository says nothing. A checkpoint is a run of ours, or a
+            folder as `save_pretrained` writes it. No code is run, with `trust` or without.
 
     Raises:
         InputError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
     import torch
 
-    files = found = None
+    options, checkpoint, files, found = start.options, start.checkpoint, None, None
     base = Origin(repository="huggingface", id=name, weights="random")
     if checkpoint is not None and is_theirs(checkpoint):
         files = from_folder(checkpoint, str(checkpoint))
     elif checkpoint is not None:
         found = read_checkpoint(checkpoint)
-        if found.architecture and "side" in found.architecture["options"]:
-            raise InputError(
-                f"{checkpoint}: is of a run with prompts; without any, start from that run's folder native/"
-            )
+        refuse_prompts(found)
         options, base = options_of(found, "huggingface", name, options), origin(found, "huggingface", name)
-    elif pretrained:
-        files = from_hub(name, revision)
+    elif start.pretrained:
+        files = from_hub(name, start.revision)
     if files:
         options = options_of_files(files, options)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        built, part = _build(name, in_channels, out_channels, options, files)
+        torch.manual_seed(start.seed)
+        built, part = _build(name, start.in_channels, start.out_channels, options, files)
     if found:
         load_strictly(built.network, found)
     if files:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.repositories import huggingface
-from finetune.repositories.base import Loaded, Native
+from finetune.repositories.base import Loaded, Native, Start
 from finetune.repositories.checkpoint import load_strictly, options_of, origin, read_checkpoint
 from finetune.repositories.huggingface_files import from_folder, from_hub, read_model
 
@@ -36,34 +36,20 @@ SIDES = (64, 1024)  # pixels
 SIDE = 256  # pixels, unless a recipe says otherwise
 
 
-def load(
-    name: str,
-    *,
-    in_channels: int,
-    options: dict[str, Any],
-    checkpoint: Path | None = None,
-    pretrained: bool = True,
-    revision: str | None = None,
-    seed: int = 0,
-) -> Loaded:
+def load(name: str, start: Start) -> Loaded:
     """All of a SAM or SAM 2: from the Hub, a folder, or a run of ours with or without prompts, or random.
 
     Args:
         name: its id on the Hub.
-        in_channels: of the images, at most 3; a grey image is repeated.
-        options: as `finetune.repositories.huggingface.load`; and `side`: each image goes in as a square of so
-            many pixels. If unset, as in the run that the weights are from, or 256.
-        checkpoint: a run of ours, or a folder as `save_pretrained` writes it.
-        pretrained: whether to download weights where there is no checkpoint.
-        revision: on the Hub.
-        seed: of random weights; torch's own generator stays as it is.
+        start: as `finetune.repositories.huggingface.load`; and with the option `side`: each image goes in as
+            a square of so many pixels. If unset, as in the run that the weights are from, or 256.
 
     Raises:
         InputError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
     import torch
 
-    files = found = None
+    options, checkpoint, files, found = start.options, start.checkpoint, None, None
     base = Origin(repository="huggingface", id=name, weights="random")
     if checkpoint is not None and huggingface.is_theirs(checkpoint):
         files = from_folder(checkpoint, str(checkpoint))
@@ -73,14 +59,14 @@ def load(
         given = {key: value for key, value in options.items() if key not in side}
         options = options_of(found, "huggingface", name, given) | side
         base = origin(found, "huggingface", name)
-    elif pretrained:
-        files = from_hub(name, revision)
+    elif start.pretrained:
+        files = from_hub(name, start.revision)
     if files:
         options = huggingface.options_of_files(files, options)
-    options = huggingface.complete(name, in_channels, options, side=SIDE)
+    options = huggingface.complete(name, start.in_channels, options, side=SIDE)
     kind = _kind(name, options)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(start.seed)
         network, config, divisor = _build(name, kind, options)
     if files:
         from finetune.repositories.huggingface_kinds import read_config

@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.names import unknown
-from finetune.repositories.base import Built, Loaded, ModelInfo
-from finetune.repositories.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
+from finetune.repositories.base import Built, Loaded, ModelInfo, Start
+from finetune.repositories.checkpoint import (
+    Checkpoint,
+    load_strictly,
+    options_of,
+    origin,
+    read_checkpoint,
+    refuse_prompts,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -74,44 +81,30 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     return _assemble(name, build_whole(name, in_channels), out_channels, options)
 
 
-def load(
-    name: str,
-    *,
-    in_channels: int,
-    out_channels: int,
-    options: dict[str, Any],
-    checkpoint: Path | None = None,
-    pretrained: bool = True,
-    revision: str | None = None,
-    trust: bool = False,
-    seed: int = 0,
-) -> Loaded:
+def load(name: str, start: Start) -> Loaded:
     """A network with SAM2's image encoder from the Hub or a file, or the weights of a run, or random ones.
 
     Args:
         name: a key of `MODELS`.
-        in_channels: of the images, at most 3; a grey image is repeated.
-        out_channels: maps of the target. The decoder starts from random weights; of a run of ours only its
-            last layer does, where that predicts another number of maps.
-        options: `width`, channels inside the decoder.
-        checkpoint: a run of ours, or a file as SAM2 publishes them: all of a SAM2 under "model".
-        pretrained: whether to download SAM2's weights where there is no checkpoint.
-        revision: on the Hub; the newest if unset.
-        trust: no code comes with the models.
-        seed: of random weights; torch's own generator stays as it is.
+        start: images have at most 3 channels; a grey one is repeated. Its option is `width`, channels inside
+            the decoder, which starts from random weights; of a run of ours only its last layer does, where
+            that predicts another number of maps. A checkpoint is a run of ours, or a file as SAM2 publishes
+            them: all of a SAM2 under "model".
 
     Raises:
         InputError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
     import torch
 
-    found, base = find_weights(name, checkpoint, pretrained, revision)
+    found, base = find_weights(name, start)
+    options = start.options
     if found:
+        refuse_prompts(found)
         options = options_of(found, "sam2", name, options)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        whole = build_whole(name, in_channels)
-        built = _assemble(name, whole, out_channels, options)
+        torch.manual_seed(start.seed)
+        whole = build_whole(name, start.in_channels)
+        built = _assemble(name, whole, start.out_channels, options)
     if found and any(key.startswith("decoder.") for key in found.state):
         part = _load_run(built.network, found)
         base = base.model_copy(update={"part": part or base.part})
@@ -206,20 +199,19 @@ def _hub_id(name: str) -> str:
     return f"facebook/{name}"
 
 
-def find_weights(
-    name: str, checkpoint: Path | None, pretrained: bool, revision: str | None
-) -> tuple[Checkpoint | None, Origin]:
+def find_weights(name: str, start: Start) -> tuple[Checkpoint | None, Origin]:
     """What to start from, and what the record says of it."""
     from finetune.repositories.state_dict import read_state_dict
 
-    if checkpoint is None and not pretrained:
+    checkpoint = start.checkpoint
+    if checkpoint is None and not start.pretrained:
         return None, Origin(repository="sam2", id=name, weights="random")
     if checkpoint is not None and (checkpoint.is_dir() or checkpoint.suffix == ".safetensors"):
         found = read_checkpoint(checkpoint)
         return found, origin(found, "sam2", name)
     base = Origin(repository="sam2", id=name, weights="pretrained", licence=LICENCE, citation=[SAM2])
     if checkpoint is None:
-        checkpoint, commit = _download(name, revision)
+        checkpoint, commit = _download(name, start.revision)
         base = base.model_copy(update={"revision": commit, "hub_id": _hub_id(name)})
     found = read_state_dict(checkpoint)
     return found, base.model_copy(update={"sha256": found.sha256})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from finetune.names import unknown
 from finetune.repositories import sam2
-from finetune.repositories.base import Loaded, Native
+from finetune.repositories.base import Loaded, Native, Start
 from finetune.repositories.checkpoint import Checkpoint, options_of
 
 if TYPE_CHECKING:
@@ -29,27 +29,14 @@ SIDES = (64, 1024)  # pixels
 SIDE = 256  # pixels, unless a recipe says otherwise
 
 
-def load(
-    name: str,
-    *,
-    in_channels: int,
-    options: dict[str, Any],
-    checkpoint: Path | None = None,
-    pretrained: bool = True,
-    revision: str | None = None,
-    seed: int = 0,
-) -> Loaded:
+def load(name: str, start: Start) -> Loaded:
     """All of a SAM2, with weights from the Hub, a file, or a run of ours with or without prompts, or random.
 
     Args:
         name: a key of `finetune.repositories.sam2.MODELS`.
-        in_channels: of the images, at most 3; a grey image is repeated.
-        options: `side`: each image goes in as a square of so many pixels. If unset, as in the run that the
-            weights are from, or 256.
-        checkpoint: a run of ours, or a file as SAM2 publishes them.
-        pretrained: whether to download SAM2's weights where there is no checkpoint.
-        revision: on the Hub; the newest if unset.
-        seed: of random weights; torch's own generator stays as it is.
+        start: images have at most 3 channels; a grey one is repeated. Its option is `side`: each image goes
+            in as a square of so many pixels. If unset, as in the run that the weights are from, or 256. A
+            checkpoint is a run of ours, or a file as SAM2 publishes them.
 
     Raises:
         InputError: if model, options, channels and checkpoint do not go together, or a download fails.
@@ -60,11 +47,11 @@ def load(
     from finetune.networks.sam2 import state_of_whole
     from finetune.networks.sam2_prompts import Promptable
 
-    found, base = sam2.find_weights(name, checkpoint, pretrained, revision)
-    options = _complete(name, options, found)
+    found, base = sam2.find_weights(name, start)
+    options = _complete(name, start.options, found)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        whole = sam2.build_whole(name, in_channels, options["side"])
+        torch.manual_seed(start.seed)
+        whole = sam2.build_whole(name, start.in_channels, options["side"])
     if found:
         if any(key.startswith("kept.") for key in found.state):
             found = dataclasses.replace(found, state=state_of_whole(found.state))

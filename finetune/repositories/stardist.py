@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,10 @@ from cards.record import Origin
 from finetune.data.catalog import SCHMIDT
 from finetune.data.download import cache_folder, download
 from finetune.names import unknown
-from finetune.repositories.base import Built, Loaded, ModelInfo
+from finetune.repositories.base import Built, Loaded, ModelInfo, Start
 from finetune.repositories.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 from finetune.repositories.keras_weights import read_weights, write_weights
+from finetune.repositories.options import complete
 from finetune.repositories.stardist_config import (
     options_in,
     read_thresholds,
@@ -91,42 +91,26 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     )
 
 
-def load(
-    name: str,
-    *,
-    in_channels: int,
-    out_channels: int,
-    options: dict[str, Any],
-    checkpoint: Path | None = None,
-    pretrained: bool = True,
-    revision: str | None = None,
-    trust: bool = False,
-    seed: int = 0,
-) -> Loaded:
+def load(name: str, start: Start) -> Loaded:
     """A network with the published weights, with those of a checkpoint, or with random ones.
 
     Args:
         name: "unet", which has no weights of its own, or a published model.
-        in_channels: of the images.
-        out_channels: maps of the target: 1 and its rays.
-        options: grid, depth, width, convolutions, features; those not given are those of the weights.
-        checkpoint: a folder that StarDist saved, or its .h5 file; or a run, its `huggingface` folder, or
-            a .safetensors file.
-        pretrained: whether to download the weights of a published model.
-        revision: there is but one release, "v0.1".
-        trust: no code comes with the models.
-        seed: of the random weights; torch's own generator stays as it is.
+        start: its maps are 1 and the target's rays. Options are grid, depth, width, convolutions, features. A
+            checkpoint is a folder that StarDist saved, or its .h5 file; or a run, its `huggingface` folder,
+            or a .safetensors file. There is but one revision, "v0.1".
 
     Raises:
         InputError: if model, options, channels and weights do not go together, or cannot be had.
     """
     import torch
 
+    options, checkpoint = start.options, start.checkpoint
     _complete(name, options)
-    if revision not in (None, RELEASE):
-        raise unknown(f"model.revision of repository {REPOSITORY}", str(revision), [RELEASE])
+    if start.revision not in (None, RELEASE):
+        raise unknown(f"model.revision of repository {REPOSITORY}", str(start.revision), [RELEASE])
     base, found, suggests = Origin(repository=REPOSITORY, id=name, weights="random"), None, {}
-    published = checkpoint is None and pretrained and name in PUBLISHED
+    published = checkpoint is None and start.pretrained and name in PUBLISHED
     if published:
         checkpoint = _fetch(name)
     if checkpoint is not None:
@@ -140,10 +124,10 @@ def load(
         stated = {"licence": LICENCE, "citation": [SCHMIDT], "revision": RELEASE}
         base = base.model_copy(update=stated)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        built = build(name, in_channels=in_channels, out_channels=out_channels, options=options)
+        torch.manual_seed(start.seed)
+        built = build(name, in_channels=start.in_channels, out_channels=start.out_channels, options=options)
     if found:
-        _check_channels(found, in_channels, out_channels)
+        _check_channels(found, start.in_channels, start.out_channels)
         load_strictly(built.network, found)
     return Loaded(
         **vars(built),
@@ -195,16 +179,7 @@ def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
 
     if name not in TITLES:
         raise unknown(f"model of repository {REPOSITORY}", name, TITLES)
-    parameters = inspect.signature(StarDistUNet).parameters
-    for option, value in options.items():
-        if option not in LIMITS:
-            raise unknown(f"option of model {name}", option, LIMITS)
-        low, high = LIMITS[option]
-        if type(value) is not int or not low <= value <= high:
-            raise InputError(
-                f"option {option} of model {name} is a whole number from {low} to {high}, not {value!r}"
-            )
-    return {option: options.get(option, parameters[option].default) for option in LIMITS}
+    return complete(name, options, LIMITS, StarDistUNet)
 
 
 def _fetch(name: str) -> Path:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.names import unknown
-from finetune.repositories.base import Built, Loaded, ModelInfo
+from finetune.repositories.base import Built, Loaded, ModelInfo, Start
 from finetune.repositories.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 
 if TYPE_CHECKING:
@@ -119,31 +119,14 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     )
 
 
-def load(
-    name: str,
-    *,
-    in_channels: int,
-    out_channels: int,
-    options: dict[str, Any],
-    checkpoint: Path | None = None,
-    pretrained: bool = True,
-    revision: str | None = None,
-    trust: bool = False,
-    seed: int = 0,
-) -> Loaded:
+def load(name: str, start: Start) -> Loaded:
     """A network with torchvision's weights, those of a file or of a run, or random ones.
 
     Args:
         name: a key of `MODELS`.
-        in_channels: of the images, at most 3; a grey image is repeated.
-        out_channels: maps of the target. The last layer starts from random weights, unless a checkpoint has
-            one for as many maps.
-        options: none.
-        checkpoint: a run of ours, or a .pth file with torchvision's own keys.
-        pretrained: whether to download the weights where there is no checkpoint.
-        revision: the weights have none.
-        trust: no code comes with the models.
-        seed: of random weights; torch's own generator stays as it is.
+        start: images have at most 3 channels; a grey one is repeated. There are no options. The last layer
+            starts from random weights, unless a checkpoint has one for as many maps. A checkpoint is a run of
+            ours, or a .pth file with torchvision's own keys. The weights have no revision.
 
     Raises:
         InputError: if model, options, channels and checkpoint do not go together, or a download fails.
@@ -151,16 +134,15 @@ def load(
     import torch
 
     model = _find(name)
-    if revision is not None and checkpoint is None:
+    if start.revision is not None and start.checkpoint is None:
         raise InputError(f"model.revision: the weights of {name} have none; their SHA-256 is recorded")
-    found, base = _weights(model, checkpoint, pretrained)
-    if found:
-        options = options_of(found, "torchvision", name, options)
+    found, base = _weights(model, start)
+    options = options_of(found, "torchvision", name, start.options) if found else start.options
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        built = build(name, in_channels=in_channels, out_channels=out_channels, options=options)
+        torch.manual_seed(start.seed)
+        built = build(name, in_channels=start.in_channels, out_channels=start.out_channels, options=options)
     if found:
-        part = _load(built.network, found, model, downloaded=checkpoint is None)
+        part = _load(built.network, found, model, downloaded=start.checkpoint is None)
         base = base.model_copy(update={"part": part or base.part})
     return Loaded(
         **vars(built),
@@ -199,12 +181,12 @@ def _ours(key: str) -> str:
     return f"{'encoder' if key.startswith('backbone.') else 'decoder'}.{key}"
 
 
-def _weights(model: _Model, checkpoint: Path | None, pretrained: bool) -> tuple[Checkpoint | None, Origin]:
+def _weights(model: _Model, start: Start) -> tuple[Checkpoint | None, Origin]:
     """What to start from, by our keys, and what the record says of it."""
     from finetune.repositories.state_dict import read_state_dict
 
-    name = model.info.name
-    if checkpoint is None and not pretrained:
+    name, checkpoint = model.info.name, start.checkpoint
+    if checkpoint is None and not start.pretrained:
         return None, Origin(repository="torchvision", id=name, weights="random")
     if checkpoint is not None and (checkpoint.is_dir() or checkpoint.suffix == ".safetensors"):
         found = read_checkpoint(checkpoint)

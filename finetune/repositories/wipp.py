@@ -5,15 +5,15 @@ Its `unet` stands for the row "unet-cnn" of the table that this project sets out
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.names import unknown
-from finetune.repositories.base import Built, Loaded, ModelInfo
+from finetune.repositories.base import Built, Loaded, ModelInfo, Start
 from finetune.repositories.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
+from finetune.repositories.options import complete
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,30 +52,13 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     )
 
 
-def load(
-    name: str,
-    *,
-    in_channels: int,
-    out_channels: int,
-    options: dict[str, Any],
-    checkpoint: Path | None = None,
-    pretrained: bool = True,
-    revision: str | None = None,
-    trust: bool = False,
-    seed: int = 0,
-) -> Loaded:
+def load(name: str, start: Start) -> Loaded:
     """A network with random weights, the same for the same seed, or with those of a checkpoint.
 
     Args:
         name: "unet".
-        in_channels: of the images.
-        out_channels: maps of the target.
-        options: width, depth; those not given are the checkpoint's, or the network's defaults.
-        checkpoint: a run, its `huggingface` folder, or a .safetensors file.
-        pretrained: there are no weights but those of a checkpoint.
-        revision: there is but one.
-        trust: no code comes with the model.
-        seed: of the random weights; torch's own generator stays as it is.
+        start: options are width and depth. A checkpoint is a run, its `huggingface` folder, or a .safetensors
+            file; there are no other weights.
 
     Raises:
         InputError: if model, options, channels and checkpoint do not go together.
@@ -83,16 +66,16 @@ def load(
     import torch
 
     base = Origin(repository="wipp", id=name, weights="random")
-    found = None
-    if checkpoint is not None:
-        found = read_checkpoint(checkpoint)
+    options, found = start.options, None
+    if start.checkpoint is not None:
+        found = read_checkpoint(start.checkpoint)
         options = options_of(found, "wipp", name, options)
         base = origin(found, "wipp", name)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        built = build(name, in_channels=in_channels, out_channels=out_channels, options=options)
+        torch.manual_seed(start.seed)
+        built = build(name, in_channels=start.in_channels, out_channels=start.out_channels, options=options)
     if found:
-        _check_channels(found, built.network, in_channels, out_channels)
+        _check_channels(found, built.network, start.in_channels, start.out_channels)
         load_strictly(built.network, found)
     return Loaded(**vars(built), origin=base, learning_rate=UNET.learning_rate, encoder=("encoder",))
 
@@ -110,16 +93,7 @@ def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
 
     if name != UNET.name:
         raise unknown("model of repository wipp", name, [UNET.name])
-    parameters = inspect.signature(UNet).parameters
-    for option, value in options.items():
-        if option not in LIMITS:
-            raise unknown(f"option of model {name}", option, LIMITS)
-        low, high = LIMITS[option]
-        if type(value) is not int or not low <= value <= high:
-            raise InputError(
-                f"option {option} of model {name} is a whole number from {low} to {high}, not {value!r}"
-            )
-    return {option: options.get(option, parameters[option].default) for option in LIMITS}
+    return complete(name, options, LIMITS, UNet)
 
 
 def _check_channels(found: Checkpoint, network: nn.Module, in_channels: int, out_channels: int) -> None:

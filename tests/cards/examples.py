@@ -6,28 +6,21 @@ import hashlib
 
 import numpy as np
 
+from cards.part import Split
 from cards.record import (
-    Accuracy,
     Card,
-    Change,
     Data,
     DataFile,
     Environment,
     Epoch,
     ExportCheck,
     File,
-    ImageScore,
     Model,
     Origin,
-    PromptImage,
-    PromptScore,
     RunRecord,
-    Split,
-    Stage,
-    Summary,
-    Timing,
     Training,
 )
+from cards.scores import Accuracy, Change, ImageScore, PromptImage, PromptScore, Stage, Summary, Timing
 
 
 def sha256(text: str) -> str:

@@ -50,10 +50,11 @@ class Pooled:
         built = {"repository": "pooled", "name": name, "options": {}}
         return Built(network(in_channels, out_channels), built, divisor=8)
 
-    def load(self, name, *, in_channels, out_channels, options, checkpoint=None, **others):
-        built = self.build(name, in_channels=in_channels, out_channels=out_channels, options=options)
-        if checkpoint is not None:
-            load_strictly(built.network, read_checkpoint(checkpoint))
+    def load(self, name, start):
+        channels = {"in_channels": start.in_channels, "out_channels": start.out_channels}
+        built = self.build(name, **channels, options=start.options)
+        if start.checkpoint is not None:
+            load_strictly(built.network, read_checkpoint(start.checkpoint))
         origin = Origin(repository="pooled", id=name, weights="random")
         return Loaded(**vars(built), origin=origin, learning_rate=1e-2, encoder=("encoder",))
 

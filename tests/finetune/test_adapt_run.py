@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import finetune
 from finetune.recipe import read_recipe
-from finetune.repositories import load
+from finetune.repositories import Start, load
 
 OPTIONS = {"width": 8, "depth": 2}
 SHORT = ["training.epochs=1", "training.average=0.9"]
@@ -23,7 +23,7 @@ SHORT = ["training.epochs=1", "training.average=0.9"]
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
     """Weights to start from, as a run would have left them."""
-    loaded = load("wipp", "unet", in_channels=1, out_channels=2, options=OPTIONS, seed=5)
+    loaded = load("wipp", "unet", Start(in_channels=1, out_channels=2, options=OPTIONS, seed=5))
     (tmp_path / "base").mkdir()
     save_file(loaded.network.state_dict(), tmp_path / "base" / "model.safetensors")
     (tmp_path / "base" / "config.json").write_text(json.dumps({"architecture": loaded.architecture}))

@@ -11,14 +11,13 @@ from finetune import adapt
 from finetune.asking import best, first_boxes, first_points, masks_of, rounds
 from finetune.prompt_loss import iou
 from finetune.prompts import Prompter
-from finetune.repositories import promptable
+from finetune.repositories import Start, promptable
 from finetune.targets.prompts import Prompts
 
 
 def prompter(seed: int = 0, **options: int) -> Prompter:
-    loaded = promptable("sam2").load(
-        "sam2.1-hiera-tiny", in_channels=1, options={"side": 64}, pretrained=False
-    )
+    start = Start(in_channels=1, out_channels=1, options={"side": 64}, pretrained=False)
+    loaded = promptable("sam2").load("sam2.1-hiera-tiny", start)
     network = adapt.apply(loaded.network, "head", {}, loaded.encoder)
     return Prompter(
         network, Prompts(**options), learning_rate=1e-3, weight_decay=0.01, warmup=0.05, steps=150, seed=seed

@@ -20,7 +20,7 @@ from cards.record import Model as ModelPart
 from finetune.data.normalise import Normalise, Percentile, ZeroMeanUnitVariance
 from finetune.export.bioimageio import save_package
 from finetune.model import Model
-from finetune.repositories import load
+from finetune.repositories import Start, load
 from finetune.targets import build_target
 
 SEED = 3
@@ -55,10 +55,12 @@ def make_model() -> MakeModel:
         loaded = load(
             "wipp",
             "unet",
-            in_channels=channels,
-            out_channels=built.channels,
-            options={"width": 8, "depth": 2},
-            seed=seed,
+            Start(
+                in_channels=channels,
+                out_channels=built.channels,
+                options={"width": 8, "depth": 2},
+                seed=seed,
+            ),
         )
         with torch.no_grad():  # a scale at which random weights give probabilities on both sides of 0.5
             loaded.network.head.weight *= 3

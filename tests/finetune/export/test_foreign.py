@@ -19,7 +19,7 @@ from finetune.export.huggingface import load_model, save_model
 from finetune.export.package import read_package, weights_formats
 from finetune.memory import estimate_training_bytes
 from finetune.model import Model
-from finetune.repositories import Loaded, load
+from finetune.repositories import Loaded, Start, load
 from finetune.targets import build_target
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "repositories"))
@@ -30,7 +30,7 @@ NO_ONNX = NETWORK.replace("x = self.encoder(x)", "x = self.encoder(x + 0 * torch
 
 
 def start(checkpoint: Path, **options) -> Loaded:
-    return load("bioimageio", "tiny", in_channels=1, out_channels=1, checkpoint=checkpoint, **options)
+    return load("bioimageio", "tiny", Start(in_channels=1, out_channels=1, checkpoint=checkpoint, **options))
 
 
 def as_model(loaded: Loaded) -> Model:

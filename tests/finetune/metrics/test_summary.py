@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cards.record import ImageScore
+from cards.scores import ImageScore
 from finetune.metrics.summary import paired_change, summarise
 
 

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from bioimageio.spec import ValidationContext, save_bioimageio_package_as_folder
 from bioimageio.spec.model import v0_5
 from loguru import logger
+
+from cards.errors import InputError
+from finetune.repositories import Loaded, Start, load
 
 NETWORK = """\
 import torch
@@ -174,3 +178,17 @@ def _weights(
 def _write_onnx(network: Any, channels: int, path: Path) -> None:
     image = torch.rand(1, channels, 64, 64)
     torch.onnx.export(torch.jit.script(network), (image,), str(path), dynamo=False, opset_version=18)
+
+
+def start(checkpoint: Path | None, name: str = "tiny", **changes: Any) -> Loaded:
+    """A package as `finetune.repositories.load` takes it: of one channel and one map, unless changed."""
+    arguments = {"in_channels": 1, "out_channels": 1, "checkpoint": checkpoint} | changes
+    return load("bioimageio", name, Start(**arguments))
+
+
+def refused(checkpoint: Path | None, **changes: Any) -> str:
+    """What is said of a package that cannot be loaded."""
+    with pytest.raises(InputError) as caught:
+        start(checkpoint, **changes)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)

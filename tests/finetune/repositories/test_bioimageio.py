@@ -1,63 +1,21 @@
-"""BioImage.IO packages as a start: what is read of them, and what is said of those that cannot be used."""
+"""BioImage.IO packages as a start: their networks, and what is said of those that cannot be used."""
 
 from __future__ import annotations
 
-import functools
-import http.server
 import io
-import pickle
-import shutil
 import sys
-import threading
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from cards.errors import InputError
 from finetune.data.normalise import build_normalise
-from finetune.repositories import REPOSITORIES, describe, load
-from finetune.repositories.bioimageio import describe as describe_package
 
 sys.path.insert(0, str(Path(__file__).parent))
-from foreign import NETWORK, make_package, replace
+from foreign import NETWORK, refused, replace, start
 
 SCALE = {"id": "scale_linear", "kwargs": {"gain": 2.0, "offset": 1.0}}
-
-
-@pytest.fixture(scope="session")
-def package(tmp_path_factory):
-    """package(**options) -> a fresh copy of a package; each kind is made once."""
-
-    @functools.cache
-    def made(options: str) -> Path:
-        return make_package(tmp_path_factory.mktemp("made"), **pickle.loads(bytes.fromhex(options)))
-
-    def get(**options) -> Path:
-        source = made(pickle.dumps(options).hex())
-        return shutil.copytree(source, tmp_path_factory.mktemp("copy") / "tiny")
-
-    return get
-
-
-def start(checkpoint: Path | None, name: str = "tiny", in_channels: int = 1, out_channels: int = 1, **more):
-    return load(
-        "bioimageio",
-        name,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        checkpoint=checkpoint,
-        **more,
-    )
-
-
-def refused(checkpoint: Path | None, **options) -> str:
-    with pytest.raises(InputError) as caught:
-        start(checkpoint, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_weights_give_the_packages_own_test_output(package):
@@ -79,38 +37,6 @@ def test_origin_says_what_and_which_and_under_what_terms(package):
     assert origin.sha256 == hashlib.sha256((path / "weights.pt").read_bytes()).hexdigest()
     assert origin.licence == "MIT"
     assert origin.citation == ["Tiny et al. https://doi.org/10.1234/tiny"]
-
-
-def test_a_package_without_id_goes_by_its_title_and_the_hash_of_its_description(package):
-    import hashlib
-
-    path = package()
-    origin = start(path).origin
-    assert (origin.id, origin.bioimageio_id) == ("Tiny network", None)
-    digest = hashlib.sha256((path / "rdf.yaml").read_bytes()).hexdigest()
-    assert origin.revision == f"sha256:{digest}"
-    assert start(path, revision=digest[:10]).origin == origin
-    assert "model.revision is 0123456" in refused(path, revision="0123456")
-
-
-@pytest.mark.parametrize("form", ["folder", "yaml", "zip"])
-def test_folder_zip_and_yaml_are_the_same_package(package, tmp_path, form):
-    path = package()
-    if form == "yaml":
-        path = path / "rdf.yaml"
-    if form == "zip":
-        path = Path(shutil.make_archive(tmp_path / "tiny", "zip", path))
-    before = set(path.parent.iterdir())
-    assert start(path).origin.id == "Tiny network"
-    assert set(path.parent.iterdir()) == before  # nothing was unpacked beside it
-
-
-def test_a_zip_that_would_write_outside_writes_nothing(package, tmp_path):
-    path = Path(shutil.make_archive(tmp_path / "in" / "tiny", "zip", package()))
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("../outside.txt", "outside")
-    start(path)
-    assert not list(tmp_path.rglob("outside.txt"))
 
 
 def test_sizes_are_what_the_network_takes_not_what_the_description_was_tested_with(package):
@@ -178,25 +104,6 @@ def test_torchscript_is_named_as_the_way_without_trust(package):
     assert "it has TorchScript, too, which needs no code" in message
     assert "unknown weights to tune" in refused(path, options={"weights": "onnx"})
     assert "unknown option" in refused(path, options={"width": 3})
-
-
-def test_onnx_alone_can_label_but_not_learn(package):
-    path = package(formats=("onnx",))
-    info = describe_package(path)
-    assert not info.fine_tunable
-    assert "can label images, but not be tuned: its weights are onnx" in info.why_not
-    assert info.why_not in refused(path)
-    assert describe_package(package()).fine_tunable
-
-
-def test_truncated_weights(package):
-    path = package()
-    content = (path / "weights.pt").read_bytes()
-    (path / "weights.pt").write_bytes(content[: len(content) // 2])
-    assert "weights.pt is damaged or was replaced" in refused(path)
-    assert "cannot be read as TorchScript, or cut short" in refused(
-        replace(path, "weights.pt", content[: len(content) // 2])
-    )
 
 
 def test_pickled_code_is_not_run(package, tmp_path):
@@ -295,40 +202,3 @@ def test_preprocessing_becomes_a_normalisation_that_gives_the_same(package, oper
     normalise = build_normalise(loaded.normalise)
     np.testing.assert_allclose(normalise(image[0]), sample.members["input"].data.to_numpy()[0], 1e-5, 1e-5)
     assert build_normalise({"name": normalise.name, **normalise.options()}) == normalise
-
-
-def test_every_name_is_a_model_and_none_is_asked_for_until_it_is_loaded():
-    assert describe("bioimageio", "any-fish").name == "any-fish"
-    assert [info.name for info in REPOSITORIES["bioimageio"].models()] == ["*"]
-
-
-def test_what_is_no_package(tmp_path, package):
-    assert "there is no such package" in refused(tmp_path / "nowhere")
-    (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 cut short")
-    assert "cannot be read as a BioImage.IO package" in refused(tmp_path / "bad.zip")
-    path = package()
-    (path / "rdf.yaml").write_text("type: model\nformat_version: 0.5.4\nname: Tiny\n")
-    assert "not a valid BioImage.IO package" in refused(path)
-
-
-@pytest.mark.parametrize("by", ["address", "id"])
-def test_what_is_fetched_is_kept(package, tmp_path, monkeypatch, by):
-    from bioimageio.spec._internal._settings import settings  # what BIOIMAGEIO_COLLECTION_HTTP_PATTERN sets
-
-    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    path = package(formats=("torchscript", "onnx"))
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=path.parent)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        root = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setattr(settings, "collection_http_pattern", f"{root}/{{bioimageio_id}}/rdf.yaml")
-        name = f"{root}/tiny/rdf.yaml" if by == "address" else "tiny"
-        fetched = start(None, name=name)
-        server.shutdown()
-    assert fetched.origin.id == "Tiny network"
-    (kept,) = (tmp_path / "cache" / "bioimageio").iterdir()
-    assert "weights.onnx" not in zipfile.ZipFile(kept).namelist()
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert start(None, name=name).origin == fetched.origin
-    assert "HF_HUB_OFFLINE is set" in refused(None, name="never-fetched-fish")

@@ -1,4 +1,4 @@
-"""Cellpose's models: files of its own and of ours, parts, downloads, and files that cellpose itself runs."""
+"""Cellpose's models: files of its own and of ours, parts, downloads, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,29 +7,26 @@ import hashlib
 import http.server
 import json
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import tifffile
 import torch
 from safetensors.torch import save_file
 
 from cards.errors import InputError
 from finetune.networks.cpnet import CPnet
-from finetune.repositories import Loaded, build, cellpose_store, describe, load, save
+from finetune.repositories import Start, build, cellpose_store, describe, load, save
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_cellpose import load_cyto3, same
+
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 CYTO3 = {"diameter": None, "diam_mean": 30.0, "nchan": 2}
-
-
-def load_cyto3(checkpoint: Path | None = None, **changes: Any) -> Loaded:
-    arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 3, "options": {}, "checkpoint": checkpoint}
-    return load("cellpose", "cyto3", **arguments | {"pretrained": False} | changes)
 
 
 def theirs(path: Path, **options: Any) -> Path:
@@ -37,23 +34,6 @@ def theirs(path: Path, **options: Any) -> Path:
     torch.manual_seed(9)
     torch.save(CPnet(**{"in_channels": 2, "out_channels": 3} | options).state_dict(), path)
     return path
-
-
-def same(first: torch.nn.Module, second: torch.nn.Module, part: str = "") -> bool:
-    one, two = first.state_dict(), second.state_dict()
-    return all(torch.equal(one[key], two[key]) for key in one if key.startswith(part))
-
-
-@pytest.fixture(autouse=True)
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No network and nothing in any cache."""
-    from huggingface_hub import constants
-
-    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("CELLPOSE_LOCAL_MODELS_PATH", str(tmp_path / "cellpose"))
-    monkeypatch.setattr(cellpose_store, "SERVER", "http://127.0.0.1:9")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
 @pytest.fixture
@@ -101,7 +81,7 @@ def test_a_file_from_before_the_numbers_were_in_it(tmp_path: Path) -> None:
     path = theirs(tmp_path / "nucleitorch_0")
     given = torch.load(path)
     torch.save({key: value for key, value in given.items() if not key.startswith("diam")}, path)
-    loaded = load("cellpose", "nuclei", in_channels=1, out_channels=3, checkpoint=path)
+    loaded = load("cellpose", "nuclei", Start(in_channels=1, out_channels=3, checkpoint=path))
     assert (loaded.network.diam_mean.item(), loaded.origin.part) == (17.0, None)
 
 
@@ -161,7 +141,7 @@ def test_the_server_is_asked_once(server: Path, tmp_path: Path) -> None:
     path.unlink()
     assert same(load_cyto3(pretrained=True).network, first.network)
     with pytest.raises(InputError, match="cyto2: its weights cannot be downloaded"):
-        load("cellpose", "cyto2", in_channels=1, out_channels=3)
+        load("cellpose", "cyto2", Start(in_channels=1, out_channels=3))
 
 
 @pytest.mark.parametrize("revision", [None, "main", "v1"])
@@ -181,13 +161,13 @@ def test_cellpose_sam_comes_from_the_hub_and_the_commit_is_known(hub: Any, revis
 def test_what_cellpose_downloaded_is_used(tmp_path: Path) -> None:
     (tmp_path / "cellpose").mkdir()
     theirs(tmp_path / "cellpose" / "cyto2torch_0")
-    assert load("cellpose", "cyto2", in_channels=2, out_channels=3).origin.weights == "pretrained"
+    assert load("cellpose", "cyto2", Start(in_channels=2, out_channels=3)).origin.weights == "pretrained"
 
 
 @pytest.mark.parametrize(("name", "place"), [("cyto3", "http://127.0.0.1:9/cyto3"), ("cpsam", "mouseland/")])
 def test_without_a_network_the_way_out_is_said(name: str, place: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
-        load("cellpose", name, in_channels=1, out_channels=3)
+        load("cellpose", name, Start(in_channels=1, out_channels=3))
     message = str(error.value)
     assert message.startswith(f"{name}: its weights cannot be downloaded from {place}")
     assert message.endswith(
@@ -258,86 +238,3 @@ def test_maps_that_cellpose_cannot_read_are_not_written(tmp_path: Path) -> None:
     other = load_cyto3(out_channels=2)
     assert save(other.network, other.architecture, tmp_path / "native") == []
     assert not (tmp_path / "native").exists()
-
-
-RUN = """
-import sys, torch
-from cellpose.models import CellposeModel
-model = CellposeModel(pretrained_model=sys.argv[1], **eval(sys.argv[4]))
-assert model.pretrained_model == sys.argv[1]
-model.net.mkldnn = False
-with torch.no_grad():
-    torch.save(model.net.eval()(torch.load(sys.argv[2]))[0].float(), sys.argv[3])
-"""
-
-
-def run_cellpose(python: str, weights: Path, folder: Path, channels: int, options: str) -> torch.Tensor:
-    """Label an image on cellpose's command line; then its network's flows of the same image."""
-    image = np.random.default_rng(0).integers(0, 255, (256, 256), dtype=np.uint8)
-    tifffile.imwrite(folder / "image.tif", image)
-    command = [python, "-m", "cellpose", "--image_path", "image.tif", "--pretrained_model", str(weights)]
-    home = {"HOME": str(folder)}  # where cellpose keeps a log
-    subprocess.run(
-        [*command, "--diameter", "0", "--verbose"], cwd=folder, env=os.environ | home, check=True, timeout=900
-    )
-    assert (folder / "image_seg.npy").exists()
-    log = (folder / ".cellpose" / "run.log").read_text()
-    assert f"loading model {weights}" in log  # and not another one in its place
-    images = torch.rand(1, channels, 256, 256)
-    torch.save(images, folder / "images.pt")
-    files = [str(folder / name) for name in ("images.pt", "flows.pt")]
-    subprocess.run([python, "-c", RUN, str(weights), *files, options], check=True, timeout=900)
-    return images
-
-
-@pytest.mark.slow
-def test_cellpose_3_runs_it_and_sees_the_same(tmp_path: Path) -> None:
-    python = os.environ.get("FINETUNE_CELLPOSE3")
-    if not python:
-        pytest.skip("FINETUNE_CELLPOSE3: the Python of an environment with cellpose 3.1.1.3")
-    tuned = load_cyto3(seed=7, in_channels=2)
-    (path,) = save(tuned.network, tuned.architecture, tmp_path / "native")
-    images = run_cellpose(python, path, tmp_path, 2, "{}")
-    with torch.no_grad():
-        expected = tuned.network.eval()(images)
-    torch.testing.assert_close(torch.load(tmp_path / "flows.pt"), expected, rtol=0, atol=1e-4)
-
-
-@pytest.mark.slow
-def test_cellpose_4_runs_it_and_sees_the_same(tmp_path: Path) -> None:
-    from cellpose.vit import CPSAM
-
-    tuned = load("cellpose", "cpsam", in_channels=3, out_channels=3, pretrained=False)
-    (path,) = save(tuned.network, tuned.architecture, tmp_path / "native")
-    images = run_cellpose(sys.executable, path, tmp_path, 3, "{'use_bfloat16': False}")
-    with torch.no_grad():
-        expected = CPSAM.forward(tuned.network.eval(), images)[0]
-    torch.testing.assert_close(torch.load(tmp_path / "flows.pt"), expected, rtol=0, atol=1e-4)
-    again = load("cellpose", "cpsam", in_channels=3, out_channels=3, checkpoint=path)
-    assert same(again.network, tuned.network)
-    assert again.origin.part is None
-
-
-@pytest.mark.slow
-def test_a_run_from_the_encoder_alone(tmp_path: Path, recipe_file: Path) -> None:
-    """What a person gets: the size measured, the card that says which part, and a file for cellpose."""
-    import finetune
-    from finetune.recipe import read_recipe
-
-    torch.save(load_cyto3(seed=5).network.downsample.state_dict(), tmp_path / "encoder.pth")
-    overrides = ["repository=cellpose", "name=cyto3", "options={diameter: auto}", "target=flows"]
-    overrides += [f"checkpoint={tmp_path / 'encoder.pth'}"]
-    changes = [f"model.{override}" for override in overrides] + ["training.epochs=12"]
-    record = finetune.run(read_recipe(recipe_file, changes), out=tmp_path / "run")
-    diameter = record.recipe["model"]["options"]["diameter"]
-    assert 10 < diameter < 18
-    assert record.model.architecture["options"]["diameter"] == diameter
-    assert record.model.normalise == {"name": "percentile", "low": 1.0, "high": 99.0}
-    assert record.accuracy is not None and record.accuracy.before is None
-    part = "downsample (2,786,984 of 6,600,843 parameters)"
-    card = (tmp_path / "run" / "huggingface" / "README.md").read_text()
-    assert part in card and "CC-BY-NC" in card
-    assert all(check.equal for check in record.exports)
-    assert "native/cyto3_finetuned.pth" in [file.path for file in record.files]
-    native = load_cyto3(tmp_path / "run/native/cyto3_finetuned.pth", options={"diameter": diameter})
-    assert same(native.network, finetune.load(tmp_path / "run").network)

@@ -23,7 +23,7 @@ from finetune.data.normalise import build_normalise
 from finetune.export.huggingface import save_model
 from finetune.prompted import PromptedModel
 from finetune.recipe import read_recipe
-from finetune.repositories import Loaded, load, promptable, save, save_adapter
+from finetune.repositories import Loaded, Start, load, promptable, save, save_adapter
 from finetune.targets.prompts import Prompts
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -34,10 +34,10 @@ KINDS = ["sam", "sam2"]
 
 
 def start(checkpoint: Path | None = None, kind: str = "sam", **changes: Any) -> Loaded:
-    arguments: dict[str, Any] = {"in_channels": 1, "options": {"side": SIDE}, "checkpoint": checkpoint}
+    arguments: dict[str, Any] = {"options": {"side": SIDE}, "checkpoint": checkpoint}
     if checkpoint is None:
         arguments |= {"options": {"config": CONFIGS[kind], "side": SIDE}, "pretrained": False}
-    return promptable("huggingface").load("somebody/model", **arguments | changes)
+    return promptable("huggingface").load("somebody/model", Start(1, 1, **arguments | changes))
 
 
 @pytest.fixture
@@ -102,9 +102,7 @@ def test_transformers_loads_what_was_tuned_and_answers_the_same(
 @pytest.mark.parametrize("folder", KINDS, indirect=True)
 def test_at_another_side_it_sees_what_the_network_for_any_size_sees(folder: Path) -> None:
     prompted = start(folder).network.eval()
-    automatic = load(
-        "huggingface", "somebody/model", in_channels=1, out_channels=1, checkpoint=folder
-    ).network
+    automatic = load("huggingface", "somebody/model", Start(1, 1, checkpoint=folder)).network
     image = torch.rand(1, 1, SIDE, SIDE)
     with torch.inference_mode():
         pairs = zip(prompted.encoder(image), automatic.eval().encoder(image), strict=True)
@@ -129,18 +127,16 @@ def test_a_run_with_prompts_comes_back(folder: Path, tmp_path: Path) -> None:
     assert start(tmp_path / "run", options={}).architecture == loaded.architecture  # as the run had it
     assert start(tmp_path / "run", options={"side": 64}).network.side == 64
     with pytest.raises(InputError, match=r"is of a run with prompts; without any, start from .* native/"):
-        load("huggingface", "somebody/model", in_channels=1, out_channels=1, checkpoint=tmp_path / "run")
+        load("huggingface", "somebody/model", Start(1, 1, checkpoint=tmp_path / "run"))
     save(loaded.network, loaded.architecture, tmp_path / "native")
-    without = load(
-        "huggingface", "somebody/model", in_channels=1, out_channels=1, checkpoint=tmp_path / "native"
-    )
+    without = load("huggingface", "somebody/model", Start(1, 1, checkpoint=tmp_path / "native"))
     kept, decoder = without.network.state_dict(), loaded.network.mask_decoder.state_dict()
     assert all(torch.equal(kept[f"kept.mask_decoder.{key}"], tensor) for key, tensor in decoder.items())
 
 
 @pytest.mark.parametrize("folder", KINDS, indirect=True)
 def test_a_run_without_prompts_is_a_start_as_well(folder: Path, tmp_path: Path) -> None:
-    tuned = load("huggingface", "somebody/model", in_channels=1, out_channels=3, checkpoint=folder)
+    tuned = load("huggingface", "somebody/model", Start(1, 3, checkpoint=folder))
     save_file(tuned.network.state_dict(), tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture}))
     state, expected = start(tmp_path).network.state_dict(), start(folder).network.state_dict()

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from cards import record
 from cards.errors import InputError
-from finetune.repositories import REPOSITORIES, build, describe, load
+from finetune.repositories import REPOSITORIES, Start, build, describe, load
 from finetune.repositories.base import ANY
 
 TINY = {"width": 8, "depth": 2}
@@ -25,7 +25,7 @@ DEPTH = "option depth of model unet is a whole number from 1 to 6, "
 
 def load_tiny(checkpoint: Path | None = None, **changes: Any):
     arguments = {"in_channels": 1, "out_channels": 2, "options": TINY, "checkpoint": checkpoint} | changes
-    return load("wipp", "unet", **arguments)
+    return load("wipp", "unet", Start(**arguments))
 
 
 def write_record(path: Path, licence: str | None = "MIT") -> None:
@@ -245,7 +245,7 @@ def test_names_and_values_that_do_not_exist(
     repository: str, name: str, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError) as error:
-        load(repository, name, in_channels=1, out_channels=1, options=options)
+        load(repository, name, Start(in_channels=1, out_channels=1, options=options))
     assert str(error.value) == message
     with pytest.raises(InputError) as error:
         build(repository, name, in_channels=1, out_channels=1, options=options)

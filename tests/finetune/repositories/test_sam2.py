@@ -18,7 +18,7 @@ from sam2.build_sam import build_sam2
 from cards.errors import InputError
 from finetune import adapt
 from finetune.networks.rgb import Rgb
-from finetune.repositories import Loaded, build, describe, load, save
+from finetune.repositories import Loaded, Start, build, describe, load, save
 
 TINY, SMALL = "sam2.1-hiera-tiny", "sam2.1-hiera-small"
 CONFIG = "configs/sam2.1/sam2.1_hiera_t.yaml"
@@ -27,7 +27,7 @@ PARTLY = "encoder (27,219,136 of 27,382,576 parameters)"
 
 def load_tiny(checkpoint: Path | None = None, **changes: Any) -> Loaded:
     arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 3, "options": {}, "checkpoint": checkpoint}
-    return load("sam2", TINY, **arguments | {"pretrained": False} | changes)
+    return load("sam2", TINY, Start(**arguments | {"pretrained": False} | changes))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_for_another_target_only_the_last_layer_is_new(run: Path) -> None:
 
 def test_a_file_of_another_size_is_told_by_its_keys(published: Path) -> None:
     with pytest.raises(InputError) as error:
-        load("sam2", SMALL, in_channels=1, out_channels=3, checkpoint=published)
+        load("sam2", SMALL, Start(in_channels=1, out_channels=3, checkpoint=published))
     message = str(error.value)
     assert message.startswith(f"{published}: the weights do not fit this network: 50 missing (image_encoder.")
     assert message.endswith(f"(of 519 keys); its image encoder has the size of {TINY}'s")

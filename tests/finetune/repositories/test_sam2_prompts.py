@@ -20,7 +20,7 @@ from finetune import adapt, asking
 from finetune.export.huggingface import save_model
 from finetune.networks.sam2 import state_of_whole
 from finetune.prompted import PromptedModel
-from finetune.repositories import Loaded, load, promptable, save
+from finetune.repositories import Loaded, Start, load, promptable, save
 from finetune.targets.prompts import Prompts
 
 TINY = "sam2.1-hiera-tiny"
@@ -29,8 +29,9 @@ SIDE = 128
 
 
 def load_tiny(checkpoint: Path | None = None, **changes: Any) -> Loaded:
-    arguments = {"in_channels": 1, "options": {"side": SIDE}, "checkpoint": checkpoint, "pretrained": False}
-    return promptable("sam2").load(TINY, **arguments | changes)
+    channels, options = {"in_channels": 1, "out_channels": 1}, {"side": SIDE}
+    arguments = channels | {"options": options, "checkpoint": checkpoint, "pretrained": False} | changes
+    return promptable("sam2").load(TINY, Start(**arguments))
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +140,12 @@ def test_a_run_with_prompts_comes_back(published: Path, tmp_path: Path) -> None:
     assert start.architecture["options"] == {"side": SIDE}  # as the run had it
     assert load_tiny(tmp_path, options={"side": 64}).network.side == 64  # SAM2 takes any
     assert start.origin.weights == "pretrained" and start.origin.part is None
+    with pytest.raises(InputError, match=r"is of a run with prompts; without any, start from .* native/"):
+        load("sam2", TINY, Start(1, 3, checkpoint=tmp_path))
 
 
 def test_a_run_without_prompts_is_a_start_as_well(published: Path, tmp_path: Path) -> None:
-    tuned = load("sam2", TINY, in_channels=1, out_channels=3, checkpoint=published)
+    tuned = load("sam2", TINY, Start(in_channels=1, out_channels=3, checkpoint=published))
     save_file(tuned.network.state_dict(), tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture}))
     state = state_of_whole(load_tiny(tmp_path).network.state_dict())

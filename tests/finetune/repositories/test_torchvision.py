@@ -19,7 +19,7 @@ from cards.errors import InputError
 from finetune.adapt import apply
 from finetune.export.onnx import write_onnx
 from finetune.export.torchscript import write_torchscript
-from finetune.repositories import Loaded, load, save
+from finetune.repositories import Loaded, Start, load, save
 from finetune.repositories.torchvision import MODELS
 
 SMALL = "lraspp_mobilenet_v3_large"
@@ -27,7 +27,7 @@ SMALL = "lraspp_mobilenet_v3_large"
 
 def start(name: str = SMALL, checkpoint: Path | None = None, **changes: Any) -> Loaded:
     arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 2, "checkpoint": checkpoint}
-    return load("torchvision", name, **arguments | {"pretrained": False} | changes)
+    return load("torchvision", name, Start(**arguments | {"pretrained": False} | changes))
 
 
 def theirs(name: str, classes: int) -> torch.nn.Module:

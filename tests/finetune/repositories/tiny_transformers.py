@@ -8,6 +8,8 @@ from typing import Any
 import torch
 import transformers
 
+from finetune.repositories import Loaded, Start, load
+
 SEGFORMER = {
     "model_type": "segformer",
     "hidden_sizes": [8, 8, 16, 16],
@@ -119,3 +121,14 @@ def got(kind: str, network: Any, image: torch.Tensor) -> list[torch.Tensor]:
 def serve(hub: Any, folder: Path, **more: bytes) -> str:
     files = {path.name: path.read_bytes() for path in folder.iterdir()} | more
     return hub.add("somebody/model", files, lfs=[name for name in files if name.endswith("safetensors")])
+
+
+def start(kind: str, checkpoint: Path | None = None, **changes: Any) -> Loaded:
+    arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 3, "checkpoint": checkpoint}
+    if checkpoint is None:
+        arguments |= {"options": {"config": CONFIGS[kind]}, "pretrained": False}
+    return load("huggingface", "somebody/model", Start(**arguments | changes))
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor], part: str = "") -> bool:
+    return all(torch.equal(one[key], two[key]) for key in one if key.startswith(part))

@@ -1,0 +1,41 @@
+"""What every part of the record is: strict about its keys, and about what leads out of the run folder."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, HttpUrl, TypeAdapter, ValidationError
+
+Split = Literal["train", "validation", "test"]
+LabelKind = Literal["instances", "foreground", "boundary"]
+
+
+def _relative(path: str) -> str:
+    """Refuse a path that says where on somebody's disk a file lies."""
+    outside = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive or ".." in path.split("/")
+    if outside or "\\" in path:
+        raise ValueError(f"{path!r} must be a relative path with forward slashes")
+    return path
+
+
+def _url(source: str) -> str:
+    """Refuse a source that is not on the web; keep it as it was written."""
+    try:
+        TypeAdapter(HttpUrl).validate_python(source)
+    except ValidationError as error:
+        raise ValueError(f"{source!r} must be a URL that starts with https:// or http://") from error
+    return source
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+Url = Annotated[str, AfterValidator(_url)]
+
+
+class Part(BaseModel):
+    """A part of the record. Unknown keys are an error: a record says nothing by accident.
+
+    So are NaN and infinity: JSON cannot hold them, and a card must not.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
