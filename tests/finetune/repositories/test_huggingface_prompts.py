@@ -34,10 +34,11 @@ KINDS = ["sam", "sam2"]
 
 
 def start(checkpoint: Path | None = None, kind: str = "sam", **changes: Any) -> Loaded:
-    arguments: dict[str, Any] = {"options": {"side": SIDE}, "checkpoint": checkpoint}
+    arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 1, "checkpoint": checkpoint}
+    arguments |= {"options": {"side": SIDE}}
     if checkpoint is None:
         arguments |= {"options": {"config": CONFIGS[kind], "side": SIDE}, "pretrained": False}
-    return promptable("huggingface").load("somebody/model", Start(1, 1, **arguments | changes))
+    return promptable("huggingface").load("somebody/model", Start(**arguments | changes))
 
 
 @pytest.fixture
