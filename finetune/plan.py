@@ -20,6 +20,7 @@ from finetune.data.pairs import Pair
 from finetune.finding import PERCENTILE, data_of, fill_in, find, missing_splits, this_place
 from finetune.licences import check_licence
 from finetune.model import Model
+from finetune.query_check import check_queries, crowded
 from finetune.recipe import Recipe
 from finetune.repositories import load
 from finetune.targets import Target, build_target
@@ -97,6 +98,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
     )
     check_licence(recipe.card.licence, loaded.origin.licence, loaded.origin.id)
     _check_grid(loaded.architecture, target)
+    check_queries(loaded.network, target, found.files)
     normalise = build_normalise(recipe.data.normalise or loaded.normalise or PERCENTILE)
     recipe = fill_in(recipe, found.held, loaded.learning_rate)
     training = recipe.training
@@ -114,7 +116,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
                 f"the weights were published with {option} {value} of target {target.name}, "
                 f"the recipe has {options[option]}"
             )
-    warnings += missing_splits(data)
+    warnings += [*missing_splits(data), *crowded(target, data)]
     network = apply(
         loaded.network, recipe.model.adapt, recipe.model.adapt_options, loaded.encoder, training.seed
     )
