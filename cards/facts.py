@@ -124,7 +124,8 @@ def image_axes(record: RunRecord) -> Markdown:
 
 def output_axes(record: RunRecord) -> Markdown:
     """The axes of what a package gives, and what it is where it is no map, for a comment in example code."""
-    labels = {"flows": "(batch, 1, height, width): labels", "rays": "(batch, height, width, 1): labels"}
+    plain = "(batch, 1, height, width): labels"
+    labels = {"flows": plain, "queries": plain, "rays": "(batch, height, width, 1): labels"}
     return Markdown(labels.get(record.model.target.get("name", ""), "(batch, channels, height, width)"))
 
 

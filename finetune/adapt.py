@@ -62,7 +62,8 @@ class Lora:
 
     https://arxiv.org/abs/2106.09685; the layers are those of the package peft. It begins as no change at all
     (B = 0), and once trained it is added to the weights, so that a network of the old form is left. The light
-    decoder of an `EncoderDecoder` begins at random, where a small change is of no use: it is trained whole.
+    decoder of an `EncoderDecoder` begins at random, where a small change is of no use: it is trained whole,
+    as are the parts that a network itself names as `trained_whole`.
 
     Attributes:
         rank: of the change.
@@ -97,8 +98,10 @@ class Lora:
 
         from finetune.networks.encoder_decoder import EncoderDecoder
 
-        decoder = network.decoder if isinstance(network, EncoderDecoder) else None
-        layers = [name for name in _adaptable(network) if decoder is None or not name.startswith("decoder.")]
+        own: Any = ("decoder",) if isinstance(network, EncoderDecoder) else ()
+        whole = getattr(network, "trained_whole", own)
+        within = tuple(f"{name}." for name in whole)
+        layers = [name for name in _adaptable(network) if not f"{name}.".startswith(within)]
         chosen = self._choose(layers)
         config = LoraConfig(
             r=self.rank,
@@ -108,8 +111,8 @@ class Lora:
             target_modules="|".join(map(re.escape, chosen)),
         )
         network = inject_adapter_in_model(config, network)
-        if decoder is not None:
-            decoder.requires_grad_(True)
+        for name in whole:
+            network.get_submodule(name).requires_grad_(True)
         return network
 
     def _choose(self, layers: list[str]) -> list[str]:
@@ -247,11 +250,15 @@ def _adaptable(network: nn.Module) -> Iterator[str]:
     """Names of the layers that peft can adapt and merge again.
 
     Not convolutions of several groups, which it cannot merge, nor those with dilation or with other padding
-    than zeros, of which its adapter knows nothing.
+    than zeros, of which its adapter knows nothing; nor the last layer of torch's own attention, which takes
+    its weights and passes over what would stand in its place.
     """
     from torch import nn
+    from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
     for name, module in network.named_modules():
+        if isinstance(module, NonDynamicallyQuantizableLinear):
+            continue
         if isinstance(module, nn.Linear) or (
             isinstance(module, nn.Conv2d)
             and module.groups == 1

@@ -20,6 +20,7 @@ from finetune.data.pairs import Pair
 from finetune.finding import Found, data_of, fill_in, find, missing_splits, this_place
 from finetune.licences import check_licence
 from finetune.model import Model
+from finetune.query_check import check_queries, crowded
 from finetune.recipe import Recipe
 from finetune.repositories import load
 from finetune.starting import adapted, kept_random, normalise_of, start_of
@@ -82,6 +83,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
     loaded = load(recipe.model.repository, recipe.model.name, start)
     check_licence(recipe.card.licence, loaded.origin.licence, loaded.origin.id)
     _check_grid(loaded.architecture, target)
+    check_queries(loaded.network, target, found.files)
     normalise = normalise_of(recipe, loaded)
     recipe = fill_in(recipe, found.held, loaded.learning_rate)
     patch = recipe.training.patch
@@ -96,7 +98,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
                 f"the weights were published with {option} {value} of target {target.name}, "
                 f"the recipe has {options[option]}"
             )
-    warnings += missing_splits(data)
+    warnings += [*missing_splits(data), *crowded(target, data)]
     model = Model(
         network=adapted(recipe, loaded),
         target=target,

@@ -8,9 +8,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from cards.errors import InputError
 from finetune.targets.base import Target
 
 TILE = 1024  # pixels a side; a larger image is cut, so that memory does not grow with it
+# Pixels a side, of what cannot be cut: 100 maps of it take 1.7 GB, and a network holds them three times over.
+WHOLE = 2048
 OVERLAP = 128  # pixels seen twice between two tiles, half of them kept by each
 
 
@@ -27,7 +30,8 @@ def predict_maps(
     """Predict the maps of one normalised image.
 
     Images no larger than `tile` go through whole; larger ones in tiles that overlap, of which the
-    inner part is kept. Both are padded at the lower right to a multiple of `divisor`.
+    inner part is kept, unless the target's maps cannot be cut (`Target.whole`). Both are padded at the lower
+    right to a multiple of `divisor`.
 
     Args:
         network: (1, C, H, W) float32 -> raw output (1, K, H, W).
@@ -39,8 +43,14 @@ def predict_maps(
 
     Returns:
         Maps (K, H, W) float32 in memory.
+
+    Raises:
+        InputError: if an image that cannot be cut is larger than `WHOLE` × `WHOLE` pixels.
     """
     height, width = image.shape[-2:]
+    if target.whole:
+        check_size(target, height, width, "the image")
+        tile = max(height, width)
     maps = np.empty((target.channels, height, width), np.float32)
     for top, bottom in _spans(height, tile, overlap, divisor):
         for left, right in _spans(width, tile, overlap, divisor):
@@ -50,6 +60,19 @@ def predict_maps(
             skip_y, skip_x = (overlap // 2 if top else 0), (overlap // 2 if left else 0)
             maps[:, top + skip_y : bottom, left + skip_x : right] = part[:, skip_y:, skip_x:]
     return maps
+
+
+def check_size(target: Target, height: int, width: int, which: str) -> None:
+    """Refuse an image of a target that takes images whole, where memory might not do.
+
+    Raises:
+        InputError: if it has more than `WHOLE` × `WHOLE` pixels; with `which` one it is.
+    """
+    if target.whole and height * width > WHOLE**2:
+        raise InputError(
+            f"{which} is {height} × {width} pixels, too large for target {target.name}, which takes images "
+            f"whole: cut it, or make it smaller, to at most {WHOLE} × {WHOLE}"
+        )
 
 
 def _spans(length: int, tile: int, overlap: int, divisor: int) -> Iterator[tuple[int, int]]:

@@ -46,7 +46,8 @@ class Segmenter(pl.LightningModule):
         """Put a network and a target together.
 
         Args:
-            network: images (N, C, H, W) float32 -> raw output (N, K, H, W); or a decoder, see `features`.
+            network: images (N, C, H, W) float32 -> raw output (N, K, H, W), or, in training mode, what the
+                target's loss takes; or a decoder, see `features`.
             target: what the K maps mean.
             divisor: the network takes heights and widths that are multiples of this, in pixels.
             learning_rate: at its highest.

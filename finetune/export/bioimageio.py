@@ -26,6 +26,7 @@ from finetune.export.package import quiet, run_test
 from finetune.export.torchscript import write_torchscript
 from finetune.model import Model
 from finetune.networks.encoder_decoder import EncoderDecoder
+from finetune.networks.mask2former import Mask2Former
 from finetune.networks.semantic import Semantic
 
 SMALLEST = 1e-4  # bioimageio.spec 0.5.12, validate_tensors: "too small for reliable testing" below
@@ -123,7 +124,7 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageP
     # A network that came as TorchScript, or out of another package, has no one file of code that a state
     # dict could go with.
     foreign = "structure" in model.architecture["options"] or isinstance(
-        model.network, EncoderDecoder | Semantic
+        model.network, EncoderDecoder | Mask2Former | Semantic
     )
     write_torchscript(_with_head(model), work / "weights-torchscript.pt", **options)
     missing = _write_onnx(model, work / "weights.onnx", foreign)
@@ -180,7 +181,7 @@ class _WithHead(nn.Module):
 def _with_head(model: Model) -> nn.Module:
     """The network as the package has it."""
     head = model.target.head()
-    return _WithHead(model.network, head) if head else model.network
+    return _WithHead(model.network, head).eval() if head else model.network
 
 
 def _write_onnx(model: Model, path: Path, foreign: bool) -> list[str]:

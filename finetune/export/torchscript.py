@@ -35,6 +35,8 @@ def write_torchscript(network: nn.Module, path: Path, *, channels: int, divisor:
         # A branch on the image's size would be frozen into the trace. Tracing warns of what might be one;
         # an image of another size shows whether it is one.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        # Tracing looks at every attribute, also at those that transformers calls otherwise by now.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
         traced = network
         if not isinstance(network, torch.jit.ScriptModule):
             traced = torch.jit.trace(network, example(channels, divisor), check_trace=False)

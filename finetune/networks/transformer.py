@@ -11,6 +11,8 @@ from torch import nn
 
 from finetune.networks.encoder_decoder import EncoderDecoder, PyramidDecoder
 from finetune.networks.kept import Kept
+from finetune.networks.mask2former import Mask2Former
+from finetune.networks.mask2former_any_size import take_any_size as mask2former_of_any_size
 from finetune.networks.rgb import Rgb
 from finetune.networks.sam2_any_size import hiera, pyramid
 from finetune.networks.sam_any_size import take_any_size
@@ -91,6 +93,11 @@ def segformer(model: Any, rgb: Rgb, out_channels: int) -> EncoderDecoder:
 def semantic(model: Any, rgb: Rgb, out_channels: int) -> Semantic:
     """Of any AutoModelForSemanticSegmentation with K labels."""
     return Semantic(model, rgb)
+
+
+def mask2former(model: Any, rgb: Rgb, out_channels: int) -> Mask2Former:
+    """Of a Mask2FormerForUniversalSegmentation of one class, with K queries."""
+    return Mask2Former(mask2former_of_any_size(model), rgb)
 
 
 def sam(model: Any, rgb: Rgb, out_channels: int) -> EncoderDecoder:

@@ -1,4 +1,4 @@
-"""Hugging Face: models of transformers for semantic segmentation, and SAM and SAM 2 without prompts.
+"""Hugging Face: models of transformers for semantic segmentation, Mask2Former, SAM and SAM 2 without prompts.
 
 A recipe names a model by its id on the Hub, or a folder of one with `model.checkpoint`. Its configuration
 says what kind it is (`huggingface_kinds.KINDS`). Weights are safetensors; no code of a repository is run.
@@ -37,7 +37,8 @@ NORMALISE = {"name": "percentile", "low": 1.0, "high": 99.8}  # to about 0..1, w
 SEGFORMER = "Xie et al. 2021, SegFormer, https://arxiv.org/abs/2105.15203"
 SAM = "Kirillov et al. 2023, Segment Anything, https://arxiv.org/abs/2304.02643"
 SAM2 = "Ravi et al. 2024, SAM 2, https://arxiv.org/abs/2408.00714"
-CITATIONS = {"segformer": SEGFORMER, "sam": SAM, "sam2": SAM2}
+MASK2FORMER = "Cheng et al. 2022, Mask2Former, https://arxiv.org/abs/2112.01527"
+CITATIONS = {"segformer": SEGFORMER, "mask2former": MASK2FORMER, "sam": SAM, "sam2": SAM2}
 DECODER = "decoder.safetensors"
 
 
@@ -54,7 +55,11 @@ def _info(name: str, title: str, licence: str | None, parameters: int | None, ra
 
 
 ANY_MODEL = _info(
-    ANY, "any model for semantic segmentation, SAM or SAM 2, by its id or model.checkpoint", None, None, 1e-4
+    ANY,
+    "any model for semantic segmentation, Mask2Former, SAM or SAM 2, by its id or model.checkpoint",
+    None,
+    None,
+    1e-4,
 )
 
 # Models that can be built without asking anyone: their `config.json`, where it is not transformers' default.
@@ -64,13 +69,27 @@ CONFIGS: dict[str, dict[str, Any]] = {
     # By transformers' default its random weights are as good as 0 (1e-10), from which nothing is learned.
     "facebook/sam-vit-base": {"model_type": "sam", "vision_config": {"initializer_range": 0.02}},
     "facebook/sam2.1-hiera-tiny": {"model_type": "sam2"},
+    "facebook/mask2former-swin-tiny-coco-instance": {
+        "model_type": "mask2former",
+        "backbone_config": {
+            "model_type": "swin",
+            "depths": [2, 2, 6, 2],
+            "embed_dim": 96,
+            "num_heads": [3, 6, 12, 24],
+            "window_size": 7,
+            "drop_path_rate": 0.3,
+            "out_features": ["stage1", "stage2", "stage3", "stage4"],
+        },
+    },
 }
 
 # Parameters are those of the model as transformers has it. Licences: of SAM and SAM 2, https://github.com/
-# facebookresearch/segment-anything and …/sam2 (README); NVIDIA's has no SPDX id.
+# facebookresearch/segment-anything and …/sam2 (README); NVIDIA's has no SPDX id. That of Mask2Former's
+# weights is not known here: what the model card on the Hub says goes into the record.
 NAMED = [
     _info("nvidia/mit-b0", "SegFormer B0, encoder only", None, 3_752_694, 6e-4),
     _info("nvidia/segformer-b0-finetuned-ade-512-512", "SegFormer B0, for scenes", None, 3_752_694, 6e-4),
+    _info("facebook/mask2former-swin-tiny-coco-instance", "Mask2Former, Swin tiny", None, 47_423_179, 1e-4),
     _info("facebook/sam-vit-base", "Segment Anything, ViT-B", "Apache-2.0", 93_735_728, 1e-4),
     _info("facebook/sam2.1-hiera-tiny", "SAM 2.1, Hiera tiny", "Apache-2.0", 31_440_721, 1e-4),
 ]
@@ -221,12 +240,13 @@ def _build(
 ) -> tuple[Built, str | None]:
     """The network, with weights from files if there are any; and which part of it had some, in words."""
     from finetune.repositories import huggingface_kinds as kinds
+    from finetune.repositories.huggingface_network import build_network
 
     options = complete(name, in_channels, options)
     kind = kinds.kind_of(options["config"], name)
     config = kinds.read_config(kind, options["config"], out_channels, name)
     model, fresh = (None, []) if files is None else read_model(files, kind, config, name)
-    network, divisor = kinds.build_network(kind, config, out_channels, options["mean"], options["std"], model)
+    network, divisor = build_network(kind, config, out_channels, options["mean"], options["std"], model)
     options["config"] = kinds.write_config(kind, config)
     built = Built(
         network=network,
@@ -238,10 +258,11 @@ def _build(
 
 def _encoder(built: Built) -> str:
     """What `adapt: head` keeps."""
+    from finetune.networks.mask2former import Mask2Former
     from finetune.networks.semantic import Semantic
     from finetune.repositories.huggingface_kinds import encoder_of, kind_of
 
-    if not isinstance(built.network, Semantic):
+    if not isinstance(built.network, Mask2Former | Semantic):
         return "encoder"
     architecture = built.architecture
     return f"model.{encoder_of(kind_of(architecture['options']['config'], architecture['name']))}"

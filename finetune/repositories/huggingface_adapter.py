@@ -60,7 +60,7 @@ def save_adapter(
         lora_alpha=used.lora_alpha,
         lora_dropout=0.0,
         target_modules=sorted({name.partition(f".{ADAPTER}")[0] for name in state}),
-        modules_to_save=sorted({name.partition(".")[0] for name in head}) or None,
+        modules_to_save=sorted(kind.fresh or {name.partition(".")[0] for name in head}) or None,
         base_model_name_or_path=origin.hub_id,
         revision=origin.revision,
         inference_mode=True,
@@ -75,7 +75,8 @@ def save_adapter(
 
 def _head(kind: Kind, network: nn.Module, encoder: str) -> dict[str, torch.Tensor]:
     """Weights behind the encoder that are the model's own, by their names in transformers."""
-    if not kind.semantic:
+    if not (kind.semantic or kind.fresh):
         return {}
     named = {kind.theirs(name): tensor for name, tensor in network.state_dict().items()}
-    return {name: tensor for name, tensor in named.items() if name and kind.may_be_fresh(name, encoder)}
+    head = {name: tensor for name, tensor in named.items() if name and kind.may_be_fresh(name, encoder)}
+    return {name: tensor for name, tensor in head.items() if not name.startswith(kind.unused)}

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import lcm
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
 from finetune.names import unknown
+from finetune.networks.mask2former import FRESH
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +27,8 @@ class Kind:
         network: the function in `finetune.networks.transformer` that takes it apart.
         parts: how weights are called in our network, and in theirs; by the beginnings of their names.
         divisor: of heights and widths, in pixels.
+        fresh: parts of theirs that may start from random numbers, where that is not all but the encoder.
+        unused: parts of theirs that no map depends on: they may be missing.
     """
 
     config_type: str
@@ -36,6 +36,8 @@ class Kind:
     network: str
     parts: dict[str, str]
     divisor: int
+    fresh: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
     def theirs(self, name: str) -> str | None:
         """The name of a weight of ours in transformers; None if it is of our own decoder."""
@@ -46,8 +48,15 @@ class Kind:
         """Whether its own last layer gives the maps."""
         return self.network in ("segformer", "semantic")
 
+    @property
+    def queries(self) -> bool:
+        """Whether its maps are those of queries."""
+        return self.network == "mask2former"
+
     def may_be_fresh(self, name: str, base: str) -> bool:
         """Whether a weight of theirs may start from random numbers: one behind the encoder, called `base`."""
+        if self.fresh:
+            return name.startswith(tuple(f"{part}." for part in (*self.fresh, *self.unused)))
         return self.semantic and not name.startswith(f"{base}.")
 
     def ours(self, name: str) -> str:
@@ -89,6 +98,15 @@ KINDS: dict[str, Kind] = {
         "segformer",
         {"encoder.model.": "segformer.", "decoder.head.": "decode_head."},
         32,
+    ),
+    "mask2former": Kind(
+        "mask2former",
+        "Mask2FormerForUniversalSegmentation",
+        "mask2former",
+        {"model.": ""},
+        32,
+        FRESH,
+        ("criterion", "model.pixel_level_module.encoder.swin.layernorm"),
     ),
     "sam": Kind("sam", "SamModel", "sam", _PROMPTABLE, 16),
     "sam2": _SAM2,
@@ -134,18 +152,25 @@ def read_config(kind: Kind, config: dict[str, Any], out_channels: int | None, wh
         result = known.from_dict(given | {"model_type": kind.config_type})
         if kind.semantic and out_channels is not None:
             result.num_labels = out_channels
+        if kind.queries:  # of one class: an object
+            result.num_labels, result.num_queries = 1, out_channels or result.num_queries
     except Exception as error:  # of transformers' own checks, of a dozen kinds
         raise InputError(
-            f"{where}: transformers does not take this configuration: {_first(error)}"
+            f"{where}: transformers does not take this configuration: {first_lines(error)}"
         ) from error
     return result
 
 
 def write_config(kind: Kind, config: Any) -> dict[str, Any]:
     """What `read_config` makes the same configuration of."""
-    content = json.loads(config.to_json_string(use_diff=True))
-    content = {key: value for key, value in content.items() if key not in LEFT_OUT}
+    content = _without(json.loads(config.to_json_string(use_diff=True)))
     return content | ({"num_labels": config.num_labels} if kind.semantic else {})
+
+
+def _without(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings, and those of parts such as a backbone, without what is `LEFT_OUT`."""
+    kept = {key: value for key, value in settings.items() if key not in LEFT_OUT}
+    return {key: _without(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
 def part(kind: Kind, network: nn.Module, fresh: list[str]) -> str | None:
@@ -156,84 +181,18 @@ def part(kind: Kind, network: nn.Module, fresh: list[str]) -> str | None:
         network: ours.
         fresh: names in transformers of weights that start from random ones.
     """
-    ours = {kind.ours(name) for name in fresh}
+    ours = {kind.ours(name) for name in fresh if not name.startswith(kind.unused)}
     sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
     ours |= {name for name in sizes if kind.theirs(name) is None}
     if not ours:
         return None
     paths = [name.split(".")[:-1] for name in ours]
     common = [parts[0] for parts in zip(*paths, strict=False) if len(set(parts)) == 1]
+    if kind.fresh:  # here and there
+        common = [", ".join(sorted({path[-1] for path in paths}))]
     total = sum(sizes.values())
     loaded = total - sum(sizes.get(name, 0) for name in ours)
     return f"all but {'.'.join(common)} ({loaded:,} of {total:,} parameters)"
-
-
-def build_network(
-    kind: Kind, config: Any, out_channels: int, mean: list[float], std: list[float], model: Any = None
-) -> tuple[nn.Module, int]:
-    """Our network, and its divisor.
-
-    Args:
-        kind: of the model.
-        config: of transformers.
-        out_channels: K.
-        mean: of the images that the weights learned from, each channel in 0..1.
-        std: standard deviation of them.
-        model: of transformers, with weights; one with random weights is built if unset.
-
-    Raises:
-        InputError: if it cannot be built, or not be exported for images of any size.
-    """
-    from transformers.utils import logging
-
-    from finetune.networks import transformer
-    from finetune.networks.rgb import Rgb
-
-    # Its remarks come long after, too, when a network is traced, and on nothing that a person could change.
-    logging.set_verbosity_error()
-    take_apart = getattr(transformer, kind.network)
-    with quiet():
-        try:
-            model = model if model is not None else model_class(kind)(config)
-            network = take_apart(model, Rgb(mean, std), out_channels)
-        except Exception as error:  # shapes that do not go together, found wherever they meet
-            raise InputError(
-                f"a {kind.model} of this configuration cannot be built: {_first(error)}"
-            ) from error
-        divisor = lcm(kind.divisor, *windows(kind, config))
-        if kind.network == "semantic":
-            _try_to_trace(network, kind, divisor)
-    return network, divisor
-
-
-def windows(kind: Kind, config: Any) -> list[int]:
-    """Sizes that an image is cut into without a rest, in pixels."""
-    if kind.network == "sam":
-        return [config.vision_config.patch_size]
-    if kind.network != "sam2":
-        return []
-    hiera = config.vision_config.backbone_config
-    return [hiera.patch_stride[0] * hiera.window_size_per_stage[0]]
-
-
-def _try_to_trace(network: nn.Module, kind: Kind, divisor: int) -> None:
-    """Export a network to nowhere, so that one that cannot be exported is not trained first.
-
-    Raises:
-        InputError: if it takes images of one size only, or its export does.
-    """
-    from finetune.export.torchscript import write_torchscript
-
-    training = network.training
-    try:
-        with tempfile.TemporaryDirectory(prefix="finetune-") as folder:
-            write_torchscript(network.eval(), Path(folder) / "network.pt", channels=3, divisor=divisor)
-    except Exception as error:  # of the model and of torch, which fail as they like
-        raise InputError(
-            f"a {kind.model} of this configuration cannot be exported for images of any multiple of "
-            f"{divisor} pixels: {_first(error)}"
-        ) from error
-    network.train(training)
 
 
 def back_to_transformers(kind: Kind, config: Any, state: dict[str, torch.Tensor]) -> Any:
@@ -249,7 +208,12 @@ def back_to_transformers(kind: Kind, config: Any, state: dict[str, torch.Tensor]
 
 
 def encoder_of(kind: Kind) -> str:
-    """What the encoder is called in a model of transformers; UperNet alone does not say."""
+    """What the encoder is called in a model of transformers; UperNet alone does not say.
+
+    That of a Mask2Former is its backbone; the pixel decoder that follows is a part of what `head` trains.
+    """
+    if kind.queries:
+        return "model.pixel_level_module.encoder"
     return model_class(kind).base_model_prefix or "backbone"
 
 
@@ -283,6 +247,7 @@ def _renamed(name: str, beginnings: dict[str, str]) -> str | None:
     return None
 
 
-def _first(error: Exception) -> str:
+def first_lines(error: Exception) -> str:
+    """The first two lines of what an error says, at most 200 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2])[:200] or type(error).__name__

@@ -141,9 +141,10 @@ def _build(name: str, kind: Kind, options: dict[str, Any]) -> tuple[nn.Module, d
     from finetune.networks import transformer_prompts
     from finetune.networks.rgb import Rgb
     from finetune.repositories import huggingface_kinds as kinds
+    from finetune.repositories.huggingface_network import windows
 
     config, side = kinds.read_config(kind, options["config"], None, name), options["side"]
-    divisor, (low, high) = lcm(kind.divisor, *kinds.windows(kind, config)), SIDES
+    divisor, (low, high) = lcm(kind.divisor, *windows(kind, config)), SIDES
     if type(side) is not int or not low <= side <= high or side % divisor:
         sides = f"a multiple of {divisor} from {low} to {high} pixels"
         raise InputError(f"option side of model {name} is {sides}, not {side!r}")

@@ -12,6 +12,7 @@ from finetune.targets.boundary import Boundary
 from finetune.targets.flows import Flows
 from finetune.targets.foreground import Foreground
 from finetune.targets.foreground_boundary import ForegroundBoundary
+from finetune.targets.queries import Queries
 from finetune.targets.rays import Rays
 
 __all__ = ["AUTO", "TARGETS", "Target", "build_target"]
@@ -24,6 +25,7 @@ TARGETS: dict[str, type[Target]] = {
     "foreground_boundary": ForegroundBoundary,
     "flows": Flows,
     "rays": Rays,
+    "queries": Queries,
 }
 
 

@@ -29,6 +29,8 @@ class Target(Protocol):
             every instance its own integer) or "boundary" (0 or 1).
         loss_name: what `loss` computes, in words for the record.
         map_names: a name a map.
+        whole: whether an image must go through the network in one piece, since what its maps mean in one
+            tile is not what they mean in the next.
         keep_encoded: whether encoding takes so long that it is worth keeping on disk while training.
         exports_labels: whether `bioimageio_postprocessing` ends in labels, as `decode` does, or in maps.
         exported_axes: order of the axes of what it takes, and gives: batch, channel, y, x.
@@ -42,18 +44,23 @@ class Target(Protocol):
     loss_name: str
     map_names: tuple[str, ...]
     keep_encoded: bool
+    whole: bool
     exports_labels: bool
     exported_axes: Literal["bcyx", "byxc"]
     choices: dict[str, tuple[float, ...]]
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Labels (H, W) integer -> maps (K, H, W) float32."""
+        """Labels (H, W) integer -> maps (K, H, W) float32.
+
+        A target whose loss finds out by itself which map is to learn what gives (1, H, W) numbered instances.
+        """
 
     def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         """Raw output and maps, both (N, K, H, W) float -> scalar: the mean over images of each one's loss.
 
-        A mean over images, so that a batch split over processes gives the gradient of the whole. The output
-        may be smaller than the maps, where a target says so.
+        Output is what the network gives in training mode. A mean over images, so that a batch split over
+        processes gives the gradient of the whole. The output may be smaller than the maps, where a target
+        says so.
         """
 
     def activate(self, output: torch.Tensor) -> torch.Tensor:
@@ -80,7 +87,8 @@ class Target(Protocol):
     def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
         """What has to follow the network before `bioimageio_postprocessing`; None if nothing has to.
 
-        A function at the top of a module, of torch alone: its source goes into the package.
+        A function at the top of a module, of torch alone: its source goes into a package that has the
+        network's.
         """
 
     def bioimageio_postprocessing(self) -> list[dict[str, Any]]:

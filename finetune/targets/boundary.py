@@ -22,7 +22,7 @@ class Boundary:
     labels: Literal["instances", "boundary"] = "boundary"
     loss_name = shared.PROBABILITY_LOSS
     map_names: tuple[str, ...] = ("boundary",)
-    keep_encoded = False
+    keep_encoded = whole = False
     exports_labels = False
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
     choices: dict[str, tuple[float, ...]] = {}

@@ -40,6 +40,7 @@ class Flows:
     loss_name = "half the mean squared error of 5 × flows + binary cross-entropy of cell, as Cellpose's"
     map_names: tuple[str, ...] = ("flow_y", "flow_x", "cell")
     keep_encoded = True
+    whole = False
     exports_labels = True
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
     choices: dict[str, tuple[float, ...]] = {

@@ -22,7 +22,7 @@ class Foreground:
     labels: Literal["instances", "boundary"] = "instances"
     loss_name = shared.PROBABILITY_LOSS
     map_names: tuple[str, ...] = ("foreground",)
-    keep_encoded = False
+    keep_encoded = whole = False
     exports_labels = False
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
     choices: dict[str, tuple[float, ...]] = {}

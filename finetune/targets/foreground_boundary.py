@@ -36,7 +36,7 @@ class ForegroundBoundary:
     labels: Literal["instances", "boundary"] = "instances"
     loss_name = shared.PROBABILITY_LOSS
     map_names: tuple[str, ...] = ("foreground", "boundary")
-    keep_encoded = False
+    keep_encoded = whole = False
     exports_labels = False
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
     choices: dict[str, tuple[float, ...]] = {"boundary_threshold": (0.1, 0.2, 0.35, 0.5)}

@@ -42,6 +42,7 @@ class Rays:
         "probability, as StarDist's"
     )
     keep_encoded = True
+    whole = False
     exports_labels = True
     exported_axes: Literal["bcyx", "byxc"] = "byxc"  # the operation gives no other
     choices: dict[str, tuple[float, ...]] = {

@@ -83,6 +83,28 @@ DPT = {  # its positions are for one size
     "neck_hidden_sizes": [8, 8, 8, 8],
     "fusion_hidden_size": 8,
 }
+MASK2FORMER = {
+    "model_type": "mask2former",
+    "num_labels": 1,
+    "num_queries": 10,
+    "feature_size": 32,
+    "mask_feature_size": 32,
+    "hidden_dim": 32,
+    "encoder_feedforward_dim": 32,
+    "dim_feedforward": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 3,
+    "num_attention_heads": 2,
+    "backbone_config": {
+        "model_type": "swin",
+        "depths": [2, 1, 1, 1],
+        "embed_dim": 12,
+        "num_heads": [1, 1, 2, 2],
+        "window_size": 7,
+        "drop_path_rate": 0.0,
+        "out_features": ["stage1", "stage2", "stage3", "stage4"],
+    },
+}
 CONFIGS = {"segformer": SEGFORMER, "sam": SAM, "sam2": SAM2, "upernet": UPERNET}
 MODELS = {
     "segformer": "SegformerForSemanticSegmentation",
@@ -90,13 +112,16 @@ MODELS = {
     "sam2": "Sam2Model",
     "upernet": "UperNetForSemanticSegmentation",
 }
+WITH_QUERIES = {"mask2former": "Mask2FormerForUniversalSegmentation"}
 
 
 def theirs(kind: str, **changes: Any) -> Any:
     """A model of transformers with random weights, all of them."""
     torch.manual_seed(9)
-    config = transformers.CONFIG_MAPPING[kind].from_dict(CONFIGS[kind] | changes)
-    model = getattr(transformers, MODELS[kind])(config).eval()
+    config = transformers.CONFIG_MAPPING[kind].from_dict(
+        (CONFIGS | {"mask2former": MASK2FORMER})[kind] | changes
+    )
+    model = getattr(transformers, (MODELS | WITH_QUERIES)[kind])(config).eval()
     with torch.no_grad():
         for weight in model.parameters():  # those that start as 0 or 1 would hide a mistake
             weight.add_(0.1 * torch.randn_like(weight))
