@@ -197,7 +197,7 @@ def test_traces_for_any_size(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["segformer", "sam"])
+@pytest.mark.parametrize("kind", ["segformer", "sam", "sam2"])
 def test_exports_to_onnx_for_any_size(kind: str, tmp_path: Path) -> None:
     loaded = start(kind)
     plain = EncoderDecoder(loaded.network.encoder, loaded.network.decoder).eval()
