@@ -18,8 +18,8 @@ from finetune.networks.mask2former import Mask2Former
 from finetune.networks.transformer import Sam2Encoder
 
 # The newer exporter needs a network in Python, not TorchScript. And it proves of all sizes what it can: of a
-# Mask2Former with 5 Swin layers and 2 of queries that took 89 s on one core, to trace it 2 s; of transformers'
-# SAM 2 it came to no end.
+# Mask2Former with 5 Swin layers and 2 of queries that took 89 s on one core, to trace it 2 s; of the SAM 2 of
+# transformers it came to no end.
 BY_TRACING = (torch.jit.ScriptModule, Mask2Former, Sam2Encoder)
 OPSET = 18  # torch's own default: its exporter writes for it, and converts to any other afterwards
 

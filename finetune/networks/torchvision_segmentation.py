@@ -14,6 +14,10 @@ from cards.errors import InputError
 from finetune.networks.encoder_decoder import EncoderDecoder
 from finetune.networks.rgb import Rgb
 
+# MobileNetV3 has 0.01, for trainings of hundreds of thousands of steps. In ours of hundreds its running
+# statistics would still be those that it began with, and it would find nothing once it no longer trains.
+MOMENTUM = 0.1  # torch's own default
+
 
 class Backbone(nn.Module):
     """Images (N, C, H, W) of about 0..1, C at most 3 -> a tuple of features, the finest first."""
@@ -62,5 +66,8 @@ def build_torchvision(name: str, out_channels: int) -> EncoderDecoder:
         out_channels: K.
     """
     model = get_model(name, weights=None, weights_backbone=None, num_classes=out_channels)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = max(module.momentum or 0.0, MOMENTUM)
     names = list(model.backbone.return_layers.values())
     return EncoderDecoder(Backbone(model.backbone), Classifier(model.classifier, names))

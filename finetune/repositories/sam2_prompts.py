@@ -76,11 +76,13 @@ def automatic(network: nn.Module, architecture: dict[str, Any]) -> Any:
     """
     from sam2.automatic_mask_generator import SAM2AutomaticMaskGenerator
 
+    from finetune.export.torchscript import deprecation_ignored
     from finetune.networks.sam2 import state_of_whole
 
     whole = _build(architecture, str(next(network.parameters()).device))
     whole.load_state_dict(state_of_whole(network.state_dict()))
-    generator = SAM2AutomaticMaskGenerator(whole)
+    with deprecation_ignored():
+        generator = SAM2AutomaticMaskGenerator(whole)
     _fit_side(generator.predictor)
     return generator
 
@@ -89,7 +91,10 @@ def predictor(checkpoint: Path, architecture: dict[str, Any]) -> Any:
     """SAM2's own SAM2ImagePredictor, on the CPU, of a file that `finetune.repositories.sam2.save` wrote."""
     from sam2.sam2_image_predictor import SAM2ImagePredictor
 
-    found = SAM2ImagePredictor(_build(architecture, "cpu", checkpoint))
+    from finetune.export.torchscript import deprecation_ignored
+
+    with deprecation_ignored():
+        found = SAM2ImagePredictor(_build(architecture, "cpu", checkpoint))
     _fit_side(found)
     return found
 

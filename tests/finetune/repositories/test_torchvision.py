@@ -35,6 +35,16 @@ def theirs(name: str, classes: int) -> torch.nn.Module:
     return get_model(name, weights=None, weights_backbone=None, num_classes=classes).eval()
 
 
+def test_a_short_training_is_enough_for_statistics_to_arrive() -> None:
+    """What normalises in training and what does afterwards must agree, or the network finds nothing."""
+    network, images = start().network, torch.rand(4, 1, 64, 64)
+    with torch.no_grad():
+        for _ in range(100):
+            trained = network.train()(images)
+        found = network.eval()(images)
+    assert torch.corrcoef(torch.stack([found.flatten(), trained.flatten()]))[0, 1] > 0.9
+
+
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No network but this machine, and nothing in any cache."""
