@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 from pathlib import Path
@@ -34,6 +35,7 @@ class RunFolder:
         self.path = path
         self.work = path.with_name(path.name + ".partial")
         self.overwrite, self.resume, self.joining = overwrite, resume, joining
+        self._alone = not path.parent.exists()  # the folder it lies in comes and goes with it
 
     def check(self) -> None:
         """Say at once what would go wrong at the end.
@@ -82,6 +84,9 @@ class RunFolder:
             return
         if not self.resumable:
             shutil.rmtree(self.work, ignore_errors=True)
+            if self._alone:
+                with contextlib.suppress(OSError):  # another run may have begun there
+                    self.path.parent.rmdir()
         if _is_disk_full(error) and not isinstance(error, InputError):  # which says it in words of its own
             kept = f"; what was trained is kept: --resume {self.path}" if self.resumable else ""
             raise InputError(f"{self.path}: the disk is full; free some space{kept}") from error

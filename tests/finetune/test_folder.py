@@ -29,10 +29,11 @@ def test_the_folder_appears_whole(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError), RunFolder(tmp_path / "a") as work:
-        write(work)
-        raise InputError("bad")
-    assert names(tmp_path) == []
+    for place in (tmp_path / "a", tmp_path / "runs" / "a"):
+        with pytest.raises(InputError), RunFolder(place) as work:
+            write(work)
+            raise InputError("bad")
+        assert names(tmp_path) == []
 
 
 def test_a_run_that_stops_later_can_be_resumed(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_what_the_hub_refuses_is_one_line_and_leaves_nothing(
     assert result.returncode == 2
     assert "somebody/model" in result.stderr and result.stderr.count("finetune: ") == 1
     assert "Traceback" not in result.stderr
-    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow
