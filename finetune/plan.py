@@ -98,7 +98,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
                 f"the weights were published with {option} {value} of target {target.name}, "
                 f"the recipe has {options[option]}"
             )
-    warnings += [*missing_splits(data), *crowded(target, data)]
+    warnings += [*missing_splits(data), *crowded(target, found.files)]
     model = Model(
         network=adapted(recipe, loaded),
         target=target,

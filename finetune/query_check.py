@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from cards.errors import InputError
 from finetune.networks.mask2former import Mask2Former
 from finetune.predict import check_size
@@ -15,7 +13,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cards.record import DataFile
-    from finetune.data.module import SegmentationData
     from finetune.targets.base import Target
 
 
@@ -41,12 +38,11 @@ def check_queries(network: nn.Module, target: Target, files: list[DataFile]) -> 
             check_size(target, height, width, file.name)
 
 
-def crowded(target: Target, data: SegmentationData) -> list[str]:
+def crowded(target: Target, files: list[DataFile]) -> list[str]:
     """A warning where an image has more objects than the target has queries; none for other targets."""
     if not isinstance(target, Queries):
         return []
-    counts = (np.count_nonzero(np.unique(data.reader.labels(pair))) for pair in data.pairs)
-    most = max(counts, default=0)
+    most = max(file.instances for file in files)
     if most <= target.channels:
         return []
     return [

@@ -14,13 +14,7 @@ import torch
 from torch import nn
 
 from finetune.export.trace import agree, example
-from finetune.networks.mask2former import Mask2Former
-from finetune.networks.transformer import Sam2Encoder
 
-# The newer exporter needs a network in Python, not TorchScript. And it proves of all sizes what it can: of a
-# Mask2Former with 5 Swin layers and 2 of queries that took 89 s on one core, to trace it 2 s; of the SAM 2 of
-# transformers it came to no end.
-BY_TRACING = (torch.jit.ScriptModule, Mask2Former, Sam2Encoder)
 OPSET = 18  # torch's own default: its exporter writes for it, and converts to any other afterwards
 
 
@@ -39,9 +33,8 @@ def write_onnx(network: nn.Module, path: Path, *, channels: int, divisor: int) -
     """
     from onnxruntime import InferenceSession
 
-    by_tracing = any(isinstance(module, BY_TRACING) for module in network.modules())
     with torch.no_grad(), _quiet():
-        if by_tracing:
+        if any(_wants_tracing(module) for module in network.modules()):
             _by_tracing(network, path, example(channels, divisor))
         else:
             _from_python(network, path, example(channels, divisor), divisor)
@@ -73,8 +66,13 @@ def _from_python(network: nn.Module, path: Path, image: torch.Tensor, divisor: i
     program.save(str(path), external_data=False)
 
 
+def _wants_tracing(module: nn.Module) -> bool:
+    """Whether the newer exporter cannot export it: TorchScript, or what says so of itself."""
+    return isinstance(module, torch.jit.ScriptModule) or getattr(module, "onnx_by_tracing", False)
+
+
 def _by_tracing(network: nn.Module, path: Path, image: torch.Tensor) -> None:
-    """By torch's older exporter, for what the newer one cannot do, or not in time; see `BY_TRACING`."""
+    """By torch's older exporter."""
     import onnx
 
     axes = {0: "batch", 2: "height", 3: "width"}

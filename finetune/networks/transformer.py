@@ -73,6 +73,8 @@ class SamEncoder(nn.Module):
 class Sam2Encoder(nn.Module):
     """The Hiera of SAM 2 with its feature pyramid: images (N, C, H, W) -> features of strides 4, 8 and 16."""
 
+    onnx_by_tracing = True  # torch's newer exporter came to no end of it
+
     def __init__(self, model: nn.Module, rgb: Rgb) -> None:
         """Take a Sam2VisionModel."""
         super().__init__()
