@@ -98,7 +98,10 @@ def _train(
     if segmenter.features:
         callbacks.append(Encoding(data, segmenter.features, console))
     if training.average:
-        callbacks.append(WeightAveraging(avg_fn=_moving_average(training.average)))
+        # Statistics of batch normalisation are a moving average already: those of the weights as they are.
+        # Averaged once more they would hold on to what they began with, longer than a short training lasts.
+        average = _moving_average(training.average)
+        callbacks.append(WeightAveraging(use_buffers=False, avg_fn=average))
     if stopping and validates:
         callbacks.append(stopping)
     if console.is_terminal:

@@ -69,13 +69,13 @@ def recipe_file(tmp_path: Path, discs: Path) -> Path:
 def command(tmp_path: Path):
     """Run the command line in tmp_path, as a user would: command("run", "discs.yaml")."""
 
-    def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, timeout: int = 300, **options) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "finetune.cli", *map(str, arguments)],
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=timeout,
             **options,
         )
 

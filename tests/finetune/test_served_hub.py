@@ -73,7 +73,7 @@ def test_sam2(command, discs: Path, hub: Hub, tmp_path: Path) -> None:
     commit = hub.add(name, {file: weights.getvalue()}, lfs={file})
     changes = [f"data.root={discs}", "training.patch=64", "training.workers=0"]
     changes += ["training.epochs=5", "training.images_per_epoch=64", "training.learning_rate=1.0e-3"]
-    result = command("run", "sam2_nuclei", *changes)
+    result = command("run", "sam2_nuclei", *changes, timeout=900)
     assert result.returncode == 0, result.stderr
     run = tmp_path / "runs/sam2_nuclei"
     record = check_folders(run, name, commit)

@@ -11,9 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from rich.console import Console
 from safetensors.numpy import load_file
 
 from cards.record import RunRecord
+from finetune.plan import prepare
+from finetune.recipe import read_recipe
+from finetune.runner import build_segmenter
+from finetune.training import fit
 
 WEIGHTS = "huggingface/model.safetensors"
 
@@ -133,3 +139,17 @@ def test_a_full_disk(tmp_path: Path, recipe_file: Path) -> None:
     assert "disk is full" in output
     assert "Traceback" not in output
     assert not list((tmp_path / "runs").iterdir())
+
+
+def test_batch_normalisation_knows_the_weights_that_are_kept(tmp_path: Path, recipe_file: Path) -> None:
+    """Its statistics are not averaged like the weights: what they began with would stay in them for long."""
+    changes = ["model.repository=torchvision", "model.name=lraspp_mobilenet_v3_large", "model.options={}"]
+    changes += ["model.pretrained=false", "data.validation=0", "training.average=0.99"]
+    plan = prepare(read_recipe(recipe_file, changes), Console(quiet=True))
+    segmenter = build_segmenter(plan, tmp_path)
+    fit(segmenter, plan.data, plan.recipe, tmp_path, Console(quiet=True))
+    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["current_model_state"]
+    kept = segmenter.state_dict()
+    statistics = [name for name in kept if "running_" in name]
+    assert statistics and all(torch.equal(kept[name], last[name]) for name in statistics)
+    assert any(not torch.equal(kept[name], last[name]) for name in kept if name not in statistics)
