@@ -96,10 +96,7 @@ class Lora:
 
         from peft import LoraConfig, inject_adapter_in_model
 
-        from finetune.networks.encoder_decoder import EncoderDecoder
-
-        own: Any = ("decoder",) if isinstance(network, EncoderDecoder) else ()
-        whole = getattr(network, "trained_whole", own)
+        whole: tuple[str, ...] = getattr(network, "trained_whole", ())
         within = tuple(f"{name}." for name in whole)
         layers = [name for name in _adaptable(network) if not f"{name}.".startswith(within)]
         chosen = self._choose(layers)

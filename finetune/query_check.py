@@ -47,5 +47,5 @@ def crowded(target: Target, files: list[DataFile]) -> list[str]:
         return []
     return [
         f"an image has {most} objects, of which {target.channels} queries can find {target.channels} at "
-        f"most: raise model.target_options.queries, which starts from new queries"
+        "most: raise model.target_options.queries, which starts from new queries"
     ]

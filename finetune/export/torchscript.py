@@ -64,7 +64,5 @@ def deprecation_ignored() -> Iterator[None]:
     """Nobody who exports or tests a model can act on the deprecation; it is dealt with as said above."""
     with warnings.catch_warnings():
         for category in (FutureWarning, DeprecationWarning):
-            # It reads every property of a network, also those that transformers will drop.
-            message = r".*(torch\.jit|is_gradient_checkpointing).*"
-            warnings.filterwarnings("ignore", message=message, category=category)
+            warnings.filterwarnings("ignore", message=r".*torch\.jit.*", category=category)
         yield

@@ -17,6 +17,9 @@ class EncoderDecoder(nn.Module):
     The two are apart, so that features of a frozen encoder can be kept and the decoder run on them alone.
     """
 
+    # It begins at random, where an adapter is of no use: `adapt: lora` trains it whole.
+    trained_whole = ("decoder",)
+
     def __init__(self, encoder: nn.Module, decoder: nn.Module, kept: nn.Module | None = None) -> None:
         """Put them together.
 

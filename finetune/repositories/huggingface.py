@@ -14,6 +14,7 @@ from cards.record import Origin
 from finetune.names import unknown
 from finetune.repositories.base import ANY, Built, Loaded, ModelInfo, Start
 from finetune.repositories.checkpoint import (
+    Checkpoint,
     load_strictly,
     options_of,
     origin,
@@ -125,16 +126,11 @@ def load(name: str, start: Start) -> Loaded:
     """
     import torch
 
-    options, checkpoint, files, found = start.options, start.checkpoint, None, None
-    base = Origin(repository="huggingface", id=name, weights="random")
-    if checkpoint is not None and is_theirs(checkpoint):
-        files = from_folder(checkpoint, str(checkpoint))
-    elif checkpoint is not None:
-        found = read_checkpoint(checkpoint)
+    files, found = find_weights(name, start)
+    options, base = start.options, Origin(repository="huggingface", id=name, weights="random")
+    if found:
         refuse_prompts(found)
         options, base = options_of(found, "huggingface", name, options), origin(found, "huggingface", name)
-    elif start.pretrained:
-        files = from_hub(name, start.revision)
     if files:
         options = options_of_files(files, options)
     with torch.random.fork_rng(devices=[]):
@@ -143,7 +139,7 @@ def load(name: str, start: Start) -> Loaded:
     if found:
         load_strictly(built.network, found)
     if files:
-        base = origin_of(name, files, part, built.architecture, on_hub=checkpoint is None)
+        base = origin_of(name, files, part, built.architecture, on_hub=start.checkpoint is None)
     return Loaded(
         **vars(built),
         origin=base,
@@ -182,7 +178,20 @@ def save(
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 
-def is_theirs(checkpoint: Path) -> bool:
+def find_weights(name: str, start: Start) -> tuple[Files | None, Checkpoint | None]:
+    """What to start from: files of transformers, or a run of ours; neither for random weights.
+
+    Raises:
+        InputError: if there are none where they should be, or a download fails.
+    """
+    if start.checkpoint is None:
+        return (from_hub(name, start.revision) if start.pretrained else None), None
+    if _is_theirs(start.checkpoint):
+        return from_folder(start.checkpoint, str(start.checkpoint)), None
+    return None, read_checkpoint(start.checkpoint)
+
+
+def _is_theirs(checkpoint: Path) -> bool:
     """Whether it is a folder of transformers, and none of ours."""
     if (checkpoint / "huggingface").is_dir() or not (checkpoint / CONFIG).is_file():
         return False

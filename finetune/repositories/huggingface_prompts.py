@@ -14,8 +14,8 @@ from cards.errors import InputError
 from cards.record import Origin
 from finetune.repositories import huggingface
 from finetune.repositories.base import Loaded, Native, Start
-from finetune.repositories.checkpoint import load_strictly, options_of, origin, read_checkpoint
-from finetune.repositories.huggingface_files import from_folder, from_hub, read_model
+from finetune.repositories.checkpoint import load_strictly, options_of, origin
+from finetune.repositories.huggingface_files import read_model
 
 if TYPE_CHECKING:
     import torch
@@ -49,18 +49,13 @@ def load(name: str, start: Start) -> Loaded:
     """
     import torch
 
-    options, checkpoint, files, found = start.options, start.checkpoint, None, None
-    base = Origin(repository="huggingface", id=name, weights="random")
-    if checkpoint is not None and huggingface.is_theirs(checkpoint):
-        files = from_folder(checkpoint, str(checkpoint))
-    elif checkpoint is not None:
-        found = read_checkpoint(checkpoint)
+    files, found = huggingface.find_weights(name, start)
+    options, base = start.options, Origin(repository="huggingface", id=name, weights="random")
+    if found:
         side = {"side": options["side"]} if "side" in options else {}  # may be another than the run's
         given = {key: value for key, value in options.items() if key not in side}
         options = options_of(found, "huggingface", name, given) | side
         base = origin(found, "huggingface", name)
-    elif start.pretrained:
-        files = from_hub(name, start.revision)
     if files:
         options = huggingface.options_of_files(files, options)
     options = huggingface.complete(name, start.in_channels, options, side=SIDE)
@@ -79,7 +74,7 @@ def load(name: str, start: Start) -> Loaded:
         load_strictly(network, dataclasses.replace(found, state=_fit(kind, whole, network)))
     architecture = {"repository": "huggingface", "name": name, "options": options | {"config": config}}
     if files:
-        base = huggingface.origin_of(name, files, None, architecture, on_hub=checkpoint is None)
+        base = huggingface.origin_of(name, files, None, architecture, on_hub=start.checkpoint is None)
     return Loaded(
         network=network,
         architecture=architecture,
