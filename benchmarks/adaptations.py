@@ -17,8 +17,8 @@ ADAPT = ("full", "lora", "head")
 
 
 def main() -> None:
-    from finetune.compute import settle_compute
-    from finetune.recipes import find_recipe
+    from finetune.recipe.library import find_recipe
+    from finetune.training.hardware import settle_compute
 
     given = read_arguments(__doc__)
     given.target = "flows"

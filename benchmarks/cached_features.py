@@ -52,10 +52,10 @@ class Clock(io.StringIO):
 def measure(recipe_file: Path, overrides: list[str]) -> dict:
     from rich.console import Console
 
-    from finetune.plan import prepare
-    from finetune.recipe import read_recipe
-    from finetune.runner import build_segmenter
-    from finetune.training import fit
+    from finetune.pipeline.plan import prepare
+    from finetune.pipeline.runner import build_segmenter
+    from finetune.recipe.schema import read_recipe
+    from finetune.training.trainer import fit
 
     clock = Clock()
     plan = prepare(read_recipe(recipe_file, overrides), Console(file=io.StringIO()))

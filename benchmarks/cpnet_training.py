@@ -72,17 +72,17 @@ def ours(given: dict) -> dict:
     import pytorch_lightning as pl
     import torch
 
-    from finetune.data.augment import Augmentation
+    from finetune.data.augmentation import Augmentation
+    from finetune.data.datamodule import SegmentationData
     from finetune.data.diameter import mean_diameter
     from finetune.data.images import read_labels
-    from finetune.data.module import SegmentationData
-    from finetune.data.normalise import build_normalise
+    from finetune.data.normalization import build_normalise
     from finetune.data.pairs import Pair
-    from finetune.data.store import MapStore
-    from finetune.repositories import Start, load
-    from finetune.segmenter import Segmenter
-    from finetune.speed import keep_freed_memory
-    from finetune.targets import build_target
+    from finetune.data.target_cache import MapStore
+    from finetune.repositories.registry import Start, load
+    from finetune.targets.registry import build_target
+    from finetune.training.malloc import keep_freed_memory
+    from finetune.training.module import Segmenter
 
     keep_freed_memory()
     target = build_target("flows", {})

@@ -39,13 +39,13 @@ def write_images(root: Path, count: int, side: int) -> None:
 
 def one_epoch(root: Path) -> dict[str, float]:
     """Check the data and draw one patch an image; bytes of peak memory, and seconds."""
-    from finetune.data.augment import Augmentation
-    from finetune.data.check import check_data
-    from finetune.data.module import SegmentationData
-    from finetune.data.normalise import Percentile
+    from finetune.data.augmentation import Augmentation
+    from finetune.data.datamodule import SegmentationData
+    from finetune.data.inspection import check_data
+    from finetune.data.normalization import Percentile
     from finetune.data.pairs import find_pairs
     from finetune.data.splits import assign_splits
-    from finetune.targets import build_target
+    from finetune.targets.registry import build_target
 
     pairs, _ = assign_splits(find_pairs(root), validation=0, test=0)
     started = time.perf_counter()

@@ -56,10 +56,10 @@ def median(images: list[np.ndarray], repeats: int, run: Callable[[np.ndarray], A
 
 
 def load_ours(name: str, checkpoint: Path | None, device: str) -> Any:
-    from finetune.data.normalise import build_normalise
-    from finetune.model import Model
-    from finetune.repositories import Start, load
-    from finetune.targets import build_target
+    from finetune.data.normalization import build_normalise
+    from finetune.inference.model import Model
+    from finetune.repositories.registry import Start, load
+    from finetune.targets.registry import build_target
 
     target = build_target("flows")
     start = Start(1, target.channels, checkpoint=checkpoint, pretrained=False)
@@ -75,7 +75,7 @@ def load_generator(ours: Any, size: int, points: int, device: str) -> Any:
     from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES, build_sam2
 
     from finetune.networks.hiera import STRIDES
-    from finetune.repositories import save
+    from finetune.repositories.registry import save
 
     config, _ = HF_MODEL_ID_TO_FILENAMES[f"facebook/{ours.architecture['name']}"]
     with tempfile.TemporaryDirectory() as folder:

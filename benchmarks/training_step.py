@@ -41,11 +41,11 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    from finetune.adapt import apply, count
-    from finetune.memory import PeakMemory
-    from finetune.repositories import Start, load
-    from finetune.speed import keep_freed_memory
-    from finetune.targets import build_target
+    from finetune.adapters import apply, count
+    from finetune.repositories.registry import Start, load
+    from finetune.targets.registry import build_target
+    from finetune.training.malloc import keep_freed_memory
+    from finetune.utils.memory import PeakMemory
 
     settings = given.one
     if "keep" in settings:

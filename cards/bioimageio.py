@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import HttpUrl
 
-from cards import facts, huggingface, markdown
+from cards import huggingface, markdown
+from cards import statements as facts
 from cards.bioimageio_config import bioimageio_config
 from cards.bioimageio_parts import Onnx, PackageParts, StateDict, TorchScript
 from cards.markdown import plain
 from cards.record import RunRecord
-from cards.sources import find_doi, find_url
+from cards.references import find_doi, find_url
 
 if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import (

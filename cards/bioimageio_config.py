@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cards import facts, tables, words
+from cards import formatting as words
+from cards import statements as facts
+from cards import tables
 from cards.markdown import plain
 from cards.record import RunRecord
 

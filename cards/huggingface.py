@@ -7,11 +7,12 @@ from collections.abc import Collection
 from huggingface_hub import EvalResult, ModelCardData
 from huggingface_hub.utils import yaml_dump
 
-from cards import facts, markdown, tables
+from cards import markdown, tables
+from cards import statements as facts
 from cards.markdown import plain
 from cards.record import RunRecord
+from cards.references import hub_licence
 from cards.scores import Summary
-from cards.sources import hub_licence
 
 HEADLINE = ("dice", "ap50", "pq")
 PICTURES = ("histogram.png", "training.png", "example_best.png", "example_median.png", "example_worst.png")

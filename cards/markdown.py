@@ -17,7 +17,7 @@ from typing import Any
 
 import jinja2
 
-from cards import words
+from cards import formatting as words
 
 
 class Markdown(str):

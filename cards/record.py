@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from cards.base import LabelKind, Part, RelativePath, Split, Url
 from cards.errors import InputError
-from cards.part import LabelKind, Part, RelativePath, Split, Url
 from cards.scores import Accuracy, PromptScore, Timing
 
 SCHEMA_VERSION: Final = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cards.part import LabelKind, Part, Split
+from cards.base import LabelKind, Part, Split
 
 
 class ImageScore(Part):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import get_args
 
-from cards import facts, words
+from cards import formatting as words
+from cards import statements as facts
+from cards.base import Split
 from cards.markdown import call, code, linked
-from cards.part import Split
 from cards.record import Epoch, File, RunRecord
 from cards.scores import Stage, Summary
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # for `import hub_server`: test folders are no packages
 from hub_server import Hub, Server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from scipy import ndimage
 
-from cards.part import LabelKind
+from cards.base import LabelKind
 
 
 def convert(labels: np.ndarray, held: LabelKind, wanted: Literal["instances", "boundary"]) -> np.ndarray:
@@ -20,7 +20,7 @@ def convert(labels: np.ndarray, held: LabelKind, wanted: Literal["instances", "b
 
     Instances are taken from a foreground as its connected components, and from a boundary as the connected
     components of what it leaves open: by 4 neighbours, so that a diagonal line one pixel wide still
-    separates. The boundary of instances is `finetune.targets.maps.inner_boundary`: two pixels wide where two
+    separates. The boundary of instances is `inner_boundary`: two pixels wide where two
     of them touch.
     """
     if held == "boundary":
@@ -34,6 +34,6 @@ def _components(mask: np.ndarray) -> np.ndarray:
 
 
 def _outline(instances: np.ndarray) -> np.ndarray:
-    from finetune.targets.maps import inner_boundary
+    from finetune.targets.probability import inner_boundary
 
     return inner_boundary(instances).astype(np.int32)

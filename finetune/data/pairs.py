@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from cards.base import Split
 from cards.errors import InputError
-from cards.part import Split
 from finetune.data.images import is_image, page_count
 
 Layout = Literal["auto", "folders", "suffix", "csv"]

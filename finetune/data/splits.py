@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from cards.base import Split
 from cards.errors import InputError
-from cards.part import Split
 from finetune.data.pairs import Pair
 
 

@@ -17,17 +17,17 @@ import torch
 from torch import nn
 
 from cards.bioimageio import Onnx, PackageParts, StateDict, TorchScript, describe
-from cards.pictures import cover
+from cards.figures import cover
 from cards.record import RunRecord
 from finetune.data.channels import select_channels
 from finetune.export.crop import crop, shortest
-from finetune.export.onnx import OPSET, write_onnx
-from finetune.export.package import quiet, run_test
-from finetune.export.torchscript import write_torchscript
-from finetune.model import Model
+from finetune.inference.bioimageio_runtime import quiet, run_test
+from finetune.inference.model import Model
 from finetune.networks.encoder_decoder import EncoderDecoder
+from finetune.networks.hf_semantic import Semantic
 from finetune.networks.mask2former import Mask2Former
-from finetune.networks.semantic import Semantic
+from finetune.weights.onnx import OPSET, write_onnx
+from finetune.weights.torchscript import write_torchscript
 
 SMALLEST = 1e-4  # bioimageio.spec 0.5.12, validate_tensors: "too small for reliable testing" below
 TEST_SIDE = 256  # pixels, at most, of the test image: enough context for the network, little to download

@@ -18,12 +18,12 @@ import torch
 from pydantic import BaseModel, Field, ValidationError
 
 from cards.errors import InputError
-from finetune.model import Model
+from finetune.inference.model import Model
 from finetune.repositories.base import STRUCTURE
-from finetune.targets.prompts import PROMPTS
+from finetune.targets.prompt_options import PROMPTS
 
 if TYPE_CHECKING:
-    from finetune.prompted import PromptedModel
+    from finetune.prompts.model import PromptedModel
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -79,7 +79,7 @@ def save_model(model: Model | PromptedModel, folder: Path) -> None:
 
 
 def _write_structure(model: Model, path: Path) -> None:
-    from finetune.export.torchscript import write_torchscript
+    from finetune.weights.torchscript import write_torchscript
 
     with torch.no_grad():  # TorchScript would note a copy as a step of training
         network = copy.deepcopy(model.network).to("cpu", torch.float32).eval()
@@ -119,7 +119,7 @@ def _locate(source: str | Path) -> Path:
     hub_id = HUB_ID.fullmatch(source) if isinstance(source, str) else None
     if hub_id is None:
         raise InputError(f"{source}: no such folder")
-    from finetune.hub import fetch
+    from finetune.downloads.hub import fetch
 
     optional, hint = [WEIGHTS, STRUCTURE], f"and there is no folder {source} here"
     return fetch(hub_id["repo"], [CONFIG], revision=hub_id["revision"], optional=optional, hint=hint).folder
@@ -141,9 +141,9 @@ def _read_config(folder: Path, source: str | Path) -> _Config:
 
 
 def _build(config: _Config, weights: Path) -> Model:
-    from finetune.data.normalise import build_normalise
-    from finetune.repositories import Start, load
-    from finetune.targets import build_target
+    from finetune.data.normalization import build_normalise
+    from finetune.repositories.registry import Start, load
+    from finetune.targets.registry import build_target
 
     target = build_target(config.target.name, config.target.options)
     network = config.architecture
@@ -162,10 +162,10 @@ def _build(config: _Config, weights: Path) -> Model:
 
 
 def _build_prompted(config: _Config, weights: Path) -> PromptedModel:
-    from finetune.data.normalise import build_normalise
-    from finetune.prompted import PromptedModel
-    from finetune.repositories import Start, promptable
-    from finetune.targets.prompts import build_prompts
+    from finetune.data.normalization import build_normalise
+    from finetune.prompts.model import PromptedModel
+    from finetune.repositories.registry import Start, promptable
+    from finetune.targets.prompt_options import build_prompts
 
     network, prompts = config.architecture, build_prompts(config.target.options)
     start = Start(config.channels, prompts.channels, options=network.options, checkpoint=weights)

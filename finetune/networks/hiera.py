@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from sam2.modeling.backbones import hieradet, image_encoder
 
-from finetune.networks.rgb import Rgb
+from finetune.networks.rgb_input import Rgb
 
 DIVISOR = 32  # pixels: the stride of Hiera's coarsest level
 STRIDES = (4, 8, 16)  # pixels: of the neck's levels; the coarsest, 32, SAM2 adds to the next and drops

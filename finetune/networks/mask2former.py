@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from finetune.networks.rgb import Rgb
+from finetune.networks.rgb_input import Rgb
 
 # What is new where the task is: as small as a last layer, and, for another number of queries, the queries.
 FRESH = (

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from finetune.networks.encoder_decoder import EncoderDecoder, PyramidDecoder
-from finetune.networks.kept import Kept
+from finetune.networks.passthrough import Kept
 
 ENCODER = "image_encoder."  # how the names of its weights begin in SAM2
 SIDE = 1024  # pixels: of the images that SAM2 was made for

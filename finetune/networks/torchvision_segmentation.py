@@ -12,7 +12,7 @@ from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
 from cards.errors import InputError
 from finetune.networks.encoder_decoder import EncoderDecoder
-from finetune.networks.rgb import Rgb
+from finetune.networks.rgb_input import Rgb
 
 # MobileNetV3 has 0.01, for trainings of hundreds of thousands of steps. In ours of hundreds its running
 # statistics would still be those that it began with, and it would find nothing once it no longer trains.

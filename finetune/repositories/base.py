@@ -155,7 +155,7 @@ class Promptable(Protocol):
     NATIVE: Native
 
     def load(self, name: str, start: Start) -> Loaded:
-        """A `finetune.networks.sam2_prompts.Promptable` to start from, otherwise as `Repository.load`."""
+        """A `finetune.networks.sam2_promptable.Promptable` to start from, otherwise as `Repository.load`."""
 
     def automatic(self, network: nn.Module, architecture: dict[str, Any]) -> Any:
         """What labels a whole image without prompts: `generate` of an image (H, W, 3) float32 gives masks.

@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
-from finetune.names import unknown
+from finetune.errors import unknown
 
 if TYPE_CHECKING:
     from torch import nn

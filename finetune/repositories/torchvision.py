@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
 from cards.record import Origin
-from finetune.names import unknown
+from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, ModelInfo, Start
-from finetune.repositories.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
+from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 
 if TYPE_CHECKING:
     from torch import nn
@@ -183,7 +183,7 @@ def _ours(key: str) -> str:
 
 def _weights(model: _Model, start: Start) -> tuple[Checkpoint | None, Origin]:
     """What to start from, by our keys, and what the record says of it."""
-    from finetune.repositories.state_dict import read_state_dict
+    from finetune.weights.state_dict import read_state_dict
 
     name, checkpoint = model.info.name, start.checkpoint
     if checkpoint is None and not start.pretrained:

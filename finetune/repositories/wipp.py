@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
 from cards.record import Origin
-from finetune.names import unknown
+from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, ModelInfo, Start
-from finetune.repositories.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 from finetune.repositories.options import complete
+from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from finetune.targets import maps as shared
+from finetune.targets import probability as shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable

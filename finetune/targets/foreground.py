@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from finetune.targets import maps as shared
+from finetune.targets import probability as shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ class Foreground:
         return (labels > 0)[None].astype(np.float32)
 
     def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-        """See `finetune.targets.maps.probability_loss`."""
+        """See `finetune.targets.probability.probability_loss`."""
         return shared.probability_loss(output, maps)
 
     def activate(self, output: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from finetune.targets import maps as shared
+from finetune.targets import probability as shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ ONE_PIXEL = 1.5
 class ForegroundBoundary:
     """Learns the foreground, and the inner boundary of every instance.
 
-    The boundary is `finetune.targets.maps.inner_boundary`: instance pixels, one pixel wide, hence two
+    The boundary is `finetune.targets.probability.inner_boundary`: instance pixels, one pixel wide, hence two
     between instances that touch. What is left of an instance inside its boundary is its seed.
     With `smallest_seed=1`, instances that are nowhere thinner than 3 pixels come back as they were; of the
     masks of DSB 2018 (every fourth of train), `decode(encode(labels))` keeps an AP of 0.994 at 0.5, and of
@@ -60,7 +60,7 @@ class ForegroundBoundary:
         return np.stack([labels > 0, shared.inner_boundary(labels)]).astype(np.float32)
 
     def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-        """See `finetune.targets.maps.probability_loss`."""
+        """See `finetune.targets.probability.probability_loss`."""
         return shared.probability_loss(output, maps)
 
     def activate(self, output: torch.Tensor) -> torch.Tensor:

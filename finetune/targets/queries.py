@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from finetune.targets import maps as shared
+from finetune.targets import probability as shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,11 +113,11 @@ class Queries:
         return (kept.cumsum() * kept)[found].astype(np.int32)
 
     def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
-        """See `finetune.targets.maps.orient_pixels`."""
+        """See `finetune.targets.probability.orient_pixels`."""
         return shared.orient_pixels(maps, rotations, flip)
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """See `finetune.targets.maps.rescale_pixels`."""
+        """See `finetune.targets.probability.rescale_pixels`."""
         return shared.rescale_pixels(maps, shape)
 
     def options(self) -> dict[str, Any]:

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import base64
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import examples
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from cards.bioimageio import PackageParts, StateDict, TorchScript
+from cards.record import RunRecord
 
 settings.register_profile("patient", deadline=None)  # a busy machine is not a failure
 settings.load_profile("patient")
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # for `import examples`: test folders are no packages
-
-import examples  # noqa: E402
-
-from cards.bioimageio import PackageParts, StateDict, TorchScript  # noqa: E402
-from cards.record import RunRecord  # noqa: E402
 
 # A PNG of 2 × 1 pixels, so that no golden file hangs on how a library writes pictures.
 PIXELS = base64.b64decode(

@@ -13,11 +13,7 @@ from cards import huggingface, tables
 from cards.bioimageio import render_documentation
 from cards.huggingface import PICTURES
 from cards.record import RunRecord
-from cards.sources import HUB_LICENCES, hub_licence
-
-HOSTILE = (
-    'x: ]\n---\n# Evil | <script>alert("1")</script> [a](javascript:alert(1)) ```\n\n<!-- {{ 7*7 }} {% raw %}'
-)
+from cards.references import HUB_LICENCES, hub_licence
 
 
 def front(text):
@@ -157,10 +153,17 @@ def test_no_local_path_is_told(either):
 
 
 def test_hostile_text_stays_text(full):
-    full.card.title = full.card.description = full.data.id = full.name = HOSTILE
-    full.card.tags, full.card.licence, full.card.limits = [HOSTILE], HOSTILE, [HOSTILE]
-    full.data.citation, full.warnings = [HOSTILE, f"@misc{{x, title={HOSTILE}}}"], [HOSTILE]
-    full.recipe = {"note": f"```\n{HOSTILE}"}
+    full.card.title = full.card.description = full.data.id = full.name = examples.HOSTILE
+    full.card.tags, full.card.licence, full.card.limits = (
+        [examples.HOSTILE],
+        examples.HOSTILE,
+        [examples.HOSTILE],
+    )
+    full.data.citation, full.warnings = (
+        [examples.HOSTILE, f"@misc{{x, title={examples.HOSTILE}}}"],
+        [examples.HOSTILE],
+    )
+    full.recipe = {"note": f"```\n{examples.HOSTILE}"}
     text = huggingface.render(full, PICTURES)
     data = front(text)
     assert data["model-index"][0]["name"].startswith("x: ] --- # Evil")
@@ -198,7 +201,7 @@ def test_a_part_of_a_base_model_is_said_to_be_one(full):
 
 def test_cards_are_read_without_torch():
     code = (
-        "import sys, cards.record, cards.huggingface, cards.report, cards.pictures, cards.bioimageio\n"
+        "import sys, cards.record, cards.huggingface, cards.report, cards.figures, cards.bioimageio\n"
         "import bioimageio.spec.model.v0_5\n"
         "heavy = {'torch', 'lightning', 'pytorch_lightning', 'finetune', 'matplotlib'}\n"
         "print(*sorted(heavy & set(sys.modules)))"

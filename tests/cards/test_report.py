@@ -3,9 +3,10 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from test_huggingface import HOSTILE
+from examples import HOSTILE
 
-from cards import huggingface, pictures
+from cards import figures as pictures
+from cards import huggingface
 from cards.report import render_html
 
 PAGE = "html head meta title style body h1 h2 p a code pre ul li strong details summary"

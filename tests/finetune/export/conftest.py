@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
+import blob_network
 import numpy as np
 import pytest
 import torch
 
 from cards.record import Card, Data, DataFile, Environment, Origin, RunRecord, Training
 from cards.record import Model as ModelPart
-from finetune.data.normalise import Normalise, Percentile, ZeroMeanUnitVariance
+from finetune.data.normalization import Normalise, Percentile, ZeroMeanUnitVariance
 from finetune.export.bioimageio import save_package
-from finetune.model import Model
-from finetune.repositories import Start, load
-from finetune.targets import build_target
+from finetune.inference.model import Model
+from finetune.repositories.registry import Start, load
+from finetune.targets.registry import build_target
 
 SEED = 3
-
-
-def import_path(path: Path) -> ModuleType:
-    """The module in a file; test folders are no packages."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # where inspect looks for the file of a class
-    spec.loader.exec_module(module)
-    return module
 
 
 MakeModel = Callable[..., Model]
@@ -191,7 +178,6 @@ def plain(export, make_model, image) -> Exported:
 @pytest.fixture(scope="session")
 def seeing() -> Callable[..., Model]:
     """seeing(target, options) -> a model of `BlobNetwork` that finds bright blobs; rays are 4 pixels long."""
-    blob_network = import_path(Path(__file__).with_name("blob_network.py"))
 
     def make(target: str, options: dict | None = None) -> Model:
         built = build_target(target, options or {})

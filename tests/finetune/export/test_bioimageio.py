@@ -22,7 +22,7 @@ import finetune
 from cards.errors import InputError
 from finetune.export.bioimageio import save_package
 from finetune.export.crop import crop, shortest
-from finetune.export.package import open_weights, read_package, run_test, weights_formats
+from finetune.inference.bioimageio_runtime import open_weights, read_package, run_test, weights_formats
 
 FORMATS = ["onnx", "pytorch_state_dict", "torchscript"]
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from foreign import NETWORK, make_package
 
 from cards.errors import InputError
 from cards.record import RunRecord
-from finetune.data.normalise import build_normalise
+from finetune.data.normalization import build_normalise
 from finetune.export.bioimageio import save_package
 from finetune.export.huggingface import load_model, save_model
-from finetune.export.package import read_package, weights_formats
-from finetune.memory import estimate_training_bytes
-from finetune.model import Model
-from finetune.repositories import Loaded, Start, load
-from finetune.targets import build_target
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "repositories"))
-from foreign import NETWORK, make_package
+from finetune.inference.bioimageio_runtime import read_package, weights_formats
+from finetune.inference.model import Model
+from finetune.repositories.registry import Loaded, Start, load
+from finetune.targets.registry import build_target
+from finetune.utils.memory import estimate_training_bytes
 
 # An operation that ONNX has no counterpart of.
 NO_ONNX = NETWORK.replace("x = self.encoder(x)", "x = self.encoder(x + 0 * torch.special.i0e(x))")

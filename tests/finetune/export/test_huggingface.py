@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-import finetune.model
+import finetune
 from cards.errors import InputError
-from finetune.data.normalise import Percentile, ZeroMeanUnitVariance
+from finetune.data.normalization import Percentile, ZeroMeanUnitVariance
 from finetune.export.huggingface import HUB_ID, load_model, save_model
 
 
@@ -54,11 +54,10 @@ def test_channels_and_their_choice_are_kept(tmp_path, make_model, image):
 
 def test_run_folder_and_its_huggingface_folder_give_the_same(saved, image):
     assert np.array_equal(
-        finetune.model.load(saved).predict(image()), finetune.model.load(saved.parent).predict(image())
+        finetune.load(saved).predict(image()),
+        finetune.load(saved.parent).predict(image()),
     )
-    assert np.array_equal(
-        finetune.model.load(str(saved)).predict(image()), load_model(saved).predict(image())
-    )
+    assert np.array_equal(finetune.load(str(saved)).predict(image()), load_model(saved).predict(image()))
 
 
 def test_loading_leaves_the_random_numbers_alone(saved):

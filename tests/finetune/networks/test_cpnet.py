@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from finetune.export.onnx import write_onnx
-from finetune.export.torchscript import write_torchscript
 from finetune.networks import cpnet
 from finetune.networks.cpnet import CPnet
+from finetune.weights.onnx import write_onnx
+from finetune.weights.torchscript import write_torchscript
 
 # Names and shapes as cellpose 3.1.1.3 writes them, picked from each kind of block.
 SHAPES = {

@@ -9,12 +9,12 @@ import pytest
 import torch
 from sam2.build_sam import build_sam2
 
-from finetune.export.onnx import write_onnx
-from finetune.export.torchscript import write_torchscript
 from finetune.networks.encoder_decoder import EncoderDecoder
 from finetune.networks.hiera import DIVISOR
-from finetune.networks.rgb import MEAN, STD
+from finetune.networks.rgb_input import MEAN, STD
 from finetune.networks.sam2 import automatic, build_whole, state_of_whole
+from finetune.weights.onnx import write_onnx
+from finetune.weights.torchscript import write_torchscript
 
 CONFIG = "configs/sam2.1/sam2.1_hiera_{}.yaml"
 

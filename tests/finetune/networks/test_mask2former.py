@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import copy
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_transformers import theirs
 from torch import nn
 
-from finetune.adapt import apply, merge
-from finetune.export.onnx import write_onnx
-from finetune.export.torchscript import write_torchscript
+from finetune.adapters import apply, merge
 from finetune.networks.mask2former import Mask2Former, QueryLogits
-from finetune.networks.mask2former_any_size import take_any_size
-from finetune.networks.rgb import Rgb
-from finetune.targets import build_target
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "repositories"))
-from tiny_transformers import theirs
+from finetune.networks.mask2former_dynamic import take_any_size
+from finetune.networks.rgb_input import Rgb
+from finetune.targets.registry import build_target
+from finetune.weights.onnx import write_onnx
+from finetune.weights.torchscript import write_torchscript
 
 
 @cache

@@ -5,14 +5,11 @@ from __future__ import annotations
 import functools
 import pickle
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-from finetune.repositories import cellpose_store
-
-sys.path.insert(0, str(Path(__file__).parent))  # for `import foreign`: test folders are no packages
+from finetune.repositories.cellpose import download as cellpose_store
 
 
 @pytest.fixture(scope="session")

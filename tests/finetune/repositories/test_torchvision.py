@@ -16,11 +16,11 @@ from safetensors.torch import save_file
 from torchvision.models import get_model, get_model_weights
 
 from cards.errors import InputError
-from finetune.adapt import apply
-from finetune.export.onnx import write_onnx
-from finetune.export.torchscript import write_torchscript
-from finetune.repositories import Loaded, Start, load, save
+from finetune.adapters import apply
+from finetune.repositories.registry import Loaded, Start, load, save
 from finetune.repositories.torchvision import MODELS
+from finetune.weights.onnx import write_onnx
+from finetune.weights.torchscript import write_torchscript
 
 SMALL = "lraspp_mobilenet_v3_large"
 

@@ -10,7 +10,7 @@ from skimage.segmentation import relabel_sequential
 
 from cards.errors import InputError
 from finetune.metrics.instances import instance_scores
-from finetune.targets import build_target
+from finetune.targets.registry import build_target
 
 SYMMETRIES = [(rotations, flip) for rotations in range(4) for flip in (False, True)]
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from finetune.networks.mask2former import QueryLogits
-from finetune.targets import TARGETS, Target, build_target
+from finetune.targets.registry import TARGETS, Target, build_target
 
 ENCODED = {"queries": 1}  # maps that `encode` gives, where they are not one a channel
 SYMMETRIES = [(rotations, flip) for rotations in range(4) for flip in (False, True)]

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from cards.errors import InputError
+from finetune.inference.tiling import WHOLE, predict_maps
 from finetune.networks.mask2former import QueryLogits
-from finetune.predict import WHOLE, predict_maps
-from finetune.targets import build_target
 from finetune.targets.queries import instances
+from finetune.targets.registry import build_target
 
 SURE = 8.0  # a logit
 

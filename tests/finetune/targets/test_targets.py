@@ -17,8 +17,8 @@ from skimage.segmentation import find_boundaries
 
 from cards.errors import InputError
 from finetune.metrics.instances import instance_scores
-from finetune.targets import build_target
-from finetune.targets.maps import inner_boundary, probability_loss, rescale_pixels
+from finetune.targets.probability import inner_boundary, probability_loss, rescale_pixels
+from finetune.targets.registry import build_target
 
 RADII = [1.5, 2, 3, 4, 5.5, 7, 9, 12]
 DISCS = st.lists(st.tuples(st.integers(0, 47), st.integers(0, 47), st.sampled_from(RADII)), max_size=12)
@@ -243,6 +243,6 @@ def test_an_unknown_option_is_refused() -> None:
 
 def test_importing_targets_does_not_import_torch() -> None:
     heavy = {"torch", "skimage", "scipy", "cellpose", "stardist"}
-    code = f"import sys, finetune.targets; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, finetune.targets.registry; print(sorted({heavy} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"

@@ -1,0 +1,291 @@
+"""The one LightningDataModule of every model: training patches, and whole images to measure on."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from cards.base import LabelKind, Split
+from cards.errors import InputError
+from finetune.data.augmentation import Augmentation, resize
+from finetune.data.channels import Channels, select_channels
+from finetune.data.feature_cache import Features, FeatureStore
+from finetune.data.images import read_image, read_labels
+from finetune.data.labels import convert
+from finetune.data.normalization import Normalise
+from finetune.data.pairs import Pair
+from finetune.data.sampler import Draw, EpochBatches, LateLoader
+from finetune.data.target_cache import MapStore, read
+from finetune.targets.base import Target
+from finetune.targets.prompt_options import Prompts
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A whole image with what is true of it.
+
+    Attributes:
+        name: of the pair.
+        pixels: (C, H, W) as read: all channels, not normalised.
+        labels: (H, W) int32, as the target wants them.
+    """
+
+    name: str
+    pixels: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads a pair when it is needed; keeps nothing."""
+
+    target: Target | Prompts
+    normalise: Normalise
+    held: LabelKind
+    channels: Channels
+
+    def __call__(self, pair: Pair) -> Sample:
+        """Read one pair."""
+        return Sample(pair.name, read_image(pair.image, pair.page), self.labels(pair))
+
+    def labels(self, pair: Pair) -> np.ndarray:
+        """The labels (H, W) int32, as the target wants them."""
+        return convert(read_labels(pair.label, pair.page), self.held, self.target.labels)
+
+    def image(self, pair: Pair) -> np.ndarray:
+        """The image (C, H, W) float32 as the network sees it, whole."""
+        pixels = read_image(pair.image, pair.page)
+        return self.normalise(select_channels(pixels, self.channels, str(pair.image)))
+
+
+class Patches(Dataset[dict[str, torch.Tensor]]):
+    """Training patches. The index says it all: any worker of any process gives the same patch."""
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        reader: Reader,
+        augmentation: Augmentation,
+        patch: int,
+        seed: int,
+        store: MapStore | None,
+        squared: bool = False,
+    ) -> None:
+        """See `SegmentationData`; without a store labels are encoded each time."""
+        self.pairs, self.reader = list(pairs), reader
+        self.augmentation, self.patch, self.seed = augmentation, patch, seed
+        self.store, self.squared, self._kept = store, squared, dict[int, Path]()
+
+    def __getitem__(self, draw: Draw) -> dict[str, torch.Tensor]:
+        """The patch: image (C, P, P) and maps (K, P, P), float32."""
+        rng = draw.chance(self.seed)
+        image = self.reader.image(self.pairs[draw.image])
+        # The whole image is encoded, then cut: a patch's own edge must not look like the edge of an instance.
+        maps, target = self._maps(draw.image), self.reader.target
+        if self.squared:
+            image, maps = resize(image, self.patch), target.rescale(maps, (self.patch, self.patch))
+        image, maps = self.augmentation(image, maps, target, self.patch, rng)
+        return {"image": torch.from_numpy(image), "maps": torch.from_numpy(maps)}
+
+    def _maps(self, index: int) -> np.ndarray:
+        """Maps (K, H, W) of a whole image."""
+        if self.store is None:
+            return self.reader.target.encode(self.reader.labels(self.pairs[index]))
+        if index not in self._kept:
+            self._kept[index] = self.store.keep(self.reader.labels(self.pairs[index]))
+        return read(self._kept[index])
+
+
+class Whole(Dataset[dict[str, Any]]):
+    """Whole images."""
+
+    def __init__(self, pairs: Sequence[Pair], reader: Reader) -> None:
+        """See `SegmentationData`."""
+        self.pairs, self.reader = list(pairs), reader
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """The image: image (C, H, W) float32 normalised, labels (H, W) int32, name."""
+        pair = self.pairs[index]
+        return {
+            "image": torch.from_numpy(self.reader.image(pair)),
+            "labels": torch.from_numpy(self.reader.labels(pair)),
+            "name": pair.name,
+        }
+
+
+class SegmentationData(pl.LightningDataModule):
+    """Images with labels for training, validation and test. Images are read when needed and never kept.
+
+    Maps that take long to encode are, on disk, while training: see `keep_maps`.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        target: Target | Prompts,
+        normalise: Normalise,
+        *,
+        held: LabelKind,
+        channels: Channels,
+        augmentation: Augmentation,
+        patch: int,
+        batch_size: int,
+        images_per_epoch: int | None = None,
+        views: int | None = None,
+        squared: bool = False,
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        """Set up; nothing is read.
+
+        Args:
+            pairs: with their splits.
+            target: encodes the labels.
+            normalise: applied to the whole image, before a patch is cut.
+            held: what the masks hold.
+            channels: see `select_channels`.
+            augmentation: how patches are drawn.
+            patch: side of a training patch in pixels.
+            batch_size: patches in a batch over all processes.
+            images_per_epoch: patches in an epoch, rounded up to whole batches; None: one an image.
+            views: different patches of an image, of which each is drawn once; None: a new one each time.
+            squared: whether a patch is drawn of the image resized to `patch` × `patch`, whatever its
+                proportions, as SAM2 sees images; else of the image at its own size.
+            workers: processes that read ahead; the patches are the same for any number.
+            seed: of the order and the patches.
+        """
+        super().__init__()
+        self.pairs = list(pairs)
+        self.reader = Reader(target, normalise, held, channels)
+        self.augmentation = augmentation
+        self.patch, self.batch_size, self.images_per_epoch = patch, batch_size, images_per_epoch
+        self.views, self.squared, self.workers, self.seed = views, squared, workers, seed
+        self._features: Features | None = None
+        self._maps: Path | None = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    def keep_maps(self, folder: Path) -> None:
+        """Keep encoded maps in `folder` instead of a temporary one, until `forget_maps`.
+
+        For 256 × 256 pixels flows take 0.4 MB an image and 32 rays 4.3 MB. Maps that an earlier attempt at
+        the same run left there are used again.
+        """
+        self._maps = folder
+
+    def forget_maps(self) -> None:
+        """Delete the maps that were kept."""
+        if self._maps:
+            shutil.rmtree(self._maps, ignore_errors=True)
+        if self._temporary:
+            self._temporary.cleanup()
+            self._temporary = None
+
+    def of(self, split: Split) -> list[Pair]:
+        """Pairs of a split."""
+        return [pair for pair in self.pairs if pair.split == split]
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches in an epoch, all of them whole."""
+        return -(-(self.images_per_epoch or len(self.of("train"))) // self.batch_size)
+
+    def samples(self, split: Split) -> Iterator[Sample]:
+        """Whole images of a split, one at a time."""
+        return map(self.reader, self.of(split))
+
+    def patches(self) -> Patches:
+        """The training patches."""
+        train = self.of("train")
+        return Patches(
+            train, self.reader, self.augmentation, self.patch, self.seed, self._store(), self.squared
+        )
+
+    def use_features(self, store: FeatureStore) -> Features:
+        """Train from now on with features of the views' patches, which the store holds or will hold."""
+        assert self.views is not None
+        self._features = Features(self.patches(), self.views, store)
+        return self._features
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches {"image": (N, C, P, P), "maps": (N, K, P, P)}, float32.
+
+        With `use_features`, {"features": [(N, H, W, C), ...], "maps": (N, K, P, P)}, float16.
+
+        Raises:
+            InputError: if the batch cannot be shared out evenly among the processes, or nothing is there to
+                train on.
+        """
+        images = len(self.of("train"))
+        if not images:
+            raise InputError("no image to train on")
+        rank, world_size = self._place()
+        if self.batch_size % world_size:
+            raise InputError(
+                f"training.batch_size is {self.batch_size}: it must be a multiple of the number of "
+                f"processes, {world_size}"
+            )
+        patches = self._features or self.patches()
+        steps, size = self.batches_per_epoch, self.batch_size
+        batches = EpochBatches(images, steps, size, self.seed, self._epoch, rank, world_size, self.views)
+        return LateLoader(patches, batch_sampler=batches, **self._loading())
+
+    def val_dataloader(self) -> DataLoader:
+        """Whole images, one at a time: {"image": (1, C, H, W), "labels": (1, H, W), "name": [str]}.
+
+        Raises:
+            InputError: if there are fewer than processes: each must have one.
+        """
+        images, world_size = len(self.of("validation")), self._place()[1]
+        if 0 < images < world_size:
+            raise InputError(
+                f"compute.devices: {world_size} processes share {images} validation images, each needs one: "
+                "use fewer, or raise data.validation"
+            )
+        return self._whole("validation")
+
+    def test_dataloader(self) -> DataLoader:
+        """As `val_dataloader`, of the test images."""
+        return self._whole("test")
+
+    def _whole(self, split: Split) -> DataLoader:
+        whole = Whole(self.of(split), self.reader)
+        rank, world_size = self._place()
+        # No image twice, so that a mean over processes is the mean over images.
+        share = range(rank, len(whole), world_size)
+        return DataLoader(whole, batch_size=1, sampler=share, **self._loading())
+
+    def _store(self) -> MapStore | None:
+        if not self.reader.target.keep_encoded:
+            return None
+        if self._maps is None and self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="finetune-")
+        folder = self._maps or Path(self._temporary.name if self._temporary else "")
+        assert not isinstance(self.reader.target, Prompts)  # which keep nothing
+        return MapStore(folder, self.reader.target)
+
+    def _loading(self) -> dict[str, Any]:
+        return {
+            "num_workers": self.workers,
+            "persistent_workers": self.workers > 0,
+            "pin_memory": torch.cuda.is_available(),
+        }
+
+    def _place(self) -> tuple[int, int]:
+        """Rank and number of processes."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def _epoch(self) -> int:
+        return self.trainer.current_epoch if self.trainer else 0

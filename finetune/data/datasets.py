@@ -1,0 +1,169 @@
+"""Data sets that go by name: what they are, whose they are, and where they come from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cards.base import LabelKind
+from cards.errors import InputError
+from cards.record import DataFile
+from finetune.data.sample_dataset import make_sample
+from finetune.downloads.archive import cache_folder, download
+from finetune.errors import unknown
+
+CAICEDO = (
+    "Caicedo, J. C. et al. Nucleus segmentation across imaging experiments: the 2018 Data Science Bowl. "
+    "Nature Methods 16, 1247–1253 (2019). https://doi.org/10.1038/s41592-019-0612-7"
+)
+SCHMIDT = (
+    "Schmidt, U., Weigert, M., Broaddus, C. & Myers, G. Cell detection with star-convex polygons. "
+    "MICCAI 2018, LNCS 11071, 265–273. https://doi.org/10.1007/978-3-030-00934-2_30"
+)
+
+
+@dataclass(frozen=True)
+class NamedData:
+    """A data set that goes by name.
+
+    Attributes:
+        id: its name in recipes.
+        title: for people.
+        licence: SPDX id.
+        citation: what to cite.
+        source: web page.
+        labels: what its masks hold.
+        note: what a reader of a card should know.
+        hub_id: its name on the Hugging Face Hub, if it is there.
+        url: of a zip archive; None if it cannot be downloaded.
+        sha256: of the archive; None if whoever published it gave none and we have not measured it.
+        pixels: `digest` of all its images and masks; None if not measured.
+    """
+
+    id: str
+    title: str
+    licence: str
+    citation: tuple[str, ...]
+    source: str
+    labels: LabelKind
+    note: str | None = None
+    hub_id: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+    pixels: str | None = None
+
+
+DATASETS: dict[str, NamedData] = {
+    data.id: data
+    for data in (
+        NamedData(
+            id="dsb2018",
+            title="2018 Data Science Bowl, StarDist's selection of fluorescence images",
+            licence="CC0-1.0",
+            citation=(CAICEDO, SCHMIDT),
+            source="https://bbbc.broadinstitute.org/BBBC038",
+            labels="instances",
+            note="Nuclei in fluorescence microscopy: 447 images to train on, 50 to test on.",
+            url="https://github.com/stardist/stardist/releases/download/0.1.0/dsb2018.zip",
+            pixels="3a4b5410b84b1aaa3146966c55e5a9bfb20825b1110b351786574e00f82a219b",
+        ),
+        NamedData(
+            id="mdck_zo1",
+            title="Cell boundaries of MDCK epithelium, ZO-1",
+            licence="MIT",
+            citation=(
+                "JahnJ. U-Net-based image quantification of epithelial cell shapes. GitHub, commit 016453a. "
+                "https://github.com/JahnJ/U-Net-based-image-quantification-of-epithelial-cell-shapes",
+            ),
+            source="https://github.com/JahnJ/U-Net-based-image-quantification-of-epithelial-cell-shapes",
+            labels="boundary",
+            note=(
+                "The masks are the output of that laboratory's own network, not drawn by hand. Ten fields of "
+                "wild-type cells, cut into tiles of 256 × 256 pixels: fields 1 to 8 to train on, 9 and 10 to "
+                "test on."
+            ),
+            pixels="a0162b126ad46ea5168b66bf9e2b224de2b1a22067cd0916f08cf69067d899a7",
+        ),
+        NamedData(
+            id="sample",
+            title="One fluorescence image of nuclei, as shipped with StarDist",
+            licence="BSD-3-Clause",
+            citation=(SCHMIDT, CAICEDO),
+            source="https://github.com/stardist/stardist",
+            labels="instances",
+            note=(
+                "One image of the 2018 Data Science Bowl, cut into regions that do not overlap: the upper "
+                "half to train on, the lower left quarter for validation, the lower right quarter to test "
+                "on. All come from one image, so scores on it say little about others."
+            ),
+            pixels="8c8fbfcf9ff130cf04c0eacb963f100961781b7ea81391905636b7401821e5a5",
+        ),
+    )
+}
+
+
+def named(name: str) -> NamedData:
+    """The data set of that name.
+
+    Raises:
+        InputError: if there is none; the message gives the nearest name.
+    """
+    if name not in DATASETS:
+        raise unknown("data.name", name, DATASETS)
+    return DATASETS[name]
+
+
+def locate(name: str) -> Path:
+    """Folder of a named data set: from the cache, else made or downloaded into it.
+
+    Raises:
+        InputError: if there is no such data set, or it is not here and cannot be had.
+    """
+    return fetch(named(name))
+
+
+def fetch(data: NamedData) -> Path:
+    """As `locate`, for any description of a data set."""
+    folder = cache_folder() / data.id
+    if folder.is_dir():
+        return folder
+    if data.id == "sample":
+        return make_sample(folder)
+    if data.url is None:
+        raise InputError(
+            f"{data.id}: has no download: make it from {data.source} and put it at {folder}, "
+            "or set data.root=PATH"
+        )
+    return download(data.url, folder, data.sha256, lambda found: _must_match(data, found))
+
+
+def digest(files: Iterable[DataFile]) -> str:
+    r"""SHA-256 over the pixel hashes of all pairs, as 64 hexadecimal digits.
+
+    The lines `image label\n` (hashes as in `cards.fingerprint.sha256_pixels`), sorted: it depends neither on
+    names, order and splits nor on how the files are encoded.
+    """
+    lines = sorted(f"{file.image_pixels} {file.label_pixels}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode("ascii")).hexdigest()
+
+
+def is_published(data: NamedData, files: Iterable[DataFile]) -> bool | None:
+    """Whether the data are, pixel for pixel, those we know by this name; None if we measured none."""
+    return None if data.pixels is None else digest(files) == data.pixels
+
+
+def _must_match(data: NamedData, folder: Path) -> None:
+    """Refuse a download with other pixels than those we know."""
+    from finetune.data.inspection import check_data
+    from finetune.data.pairs import find_pairs
+    from finetune.data.splits import assign_splits
+
+    pairs, _ = assign_splits(find_pairs(folder), validation=0, test=0)
+    files, _ = check_data(pairs, data.labels, "instances", "auto", folder)
+    if is_published(data, files) is False:
+        raise InputError(
+            f"{data.url}: holds other images than the data set {data.id} we know: look at them, "
+            "and set data.root=PATH if they are what you want"
+        )

@@ -1,0 +1,1 @@
+"""Downloads: the Hugging Face Hub and archives."""

@@ -1,0 +1,1 @@
+"""Inference: images in, label images out."""

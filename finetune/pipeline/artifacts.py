@@ -1,0 +1,125 @@
+"""What a run leaves behind: exports, the proof that they work, pictures, cards and the record."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from cards import figures as pictures
+from cards.base import Split
+from cards.huggingface import PICTURES, render, render_body
+from cards.record import RunRecord
+from cards.report import render_html
+from cards.scores import ImageScore
+from finetune.data.datamodule import Sample, SegmentationData
+from finetune.export.bioimageio import can_test, save_package
+from finetune.export.huggingface import save_model
+from finetune.export.verification import check_exports
+from finetune.inference.model import Model
+from finetune.pipeline.record_builder import written_files
+from finetune.repositories.registry import save
+
+NOTHING_TO_TEST = (
+    "the model finds no instance in any image, and BioImage.IO asks for a test output that is not empty"
+)
+
+
+def hand_over(
+    model: Model, data: SegmentationData, record: RunRecord, folder: Path, check_images: int
+) -> RunRecord:
+    """Export the model, load every export again, and write cards and record from what came of it.
+
+    Args:
+        model: as it was trained.
+        data: where test images come from; without any, training images stand in for examples.
+        record: all that is known before the exports.
+        folder: the run folder.
+        check_images: test images on which each export is scored.
+
+    Returns:
+        The record as written: with checks and files.
+    """
+    hub = folder / "huggingface"
+    split: Split = "test" if data.of("test") else "train"
+    save_model(model, hub)
+    save(model.network, model.architecture, folder / "native", model.config()["target"])
+    left_out: list[str] = []
+    if example := _example_for_test(model, data.samples(split)):
+        save_package(model, record, example.pixels, folder / "bioimageio", record.name, left_out)
+    else:
+        left_out.append(f"There is no BioImage.IO package: {NOTHING_TO_TEST}")
+    record = record.model_copy(update={"warnings": [*record.warnings, *left_out]})
+    checked = islice(data.samples("test"), check_images)
+    checks = check_exports(folder, model, checked) if data.of("test") else []
+    differ = [
+        f"{check.artefact} as {check.format} does not give the trained model's Dice: {check.dice:.4f}, "
+        f"not {check.trained_dice:.4f}"
+        for check in checks
+        if not check.equal
+    ]
+    record = record.model_copy(update={"exports": checks, "warnings": [*record.warnings, *differ]})
+    _draw(model, data, record, hub / "pictures")
+    return write_cards(record, folder)
+
+
+def write_cards(record: RunRecord, folder: Path) -> RunRecord:
+    """Write cards and record of a run folder that holds all else; the record comes back with its files."""
+    hub = folder / "huggingface"
+    # The cards name the packages and weights that lie here by now; then the cards are files themselves.
+    record = record.model_copy(update={"files": written_files(folder)})
+    shown = [name for name in PICTURES if (hub / "pictures" / name).exists()]
+    (hub / "README.md").write_text(render(record, shown), encoding="utf-8")
+    page = render_html(render_body(record, shown), hub / "pictures")
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    record = record.model_copy(update={"files": written_files(folder, record.files)})
+    (folder / "record.json").write_text(record.dumps(), encoding="utf-8")
+    shutil.copyfile(folder / "record.json", hub / "record.json")
+    return record
+
+
+def _example_for_test(model: Model, samples: Iterable[Sample]) -> Sample | None:
+    """An image to test a package with: one with something to find, if the model finds anything there."""
+    found = None
+    for sample in samples:
+        if can_test(model, sample.pixels):
+            if sample.labels.any():
+                return sample
+            found = found or sample
+    return found
+
+
+def _draw(model: Model, data: SegmentationData, record: RunRecord, folder: Path) -> None:
+    """The pictures that the cards show."""
+    folder.mkdir(parents=True, exist_ok=True)
+    training, accuracy = record.training, record.accuracy
+    if training.history:
+        pictures.training_curve(training.history, folder / "training.png", training.best_epoch)
+    if accuracy is None:
+        return
+    pictures.histogram(accuracy.after, accuracy.before, folder / "histogram.png")
+    by_name = {pair.name: pair for pair in data.of("test")}
+    for which, scored in _examples(accuracy.after.scores).items():
+        sample: Sample = data.reader(by_name[scored.image])
+        pictures.overlay(
+            sample.pixels,
+            sample.labels,
+            model.target.decode(model.predict_maps(model.prepare(sample.pixels))),
+            folder / f"example_{which}.png",
+            title=f"{which}: {_short(scored.image)}, Dice {scored.dice:.4f}",
+            filled=model.target.labels == "boundary",
+        )
+
+
+def _short(name: str) -> str:
+    """A name that fits above a picture; the card's table has the whole of it."""
+    return name if len(name) <= 24 else f"{name[:12]}…{name[-11:]}"
+
+
+def _examples(scores: list[ImageScore]) -> dict[str, ImageScore]:
+    """The images with the best, the median and the worst Dice; fewer than three images give fewer."""
+    ranked = sorted(scores, key=lambda score: (-score.dice, score.image))
+    places = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
+    chosen = {which: ranked[place] for which, place in places.items()}
+    return {which: score for which, score in chosen.items() if which == "best" or score is not chosen["best"]}

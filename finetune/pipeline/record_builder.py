@@ -1,0 +1,195 @@
+"""From what a run did to its record. Every figure here was measured; none is made up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cards import record
+from cards.fingerprint import sha256_file
+from cards.scores import Accuracy
+from finetune.adapters import describe as describe_adapt
+from finetune.evaluation.evaluate import Measured, timing
+from finetune.metrics.summary import paired_change, summarise
+from finetune.pipeline.plan import Plan
+from finetune.recipe.schema import Recipe
+from finetune.targets.prompt_options import PROMPTS
+from finetune.training.history import History
+
+SCHEDULE = "linear warm-up, then cosine decay to zero"
+
+
+def build_record(
+    plan: Plan,
+    history: History,
+    before: Measured | None,
+    after: Measured | None,
+    training_peak_bytes: int | None,
+) -> record.RunRecord:
+    """Everything but the exports and the files, which are not written yet."""
+    recipe, device = plan.recipe, plan.model.device
+    warnings = [*plan.warnings, *_guards(history, before, after, plan)]
+    trained_on = torch.cuda.get_device_name(device) if device.type == "cuda" else plan.environment.cpu
+    times = timing(after, trained_on) if after else None
+    if times:
+        times.peak_memory_training_bytes = training_peak_bytes
+    return record.RunRecord(
+        name=recipe.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        finetune_version=version("finetune"),
+        recipe=without_local_paths(recipe),
+        # The base model's licence binds what is made from it; where neither is stated, the card says so.
+        card=recipe.card.model_copy(update={"licence": recipe.card.licence or plan.origin.licence}),
+        model=_model(plan),
+        data=_data(plan),
+        training=_training(plan, history, trained_on),
+        accuracy=_accuracy(plan, before, after),
+        timing=times,
+        environment=plan.environment,
+        warnings=warnings,
+    )
+
+
+def written_files(folder: Path, known: Iterable[record.File] = ()) -> list[record.File]:
+    """Every file of a run folder with its hash, but the record, which holds the list.
+
+    Args:
+        folder: the run folder.
+        known: files hashed before, that did not change.
+    """
+    hashed = {file.path: file for file in known}
+    files = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        # Loggers hold their files open.
+        if not path.is_file() or path.name == "record.json" or "logs" in name.split("/"):
+            continue
+        found = hashed.get(name)
+        files.append(found or record.File(path=name, sha256=sha256_file(path), bytes=path.stat().st_size))
+    return files
+
+
+def without_local_paths(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as a record holds it: of a path on this machine only the last part."""
+    content = recipe.model_dump(mode="json")
+    for section, key in (("data", "root"), ("data", "csv"), ("model", "checkpoint")):
+        if path := content[section][key]:
+            content[section][key] = Path(path).name
+    return content
+
+
+def _guards(history: History, before: Measured | None, after: Measured | None, plan: Plan) -> list[str]:
+    warnings = []
+    if history.empty_validation:
+        warnings.append(
+            "the model found nothing in any validation image: it predicts background everywhere; "
+            "train longer, or look whether data.labels and the masks say the same"
+        )
+    if before and after:
+        was, now = (
+            sum(score.dice for score in stage.scores) / len(stage.scores) for stage in (before, after)
+        )
+        if now < was:
+            without = "without prompts " if plan.model.target.name == PROMPTS else ""
+            warnings.append(
+                f"{without}the tuned model is worse than its base model: mean Dice {now:.4f}, "
+                f"before {was:.4f}"
+            )
+    return warnings
+
+
+def _model(plan: Plan) -> record.Model:
+    model = plan.model
+    section = plan.recipe.model
+    config = model.config()
+    return record.Model(
+        base=plan.origin,
+        architecture=config["architecture"],
+        target=config["target"] | ({"chosen_on_validation": plan.chosen} if plan.chosen else {}),
+        normalise=config["normalise"],
+        channels=model.channels,
+        maps=model.target.channels,
+        divisor=model.divisor,
+        parameters=plan.counted.total,
+        trainable=plan.counted.trainable,
+        adapt=describe_adapt(section.adapt, section.adapt_options),
+    )
+
+
+def _data(plan: Plan) -> record.Data:
+    section, found = plan.recipe.data, plan.found
+    named = found.named
+    if named is None:
+        place = section.csv.with_suffix("") if section.csv else section.root
+        described: dict[str, Any] = {"id": place.resolve().name if place else str(section.name)}
+    else:
+        described = {
+            "id": named.id,
+            "licence": named.licence,
+            "citation": list(named.citation),
+            "source": named.source,
+            "hub_id": named.hub_id,
+            "note": named.note,
+        }
+    stated = {"licence": section.licence, "citation": section.citation, "source": section.source}
+    described |= {key: value for key, value in stated.items() if value}
+    return record.Data(**described, labels=section.labels, split_by=found.split_by, files=found.files)
+
+
+def _training(plan: Plan, history: History, device: str) -> record.Training:
+    training = plan.recipe.training
+    images = history.steps * training.batch_size
+    seconds = history.seconds - history.validation_seconds
+    assert training.learning_rate is not None
+    return record.Training(
+        epochs_planned=training.epochs,
+        epochs=len(history.epochs),
+        best_epoch=history.best_epoch,
+        steps=history.steps,
+        images_seen=images,
+        batch_size=training.batch_size,
+        patch=training.patch,
+        optimiser="AdamW",
+        learning_rate=training.learning_rate,
+        schedule=SCHEDULE,
+        weight_decay=training.weight_decay,
+        loss=plan.model.target.loss_name,
+        augmentation=_augmentation(plan),
+        precision=plan.recipe.compute.precision,
+        seed=training.seed,
+        seconds=history.seconds,
+        device=device,
+        images_per_second=images / seconds if seconds > 0 else None,
+        resumed=history.resumed,
+        stopped_early=history.stopped_early,
+        history=[record.Epoch(**epoch) for epoch in history.epochs],
+    )
+
+
+def _augmentation(plan: Plan) -> str:
+    words, views = plan.data.augmentation.describe(), plan.data.views
+    if views is None:
+        return words
+    return f"{words}; {views} view{'s' if views > 1 else ''} an image, each drawn once"
+
+
+def _accuracy(plan: Plan, before: Measured | None, after: Measured | None) -> Accuracy | None:
+    if after is None:
+        return None
+    change = None
+    if before:
+        change = paired_change(before.scores, after.scores, resamples=plan.recipe.evaluation.bootstrap)
+    part = plan.origin.part
+    return Accuracy(
+        images=len(after.scores),
+        dice_of="boundary" if plan.model.target.labels == "boundary" else "foreground",
+        before=summarise(before.scores) if before else None,
+        before_note=None if before else f"untrained, but for {part}" if part else "untrained",
+        after=summarise(after.scores),
+        change=change,
+    )

@@ -1,0 +1,1 @@
+"""Interactive segmentation: a network that answers prompts (points, boxes, corrections)."""

@@ -1,0 +1,114 @@
+"""The LightningModule of promptable networks: network + prompts + optimiser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+
+from finetune.adapters import freeze_statistics
+from finetune.networks.sam2_promptable import Promptable
+from finetune.prompts.interaction import best, first_boxes, first_points, masks_of, rounds, to_square
+from finetune.prompts.loss import iou, prompt_loss
+from finetune.targets.prompt_options import Prompts
+from finetune.training.module import check_loss, optimise
+
+CLICKS = 3  # keeps the chance of prompts apart from that of images, see `finetune.data.sampler`
+
+
+class Prompter(pl.LightningModule):
+    """Trains a network to answer prompts.
+
+    Batches are those of `data.datamodule.SegmentationData`, with labels for maps: for training `image`
+    (N, C, S, S) and `maps` (N, 1, S, S); for validation one whole `image` (1, C, H, W) with its `labels`
+    (1, H, W).
+
+    Each image is encoded once. Then up to `prompts.instances` of its instances are asked for, all by a point
+    or all by a box, and the answers corrected `prompts.corrections` times; every answer is learned from.
+    """
+
+    monitor = "validation_iou"
+    features = None  # none are kept: an encoder that is frozen runs on each patch
+    missed_all = False  # whoever is asked answers
+
+    def __init__(
+        self,
+        network: Promptable,
+        prompts: Prompts,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+        warmup: float,
+        steps: int,
+        seed: int,
+    ) -> None:
+        """Put a network and the way it is asked together.
+
+        Args:
+            network: what is trained.
+            prompts: how many instances and corrections.
+            learning_rate: at its highest.
+            weight_decay: AdamW's.
+            warmup: fraction of `steps` during which the learning rate rises from zero.
+            steps: optimiser steps of the whole training.
+            seed: of the prompts.
+        """
+        super().__init__()
+        self.network, self.prompts, self.seed = network, prompts, seed
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.warmup, self.steps = warmup, steps
+
+    def train(self, mode: bool = True) -> Prompter:
+        """As torch's own, but what is not trained stays in evaluation mode."""
+        super().train(mode)
+        if mode:
+            freeze_statistics(self.network)
+        return self
+
+    def training_step(self, batch: dict[str, Any], batch_index: int) -> torch.Tensor:
+        """One step; stops the run in words if the loss is no longer a number."""
+        features = self.network(batch["image"])
+        losses = []
+        for number, labels in enumerate(batch["maps"][:, 0].cpu().numpy()):
+            chance = np.random.default_rng(
+                (self.seed, CLICKS, self.current_epoch, batch_index, self.global_rank, number)
+            )
+            one = tuple(level[number : number + 1] for level in features)
+            losses.append(self._loss(one, labels, chance))
+        loss = torch.stack(losses).mean()
+        check_loss(loss, self)
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
+        return loss
+
+    def _loss(
+        self, features: tuple[torch.Tensor, ...], labels: np.ndarray, chance: np.random.Generator
+    ) -> torch.Tensor:
+        """Of one image (H, W): the sum over rounds."""
+        masks = masks_of(labels, self.prompts.instances, chance)
+        if not len(masks):  # nothing to ask for, and so no gradient; but there has to be a graph
+            trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+            return 0.0 * torch.stack([parameter.sum() for parameter in trained]).sum()
+        prompts = (first_points if chance.random() < 0.5 else first_boxes)(masks, chance)
+        wanted = torch.from_numpy(masks).to(self.device)
+        answers = rounds(self.network, features, masks, prompts, self.prompts.corrections, chance)
+        return torch.stack([prompt_loss(given, logits, wanted) for given, logits in answers]).sum()
+
+    def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
+        """Mean IoU of one image's instances, asked for by a point and by a box, without chance."""
+        masks = masks_of(batch["labels"][0].cpu().numpy(), self.prompts.instances)
+        if not len(masks):
+            return
+        features = self.network(to_square(batch["image"], self.network.side))
+        wanted = torch.from_numpy(masks).to(self.device)
+        reached = []
+        for prompts in (first_points(masks), first_boxes(masks)):
+            for given, logits in rounds(self.network, features, masks, prompts, 0):
+                reached.append(iou(best(given, logits) > 0, wanted).mean())
+        mean = torch.stack(reached).mean()
+        self.log(self.monitor, mean, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        """See `finetune.training.module.optimise`."""
+        return optimise(self.network, self.learning_rate, self.weight_decay, self.warmup, self.steps)

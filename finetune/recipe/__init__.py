@@ -1,0 +1,1 @@
+"""Recipes: schema, reader, validation and the recipes that come with finetune."""

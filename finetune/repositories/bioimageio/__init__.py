@@ -1,0 +1,1 @@
+"""The BioImage.IO model zoo."""

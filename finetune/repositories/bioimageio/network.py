@@ -1,0 +1,184 @@
+"""The network of a BioImage.IO package: read as TorchScript or as a state dict, and asked what it takes."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cards.errors import InputError
+from finetune.repositories.bioimageio.package import Package, read_file
+from finetune.weights.checkpoint import Checkpoint, load_strictly
+from finetune.weights.state_dict import read_tensors
+from finetune.weights.torchscript import deprecation_ignored
+
+LEAST = 32  # pixels: shorter sides say little of a network, they vanish where its resolution is lowest
+EPS = 1e-6  # a float32 sigmoid comes no nearer to 1 than 6e-8
+
+# Names by which networks call the part that looks, rather than the part that answers.
+ENCODER = re.compile(r"enc|down|contract|backbone", re.IGNORECASE)
+DECODER = re.compile(r"dec|up|head|out", re.IGNORECASE)
+
+
+class Logits(nn.Module):
+    """Logits of a network that ends in a sigmoid of its own: the inverse of that, log(p / (1 - p)).
+
+    Targets learn logits. Where the sigmoid is saturated, below `EPS` or above 1 - `EPS`, no gradient flows.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        """Wrap a network whose output is from 0 to 1."""
+        super().__init__()
+        self.network = network
+        self.eps = EPS
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, C, H, W) -> logits (N, K, H, W)."""
+        return torch.logit(self.network(images), self.eps)
+
+
+def logits_of(network: nn.Module) -> nn.Module:
+    """A network that ends in a sigmoid, as one that gives logits; TorchScript stays TorchScript."""
+    wrapped = Logits(network)
+    if not isinstance(network, torch.jit.ScriptModule):
+        return wrapped
+    with deprecation_ignored():
+        return torch.jit.script(wrapped)
+
+
+def read_torchscript(content: bytes, where: str) -> nn.Module:
+    """Read a TorchScript file. It runs no Python: its code is torch's own, of torch's own operations.
+
+    Raises:
+        InputError: if it cannot be read, or holds no weights that could be trained.
+    """
+    try:
+        with deprecation_ignored():
+            network = torch.jit.load(io.BytesIO(content), map_location="cpu")
+    except Exception as error:  # torch raises what its reader of archives does
+        raise InputError(
+            f"{where}: cannot be read as TorchScript, or cut short: {_first_line(error)}"
+        ) from error
+    _check_trainable(network, where)
+    return network
+
+
+def read_state_dict(package: Package, trust: bool) -> tuple[nn.Module, str]:
+    """Build a network by the code of its package, and give it its weights.
+
+    Returns:
+        The network, and the SHA-256 of its weights file.
+
+    Raises:
+        InputError: without `trust`; or if the code fails, or the weights cannot be read or do not fit.
+    """
+    from bioimageio.core.digest_spec import import_callable
+
+    entry = package.description.weights.pytorch_state_dict
+    assert entry is not None
+    architecture = entry.architecture
+    if not trust:
+        other = (
+            "it has TorchScript, too, which needs no code: leave out model.options.weights"
+            if "torchscript" in package.formats
+            else "it has no TorchScript, which would need no code"
+        )
+        raise InputError(
+            f"{package.source}: its state dict needs code that comes with the package "
+            f"({architecture.callable}), which runs only with model.trust=true; {other}"
+        )
+    content, sha256 = read_file(package, entry)
+    where = Path(f"{package.source}/{Path(str(entry.source)).name}")
+    state = read_tensors(io.BytesIO(content), where)
+    try:
+        network = import_callable(architecture)(**architecture.kwargs)
+    except Exception as error:  # it is anybody's code
+        raise InputError(
+            f"{package.source}: its architecture {architecture.callable} fails: {_first_line(error)}"
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise InputError(f"{package.source}: its architecture {architecture.callable} is no torch.nn.Module")
+    load_strictly(network, Checkpoint(where, sha256, state, None, None))
+    _check_trainable(network, str(where))
+    return network, sha256
+
+
+def fits(network: nn.Module, channels: int, steps: Sequence[int]) -> tuple[int, int] | None:
+    """Find what sizes a network takes, by trying.
+
+    It takes multiples of a step if an image whose sides are two different odd multiples of it comes out
+    in the same size; a smaller step than the right one then fails where resolutions are halved.
+
+    Args:
+        network: (N, C, H, W) -> (N, K, H, W); comes back in evaluation mode.
+        channels: C.
+        steps: in pixels, in the order to try.
+
+    Returns:
+        The first step that fits, and K; None if none does.
+    """
+    network.eval()
+    for step in steps:
+        short = step * (2 * math.ceil((LEAST / step - 1) / 2) + 1 if step < LEAST else 1)
+        sizes = (short, short + 2 * step)
+        image = torch.rand((1, channels, *sizes), generator=torch.Generator().manual_seed(0))
+        try:
+            with torch.no_grad():
+                output = network(image)
+        except Exception:
+            continue
+        if isinstance(output, torch.Tensor) and output.ndim == 4 and output.shape[-2:] == sizes:
+            return step, output.shape[1]
+    return None
+
+
+def is_probability(network: nn.Module, image: torch.Tensor) -> bool:
+    """Whether what comes out for an image (C, H, W) lies from 0 to 1, and is not all the same."""
+    with torch.no_grad():
+        output = network(image[None])
+    return bool(output.min() >= 0 and output.max() <= 1 and output.min() < output.max())
+
+
+def randomise(network: nn.Module, seed: int) -> None:
+    """Give a network random weights, the same for the same seed, after He et al. 2015 (arXiv:1502.01852).
+
+    Kernels are drawn; biases and running means are 0, scales and running variances 1.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if weight.ndim > 1:
+                deviation = math.sqrt(2 / weight[0].numel())
+                weight.copy_(torch.randn(weight.shape, generator=generator) * deviation)
+            else:
+                weight.fill_(float(name.endswith("weight")))
+        for name, buffer in network.named_buffers():
+            if name.endswith(("running_mean", "running_var", "num_batches_tracked")):
+                buffer.fill_(name.endswith("running_var"))
+
+
+def encoder(network: nn.Module) -> tuple[str, ...]:
+    """The outermost parts whose names say that they encode; none if no name does."""
+    found: list[str] = []
+    for name, _ in network.named_modules():
+        within, _, last = name.rpartition(".")
+        if ENCODER.search(last) and not ENCODER.search(within) and not DECODER.search(name):
+            found.append(name)
+    return tuple(found)
+
+
+def _check_trainable(network: nn.Module, where: str) -> None:
+    if not any(True for _ in network.parameters()):
+        raise InputError(f"{where}: a frozen network: its weights are constants, so there is none to train")
+    for weight in network.parameters():  # TorchScript has no requires_grad_ of its own
+        weight.requires_grad_(True)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:200]

@@ -1,0 +1,249 @@
+"""A BioImage.IO package of somebody else's: found, fetched, its description read.
+
+Files are read out of the zip or folder where they lie: nothing is unpacked, so nothing is written outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.references import find_doi, find_url
+from finetune.downloads.archive import cache_folder
+
+if TYPE_CHECKING:
+    from bioimageio.spec.model.v0_5 import ModelDescr
+
+TUNABLE = ("torchscript", "pytorch_state_dict")  # the formats that hold weights to train, the safer one first
+LICENCE_LETTERS = 100  # of a licence file's first line: enough for a name
+
+
+@dataclass(frozen=True)
+class Package:
+    """A description that was read, and where.
+
+    Attributes:
+        source: as the user gave it, for errors.
+        description: valid, in the newest format.
+        sha256: of the description as it was found.
+    """
+
+    source: str
+    description: ModelDescr
+    sha256: str
+
+    @property
+    def id(self) -> str | None:
+        """Its BioImage.IO id, where it has one."""
+        return str(self.description.id) if self.description.id else None
+
+    @property
+    def name(self) -> str:
+        """Its id, or else its title."""
+        return self.id or str(self.description.name)
+
+    @property
+    def revision(self) -> str:
+        """Its version, or else the hash of its description."""
+        version = self.description.version
+        return str(version) if version is not None else f"sha256:{self.sha256}"
+
+    @property
+    def formats(self) -> list[str]:
+        """The formats in which its weights are there."""
+        return [name for name, entry in self.description.weights if entry is not None]
+
+    @property
+    def licence(self) -> str | None:
+        """The SPDX id, or the first line of the licence file."""
+        licence = self.description.license
+        if licence is None or isinstance(licence, str):
+            return licence
+        lines = read_file(self, licence)[0].decode("utf-8", "replace").split("\n")
+        first = next((line.strip() for line in lines if line.strip()), "")
+        return textwrap.shorten(first, LICENCE_LETTERS) or None
+
+    @property
+    def citations(self) -> list[str]:
+        """Its citations, each with its DOI or its web address."""
+        return [_citation(entry) for entry in self.description.cite]
+
+
+def open_package(source: str | Path, revision: str | None = None) -> Package:
+    """Read the description of a package; no file but it is opened, and no code runs.
+
+    Args:
+        source: a zip, a folder, an rdf.yaml, its web address, or an id of the BioImage.IO collection. The
+            last two are fetched by bioimageio.spec and kept in the cache (FINETUNE_CACHE); with
+            HF_HUB_OFFLINE=1, or without a network, they are taken from there.
+        revision: version of the model, or the first letters of the description's SHA-256; whatever is
+            there if unset.
+
+    Raises:
+        InputError: if there is none, it is not valid, or it is of another revision.
+    """
+    package = _read(str(source), source) if Path(source).exists() else _fetch(str(source))
+    stated = {str(package.description.version), package.revision}
+    if revision and revision not in stated and not _is_hash(revision, package.sha256):
+        raise InputError(
+            f"{source}: model.revision is {revision}, but this is {package.revision} "
+            f"(description with SHA-256 {package.sha256})"
+        )
+    return package
+
+
+def read_file(package: Package, file: Any) -> tuple[bytes, str]:
+    """Read a file of a package and compare it with its hash in the description.
+
+    Args:
+        package: as `open_package` gives it.
+        file: its `FileDescr`.
+
+    Returns:
+        The content and its SHA-256.
+
+    Raises:
+        InputError: if it is not there, cannot be read, or is not the file that the description means.
+    """
+    from bioimageio.spec.utils import get_reader
+
+    name = Path(str(file.source)).name
+    try:
+        content = get_reader(file.source).read()
+    except Exception as error:  # a damaged zip, and a website that does not answer, fail in many ways
+        raise InputError(f"{package.source}: cannot read {name}: {_short(error)}") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if file.sha256 is not None and str(file.sha256) != digest:
+        raise InputError(
+            f"{package.source}: {name} is damaged or was replaced: its SHA-256 is {digest[:12]}…, "
+            f"the description says {str(file.sha256)[:12]}…"
+        )
+    return content, digest
+
+
+def _read(source: str, where: str | Path) -> Package:
+    """Read and validate; of a folder or zip, the description in it."""
+    from bioimageio.spec import InvalidDescr, ValidationContext, build_description
+    from bioimageio.spec.model.v0_5 import ModelDescr
+    from bioimageio.spec.utils import open_bioimageio_yaml
+
+    with _quiet():
+        try:
+            opened = open_bioimageio_yaml(where)
+            context = ValidationContext(
+                root=opened.original_root,
+                file_name=opened.original_file_name,
+                original_source_name=opened.original_source_name,
+                perform_io_checks=False,
+            )
+            description = build_description(opened.content, context=context, format_version="latest")
+        except Exception as error:  # a damaged zip, or bad YAML, fails in many ways
+            raise InputError(f"{source}: cannot be read as a BioImage.IO package: {_short(error)}") from error
+    if isinstance(description, InvalidDescr):
+        raise InputError(f"{source}: not a valid BioImage.IO package: {_short(description.get_reason())}")
+    if not isinstance(description, ModelDescr):
+        raise InputError(f"{source}: a BioImage.IO {description.type}, not a model in format 0.4 or 0.5")
+    return Package(source, description, hashlib.sha256(opened.unparsed_content.encode()).hexdigest())
+
+
+def _fetch(name: str) -> Package:
+    """Have bioimageio.spec resolve an id or address, and keep the package; what is kept, if it cannot."""
+    if name.endswith((".zip", ".yaml", ".yml")) and "://" not in name:
+        raise InputError(f"{name}: no such file or folder")
+    reason: object = "HF_HUB_OFFLINE is set"
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() not in {"1", "true", "yes", "on"}:
+        try:
+            return _keep(_read(name, name))
+        except InputError as error:
+            reason = str(error).removeprefix(f"{name}: ")
+    kept = sorted(_cache().glob(f"{_slug(name)}-*.zip"), key=lambda path: path.stat().st_mtime)
+    if not kept:
+        raise InputError(
+            f"{name}: no such file or folder here, nor a package in the cache; BioImage.IO: {_short(reason)}"
+        )
+    return _cached(name, kept[-1])
+
+
+def _keep(package: Package) -> Package:
+    """Download into the cache what is needed of a package that lies on the web: not weights for others."""
+    from bioimageio.spec import ValidationContext, save_bioimageio_package
+
+    path = _cache() / f"{_slug(package.source)}-{package.sha256}.zip"
+    if path.exists():
+        return _cached(package.source, path)
+    weights = package.description.weights
+    entries = {name: entry for name, entry in weights if entry is not None}
+    needed = [name for name in TUNABLE if name in entries] or list(entries)
+    for name in needed:  # grows: where the weights were converted from is part of a valid description
+        parent = entries[name].parent
+        if parent and parent not in needed:
+            needed.append(parent)
+    dropped = {name: None for name in entries if name not in needed}
+    description = package.description.model_copy(update={"weights": weights.model_copy(update=dropped)})
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _quiet(), ValidationContext(perform_io_checks=False):
+            save_bioimageio_package(description, output_path=partial)
+        partial.replace(path)
+    except Exception as error:
+        raise InputError(f"{package.source}: cannot be downloaded: {_short(error)}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return _cached(package.source, path)
+
+
+def _cached(name: str, path: Path) -> Package:
+    """A package in the cache; the hash of its description as it was found is in the file's name."""
+    read = _read(name, path)
+    return Package(name, read.description, path.stem.rsplit("-", 1)[1])
+
+
+def _cache() -> Path:
+    return cache_folder() / "bioimageio"
+
+
+def _slug(name: str) -> str:
+    letters = re.sub(r"\W+", "-", name).strip("-")[-60:]
+    return f"{letters}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _citation(entry: Any) -> str:
+    text = " ".join(entry.text.split())
+    if entry.doi and not find_doi(text):
+        return f"{text.rstrip('.')}. https://doi.org/{entry.doi}"
+    return f"{text.rstrip('.')}. {entry.url}" if entry.url and not find_url(text) and not entry.doi else text
+
+
+def _is_hash(revision: str, sha256: str) -> bool:
+    letters = revision.removeprefix("sha256:").lower()
+    return len(letters) >= 7 and sha256.startswith(letters)
+
+
+def _short(reason: object) -> str:
+    return textwrap.shorten(" ".join(str(reason).split()), 250, placeholder=" …")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what bioimageio.spec logs, and its progress bars, from the user; what matters of it is raised."""
+    import warnings
+
+    from bioimageio.spec import ValidationContext
+    from loguru import logger
+
+    logger.disable("bioimageio")
+    try:
+        with warnings.catch_warnings(), ValidationContext(progressbar=False, log_warnings=False):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.enable("bioimageio")

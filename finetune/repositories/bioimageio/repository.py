@@ -1,0 +1,277 @@
+"""BioImage.IO: any 2D model package, to be tuned further.
+
+A recipe names a package by `model.name` (an id of the collection, or a web address) or `model.checkpoint`
+(a zip, a folder, an rdf.yaml, or a run that was started from one). Its TorchScript is preferred: it brings
+its network along and runs no Python. A state dict needs the package's own code, and so `model.trust`.
+
+In TorchScript, dropout and batch normalisation train as they would in Python if the network was scripted. If
+it was traced, they stay as they were traced: statistics are kept, and only scale and offset are trained.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cards.errors import InputError
+from cards.record import Origin
+from finetune.errors import unknown
+from finetune.repositories.base import ANY, STRUCTURE, Built, Loaded, ModelInfo, Start
+from finetune.repositories.bioimageio.operations import normalisation, output
+from finetune.repositories.bioimageio.package import TUNABLE, Package, open_package, read_file
+from finetune.repositories.bioimageio.tensors import check_tensors, halo, own_test, steps
+from finetune.weights.checkpoint import load_strictly, origin, read_checkpoint
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PACKAGE = ModelInfo(
+    name=ANY,
+    title="any 2D package, by its id, its web address or model.checkpoint",
+    task="segmentation",
+    licence=None,
+    learning_rate=3e-4,
+    learning_rates=(1e-6, 1e-2),
+)
+
+# A package made on another machine, or by another torch, differs in the last digits of float32; one whose
+# preprocessing was taken for another differs in the first.
+TOLERANCE = 1e-2
+
+NOT_TUNABLE = {
+    "onnx": "a graph for inference: its weights are constants in it, and ONNX Runtime has no gradients",
+    "keras_hdf5": "weights of another framework",
+    "keras_v3": "weights of another framework",
+    "tensorflow_js": "weights of another framework",
+    "tensorflow_saved_model_bundle": "weights of another framework",
+}
+
+
+def models() -> list[ModelInfo]:
+    """One entry that stands for every package: there are too many to list, and more every day."""
+    return [PACKAGE]
+
+
+def describe(source: str | Path) -> ModelInfo:
+    """What a package says of its model, without loading its weights.
+
+    Raises:
+        InputError: if there is no such package, or it is not valid.
+    """
+    return _describe(open_package(source))
+
+
+def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
+    """Not possible: the network is what the package brings along.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(f"{name}: a BioImage.IO network is not built by name: load it, from its package")
+
+
+def load(name: str, start: Start) -> Loaded:
+    """The network of a package with its weights.
+
+    Args:
+        name: id or web address of the package, unless there is a checkpoint.
+        start: its option `weights` is "torchscript" or "pytorch_state_dict"; the former if unset, where it is
+            there. The latter needs `trust`. A checkpoint is a package on the disk; or a run that tuned one,
+            or its `huggingface` folder. `pretrained=False` keeps the package's network, but draws its weights
+            anew. A revision is the version of the model, or the first letters of its description's SHA-256.
+
+    Raises:
+        InputError: if there is no such package, it cannot be tuned, or not with these images or this target.
+    """
+    from finetune.repositories.bioimageio import network as networks
+
+    checkpoint, in_channels, out_channels = start.checkpoint, start.in_channels, start.out_channels
+    if checkpoint is not None and _is_ours(checkpoint):
+        return _load_ours(checkpoint, name, in_channels, out_channels)
+    if checkpoint is not None and not checkpoint.exists():
+        raise InputError(f"{checkpoint}: there is no such package")
+    package = open_package(name if checkpoint is None else checkpoint, start.revision)
+    if why_not := _describe(package).why_not:
+        raise InputError(f"{package.source}: {why_not}")
+    check_tensors(package, in_channels)
+    inputs, outputs = package.description.inputs[0], package.description.outputs[0]
+    normalise = normalisation(inputs.preprocessing, in_channels, package.source)
+    gives = output(outputs.postprocessing, package.source)
+    network, sha256 = _network(package, _format(package, start.options), start.trust)
+    divisor = _check_sizes(package, network, in_channels, out_channels)
+    network = _logits(package, network, normalise, gives)
+    if not start.pretrained:
+        networks.randomise(network, start.seed)
+    return Loaded(
+        network=network,
+        architecture={
+            "repository": "bioimageio",
+            "name": package.name,
+            "options": {"structure": STRUCTURE, "divisor": divisor, "halo": halo(package)},
+        },
+        divisor=divisor,
+        halo=halo(package),
+        origin=_origin(package, sha256, start.pretrained),
+        learning_rate=PACKAGE.learning_rate,
+        normalise=normalise,
+        encoder=networks.encoder(network),
+    )
+
+
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
+    """Nothing: the repository's own form is the package that every run exports to `bioimageio/`."""
+    return []
+
+
+def _describe(package: Package) -> ModelInfo:
+    why_not = None
+    if not any(name in TUNABLE for name in package.formats):
+        found = "; ".join(f"{name}, {NOT_TUNABLE.get(name, 'unknown to us')}" for name in package.formats)
+        why_not = (
+            f"can label images, but not be tuned: its weights are {found}. "
+            f"Needed is one of {' and '.join(TUNABLE)}"
+        )
+    return ModelInfo(
+        name=package.name,
+        title=str(package.description.name),
+        task=PACKAGE.task,
+        licence=package.licence,
+        learning_rate=PACKAGE.learning_rate,
+        learning_rates=PACKAGE.learning_rates,
+        fine_tunable=why_not is None,
+        why_not=why_not,
+    )
+
+
+def _format(package: Package, options: dict[str, Any]) -> str:
+    """Which weights to take."""
+    for option in options:
+        if option != "weights":
+            raise unknown("option of a BioImage.IO package", option, ["weights"])
+    there = [name for name in TUNABLE if name in package.formats]
+    wanted = options.get("weights", there[0])
+    if wanted not in there:
+        raise unknown("weights to tune in this package", str(wanted), there)
+    return wanted
+
+
+def _network(package: Package, weights: str, trust: bool) -> tuple[nn.Module, str]:
+    """The network with its weights, and the hash of their file."""
+    from finetune.repositories.bioimageio.network import read_state_dict, read_torchscript
+
+    if weights == "pytorch_state_dict":
+        return read_state_dict(package, trust)
+    entry = package.description.weights.torchscript
+    assert entry is not None
+    content, sha256 = read_file(package, entry)
+    return read_torchscript(content, f"{package.source}/{Path(str(entry.source)).name}"), sha256
+
+
+def _check_sizes(package: Package, network: nn.Module, in_channels: int, out_channels: int) -> int:
+    """Find out what sizes the network takes, and how many maps it predicts."""
+    from finetune.repositories.bioimageio.network import fits
+
+    found = fits(network, in_channels, steps(package))
+    if found is None:
+        sizes = {str(axis.id): axis.size for axis in package.description.inputs[0].axes}
+        raise InputError(
+            f"{package.source}: takes {sizes['y']} × {sizes['x']} pixels and no other size that was tried; "
+            "finetune trains on patches and labels images of any size"
+        )
+    divisor, maps = found
+    _check_maps(package.source, maps, out_channels)
+    return divisor
+
+
+def _check_maps(source: str, maps: int, out_channels: int) -> None:
+    if maps != out_channels:
+        raise InputError(
+            f"{source}: predicts {maps} maps, the target has {out_channels}; "
+            "choose the target that it was trained for with model.target"
+        )
+
+
+def _logits(package: Package, network: nn.Module, normalise: dict[str, Any], gives: str) -> nn.Module:
+    """The network as targets expect it, once it has given the package's own test output."""
+    import torch
+
+    from finetune.data.normalization import build_normalise
+    from finetune.repositories.bioimageio.network import is_probability, logits_of
+
+    test = own_test(package)
+    if test is None:
+        return network
+    image, expected = test
+    seen = torch.from_numpy(build_normalise(normalise)(image))
+    kept = [step.id for step in package.description.outputs[0].postprocessing if step.id != "ensure_dtype"]
+    if kept in ([], ["sigmoid"]):
+        with torch.no_grad():
+            got = network(seen[None])[0]
+        got = got.sigmoid() if kept else got
+        _check_test(package, got.numpy(), expected)
+    return logits_of(network) if gives == "as it is" and is_probability(network, seen) else network
+
+
+def _check_test(package: Package, got: np.ndarray, expected: np.ndarray) -> None:
+    difference = float(np.abs(got - expected).max()) if got.shape == expected.shape else float("inf")
+    if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        raise InputError(
+            f"{package.source}: its own test output does not come out (it is off by up to {difference:.2g}): "
+            "its weights, or how they are to be used, are not what its description says"
+        )
+
+
+def _origin(package: Package, sha256: str, pretrained: bool) -> Origin:
+    return Origin(
+        repository="bioimageio",
+        id=package.name,
+        weights="pretrained" if pretrained else "random",
+        revision=package.revision,
+        sha256=sha256 if pretrained else None,
+        licence=package.licence,
+        citation=package.citations,
+        bioimageio_id=package.id,
+    )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a checkpoint is a run of ours, rather than a package."""
+    if path.suffix == ".safetensors":
+        return True
+    return path.is_dir() and ((path / "config.json").is_file() or (path / "huggingface").is_dir())
+
+
+def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int) -> Loaded:
+    """A network that a run tuned: its structure from TorchScript, its weights from safetensors."""
+    from finetune.repositories.bioimageio import network as networks
+
+    found = read_checkpoint(checkpoint)
+    if found.architecture is None or found.architecture["repository"] != "bioimageio":
+        raise InputError(f"{checkpoint}: not a run that tuned a BioImage.IO package")
+    architecture = found.architecture
+    structure = found.path.with_name(STRUCTURE)
+    try:
+        content = structure.read_bytes()
+    except OSError as error:
+        raise InputError(f"{structure}: cannot read the network: {error.strerror}") from error
+    network = networks.read_torchscript(content, str(structure))
+    load_strictly(network, found)
+    divisor = architecture["options"]["divisor"]
+    maps = networks.fits(network, in_channels, [divisor])
+    if maps is None:
+        raise InputError(f"{checkpoint}: the network takes no images of {in_channels} channels")
+    _check_maps(str(checkpoint), maps[1], out_channels)
+    return Loaded(
+        network=network,
+        architecture=architecture,
+        divisor=divisor,
+        halo=architecture["options"]["halo"],
+        origin=origin(found, "bioimageio", name),
+        learning_rate=PACKAGE.learning_rate,
+        normalise=found.record.model.normalise if found.record else None,
+        encoder=networks.encoder(network),
+    )

@@ -1,0 +1,76 @@
+"""Where Cellpose keeps its weights: its own server for the classic models, the Hub for Cellpose-SAM."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cards.errors import InputError
+from finetune.downloads import hub
+
+SERVER = "https://www.cellpose.org/models"  # cellpose.models._MODEL_URL in cellpose 3.1.1.3
+FILES = {"cyto3": "cyto3", "cyto2": "cyto2torch_0", "nuclei": "nucleitorch_0"}  # model_path, same file
+HUB_ID = "mouseland/cellpose-sam"  # cellpose.models._MODEL_URL in cellpose 4
+HUB_FILE = "cpsam"
+WAY_OUT = "give them with model.checkpoint=PATH, or start from random ones with model.pretrained=false"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file of weights here.
+
+    Attributes:
+        path: where it lies.
+        revision: the commit on the Hub, if it is from there.
+        hub_id: of the repository on the Hub, if it is from there.
+    """
+
+    path: Path
+    revision: str | None = None
+    hub_id: str | None = None
+
+
+def fetch(name: str, revision: str | None) -> Fetched:
+    """The weights of a model: those that `cellpose` or an earlier run downloaded, or downloaded now.
+
+    Raises:
+        InputError: if they cannot be had, or a revision is asked of weights that have none.
+    """
+    if name == HUB_FILE:
+        return _from_hub(name, revision)
+    if revision is not None:
+        raise InputError(f"model.revision: the weights of {name} have none; their SHA-256 is recorded")
+    theirs = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH") or Path.home() / ".cellpose" / "models"
+    already = Path(theirs) / FILES[name]
+    return Fetched(already if already.is_file() else _from_server(name))
+
+
+def _from_server(name: str) -> Path:
+    import pooch
+
+    from finetune.downloads.archive import TIMEOUT, cache_folder, whole_or_not
+
+    folder = cache_folder() / "weights" / "cellpose" / FILES[name]
+    path = folder / FILES[name]
+    if path.is_file():
+        return path
+    url = f"{SERVER}/{FILES[name]}"
+    with whole_or_not(folder) as new:
+        try:
+            # No hash is known beforehand: the authors publish none. What came is in the record.
+            pooch.retrieve(url, None, FILES[name], new, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
+        except OSError as error:  # requests' errors are OSErrors
+            reason = type(error).__name__
+            raise InputError(
+                f"{name}: its weights cannot be downloaded from {url} ({reason}): {WAY_OUT}"
+            ) from error
+    return path
+
+
+def _from_hub(name: str, revision: str | None) -> Fetched:
+    try:
+        fetched = hub.fetch(HUB_ID, [HUB_FILE], revision=revision, hint=WAY_OUT)
+    except InputError as error:
+        raise InputError(f"{name}: its weights cannot be downloaded from {error}") from error.__cause__
+    return Fetched(fetched.folder / HUB_FILE, revision=fetched.revision, hub_id=HUB_ID)

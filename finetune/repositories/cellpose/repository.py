@@ -1,0 +1,276 @@
+"""Cellpose: the classic networks (cellpose 1 to 3) and Cellpose-SAM (cellpose 4), trained to predict flows.
+
+What the authors say of the weights' licence: the files carry the licence of the code, BSD-3-Clause
+(https://github.com/MouseLand/cellpose/issues/192; the model card of mouseland/cellpose-sam on the Hub), and
+all of these models learned from data under CC-BY-NC (README of cellpose 3.1.1.3 and of 4), whose terms the
+weights may or may not inherit (the same issue). The record says both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.record import Origin
+from finetune.errors import unknown
+from finetune.repositories.base import Built, Loaded, ModelInfo, Start
+from finetune.repositories.cellpose import download as store
+from finetune.weights.checkpoint import Checkpoint, options_of, origin, read_checkpoint
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+LICENCE = "BSD-3-Clause"
+TERMS = (
+    "Its authors state that it learned from data under CC-BY-NC, and leave open whether its weights inherit "
+    "those terms: ask before any commercial use (https://github.com/MouseLand/cellpose/issues/192)."
+)
+CELLPOSE = "Stringer et al. 2021, Nature Methods 18, 100, https://doi.org/10.1038/s41592-020-01018-x"
+CELLPOSE_2 = "Pachitariu & Stringer 2022, Nature Methods 19, 1634, https://doi.org/10.1038/s41592-022-01663-4"
+CELLPOSE_3 = "Stringer & Pachitariu 2025, Nature Methods 22, 592, https://doi.org/10.1038/s41592-025-02595-5"
+CELLPOSE_SAM = "Pachitariu, Rariden & Stringer 2025, bioRxiv, https://doi.org/10.1101/2025.04.28.651001"
+
+# cellpose.transforms.normalize99, in all versions
+NORMALISE = {"name": "percentile", "low": 1.0, "high": 99.0}
+MAPS = 3  # flow y, flow x and cell logit: what `cellpose` itself can read back
+DIAMETERS = (3.0, 300.0)  # pixels: a tenth and ten times what the classic networks were trained for
+FIRST = "downsample.down.res_down_0.conv.conv_0.2.weight"
+LAST = {"cpnet": "output.2.weight", "sam": "W2"}
+HEAD = {"cpnet": ("output.",), "sam": ("out.", "W2")}
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model with what `ModelInfo` does not say."""
+
+    info: ModelInfo
+    kind: str  # of network: "cpnet" or "sam"
+    citation: tuple[str, ...]
+    diam_mean: float = 30.0  # pixels; https://cellpose.readthedocs.io/en/v3.1.1.1/models.html
+
+
+def _classic(name: str, title: str, citation: tuple[str, ...], diam_mean: float = 30.0) -> _Model:
+    info = ModelInfo(
+        name=name,
+        title=title,
+        task="segmentation",
+        licence=LICENCE,
+        learning_rate=5e-3,  # cellpose 3.1.1.3, train.train_seg with AdamW
+        learning_rates=(1e-6, 2e-2),
+        parameters=6_600_843,
+    )
+    return _Model(info, "cpnet", citation, diam_mean)
+
+
+_SAM_INFO = ModelInfo(
+    name="cpsam",
+    title="Cellpose-SAM: cells and nuclei of any size, a ViT-L at 8 pixels a token",
+    task="segmentation",
+    licence=LICENCE,
+    learning_rate=1e-5,  # cellpose 4.2.1, train.train_seg with AdamW
+    learning_rates=(1e-7, 1e-3),
+    parameters=304_628_930,
+)
+
+MODELS = {
+    "cyto3": _classic("cyto3", "Cells and nuclei of many kinds of images", (CELLPOSE, CELLPOSE_3)),
+    "cyto2": _classic("cyto2", "Cells, learned from users' images, too", (CELLPOSE, CELLPOSE_2)),
+    "nuclei": _classic("nuclei", "Nuclei", (CELLPOSE,), diam_mean=17.0),
+    "cpsam": _Model(_SAM_INFO, "sam", (CELLPOSE_SAM,)),
+}
+
+
+def models() -> list[ModelInfo]:
+    """The models that can be asked for by name."""
+    return [model.info for model in MODELS.values()]
+
+
+def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
+    """A network with random weights, drawn from torch's generator as it stands.
+
+    Raises:
+        InputError: if there is no such model, an option is unknown or impossible, or it cannot take so many
+            channels.
+    """
+    model = _find(name)
+    options = _complete(model, options)
+    most = options.get("nchan", 3)
+    if in_channels > most:
+        raise InputError(
+            f"model {name} takes images of at most {most} channels, these have {in_channels}; "
+            f"choose with data.channels, such as [0] or [0, 1]: first what to segment, then its nuclei"
+        )
+    network: nn.Module
+    if model.kind == "cpnet":
+        from finetune.networks.cpnet import CPnet
+
+        network = cpnet = CPnet(in_channels, out_channels, **options)
+        divisor = cpnet.divisor
+    else:
+        network, divisor = _build_sam(in_channels, out_channels)
+    architecture = {"repository": "cellpose", "name": name, "options": options}
+    return Built(network=network, architecture=architecture, divisor=divisor)
+
+
+def load(name: str, start: Start) -> Loaded:
+    """A network with Cellpose's weights, those of a file or of a run, or random ones.
+
+    Args:
+        name: "cyto3", "cyto2", "nuclei" or "cpsam".
+        start: the classic models take images of what to segment and, if there is one, a channel of nuclei;
+            cpsam up to three channels in any order. For other maps than 3 the last layer starts from random
+            weights, as in cellpose. Options of the classic models are `diameter`, of the objects in pixels,
+            for which images are resized so that it becomes `diam_mean` (None: not resized); `diam_mean` and
+            `nchan`, where they are not the checkpoint's. A checkpoint is a file that `cellpose` trained or
+            that holds parts of the network (see `state_dict.load_part`), taken to be of the model named; or
+            a run of ours. A revision is that of cpsam on the Hub; the other weights have none.
+
+    Raises:
+        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+    """
+    import torch
+
+    from finetune.weights.state_dict import load_part
+
+    model = _find(name)
+    found, base = _weights(model, start)
+    options = _options(model, found, start.options) if found else start.options
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(start.seed)
+        built = build(name, in_channels=start.in_channels, out_channels=start.out_channels, options=options)
+    if found:
+        without = _drop_head(model, found, start.out_channels)
+        base = base.model_copy(update={"part": load_part(built.network, without) or base.part})
+    if model.kind == "cpnet":
+        completed = built.architecture["options"]
+        # What `cellpose --diameter 0` resizes by: nothing, or as here.
+        built.network.get_buffer("diam_labels").fill_(completed["diameter"] or completed["diam_mean"])
+    return Loaded(
+        **vars(built),
+        origin=base,
+        learning_rate=model.info.learning_rate,
+        normalise=NORMALISE,
+        encoder=("downsample",) if model.kind == "cpnet" else ("encoder",),
+    )
+
+
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
+    """Write a file for `cellpose --pretrained_model FILE`: cellpose 3 for the classic models, 4 for cpsam.
+
+    None where the network predicts other maps than flows, which cellpose cannot read back. With
+    `--diameter 0` cellpose 3 resizes images as they were in training.
+    """
+    import torch
+
+    state = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
+    state = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+    if _maps(_find(architecture["name"]), state) != MAPS:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{architecture['name']}_finetuned.pth"
+    torch.save(state, path)
+    return [path]
+
+
+def _find(name: str) -> _Model:
+    if name not in MODELS:
+        raise unknown("model of repository cellpose", name, MODELS)
+    return MODELS[name]
+
+
+def _build_sam(in_channels: int, out_channels: int) -> tuple[nn.Module, int]:
+    import logging
+
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # cellpose warns of a package that only its DINO models need
+    try:
+        from finetune.networks.cellpose_sam import STEP, CellposeSAM
+    finally:
+        logging.disable(before)
+    return CellposeSAM(in_channels, out_channels), STEP
+
+
+def _complete(model: _Model, options: dict[str, Any]) -> dict[str, Any]:
+    """All options of the model: those given, checked, and the defaults of the others."""
+    default: dict[str, Any] = {}
+    if model.kind == "cpnet":
+        default = {"diameter": None, "diam_mean": model.diam_mean, "nchan": 2}
+    for option, value in options.items():
+        if option not in default:
+            raise unknown(f"option of model {model.info.name}", option, default)
+        if option == "nchan":
+            right, wanted = type(value) is int and 1 <= value <= 16, "a whole number from 1 to 16"
+        else:
+            low, high = DIAMETERS
+            right = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+            right = right or (option == "diameter" and value is None)
+            wanted = f"a number of pixels from {low:g} to {high:g}"
+            wanted += ", null, or auto in a recipe" if option == "diameter" else ""
+        if not right:
+            raise InputError(f"option {option} of model {model.info.name} is {wanted}, not {value!r}")
+    return default | options
+
+
+def _weights(model: _Model, start: Start) -> tuple[Checkpoint | None, Origin]:
+    """What to start from, and what the record says of it."""
+    from finetune.weights.state_dict import read_state_dict
+
+    name, checkpoint = model.info.name, start.checkpoint
+    if checkpoint is None and not start.pretrained:
+        return None, Origin(repository="cellpose", id=name, weights="random")
+    base = Origin(
+        repository="cellpose",
+        id=name,
+        weights="pretrained",
+        licence=LICENCE,
+        terms=TERMS,
+        citation=list(model.citation),
+    )
+    if checkpoint is None:
+        fetched = store.fetch(name, start.revision)
+        found = read_state_dict(fetched.path)
+        base = base.model_copy(update={"revision": fetched.revision, "hub_id": fetched.hub_id})
+    elif checkpoint.is_dir() or checkpoint.suffix == ".safetensors":
+        found = read_checkpoint(checkpoint)
+        return found, origin(found, "cellpose", name)
+    else:
+        found = read_state_dict(checkpoint)
+    return found, base.model_copy(update={"sha256": found.sha256})
+
+
+def _options(model: _Model, found: Checkpoint, options: dict[str, Any]) -> dict[str, Any]:
+    """The options given, and for those not given, the checkpoint's."""
+    if model.kind != "cpnet":
+        return options_of(found, "cellpose", model.info.name, options)
+    # The diameter is that of the images at hand, so it may be another than the checkpoint's.
+    structure = {key: value for key, value in options.items() if key != "diameter"}
+    theirs = options_of(found, "cellpose", model.info.name, structure)
+    if found.architecture is None:
+        if FIRST in found.state:
+            theirs = {"nchan": found.state[FIRST].shape[1]} | theirs
+        if "diam_mean" in found.state:
+            theirs = {"diam_mean": float(found.state["diam_mean"][0])} | theirs
+    return theirs | options
+
+
+def _maps(model: _Model, state: dict[str, torch.Tensor]) -> int | None:
+    """How many maps weights predict; None if they hold no last layer."""
+    last = state.get(LAST[model.kind])
+    if last is None:
+        return None
+    return last.shape[0] if model.kind == "cpnet" else last.shape[1]
+
+
+def _drop_head(model: _Model, found: Checkpoint, out_channels: int) -> Checkpoint:
+    """The weights without those of the last layer, where they predict other maps than are wanted."""
+    from dataclasses import replace
+
+    if _maps(model, found.state) in (None, out_channels):
+        return found
+    state = {key: value for key, value in found.state.items() if not key.startswith(HEAD[model.kind])}
+    return replace(found, state=state)

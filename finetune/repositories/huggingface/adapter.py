@@ -1,0 +1,82 @@
+"""A LoRA adapter of a model of transformers, as the package peft loads it onto the base model on the Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.record import Origin
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from finetune.repositories.huggingface.architectures import Kind
+
+WEIGHTS = "adapter_model.safetensors"
+PREFIX = "base_model.model."  # how peft begins the names of all weights in that file
+NAME = "default"  # peft's own for an adapter that was given none
+
+
+def save_adapter(
+    network: nn.Module, architecture: dict[str, Any], origin: Origin, folder: Path
+) -> list[Path]:
+    """Write `adapter_model.safetensors` and `adapter_config.json`, with the base model and its commit.
+
+    In transformers' names. A model's own head for the maps, new as it is, goes along whole, its adapters
+    added (peft's `modules_to_save`): on a base model of as many labels, `PeftModel.from_pretrained` gives
+    what was trained. A light decoder that transformers knows nothing of is not in it.
+
+    Args:
+        network: as it was trained, its adapters not yet merged.
+        architecture: as `load` gave it.
+        origin: of the weights that the adapters go with.
+        folder: where to; made if there is anything to write.
+
+    Returns:
+        The two files; none if there are no adapters, or the base model is not on the Hub.
+    """
+    from peft import LoraConfig
+    from safetensors.torch import save as to_bytes
+
+    from finetune.adapters import ADAPTER, merge
+    from finetune.repositories.huggingface.architectures import encoder_of, kind_of
+
+    kind = kind_of(architecture["options"]["config"], architecture["name"])
+    state = {
+        theirs: tensor
+        for name, tensor in network.state_dict().items()
+        if ADAPTER in name and (theirs := kind.theirs(name)) is not None
+    }
+    encoder = encoder_of(kind)
+    state = {name: tensor for name, tensor in state.items() if not kind.may_be_fresh(name, encoder)}
+    if not state or origin.hub_id is None:
+        return []
+    head = _head(kind, merge(network), encoder)
+    trained: Any = network
+    used = trained.peft_config[NAME]
+    config = LoraConfig(
+        r=used.r,
+        lora_alpha=used.lora_alpha,
+        lora_dropout=0.0,
+        target_modules=sorted({name.partition(f".{ADAPTER}")[0] for name in state}),
+        modules_to_save=sorted(kind.fresh or {name.partition(".")[0] for name in head}) or None,
+        base_model_name_or_path=origin.hub_id,
+        revision=origin.revision,
+        inference_mode=True,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save_pretrained(str(folder))
+    content = {PREFIX + name.replace(f".{NAME}.", "."): tensor for name, tensor in (state | head).items()}
+    content = {name: tensor.detach().cpu().contiguous() for name, tensor in content.items()}
+    (folder / WEIGHTS).write_bytes(to_bytes(content, metadata={"format": "pt"}))
+    return [folder / "adapter_config.json", folder / WEIGHTS]
+
+
+def _head(kind: Kind, network: nn.Module, encoder: str) -> dict[str, torch.Tensor]:
+    """Weights behind the encoder that are the model's own, by their names in transformers."""
+    if not (kind.semantic or kind.fresh):
+        return {}
+    named = {kind.theirs(name): tensor for name, tensor in network.state_dict().items()}
+    head = {name: tensor for name, tensor in named.items() if name and kind.may_be_fresh(name, encoder)}
+    return {name: tensor for name, tensor in head.items() if not name.startswith(kind.unused)}

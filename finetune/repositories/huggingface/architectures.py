@@ -1,0 +1,253 @@
+"""Which models of transformers can be tuned, and how each is taken apart and put together again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from finetune.errors import unknown
+from finetune.networks.mask2former import FRESH
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of model: what `model_type` in its `config.json` says.
+
+    Attributes:
+        config_type: the `model_type` of transformers that it is read as.
+        model: the class in transformers.
+        network: the function in `finetune.networks.hf_encoders` that takes it apart.
+        parts: how weights are called in our network, and in theirs; by the beginnings of their names.
+        divisor: of heights and widths, in pixels.
+        fresh: parts of theirs that may start from random numbers, where that is not all but the encoder.
+        unused: parts of theirs that no map depends on: they may be missing.
+    """
+
+    config_type: str
+    model: str
+    network: str
+    parts: dict[str, str]
+    divisor: int
+    fresh: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+    def theirs(self, name: str) -> str | None:
+        """The name of a weight of ours in transformers; None if it is of our own decoder."""
+        return _renamed(name, self.parts)
+
+    @property
+    def semantic(self) -> bool:
+        """Whether its own last layer gives the maps."""
+        return self.network in ("segformer", "semantic")
+
+    @property
+    def queries(self) -> bool:
+        """Whether its maps are those of queries."""
+        return self.network == "mask2former"
+
+    def may_be_fresh(self, name: str, base: str) -> bool:
+        """Whether a weight of theirs may start from random numbers: one behind the encoder, called `base`."""
+        if self.fresh:
+            return name.startswith(tuple(f"{part}." for part in (*self.fresh, *self.unused)))
+        return self.semantic and not name.startswith(f"{base}.")
+
+    def ours(self, name: str) -> str:
+        """The name of a weight of transformers in our network."""
+        return _renamed(name, {theirs: ours for ours, theirs in self.parts.items()}) or name
+
+
+# What of a configuration is not of the network: labels of another task, classes beside those of transformers,
+# and paths on somebody's disk.
+LEFT_OUT = (
+    "_name_or_path",
+    "architectures",
+    "auto_map",
+    "dtype",
+    "id2label",
+    "label2id",
+    "num_labels",
+    "torch_dtype",
+    "transformers_version",
+)
+
+# With prompts, what answers them has the names that it has there; without, it is kept.
+_PROMPTABLE = {
+    "encoder.model.": "vision_encoder.",
+    "prompt_encoder.": "prompt_encoder.",
+    "mask_decoder.": "mask_decoder.",
+    "shared_image_embedding.": "shared_image_embedding.",
+    "no_memory_embedding": "no_memory_embedding",
+    "kept.": "",
+}
+
+# Features of Hiera are of stride 32 at their coarsest, and its windows of 8 tokens of 4 pixels.
+_SAM2 = Kind("sam2", "Sam2Model", "sam2", _PROMPTABLE, 32)
+
+KINDS: dict[str, Kind] = {
+    "segformer": Kind(
+        "segformer",
+        "SegformerForSemanticSegmentation",
+        "segformer",
+        {"encoder.model.": "segformer.", "decoder.head.": "decode_head."},
+        32,
+    ),
+    "mask2former": Kind(
+        "mask2former",
+        "Mask2FormerForUniversalSegmentation",
+        "mask2former",
+        {"model.": ""},
+        32,
+        FRESH,
+        ("criterion", "model.pixel_level_module.encoder.swin.layernorm"),
+    ),
+    "sam": Kind("sam", "SamModel", "sam", _PROMPTABLE, 16),
+    "sam2": _SAM2,
+    "sam2_video": _SAM2,  # as the Hub's sam2 and sam2.1 call themselves; Sam2Model is their part for images
+}
+
+
+def kind_of(config: dict[str, Any], where: str) -> Kind:
+    """The kind of a model.
+
+    Args:
+        config: what its `config.json` says.
+        where: it came from, for the error.
+
+    Raises:
+        InputError: if its `model_type` is none that can be tuned here.
+    """
+    from transformers.models.auto import modeling_auto
+
+    semantic = modeling_auto.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES
+    name = str(config.get("model_type"))
+    if name in KINDS:
+        return KINDS[name]
+    if name in semantic:
+        return Kind(name, semantic[name], "semantic", {"model.": ""}, 32)
+    raise unknown(f"model_type of {where}", name, [*KINDS, *semantic])
+
+
+def read_config(kind: Kind, config: dict[str, Any], out_channels: int | None, where: str) -> Any:
+    """The configuration as transformers has it, for so many maps where they are its own.
+
+    Raises:
+        InputError: if transformers does not take it.
+    """
+    from transformers import CONFIG_MAPPING
+
+    given = {key: value for key, value in config.items() if key not in LEFT_OUT}
+    try:
+        known = CONFIG_MAPPING[kind.config_type]
+        if kind is _SAM2:  # of a model for video, only what images need
+            parts = ("vision_config", "prompt_encoder_config", "mask_decoder_config", "initializer_range")
+            given = {key: given[key] for key in parts if key in given}
+        result = known.from_dict(given | {"model_type": kind.config_type})
+        if kind.semantic and out_channels is not None:
+            result.num_labels = out_channels
+        if kind.queries:  # of one class: an object
+            result.num_labels, result.num_queries = 1, out_channels or result.num_queries
+    except Exception as error:  # of transformers' own checks, of a dozen kinds
+        raise InputError(
+            f"{where}: transformers does not take this configuration: {first_lines(error)}"
+        ) from error
+    return result
+
+
+def write_config(kind: Kind, config: Any) -> dict[str, Any]:
+    """What `read_config` makes the same configuration of."""
+    content = _without(json.loads(config.to_json_string(use_diff=True)))
+    return content | ({"num_labels": config.num_labels} if kind.semantic else {})
+
+
+def _without(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings, and those of parts such as a backbone, without what is `LEFT_OUT`."""
+    kept = {key: value for key, value in settings.items() if key not in LEFT_OUT}
+    return {key: _without(value) if isinstance(value, dict) else value for key, value in kept.items()}
+
+
+def part(kind: Kind, network: nn.Module, fresh: list[str]) -> str | None:
+    """Which part of a network had weights, in words; None if all of it.
+
+    Args:
+        kind: of the model.
+        network: ours.
+        fresh: names in transformers of weights that start from random ones.
+    """
+    ours = {kind.ours(name) for name in fresh if not name.startswith(kind.unused)}
+    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+    ours |= {name for name in sizes if kind.theirs(name) is None}
+    if not ours:
+        return None
+    paths = [name.split(".")[:-1] for name in ours]
+    common = [parts[0] for parts in zip(*paths, strict=False) if len(set(parts)) == 1]
+    if kind.fresh:  # here and there
+        common = [", ".join(sorted({path[-1] for path in paths}))]
+    total = sum(sizes.values())
+    loaded = total - sum(sizes.get(name, 0) for name in ours)
+    return f"all but {'.'.join(common)} ({loaded:,} of {total:,} parameters)"
+
+
+def back_to_transformers(kind: Kind, config: Any, state: dict[str, torch.Tensor]) -> Any:
+    """The model of transformers with the weights of our network, without those of our own decoder."""
+    import torch
+
+    with torch.device("meta"):  # every weight is put in its place below
+        model = model_class(kind)(config)
+    theirs = {kind.theirs(name): tensor for name, tensor in state.items()}
+    theirs.pop(None, None)
+    model.load_state_dict(theirs, strict=True, assign=True)
+    return model
+
+
+def encoder_of(kind: Kind) -> str:
+    """What the encoder is called in a model of transformers; UperNet alone does not say.
+
+    That of a Mask2Former is its backbone; the pixel decoder that follows is a part of what `head` trains.
+    """
+    if kind.queries:
+        return "model.pixel_level_module.encoder"
+    return model_class(kind).base_model_prefix or "backbone"
+
+
+def model_class(kind: Kind) -> Any:
+    """The class in transformers."""
+    import transformers
+
+    return getattr(transformers, kind.model)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' remarks and bars from the user: what matters is raised, or in the record."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _renamed(name: str, beginnings: dict[str, str]) -> str | None:
+    for before, after in sorted(beginnings.items(), key=lambda pair: -len(pair[0])):
+        if name.startswith(before):
+            return after + name.removeprefix(before)
+    return None
+
+
+def first_lines(error: Exception) -> str:
+    """The first two lines of what an error says, at most 200 characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:200] or type(error).__name__

@@ -1,0 +1,189 @@
+"""Files of a model of transformers: from the Hugging Face Hub, or a folder here. None can hold code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.fingerprint import sha256_file
+from finetune.weights.checkpoint import SHOWN
+
+if TYPE_CHECKING:
+    from finetune.repositories.huggingface.architectures import Kind
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+IMAGES, CARD = "preprocessor_config.json", "README.md"
+HINT = "give a folder with model.checkpoint=PATH, or start from random weights with model.pretrained=false"
+
+
+@dataclass(frozen=True)
+class Files:
+    """A model's files, here.
+
+    Attributes:
+        folder: that holds them.
+        config: what `config.json` says.
+        mean: of the images that the weights learned from, a channel each, in 0..1; None if it does not say.
+        std: standard deviation of them.
+        sha256: of the weights, if they are one file.
+        licence: what the model card's metadata say; None if they do not, or say "other".
+        terms: by which name the card calls a licence of its own.
+        revision: the commit on the Hub, if they are from there.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    mean: list[float] | None
+    std: list[float] | None
+    sha256: str | None
+    licence: str | None
+    terms: str | None
+    revision: str | None = None
+
+
+def from_hub(name: str, revision: str | None) -> Files:
+    """Files of a model on the Hub, downloaded if they are not in its cache.
+
+    Raises:
+        InputError: if they cannot be had, or its weights are in a form that can hold code.
+    """
+    from dataclasses import replace
+
+    from finetune.downloads.hub import fetch
+
+    fetched = fetch(name, [CONFIG], revision=revision, optional=[IMAGES, CARD, INDEX], hint=HINT)
+    shards = _shards(fetched.folder, name)
+    # The same commit, whatever a branch has come to be meanwhile.
+    more = fetch(
+        name,
+        [CONFIG, *shards],
+        revision=fetched.revision,
+        optional=[] if shards else [WEIGHTS],
+        hint=HINT,
+    )
+    return replace(from_folder(more.folder, name), revision=fetched.revision)
+
+
+def from_folder(folder: Path, where: str) -> Files:
+    """Files of a model in a folder, as `save_pretrained` writes them.
+
+    Args:
+        folder: that holds them.
+        where: how to call it in errors.
+
+    Raises:
+        InputError: if one is missing or cannot be read, or its weights are in a form that can hold code.
+    """
+    config = read_json(folder / CONFIG, where)
+    weights = _shards(folder, where) or [WEIGHTS]
+    for file in weights:
+        if not (folder / file).is_file():
+            raise InputError(
+                f"{where}: has no {file}; other weights, such as pytorch_model.bin, can hold code and are "
+                "not read: save them as safetensors, with `save_pretrained`, or take a revision that has them"
+            )
+    images = read_json(folder / IMAGES, where) if (folder / IMAGES).is_file() else {}
+    licence, terms = _licence(folder / CARD)
+    return Files(
+        folder=folder,
+        config=config,
+        mean=three(images.get("image_mean")),
+        std=three(images.get("image_std")),
+        sha256=sha256_file(folder / WEIGHTS) if weights == [WEIGHTS] else None,
+        licence=licence,
+        terms=terms,
+    )
+
+
+def _shards(folder: Path, where: str) -> list[str]:
+    """Names of the files that the weights are spread over; none if they are in one."""
+    if not (folder / INDEX).is_file():
+        return []
+    names = read_json(folder / INDEX, where).get("weight_map")
+    files = sorted(set(names.values())) if isinstance(names, dict) else []
+    right = all(Path(file).name == file and Path(file).suffix == ".safetensors" for file in files)
+    if not files or not right:
+        raise InputError(f"{where}: {INDEX} does not name .safetensors files beside it")
+    return files
+
+
+def read_model(files: Files, kind: Kind, config: Any, where: str) -> tuple[Any, list[str]]:
+    """The model of transformers with its weights.
+
+    Returns:
+        The model, float32; and the names of its weights that are not in the files, or are there for another
+        number of classes, which start from random ones.
+
+    Raises:
+        InputError: if the files cannot be read, or are of another model.
+    """
+    import torch
+
+    from finetune.repositories.huggingface.architectures import encoder_of, model_class, quiet
+
+    try:
+        with quiet():
+            model, found = model_class(kind).from_pretrained(
+                files.folder,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+    except Exception as error:  # of transformers and of safetensors
+        reason = " ".join(str(error).replace(str(files.folder), "").split())[:200]
+        raise InputError(f"{where}: its weights cannot be read, or are cut short: {reason}") from error
+    fresh = sorted({*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])})
+    wanting = [name for name in fresh if not kind.may_be_fresh(name, encoder_of(kind))]
+    if wanting:
+        raise InputError(
+            f"{where}: the weights do not fit a {kind.model}: {len(wanting)} missing or of another shape "
+            f"({', '.join(wanting[:SHOWN])}{', …' if len(wanting) > SHOWN else ''})"
+        )
+    return model, fresh
+
+
+def read_json(path: Path, where: str) -> dict[str, Any]:
+    """A file of settings.
+
+    Raises:
+        InputError: if it is not there, or no such file.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{where}: {path.name} is missing, or no readable JSON") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{where}: {path.name} holds no settings")
+    return content
+
+
+def three(numbers: Any) -> list[float] | None:
+    """Three numbers, a channel each; None if that is not what they are."""
+    if not isinstance(numbers, list) or len(numbers) != 3:
+        return None
+    right = all(isinstance(number, int | float) for number in numbers)
+    return [float(number) for number in numbers] if right else None
+
+
+def _licence(card: Path) -> tuple[str | None, str | None]:
+    """Licence and terms, as the card's metadata have them."""
+    from huggingface_hub.repocard import metadata_load
+
+    try:
+        metadata = (metadata_load(card) or {}) if card.is_file() else {}
+    except Exception:  # no YAML, or no text at all: then it says nothing
+        metadata = {}
+    licence = metadata.get("license")
+    if not isinstance(licence, str) or licence in ("", "unknown"):
+        return None, None
+    if licence != "other":
+        return licence, None
+    names = [str(metadata[key]) for key in ("license_name", "license_link") if metadata.get(key)]
+    called = f": {', '.join(names)}" if names else ""
+    return None, f"Its model card names a licence of its own{called}; read it before any use."

@@ -1,0 +1,84 @@
+"""How a model of transformers becomes one of our networks."""
+
+from __future__ import annotations
+
+import tempfile
+from math import lcm
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from finetune.repositories.huggingface.architectures import Kind, first_lines, model_class, quiet
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def build_network(
+    kind: Kind, config: Any, out_channels: int, mean: list[float], std: list[float], model: Any = None
+) -> tuple[nn.Module, int]:
+    """Our network, and its divisor.
+
+    Args:
+        kind: of the model.
+        config: of transformers.
+        out_channels: K.
+        mean: of the images that the weights learned from, each channel in 0..1.
+        std: standard deviation of them.
+        model: of transformers, with weights; one with random weights is built if unset.
+
+    Raises:
+        InputError: if it cannot be built, or not be exported for images of any size.
+    """
+    from transformers.utils import logging
+
+    from finetune.networks import hf_encoders as transformer
+    from finetune.networks.rgb_input import Rgb
+
+    # Its remarks come long after, too, when a network is traced, and on nothing that a person could change.
+    logging.set_verbosity_error()
+    take_apart = getattr(transformer, kind.network)
+    with quiet():
+        try:
+            model = model if model is not None else model_class(kind)(config)
+            network = take_apart(model, Rgb(mean, std), out_channels)
+        except Exception as error:  # shapes that do not go together, found wherever they meet
+            raise InputError(
+                f"a {kind.model} of this configuration cannot be built: {first_lines(error)}"
+            ) from error
+        divisor = lcm(kind.divisor, *windows(kind, config))
+        # Of a Mask2Former with a Swin it is known, and to try takes seconds; it may have another backbone.
+        swin = kind.queries and config.backbone_config.model_type == "swin"
+        if kind.network in ("semantic", "mask2former") and not swin:
+            _try_to_trace(network, kind, divisor)
+    return network, divisor
+
+
+def windows(kind: Kind, config: Any) -> list[int]:
+    """Sizes that an image is cut into without a rest, in pixels."""
+    if kind.network == "sam":
+        return [config.vision_config.patch_size]
+    if kind.network != "sam2":
+        return []
+    hiera = config.vision_config.backbone_config
+    return [hiera.patch_stride[0] * hiera.window_size_per_stage[0]]
+
+
+def _try_to_trace(network: nn.Module, kind: Kind, divisor: int) -> None:
+    """Export a network to nowhere, so that one that cannot be exported is not trained first.
+
+    Raises:
+        InputError: if it takes images of one size only, or its export does.
+    """
+    from finetune.weights.torchscript import write_torchscript
+
+    training = network.training
+    try:
+        with tempfile.TemporaryDirectory(prefix="finetune-") as folder:
+            write_torchscript(network.eval(), Path(folder) / "network.pt", channels=3, divisor=divisor)
+    except Exception as error:  # of the model and of torch, which fail as they like
+        raise InputError(
+            f"a {kind.model} of this configuration cannot be exported for images of any multiple of "
+            f"{divisor} pixels: {first_lines(error)}"
+        ) from error
+    network.train(training)

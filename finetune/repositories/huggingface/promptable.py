@@ -1,0 +1,194 @@
+"""SAM and SAM 2 of the package transformers with prompts, trained and saved as themselves.
+
+See `finetune.repositories.huggingface.repository` for where models come from, and their use without prompts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from math import lcm
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.record import Origin
+from finetune.repositories.base import Loaded, Native, Start
+from finetune.repositories.huggingface import repository as huggingface
+from finetune.repositories.huggingface.files import read_model
+from finetune.weights.checkpoint import load_strictly, options_of, origin
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from finetune.repositories.huggingface.architectures import Kind
+    from finetune.repositories.huggingface.mask_generation import Generator, Predictor
+
+NATIVE = Native(
+    weights="model.safetensors",
+    format="safetensors",
+    package="transformers",
+    labels_by="MaskGenerationPipeline, as the package transformers sets it, without prompts",
+)
+NETWORKS = {"sam": "PromptableSam", "sam2": "PromptableSam2"}  # by `Kind.network`
+LEARNING_RATE = 1e-5  # nothing begins at random; sam2's own fine-tuning takes 5e-6
+SIDES = (64, 1024)  # pixels
+SIDE = 256  # pixels, unless a recipe says otherwise
+
+
+def load(name: str, start: Start) -> Loaded:
+    """All of a SAM or SAM 2: from the Hub, a folder, or a run of ours with or without prompts, or random.
+
+    Args:
+        name: its id on the Hub.
+        start: as `repository.load`; and with the option `side`: each image goes in as
+            a square of so many pixels. If unset, as in the run that the weights are from, or 256.
+
+    Raises:
+        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+    """
+    import torch
+
+    files, found = huggingface.find_weights(name, start)
+    options, base = start.options, Origin(repository="huggingface", id=name, weights="random")
+    if found:
+        side = {"side": options["side"]} if "side" in options else {}  # may be another than the run's
+        given = {key: value for key, value in options.items() if key not in side}
+        options = options_of(found, "huggingface", name, given) | side
+        base = origin(found, "huggingface", name)
+    if files:
+        options = huggingface.options_of_files(files, options)
+    options = huggingface.complete(name, start.in_channels, options, side=SIDE)
+    kind = _kind(name, options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(start.seed)
+        network, config, divisor = _build(name, kind, options)
+    if files:
+        from finetune.repositories.huggingface.architectures import read_config
+
+        model, _ = read_model(files, kind, read_config(kind, options["config"], None, name), name)
+        network.load_state_dict(_fit(kind, model.state_dict(), network))
+    if found:
+        state = {kind.theirs(key): tensor for key, tensor in found.state.items()}
+        whole = {key: tensor for key, tensor in state.items() if key is not None}  # without a light decoder
+        load_strictly(network, dataclasses.replace(found, state=_fit(kind, whole, network)))
+    architecture = {"repository": "huggingface", "name": name, "options": options | {"config": config}}
+    if files:
+        base = huggingface.origin_of(name, files, None, architecture, on_hub=start.checkpoint is None)
+    return Loaded(
+        network=network,
+        architecture=architecture,
+        divisor=divisor,
+        origin=base,
+        learning_rate=huggingface.ANY_MODEL.learning_rate if base.weights == "random" else LEARNING_RATE,
+        normalise=huggingface.NORMALISE,
+        encoder=("encoder",),
+    )
+
+
+def automatic(network: nn.Module, architecture: dict[str, Any]) -> Generator:
+    """The MaskGenerationPipeline of transformers, of the same weights, with all its settings as they are.
+
+    Args:
+        network: with its weights, on any device.
+        architecture: as `load` gives it.
+    """
+    from finetune.repositories.huggingface import architectures as kinds
+    from finetune.repositories.huggingface.mask_generation import Generator, build_processor
+
+    config = architecture["options"]["config"]
+    kind = kinds.kind_of(config, architecture["name"])
+    with kinds.quiet():
+        read = kinds.read_config(kind, config, None, architecture["name"])
+        model = kinds.back_to_transformers(kind, read, network.state_dict())
+    return Generator(model.eval(), build_processor(architecture))
+
+
+def predictor(checkpoint: Path, architecture: dict[str, Any]) -> Predictor:
+    """Model and processor of transformers, on the CPU, of a folder that `huggingface.save` wrote."""
+    from transformers import AutoProcessor
+
+    from finetune.repositories.huggingface import architectures as kinds
+    from finetune.repositories.huggingface.mask_generation import Predictor
+
+    kind = kinds.kind_of(architecture["options"]["config"], architecture["name"])
+    with kinds.quiet():
+        model = kinds.model_class(kind).from_pretrained(checkpoint.parent, local_files_only=True)
+        processor = AutoProcessor.from_pretrained(checkpoint.parent, local_files_only=True)
+    return Predictor(model.eval(), processor)
+
+
+def _kind(name: str, options: dict[str, Any]) -> Kind:
+    """The kind of a model that answers prompts."""
+    from finetune.repositories.huggingface.architectures import kind_of
+
+    kind = kind_of(options["config"], name)
+    if kind.network not in NETWORKS:
+        raise InputError(
+            f"model.target prompts needs a network that answers prompts; {name} is a {kind.model}: take a "
+            "SAM or SAM 2, such as facebook/sam-vit-base or facebook/sam2.1-hiera-tiny"
+        )
+    return kind
+
+
+def _build(name: str, kind: Kind, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any], int]:
+    """The network for a side, with random weights; its configuration; and what a side is a multiple of."""
+    from finetune.networks import hf_promptable as transformer_prompts
+    from finetune.networks.rgb_input import Rgb
+    from finetune.repositories.huggingface import architectures as kinds
+    from finetune.repositories.huggingface.network import windows
+
+    config, side = kinds.read_config(kind, options["config"], None, name), options["side"]
+    divisor, (low, high) = lcm(kind.divisor, *windows(kind, config)), SIDES
+    if type(side) is not int or not low <= side <= high or side % divisor:
+        sides = f"a multiple of {divisor} from {low} to {high} pixels"
+        raise InputError(f"option side of model {name} is {sides}, not {side!r}")
+    _set_side(kind, config, side)
+    with kinds.quiet():
+        try:
+            model = kinds.model_class(kind)(config)
+        except Exception as error:  # shapes that do not go together, found wherever they meet
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"a {kind.model} of this configuration cannot be built: {reason}") from error
+    network = getattr(transformer_prompts, NETWORKS[kind.network])(
+        model, Rgb(options["mean"], options["std"])
+    )
+    return network, kinds.write_config(kind, config), divisor
+
+
+def _set_side(kind: Kind, config: Any, side: int) -> None:
+    """Say in a configuration of transformers how large images are, wherever it is asked."""
+    vision, prompts = config.vision_config, config.prompt_encoder_config
+    prompts.image_size = side
+    if kind.network == "sam":
+        vision.image_size, prompts.image_embedding_size = side, side // prompts.patch_size
+        return
+    hiera = vision.backbone_config
+    hiera.image_size = [side, side]
+    strides = [hiera.patch_stride[0] * 2**level for level in range(vision.num_feature_levels)]
+    vision.backbone_feature_sizes = [[side // stride] * 2 for stride in strides]
+
+
+def _fit(kind: Kind, state: dict[str, torch.Tensor], network: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights of a model of transformers, by our network's names, and for its side.
+
+    What SAM learned of places in images of another side is interpolated, once: as `SamEncoder` does with the
+    absolute and transformers with the relative ones. SAM 2 does so for each image.
+    """
+    import torch.nn.functional as F
+
+    wanted = network.state_dict()
+    ours = {kind.theirs(key): key for key in wanted}
+    fitted = {}
+    for name, tensor in state.items():
+        key = ours.get(name, name)
+        shape = wanted[key].shape if key in wanted else tensor.shape
+        if tensor.shape != shape and name.endswith(".pos_embed") and tensor.ndim == 4:
+            places = tensor.float().permute(0, 3, 1, 2)
+            tensor = F.interpolate(places, shape[1:3], mode="bicubic", align_corners=False).permute(
+                0, 2, 3, 1
+            )
+        if tensor.shape != shape and name.endswith((".rel_pos_h", ".rel_pos_w")):
+            tensor = F.interpolate(tensor.float().t()[None], shape[0], mode="linear")[0].t()
+        fitted[key] = tensor
+    return fitted

@@ -1,0 +1,296 @@
+"""Hugging Face: models of transformers for semantic segmentation, Mask2Former, SAM and SAM 2 without prompts.
+
+A recipe names a model by its id on the Hub, or a folder of one with `model.checkpoint`. Its configuration
+says what kind it is (`huggingface_kinds.KINDS`). Weights are safetensors; no code of a repository is run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.record import Origin
+from finetune.errors import unknown
+from finetune.repositories.base import ANY, Built, Loaded, ModelInfo, Start
+from finetune.repositories.huggingface.files import (
+    CONFIG,
+    Files,
+    from_folder,
+    from_hub,
+    read_json,
+    read_model,
+    three,
+)
+from finetune.weights.checkpoint import (
+    Checkpoint,
+    load_strictly,
+    options_of,
+    origin,
+    read_checkpoint,
+    refuse_prompts,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NORMALISE = {"name": "percentile", "low": 1.0, "high": 99.8}  # to about 0..1, which mean and std are of
+SEGFORMER = "Xie et al. 2021, SegFormer, https://arxiv.org/abs/2105.15203"
+SAM = "Kirillov et al. 2023, Segment Anything, https://arxiv.org/abs/2304.02643"
+SAM2 = "Ravi et al. 2024, SAM 2, https://arxiv.org/abs/2408.00714"
+MASK2FORMER = "Cheng et al. 2022, Mask2Former, https://arxiv.org/abs/2112.01527"
+CITATIONS = {"segformer": SEGFORMER, "mask2former": MASK2FORMER, "sam": SAM, "sam2": SAM2}
+DECODER = "decoder.safetensors"
+
+
+def _info(name: str, title: str, licence: str | None, parameters: int | None, rate: float) -> ModelInfo:
+    return ModelInfo(
+        name=name,
+        title=title,
+        task="segmentation",
+        licence=licence,
+        learning_rate=rate,
+        learning_rates=(1e-7, 1e-2),
+        parameters=parameters,
+    )
+
+
+ANY_MODEL = _info(
+    ANY,
+    "any model for semantic segmentation, Mask2Former, SAM or SAM 2, by its id or model.checkpoint",
+    None,
+    None,
+    1e-4,
+)
+
+# Models that can be built without asking anyone: their `config.json`, where it is not transformers' default.
+CONFIGS: dict[str, dict[str, Any]] = {
+    "nvidia/mit-b0": {"model_type": "segformer"},
+    "nvidia/segformer-b0-finetuned-ade-512-512": {"model_type": "segformer"},
+    # By transformers' default its random weights are as good as 0 (1e-10), from which nothing is learned.
+    "facebook/sam-vit-base": {"model_type": "sam", "vision_config": {"initializer_range": 0.02}},
+    "facebook/sam2.1-hiera-tiny": {"model_type": "sam2"},
+    "facebook/mask2former-swin-tiny-coco-instance": {
+        "model_type": "mask2former",
+        "backbone_config": {
+            "model_type": "swin",
+            "depths": [2, 2, 6, 2],
+            "embed_dim": 96,
+            "num_heads": [3, 6, 12, 24],
+            "window_size": 7,
+            "drop_path_rate": 0.3,
+            "out_features": ["stage1", "stage2", "stage3", "stage4"],
+        },
+    },
+}
+
+# Parameters are those of the model as transformers has it. Licences: of SAM and SAM 2, https://github.com/
+# facebookresearch/segment-anything and …/sam2 (README); NVIDIA's has no SPDX id. That of Mask2Former's
+# weights is not known here: what the model card on the Hub says goes into the record.
+NAMED = [
+    _info("nvidia/mit-b0", "SegFormer B0, encoder only", None, 3_752_694, 6e-4),
+    _info("nvidia/segformer-b0-finetuned-ade-512-512", "SegFormer B0, for scenes", None, 3_752_694, 6e-4),
+    _info("facebook/mask2former-swin-tiny-coco-instance", "Mask2Former, Swin tiny", None, 47_423_179, 1e-4),
+    _info("facebook/sam-vit-base", "Segment Anything, ViT-B", "Apache-2.0", 93_735_728, 1e-4),
+    _info("facebook/sam2.1-hiera-tiny", "SAM 2.1, Hiera tiny", "Apache-2.0", 31_440_721, 1e-4),
+]
+
+
+def models() -> list[ModelInfo]:
+    """Those that can be built without a network, and one that stands for every other on the Hub."""
+    return [*NAMED, ANY_MODEL]
+
+
+def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
+    """A network with random weights, drawn from torch's generator as it stands.
+
+    Raises:
+        InputError: if there is no configuration to build it by, an option is unknown, or it cannot take so
+            many channels.
+    """
+    return _build(name, in_channels, out_channels, options)[0]
+
+
+def load(name: str, start: Start) -> Loaded:
+    """A network with the weights of a model on the Hub, those of a folder or of a run, or random ones.
+
+    Args:
+        name: its id on the Hub.
+        start: images have at most 3 channels; a grey one is repeated. Options are `config`: what its
+            `config.json` would say, for random weights; `mean` and `std` of the images that weights learned
+            from, three numbers each, where the repository says nothing. A checkpoint is a run of ours, or a
+            folder as `save_pretrained` writes it. No code is run, with `trust` or without.
+
+    Raises:
+        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+    """
+    import torch
+
+    files, found = find_weights(name, start)
+    options, base = start.options, Origin(repository="huggingface", id=name, weights="random")
+    if found:
+        refuse_prompts(found)
+        options, base = options_of(found, "huggingface", name, options), origin(found, "huggingface", name)
+    if files:
+        options = options_of_files(files, options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(start.seed)
+        built, part = _build(name, start.in_channels, start.out_channels, options, files)
+    if found:
+        load_strictly(built.network, found)
+    if files:
+        base = origin_of(name, files, part, built.architecture, on_hub=start.checkpoint is None)
+    return Loaded(
+        **vars(built),
+        origin=base,
+        learning_rate=next((info for info in NAMED if info.name == name), ANY_MODEL).learning_rate,
+        normalise=NORMALISE,
+        encoder=(_encoder(built),),
+    )
+
+
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
+    """Write a folder that `from_pretrained` of the model's class in transformers takes.
+
+    What of a model answers prompts is in it: with prompts as it was trained, and a processor beside it; else
+    as it was. The light decoder, which transformers knows nothing of, is `decoder.safetensors` beside it.
+    """
+    from safetensors.torch import save as to_bytes
+
+    from finetune.repositories.huggingface import architectures as kinds
+
+    config = architecture["options"]["config"]
+    kind = kinds.kind_of(config, architecture["name"])
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    own = {key: value for key, value in state.items() if kind.theirs(key) is None}
+    folder.mkdir(parents=True, exist_ok=True)
+    if "side" in architecture["options"]:
+        from finetune.repositories.huggingface.mask_generation import save_processor
+
+        save_processor(architecture, folder)
+    with kinds.quiet():
+        read = kinds.read_config(kind, config, config.get("num_labels"), architecture["name"])
+        kinds.back_to_transformers(kind, read, state).save_pretrained(folder)
+    if own:
+        (folder / DECODER).write_bytes(to_bytes(own, metadata={"format": "pt"}))
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def find_weights(name: str, start: Start) -> tuple[Files | None, Checkpoint | None]:
+    """What to start from: files of transformers, or a run of ours; neither for random weights.
+
+    Raises:
+        InputError: if there are none where they should be, or a download fails.
+    """
+    if start.checkpoint is None:
+        return (from_hub(name, start.revision) if start.pretrained else None), None
+    if _is_theirs(start.checkpoint):
+        return from_folder(start.checkpoint, str(start.checkpoint)), None
+    return None, read_checkpoint(start.checkpoint)
+
+
+def _is_theirs(checkpoint: Path) -> bool:
+    """Whether it is a folder of transformers, and none of ours."""
+    if (checkpoint / "huggingface").is_dir() or not (checkpoint / CONFIG).is_file():
+        return False
+    return "architecture" not in read_json(checkpoint / CONFIG, str(checkpoint))
+
+
+def options_of_files(files: Files, options: dict[str, Any]) -> dict[str, Any]:
+    """The options given, and for those not given, what the repository says."""
+    if "config" in options:
+        raise InputError(
+            "model.options.config: weights come with their own configuration; leave it out, or start from "
+            "random weights with model.pretrained=false"
+        )
+    says = {"mean": files.mean, "std": files.std}
+    return {"config": files.config} | {key: value for key, value in says.items() if value} | options
+
+
+def complete(name: str, in_channels: int, options: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """All options of a model: those given, checked, and the defaults of the others.
+
+    Args:
+        name: of the model.
+        in_channels: of the images.
+        options: those given.
+        more: options that it has besides, with their defaults.
+
+    Raises:
+        InputError: if an option is unknown or impossible, or it cannot take so many channels.
+    """
+    from finetune.networks.rgb_input import MEAN, STD
+
+    default = {"config": CONFIGS.get(name), "mean": list(MEAN), "std": list(STD)} | more
+    for option in options:
+        if option not in default:
+            raise unknown(f"option of model {name}", option, default)
+    options = default | options
+    if not isinstance(options["config"], dict):
+        raise InputError(
+            f"{name}: random weights need a configuration, and none is known by that name: give its "
+            f"config.json as model.options.config, or name one of {', '.join(CONFIGS)}"
+        )
+    for option in ("mean", "std"):
+        if three(options[option]) is None or (option == "std" and min(options[option]) <= 0):
+            raise InputError(f"option {option} of model {name} is three numbers, a channel each")
+    if in_channels > 3:
+        raise InputError(
+            f"model {name} takes images of at most 3 channels, these have {in_channels}; "
+            "choose with data.channels, such as [0, 1, 2]"
+        )
+    return options
+
+
+def _build(
+    name: str, in_channels: int, out_channels: int, options: dict[str, Any], files: Files | None = None
+) -> tuple[Built, str | None]:
+    """The network, with weights from files if there are any; and which part of it had some, in words."""
+    from finetune.repositories.huggingface import architectures as kinds
+    from finetune.repositories.huggingface.network import build_network
+
+    options = complete(name, in_channels, options)
+    kind = kinds.kind_of(options["config"], name)
+    config = kinds.read_config(kind, options["config"], out_channels, name)
+    model, fresh = (None, []) if files is None else read_model(files, kind, config, name)
+    network, divisor = build_network(kind, config, out_channels, options["mean"], options["std"], model)
+    options["config"] = kinds.write_config(kind, config)
+    built = Built(
+        network=network,
+        architecture={"repository": "huggingface", "name": name, "options": options},
+        divisor=divisor,
+    )
+    return built, None if files is None else kinds.part(kind, network, fresh)
+
+
+def _encoder(built: Built) -> str:
+    """What `adapt: head` keeps."""
+    from finetune.networks.hf_semantic import Semantic
+    from finetune.networks.mask2former import Mask2Former
+    from finetune.repositories.huggingface.architectures import encoder_of, kind_of
+
+    if not isinstance(built.network, Mask2Former | Semantic):
+        return "encoder"
+    architecture = built.architecture
+    return f"model.{encoder_of(kind_of(architecture['options']['config'], architecture['name']))}"
+
+
+def origin_of(
+    name: str, files: Files, part: str | None, architecture: dict[str, Any], on_hub: bool
+) -> Origin:
+    """What the record says of the weights."""
+    model_type = architecture["options"]["config"]["model_type"]
+    return Origin(
+        repository="huggingface",
+        id=name,
+        weights="pretrained",
+        revision=files.revision,
+        sha256=files.sha256,
+        licence=files.licence,
+        terms=files.terms,
+        part=part,
+        citation=[CITATIONS[model_type]] if model_type in CITATIONS else [],
+        hub_id=name if on_hub else None,
+    )

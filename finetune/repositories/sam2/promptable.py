@@ -1,0 +1,131 @@
+"""SAM2 with prompts: all that it does with a single image, trained and saved as itself.
+
+See `finetune.repositories.sam2.repository` for its models, their licence and its use without prompts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from finetune.errors import unknown
+from finetune.repositories.base import Loaded, Native, Start
+from finetune.repositories.sam2 import repository as sam2
+from finetune.weights.checkpoint import Checkpoint, options_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NATIVE = Native(
+    weights="*.pt",
+    format="pytorch",
+    package="sam2",
+    labels_by="SAM2AutomaticMaskGenerator, as the package sam2 sets it, without prompts",
+)
+LEARNING_RATE = 1e-5  # nothing begins at random; sam2's own fine-tuning takes 5e-6
+SIDES = (64, 1024)  # pixels
+SIDE = 256  # pixels, unless a recipe says otherwise
+
+
+def load(name: str, start: Start) -> Loaded:
+    """All of a SAM2, with weights from the Hub, a file, or a run of ours with or without prompts, or random.
+
+    Args:
+        name: a key of `finetune.repositories.sam2.repository.MODELS`.
+        start: images have at most 3 channels; a grey one is repeated. Its option is `side`: each image goes
+            in as a square of so many pixels. If unset, as in the run that the weights are from, or 256. A
+            checkpoint is a run of ours, or a file as SAM2 publishes them.
+
+    Raises:
+        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+    """
+    import torch
+
+    from finetune.networks.hiera import DIVISOR
+    from finetune.networks.sam2 import state_of_whole
+    from finetune.networks.sam2_promptable import Promptable
+
+    found, base = sam2.find_weights(name, start)
+    options = _complete(name, start.options, found)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(start.seed)
+        whole = sam2.build_whole(name, start.in_channels, options["side"])
+    if found:
+        if any(key.startswith("kept.") for key in found.state):
+            found = dataclasses.replace(found, state=state_of_whole(found.state))
+        sam2.load_whole(whole, name, found)
+    return Loaded(
+        network=Promptable(whole),
+        architecture={"repository": "sam2", "name": name, "options": options},
+        divisor=DIVISOR,
+        origin=base,
+        learning_rate=sam2.LEARNING_RATE if base.weights == "random" else LEARNING_RATE,
+        normalise=sam2.NORMALISE,
+        encoder=("encoder",),
+    )
+
+
+def automatic(network: nn.Module, architecture: dict[str, Any]) -> Any:
+    """SAM2's own SAM2AutomaticMaskGenerator, on a copy of the weights, with all its settings as they are.
+
+    Args:
+        network: with its weights, on any device.
+        architecture: as `load` gives it.
+    """
+    from sam2.automatic_mask_generator import SAM2AutomaticMaskGenerator
+
+    from finetune.networks.sam2 import state_of_whole
+    from finetune.weights.torchscript import deprecation_ignored
+
+    whole = _build(architecture, str(next(network.parameters()).device))
+    whole.load_state_dict(state_of_whole(network.state_dict()))
+    with deprecation_ignored():
+        generator = SAM2AutomaticMaskGenerator(whole)
+    _fit_side(generator.predictor)
+    return generator
+
+
+def predictor(checkpoint: Path, architecture: dict[str, Any]) -> Any:
+    """SAM2's own SAM2ImagePredictor, on the CPU, of a file that `repository.save` wrote."""
+    from sam2.sam2_image_predictor import SAM2ImagePredictor
+
+    from finetune.weights.torchscript import deprecation_ignored
+
+    with deprecation_ignored():
+        found = SAM2ImagePredictor(_build(architecture, "cpu", checkpoint))
+    _fit_side(found)
+    return found
+
+
+def _build(architecture: dict[str, Any], device: str, checkpoint: Path | None = None) -> Any:
+    """What `sam2.build_sam.build_sam2` makes of a checkpoint, for the network's side."""
+    from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES, build_sam2
+
+    config = HF_MODEL_ID_TO_FILENAMES[f"facebook/{architecture['name']}"][0]
+    size = f"++model.image_size={architecture['options']['side']}"
+    return build_sam2(config, checkpoint and str(checkpoint), device, hydra_overrides_extra=[size])
+
+
+def _fit_side(predictor: Any) -> None:
+    """Tell a SAM2ImagePredictor how large its features are: it takes for granted that its side is 1024."""
+    side = predictor.model.image_size
+    predictor._bb_feat_sizes = [(side // stride,) * 2 for stride in (4, 8, 16)]
+
+
+def _complete(name: str, options: dict[str, Any], found: Checkpoint | None) -> dict[str, Any]:
+    """All options of the model: those given, checked; for others what the checkpoint had, or the default."""
+    default = {"side": SIDE}
+    if found:
+        theirs = options_of(found, "sam2", name, {})  # says so if it is of another model
+        default |= {option: value for option, value in theirs.items() if option in default}
+    for option, value in options.items():
+        if option not in default:
+            raise unknown(f"option of model {name} with prompts", option, default)
+        low, high = SIDES
+        if type(value) is not int or not low <= value <= high or value % 32:
+            raise InputError(
+                f"option side of model {name} is a multiple of 32 from {low} to {high} pixels, not {value!r}"
+            )
+    return default | options

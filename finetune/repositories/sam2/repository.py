@@ -1,0 +1,269 @@
+"""SAM2 (Ravi et al. 2024), automatic: its image encoder under a light decoder, any target in a single pass.
+
+`facebook/sam2.1-hiera-*` of the Hugging Face Hub. Code and weights are under Apache-2.0
+(https://github.com/facebookresearch/sam2, "License").
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.record import Origin
+from finetune.errors import unknown
+from finetune.repositories.base import Built, Loaded, ModelInfo, Start
+from finetune.weights.checkpoint import (
+    Checkpoint,
+    load_strictly,
+    options_of,
+    origin,
+    read_checkpoint,
+    refuse_prompts,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+LICENCE = "Apache-2.0"
+SAM2 = "Ravi et al. 2024, SAM 2: Segment Anything in Images and Videos, https://arxiv.org/abs/2408.00714"
+LEARNING_RATE = 1e-4  # more than the 5e-6 of sam2's own fine-tuning: the light decoder begins at random
+# SAM2 saw photographs from 0 to 1. Microscopes rarely fill the range of their 8 or 16 bits, so the image's
+# own percentiles stand for it; mean and deviation of photographs are then applied inside the encoder.
+NORMALISE = {"name": "percentile", "low": 1.0, "high": 99.8}
+MOST = 3  # channels of an image
+WIDTHS = (8, 512)  # of the decoder
+GROUPS = 8  # its width is a multiple of this: it normalises channels in as many groups
+LAST = "decoder.output."
+HINT = "give its weights with model.checkpoint=PATH, or start from random ones with model.pretrained=false"
+
+
+def _info(name: str, title: str, parameters: int) -> ModelInfo:
+    return ModelInfo(
+        name=name,
+        title=title,
+        task="segmentation",
+        licence=LICENCE,
+        learning_rate=LEARNING_RATE,
+        learning_rates=(1e-6, 5e-3),
+        parameters=parameters,
+    )
+
+
+# Parameters are those of the image encoder. The decoder's are few, and follow its width; those of the rest of
+# SAM2, 11.7 million, are kept and not run.
+MODELS = {
+    info.name: info
+    for info in (
+        _info("sam2.1-hiera-tiny", "SAM 2.1, the smallest encoder, automatic in one pass", 27_219_136),
+        _info("sam2.1-hiera-small", "SAM 2.1, a small encoder, automatic in one pass", 34_316_992),
+        _info("sam2.1-hiera-base-plus", "SAM 2.1, a large encoder, automatic in one pass", 69_106_816),
+        _info("sam2.1-hiera-large", "SAM 2.1, the largest encoder, automatic in one pass", 212_703_280),
+    )
+}
+
+
+def models() -> list[ModelInfo]:
+    """The models that can be asked for by name."""
+    return list(MODELS.values())
+
+
+def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
+    """A network with random weights, drawn from torch's generator as it stands.
+
+    Raises:
+        InputError: if there is no such model, an option is unknown or impossible, or it cannot take so many
+            channels.
+    """
+    return _assemble(name, build_whole(name, in_channels), out_channels, options)
+
+
+def load(name: str, start: Start) -> Loaded:
+    """A network with SAM2's image encoder from the Hub or a file, or the weights of a run, or random ones.
+
+    Args:
+        name: a key of `MODELS`.
+        start: images have at most 3 channels; a grey one is repeated. Its option is `width`, channels inside
+            the decoder, which starts from random weights; of a run of ours only its last layer does, where
+            that predicts another number of maps. A checkpoint is a run of ours, or a file as SAM2 publishes
+            them: all of a SAM2 under "model".
+
+    Raises:
+        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+    """
+    import torch
+
+    found, base = find_weights(name, start)
+    options = start.options
+    if found:
+        refuse_prompts(found)
+        options = options_of(found, "sam2", name, options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(start.seed)
+        whole = build_whole(name, start.in_channels)
+        built = _assemble(name, whole, start.out_channels, options)
+    if found and any(key.startswith("decoder.") for key in found.state):
+        part = _load_run(built.network, found)
+        base = base.model_copy(update={"part": part or base.part})
+    elif found:
+        load_whole(whole, name, found)
+        base = base.model_copy(update={"part": _share(built.network)})
+    return Loaded(
+        **vars(built),
+        origin=base,
+        learning_rate=LEARNING_RATE,
+        normalise=NORMALISE,
+        encoder=("encoder",),
+    )
+
+
+def save(
+    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+) -> list[Path]:
+    """Write a checkpoint that `sam2.build_sam.build_sam2` loads, and the light decoder, if any, beside it.
+
+    The checkpoint is a whole SAM2: what was trained of it as it was trained, all else as it was at the start.
+    """
+    import torch
+    from safetensors.torch import save as to_bytes
+
+    from finetune.networks.encoder_decoder import EncoderDecoder
+    from finetune.networks.sam2 import state_of_whole
+
+    folder.mkdir(parents=True, exist_ok=True)
+    name = architecture["name"]
+    checkpoint = folder / f"{name}_finetuned.pt"
+    torch.save({"model": _plain(state_of_whole(network.state_dict()))}, checkpoint)
+    if not isinstance(network, EncoderDecoder):
+        return [checkpoint]
+    decoder = folder / f"{name}_automatic_decoder.safetensors"
+    weights = _plain(network.decoder.state_dict())
+    metadata = {"format": "pt", "architecture": json.dumps(architecture)}
+    # Written by ourselves: safetensors' own writer hides a full disk in an error of its own.
+    decoder.write_bytes(to_bytes(weights, metadata))
+    return [checkpoint, decoder]
+
+
+def _plain(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """As others expect them: on the CPU, each in a block of its own."""
+    return {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+
+
+def build_whole(name: str, in_channels: int, side: int | None = None) -> Any:
+    """All of SAM2 with random weights, for images of a side in pixels; its own if unset."""
+    if name not in MODELS:
+        raise unknown("model of repository sam2", name, MODELS)
+    if in_channels > MOST:
+        raise InputError(
+            f"model {name} takes images of at most {MOST} channels, these have {in_channels}; "
+            "choose with data.channels, such as [0, 1, 2]"
+        )
+    from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES
+
+    from finetune.networks import sam2
+
+    config = HF_MODEL_ID_TO_FILENAMES[_hub_id(name)][0]
+    return sam2.build_whole(config, sam2.SIDE if side is None else side)
+
+
+def _assemble(name: str, whole: Any, out_channels: int, options: dict[str, Any]) -> Built:
+    from finetune.networks.hiera import DIVISOR
+    from finetune.networks.sam2 import automatic
+
+    options = _complete(name, options)
+    return Built(
+        network=automatic(whole, out_channels, **options),
+        architecture={"repository": "sam2", "name": name, "options": options},
+        divisor=DIVISOR,
+    )
+
+
+def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """All options of the model: those given, checked, and the defaults of the others."""
+    default = {"width": 64}
+    for option, value in options.items():
+        if option not in default:
+            raise unknown(f"option of model {name}", option, default)
+        low, high = WIDTHS
+        if type(value) is not int or not low <= value <= high or value % GROUPS:
+            raise InputError(
+                f"option width of model {name} is a multiple of {GROUPS} from {low} to {high}, not {value!r}"
+            )
+    return default | options
+
+
+def _hub_id(name: str) -> str:
+    return f"facebook/{name}"
+
+
+def find_weights(name: str, start: Start) -> tuple[Checkpoint | None, Origin]:
+    """What to start from, and what the record says of it."""
+    from finetune.weights.state_dict import read_state_dict
+
+    checkpoint = start.checkpoint
+    if checkpoint is None and not start.pretrained:
+        return None, Origin(repository="sam2", id=name, weights="random")
+    if checkpoint is not None and (checkpoint.is_dir() or checkpoint.suffix == ".safetensors"):
+        found = read_checkpoint(checkpoint)
+        return found, origin(found, "sam2", name)
+    base = Origin(repository="sam2", id=name, weights="pretrained", licence=LICENCE, citation=[SAM2])
+    if checkpoint is None:
+        checkpoint, commit = _download(name, start.revision)
+        base = base.model_copy(update={"revision": commit, "hub_id": _hub_id(name)})
+    found = read_state_dict(checkpoint)
+    return found, base.model_copy(update={"sha256": found.sha256})
+
+
+def _download(name: str, revision: str | None) -> tuple[Path, str]:
+    """The file of a model on the Hub, and its commit."""
+    if name not in MODELS:
+        raise unknown("model of repository sam2", name, MODELS)
+    from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES
+
+    from finetune.downloads.hub import fetch
+
+    file = HF_MODEL_ID_TO_FILENAMES[_hub_id(name)][1]
+    fetched = fetch(_hub_id(name), [file], revision=revision, hint=HINT)
+    return fetched.folder / file, fetched.revision
+
+
+def load_whole(whole: Any, name: str, found: Checkpoint) -> None:
+    """Put SAM2's own weights in, all of them; the network shares them.
+
+    Raises:
+        InputError: how many keys do not fit, and the first of them; and the model that they may be of.
+    """
+    from finetune.networks.sam2 import ENCODER
+
+    try:
+        load_strictly(whole, found)
+    except InputError as error:
+        size = sum(tensor.numel() for key, tensor in found.state.items() if key.startswith(ENCODER))
+        for other, info in MODELS.items():
+            if info.parameters == size and other != name:
+                raise InputError(f"{error}; its image encoder has the size of {other}'s") from error
+        raise
+
+
+def _load_run(network: nn.Module, found: Checkpoint) -> str | None:
+    """Put the weights of a run in; returns which part they were, in words, if the last layer stays random."""
+    wanted = network.state_dict()
+    last = [key for key in wanted if key.startswith(LAST)]
+    if all(key not in found.state or found.state[key].shape == wanted[key].shape for key in last):
+        load_strictly(network, found)
+        return None
+    state = found.state | {key: wanted[key] for key in last}
+    load_strictly(network, dataclasses.replace(found, state=state))
+    return "all but the last layer"
+
+
+def _share(network: nn.Module) -> str:
+    """The encoder's share of a network, in words."""
+    whole, encoder = (
+        sum(parameter.numel() for parameter in module.parameters())
+        for module in (network, network.get_submodule("encoder"))
+    )
+    return f"encoder ({encoder:,} of {whole:,} parameters)"

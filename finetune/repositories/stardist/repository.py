@@ -1,0 +1,229 @@
+"""StarDist 2D: its U-Net from random weights, its published models, and any folder that it saved.
+
+Weights are Keras files (.h5); `finetune.weights.keras_h5` carries them over, and back again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.fingerprint import sha256_file
+from cards.record import Origin
+from finetune.data.datasets import SCHMIDT
+from finetune.downloads.archive import cache_folder, download
+from finetune.errors import unknown
+from finetune.repositories.base import Built, Loaded, ModelInfo, Start
+from finetune.repositories.options import complete
+from finetune.repositories.stardist.config import options_in, read_thresholds, write_config, write_thresholds
+from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
+from finetune.weights.keras_h5 import read_weights, write_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+REPOSITORY = "stardist"
+RELEASE = "v0.1"
+URL = f"https://github.com/stardist/stardist-models/releases/download/{RELEASE}/python_{{name}}.zip"
+LICENCE = "BSD-3-Clause"  # of github.com/stardist/stardist-models, which holds the weights
+
+# Published models by name, with the hash of their archives, as `stardist.models` registers them (0.9.2).
+PUBLISHED = {
+    "2D_versatile_fluo": "4ad678d0758eed6e55625f1b5ae30771e59adb79f1239e09b9772eac8846c3dd",
+    "2D_paper_dsb2018": "4c11cf68512341d9e8ce3d1278c64ceb8ac400582739f85fcab079a2e82840d2",
+}
+TITLES = {
+    "unet": "StarDist's U-Net, trained from scratch",
+    "2D_versatile_fluo": "Versatile (fluorescent nuclei), trained on a part of DSB 2018",
+    "2D_paper_dsb2018": "DSB 2018, of the paper StarDist 2D",
+}
+# StarDist trains with 3e-4 (`Config2D`), and normalises so in its examples.
+LEARNING_RATE = 3e-4
+NORMALISE = {"name": "percentile", "low": 1.0, "high": 99.8}
+# The way down; with it the resolutions above the U-Net that a grid adds.
+ENCODER = ("grid", "down", "middle")
+
+# Lowest and highest of each option; beyond, a network is of no use or does not fit into memory.
+LIMITS = {"grid": (1, 2), "depth": (1, 6), "width": (4, 256), "convolutions": (1, 4), "features": (0, 1024)}
+
+
+def models() -> list[ModelInfo]:
+    """The models that can be asked for by name."""
+    return [
+        ModelInfo(
+            name=name,
+            title=title,
+            task="instance segmentation",
+            licence=LICENCE if name in PUBLISHED else None,
+            learning_rate=LEARNING_RATE,
+            learning_rates=(1e-6, 1e-2),
+        )
+        for name, title in TITLES.items()
+    ]
+
+
+def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
+    """A network with random weights, drawn from torch's generator as it stands.
+
+    Raises:
+        InputError: if there is no such model, or an option is unknown or impossible.
+    """
+    from finetune.networks.stardist_unet import StarDistUNet
+
+    options = _complete(name, options)
+    if out_channels < 2:
+        raise InputError(
+            f"model {name} predicts a probability and distances, the target has {out_channels} map: "
+            "choose the target rays with model.target"
+        )
+    return Built(
+        network=StarDistUNet(in_channels, out_channels, **options),
+        architecture={"repository": REPOSITORY, "name": name, "options": options},
+        divisor=options["grid"] * 2 ** options["depth"],
+    )
+
+
+def load(name: str, start: Start) -> Loaded:
+    """A network with the published weights, with those of a checkpoint, or with random ones.
+
+    Args:
+        name: "unet", which has no weights of its own, or a published model.
+        start: its maps are 1 and the target's rays. Options are grid, depth, width, convolutions, features. A
+            checkpoint is a folder that StarDist saved, or its .h5 file; or a run, its `huggingface` folder,
+            or a .safetensors file. There is but one revision, "v0.1".
+
+    Raises:
+        InputError: if model, options, channels and weights do not go together, or cannot be had.
+    """
+    import torch
+
+    options, checkpoint = start.options, start.checkpoint
+    _complete(name, options)
+    if start.revision not in (None, RELEASE):
+        raise unknown(f"model.revision of repository {REPOSITORY}", str(start.revision), [RELEASE])
+    base, found, suggests = Origin(repository=REPOSITORY, id=name, weights="random"), None, {}
+    published = checkpoint is None and start.pretrained and name in PUBLISHED
+    if published:
+        checkpoint = _fetch(name)
+    if checkpoint is not None:
+        file = _keras_file(Path(checkpoint))
+        if file:
+            suggests = read_thresholds(file.parent)
+        found = _read_keras(file, name, options) if file else read_checkpoint(checkpoint)
+        options = options_of(found, REPOSITORY, name, options)
+        base = origin(found, REPOSITORY, name)
+    if published:
+        stated = {"licence": LICENCE, "citation": [SCHMIDT], "revision": RELEASE}
+        base = base.model_copy(update=stated)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(start.seed)
+        built = build(name, in_channels=start.in_channels, out_channels=start.out_channels, options=options)
+    if found:
+        _check_channels(found, start.in_channels, start.out_channels)
+        load_strictly(built.network, found)
+    return Loaded(
+        **vars(built),
+        origin=base,
+        learning_rate=LEARNING_RATE,
+        normalise=NORMALISE,
+        encoder=ENCODER,
+        suggests=suggests,
+    )
+
+
+def save(
+    network: nn.Module,
+    architecture: dict[str, Any],
+    folder: Path,
+    target: dict[str, Any] | None = None,
+) -> list[Path]:
+    """Write a folder as StarDist does: `StarDist2D(None, folder.name, folder.parent)` opens it.
+
+    That was tried with stardist 0.9.2, TensorFlow 2.21 and Keras 3.15, grid 1 and 2: outputs agree within
+    2e-7, and labels pixel by pixel. The tests have no TensorFlow; they read the files back by `load`.
+
+    Args:
+        network: a `StarDistUNet`.
+        architecture: its repository, name and options.
+        folder: where to; made if it is not there.
+        target: rays with its options, of which the two thresholds are written; without them StarDist takes
+            0.5 and 0.4.
+
+    Returns:
+        config.json, weights_best.h5 and, where there are thresholds, thresholds.json. None at all if the
+        network does not predict what StarDist does: a polygon has three rays or more.
+    """
+    state, options = network.state_dict(), architecture["options"]
+    if len(state["dist.weight"]) < 3:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "weights_best.h5"
+    write_weights(weights, state, options)
+    config = write_config(folder, options, channels=_first(state).shape[1], rays=len(state["dist.weight"]))
+    if target is None:
+        return [config, weights]
+    return [config, weights, write_thresholds(folder, target["options"])]
+
+
+def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """All options of the network: those given, checked, and the defaults of the others."""
+    from finetune.networks.stardist_unet import StarDistUNet
+
+    if name not in TITLES:
+        raise unknown(f"model of repository {REPOSITORY}", name, TITLES)
+    return complete(name, options, LIMITS, StarDistUNet)
+
+
+def _fetch(name: str) -> Path:
+    """The folder of a published model, from the cache or downloaded into it."""
+    folder = cache_folder() / REPOSITORY / name
+    if folder.is_dir():
+        return folder
+    url = URL.format(name=name)
+    check = functools.partial(_must_hold_weights, url)
+    return download(url, folder, PUBLISHED[name], check, key="model.checkpoint")
+
+
+def _must_hold_weights(url: str, folder: Path) -> None:
+    if not (folder / "config.json").is_file() or not _keras_file(folder):
+        raise InputError(f"{url}: holds no model of StarDist: no config.json beside weights in .h5")
+
+
+def _keras_file(path: Path) -> Path | None:
+    """The Keras weights that a path stands for, the best first, as in StarDist; None if there are none."""
+    if path.suffix in {".h5", ".hdf5"}:
+        return path
+    files = sorted(path.glob("*.h5")) if path.is_dir() else []
+    return min(files, key=lambda file: ("best" not in file.name, "last" not in file.name), default=None)
+
+
+def _read_keras(file: Path, name: str, options: dict[str, Any]) -> Checkpoint:
+    """Weights of a .h5 file, with the options in the `config.json` beside it, where there is one."""
+    theirs = options_in(file.parent / "config.json")
+    architecture = theirs and {"repository": REPOSITORY, "name": name, "options": theirs}
+    found = Checkpoint(file, "", {}, architecture, None)
+    state = read_weights(file, _complete(name, options_of(found, REPOSITORY, name, options)))
+    return dataclasses.replace(found, state=state, sha256=sha256_file(file))
+
+
+def _check_channels(found: Checkpoint, in_channels: int, out_channels: int) -> None:
+    """Say in words what would otherwise be a weight of another shape."""
+    first, last = _first(found.state), found.state.get("dist.weight")
+    if first is not None and first.ndim == 4 and first.shape[1] != in_channels:
+        raise InputError(
+            f"{found.path}: the checkpoint takes images of {first.shape[1]} channels, "
+            f"these have {in_channels}; choose others with data.channels"
+        )
+    if last is not None and len(last) + 1 != out_channels:
+        raise InputError(
+            f"{found.path}: the checkpoint predicts {len(last)} rays, the target has {out_channels} maps; "
+            f"take model.target=rays with model.target_options.rays={len(last)}"
+        )
+
+
+def _first(state: dict[str, Any]) -> Any:
+    """The weights of the layer that sees the image."""
+    return state.get("grid.0.0.weight", state.get("down.0.0.weight"))

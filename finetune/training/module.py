@@ -1,0 +1,157 @@
+"""The LightningModule: network + target + optimiser, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from cards.errors import InputError
+from finetune.adapters import freeze_statistics
+from finetune.data.feature_cache import FeatureStore, widen
+from finetune.inference.tiling import predict_maps
+from finetune.metrics.dice import Dice
+from finetune.targets.base import Target
+
+
+class Segmenter(pl.LightningModule):
+    """Trains a network to predict a target's maps.
+
+    Batches are those of `finetune.data.datamodule.SegmentationData`: for training `image` (N, C, P, P) and
+    `maps` (N, K, P, P); for validation one whole `image` (1, C, H, W) with its `labels` (1, H, W).
+
+    Where an encoder is frozen, what is trained may be the decoder alone, on `features` in the place of
+    `image`: the encoder is then no part of this module, and neither checkpoints nor averages hold it.
+    """
+
+    monitor = "validation_dice"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        target: Target,
+        *,
+        divisor: int,
+        learning_rate: float,
+        weight_decay: float,
+        warmup: float,
+        steps: int,
+        features: FeatureStore | None = None,
+    ) -> None:
+        """Put a network and a target together.
+
+        Args:
+            network: images (N, C, H, W) float32 -> raw output (N, K, H, W), or, in training mode, what the
+                target's loss takes; or a decoder, see `features`.
+            target: what the K maps mean.
+            divisor: the network takes heights and widths that are multiples of this, in pixels.
+            learning_rate: at its highest.
+            weight_decay: AdamW's.
+            warmup: fraction of `steps` during which the learning rate rises from zero.
+            steps: optimiser steps of the whole training.
+            features: what a frozen encoder gives; `network` is then the decoder that takes it, as that of an
+                `EncoderDecoder`.
+        """
+        super().__init__()
+        # Convolutions are faster on pixels whose channels lie side by side; the numbers are the same.
+        self.network = network.to(memory_format=torch.channels_last)
+        self.target, self.features = target, features
+        self.divisor = divisor
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.warmup, self.steps = warmup, steps
+        self.validation_dice = Dice()
+        self.missed_all = False  # in the last validation: nothing found, though there was something
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, C, H, W) float32 -> raw output (N, K, H, W)."""
+        if self.features is not None:
+            return self._decode(self.features(images), images)
+        return self.network(images.contiguous(memory_format=torch.channels_last))
+
+    def _decode(self, features: Sequence[torch.Tensor], like: torch.Tensor) -> torch.Tensor:
+        dtype = next(self.network.parameters()).dtype
+        return self.network(widen(features, dtype), like.shape[-2:])
+
+    def train(self, mode: bool = True) -> Segmenter:
+        """As torch's own, but what is not trained stays in evaluation mode."""
+        super().train(mode)
+        if mode:
+            freeze_statistics(self.network)
+        return self
+
+    def training_step(self, batch: dict[str, Any], batch_index: int) -> torch.Tensor:
+        """One step; stops the run in words if the loss is no longer a number."""
+        maps = batch["maps"].float()
+        output = self(batch["image"]) if "image" in batch else self._decode(batch["features"], maps)
+        loss = self.target.loss(output, maps)
+        check_loss(loss, self)
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(maps), sync_dist=True)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget what the last validation found."""
+        self._found = self._there = False
+
+    def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
+        """Dice of one whole image, read back to labels as a user would."""
+        maps = predict_maps(self, self.target, batch["image"][0], self.divisor)
+        labels = self.target.decode(maps)
+        self._found |= bool(np.any(labels))
+        self._there |= bool(batch["labels"].any())
+        self.missed_all = self._there and not self._found
+        prediction = torch.from_numpy(labels)[None].to(batch["labels"].device)
+        self.validation_dice.update(prediction, batch["labels"])
+        self.log("validation_dice", self.validation_dice, on_step=False, on_epoch=True, batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        """See `optimise`."""
+        return optimise(self.network, self.learning_rate, self.weight_decay, self.warmup, self.steps)
+
+
+def check_loss(loss: torch.Tensor, module: Any) -> None:
+    """Stop the run in words if the loss is no longer a number.
+
+    Args:
+        loss: of a training step of `module`.
+        module: with its `learning_rate`.
+
+    Raises:
+        InputError: with where it happened, and what may help.
+    """
+    if not torch.isfinite(loss):
+        raise InputError(
+            f"the loss is {loss.item()} in epoch {module.current_epoch + 1}, step {module.global_step + 1}: "
+            f"training diverged; lower training.learning_rate (it is {module.learning_rate:g}) "
+            "or set compute.precision=32-true"
+        )
+
+
+def optimise(
+    network: nn.Module, learning_rate: float, weight_decay: float, warmup: float, steps: int
+) -> dict[str, Any]:
+    """AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine decay to zero (2017).
+
+    Args:
+        network: whose parameters are trained, those that ask for it.
+        learning_rate: at its highest.
+        weight_decay: AdamW's.
+        warmup: fraction of `steps` during which the learning rate rises from zero.
+        steps: optimiser steps of the whole training.
+    """
+    rising, steps = max(1, round(warmup * steps)), max(steps, 1)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / rising
+        progress = (step - rising) / max(1, steps - rising)
+        return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trainable, lr=learning_rate, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+    return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

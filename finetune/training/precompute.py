@@ -1,0 +1,99 @@
+"""Runs a frozen encoder before the first epoch, once on everything that training will show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytorch_lightning as pl
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from torch.utils.data import DataLoader
+
+from finetune.data.datamodule import SegmentationData
+from finetune.data.feature_cache import Features, FeatureStore
+from finetune.data.sampler import Draw
+from finetune.inference.tiling import predict_maps
+from finetune.training.module import Segmenter
+
+
+class Encoding(pl.Callback):
+    """Fills a store with features of each view of each training image, and of each validation image.
+
+    Processes share the work. What an earlier attempt left is not done again. The encoder is on the device of
+    the training only while this lasts.
+    """
+
+    def __init__(self, data: SegmentationData, store: FeatureStore, console: Console) -> None:
+        """Fill `store` from `data`; progress goes to `console`."""
+        self.data, self.store, self.console = data, store, console
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Encode, and tell the data to give features from now on.
+
+        Raises:
+            InputError: if the disk has no room for all of it.
+        """
+        assert isinstance(module, Segmenter)
+        features = self.data.use_features(self.store)
+        draws = list(features.draws())
+        # Shares are cut before looking what is there: another process may have begun by then.
+        todo = [
+            draw for draw in draws[trainer.global_rank :: trainer.world_size] if not _there(features, draw)
+        ]
+        images = self.data.of("validation")
+        words = f"encoding {len(draws)} patches and {len(images)} validation images, once for all epochs"
+        self.console.print(words, highlight=False)
+        self.store.encoder.to(module.device)
+        with (
+            torch.inference_mode(),
+            trainer.precision_plugin.forward_context(),
+            Progress(console=self.console, transient=True) as progress,
+        ):
+            task = progress.add_task("encoding", total=len(todo) + len(images) // trainer.world_size)
+            for done in self._patches(features, todo):
+                progress.advance(task, done)
+            for done in self._validation(module) if images else ():
+                progress.advance(task, done)
+        self.store.encoder.cpu()
+        trainer.strategy.barrier("features")
+
+    def _patches(self, features: Features, todo: list[Draw]) -> Iterator[int]:
+        """Encode training patches; gives the number of each batch."""
+        size = self.data.batch_size
+        batches = [todo[start : start + size] for start in range(0, len(todo), size)]
+        loader = DataLoader(self.data.patches(), batch_sampler=batches, num_workers=self.data.workers)
+        checked = False
+        for batch, draws in zip(loader, batches, strict=True):
+            encoded = self.store.encode(batch["image"])
+            if not checked:
+                self._check_room(features, [level[0] for level in encoded], batch["maps"][0])
+                checked = True
+            for number, draw in enumerate(draws):
+                self.store.keep(
+                    features.path(draw), [level[number] for level in encoded], batch["maps"][number]
+                )
+            yield len(draws)
+
+    def _check_room(self, features: Features, levels: list[torch.Tensor], maps: torch.Tensor) -> None:
+        """Know from the first patch what all the rest will take; overlaps of tiles are not counted."""
+        values = sum(level.numel() for level in levels)
+        missing = sum(not _there(features, draw) for draw in features.draws())
+        pixels = sum(self.data.reader.image(pair)[0].size for pair in self.data.of("validation"))
+        whole = values * pixels // maps[0].numel()
+        self.store.check_room(2 * (missing * (values + maps.numel()) + whole))  # float16 takes 2 bytes
+
+    def _validation(self, module: Segmenter) -> Iterator[int]:
+        """Encode the tiles of this process's validation images, as validation will ask for them."""
+
+        def encode(images: torch.Tensor) -> torch.Tensor:
+            self.store(images)
+            return images.new_zeros(1, module.target.channels, *images.shape[-2:])
+
+        for batch in self.data.val_dataloader():
+            predict_maps(encode, module.target, batch["image"][0], module.divisor)
+            yield 1
+
+
+def _there(features: Features, draw: Draw) -> bool:
+    return features.path(draw).exists()

@@ -1,0 +1,1 @@
+"""Weights: one module per file format."""

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def hashes(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_help_needs_no_torch(command) -> None:
+    code = (
+        "import sys; from finetune.cli.main import app; "
+        "heavy = {'torch', 'numpy', 'pytorch_lightning', 'matplotlib', 'bioimageio'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    import subprocess
+    import sys
+
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert "Fine-tune public segmentation models" in command("--help").stdout
+
+
+def test_ls_tells_what_each_recipe_is(command) -> None:
+    output = command("ls").stdout
+    for word in ("quickstart", "unet_nuclei", "dsb2018", "wipp unet", "foreground_boundary", "boundary"):
+        assert word in output
+
+
+def test_validate(command, recipe_file: Path) -> None:
+    assert command("validate", "quickstart").returncode == 0
+    recipe_file.write_text(recipe_file.read_text().replace("epochs", "epoch"))
+    result = command("validate", recipe_file)
+    assert result.returncode == 2
+    assert "training.epoch: unknown key; did you mean epochs?" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_cp_then_validate(command, tmp_path: Path) -> None:
+    assert command("cp", "quickstart", "my.yaml").returncode == 0
+    assert command("validate", "my.yaml").returncode == 0
+
+
+def test_dry_run_resolves_everything_and_writes_nothing(command, tmp_path: Path, recipe_file: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    result = command("run", recipe_file, "--dry-run")
+    assert result.returncode == 0, result.stderr
+    for words in ("13 pairs: 9 train, 1 validation, 3 test", "trainable", "GiB", "instances", "runs/discs"):
+        assert words in result.stdout
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run"], "name a recipe"),
+        (["run", "nothing"], "neither a recipe file nor the name of one"),
+        (["run", "--resume", "nothing"], "no unfinished run"),
+        (["run", "quickstart", "--resume", "x"], "nothing else with it"),
+        (["run", "quickstart", "data.root=nowhere"], "no such folder"),
+        (["predict", "nothing", "."], "no images here"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_code_2(command, arguments: list[str], words: str) -> None:
+    result = command(*arguments)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert result.stderr.count("finetune: ") == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_bad_data_leaves_no_folder_and_inputs_untouched(
+    command, tmp_path: Path, recipe_file: Path, discs: Path
+) -> None:
+    (discs / "train" / "masks" / "disc_03.tif").unlink()
+    before = hashes(discs)
+    result = command("run", recipe_file)
+    assert result.returncode == 2
+    assert "disc_03" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list((tmp_path / "runs").glob("*"))
+    assert hashes(discs) == before

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import tifffile
+
+from cards.errors import InputError
+from cards.fingerprint import sha256_file
+from finetune.data.inspection import check_data
+from finetune.data.pairs import find_pairs
+from finetune.data.splits import assign_splits
+
+RANDOM = np.random.default_rng(0)
+
+
+def data(root, images, masks, test=0.0):
+    for kind, arrays in (("images", images), ("masks", masks)):
+        (root / kind).mkdir()
+        for index, array in enumerate(arrays):
+            tifffile.imwrite(root / kind / f"{index}.tif", array)
+    return assign_splits(find_pairs(root), validation=0, test=test)[0]
+
+
+def noise(*shape):
+    return RANDOM.integers(0, 255, shape or (16, 20)).astype(np.uint8)
+
+
+def cells(shape=(16, 20)):
+    mask = np.zeros(shape, np.uint16)
+    mask[1:5, 1:5], mask[8:12, 8:12] = 1, 7
+    return mask
+
+
+def test_what_the_record_says_of_a_file(tmp_path):
+    pairs = data(tmp_path, [noise() for _ in range(9)], [cells()] * 9)
+    seen = []
+    files, warnings = check_data(
+        pairs, "instances", "instances", "auto", tmp_path, lambda *done: seen.append(done)
+    )
+    assert [file.name for file in files] == [str(i) for i in range(9)]
+    assert seen == [(i + 1, 9) for i in range(9)]
+    assert not warnings
+    assert files[3].image == "images/3.tif"
+    assert files[3].shape == [1, 16, 20]
+    assert files[3].dtype == "uint8"
+    assert files[3].instances == 2
+    assert files[3].image_sha256 == sha256_file(tmp_path / "images" / "3.tif")
+
+
+def test_no_path_outside_the_root_gets_into_the_record(tmp_path):
+    pairs = data(tmp_path, [noise()], [cells()])
+    (tmp_path / "elsewhere").mkdir()
+    files, _ = check_data(pairs, "instances", "instances", "auto", tmp_path / "elsewhere")
+    assert files[0].image == "0.tif"
+
+
+def test_sizes_that_differ(tmp_path):
+    pairs = data(tmp_path, [noise()], [cells((20, 16))])
+    with pytest.raises(InputError, match=r"0\.tif: is 16 × 20 but its mask 0\.tif is 20 × 16 pixels"):
+        check_data(pairs, "instances", "instances", "auto", tmp_path)
+
+
+def test_channels_must_agree_under_the_selection(tmp_path):
+    pairs = data(tmp_path, [noise(), noise(16, 20, 3)], [cells()] * 2)
+    with pytest.raises(InputError, match=r"1\.tif: has 3 channels but 0\.tif has 1: set data\.channels"):
+        check_data(pairs, "instances", "instances", "auto", tmp_path)
+    files, _ = check_data(pairs, "instances", "instances", "gray", tmp_path)
+    assert [file.shape[0] for file in files] == [1, 3]
+
+
+def test_one_empty_mask_is_fine_but_not_all(tmp_path):
+    pairs = data(tmp_path, [noise(), noise()], [cells(), np.zeros((16, 20), np.uint8)])
+    assert [f.instances for f in check_data(pairs, "instances", "instances", "auto", tmp_path)[0]] == [2, 0]
+    tifffile.imwrite(tmp_path / "masks" / "0.tif", np.zeros((16, 20), np.uint8))
+    for held in ("instances", "foreground", "boundary"):
+        with pytest.raises(InputError, match="all 2 masks of the train images hold background only"):
+            check_data(pairs, held, "instances", "auto", tmp_path)
+
+
+def test_a_test_image_that_is_a_train_image_is_told(tmp_path):
+    same = noise()
+    pairs = data(tmp_path, [same, same.astype(np.uint16)], [cells()] * 2, test=0.5)
+    _, warnings = check_data(pairs, "instances", "instances", "auto", tmp_path)
+    assert len(warnings) == 1
+    assert "1 test images have the very pixels of a train image" in warnings[0]
+
+
+def test_flat_images_and_foreground_taken_for_instances_are_told(tmp_path):
+    pairs = data(tmp_path, [noise(), np.zeros((16, 20), np.uint8)], [(cells() > 0) * np.uint8(255)] * 2)
+    _, warnings = check_data(pairs, "instances", "instances", "auto", tmp_path)
+    assert any("1 images hold a single value" in warning for warning in warnings)
+    assert any("is data.labels instances right" in warning for warning in warnings)
+    assert len(check_data(pairs, "foreground", "instances", "auto", tmp_path)[1]) == 1
+
+
+def test_bad_files_are_named(tmp_path):
+    pairs = data(tmp_path, [noise(), np.full((16, 20), np.nan, np.float32)], [cells(), cells()])
+    with pytest.raises(InputError, match=r"images/1\.tif: 320 of 320 pixels are NaN"):
+        check_data(pairs, "instances", "instances", "auto", tmp_path)
+    tifffile.imwrite(tmp_path / "masks" / "0.tif", cells().astype(np.float32))
+    with pytest.raises(InputError, match=r"masks/0\.tif: holds float32 values"):
+        check_data(pairs, "instances", "instances", "auto", tmp_path)

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cards.errors import InputError
+from finetune.data.datamodule import Sample
+from finetune.data.normalization import build_normalise
+from finetune.evaluation.thresholds import choose, open_options
+from finetune.inference.model import Model
+from finetune.targets.registry import build_target
+
+SQUARES = np.zeros((64, 64), np.int32)
+SQUARES[8:24, 8:24], SQUARES[36:56, 30:52] = 1, 2
+
+
+class Shy(nn.Module):
+    """Knows the squares, but gives them a probability of 0.45 at their middles: below the default."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        maps = build_target("rays", {"rays": 8}).encode(SQUARES)
+        maps[0] = np.where(SQUARES > 0, 0.35 + 0.1 * maps[0], 0.01)
+        self.register_buffer("maps", torch.from_numpy(maps))
+
+    def forward(self, images):
+        return torch.cat([self.maps[:1].logit(), self.maps[1:]])[None]
+
+
+def shy_model() -> Model:
+    target = build_target("rays", {"rays": 8, "prob_threshold": "auto", "nms_threshold": "auto"})
+    return Model(Shy(), target, build_normalise({"name": "scale_linear"}), "auto", 1, 1, {})
+
+
+def samples():
+    return [Sample("squares", np.zeros((1, 64, 64), np.float32), SQUARES)]
+
+
+def test_finds_the_threshold_at_which_a_shy_model_finds_what_is_there():
+    model = shy_model()
+    image = samples()[0].pixels
+    assert model.predict(image).max() == 0
+    model.target = choose(model, ["prob_threshold"], samples())
+    assert model.predict(image).max() == 2
+    # 0.3 finds them, too; 0.4 is nearer to the default
+    assert model.target.options()["prob_threshold"] == 0.4
+    assert model.target.options()["rays"] == 8
+
+
+def test_of_values_that_serve_equally_the_default_is_kept():
+    model = shy_model()
+    chosen = choose(model, ["nms_threshold", "prob_threshold"], samples())
+    assert chosen.options()["nms_threshold"] == 0.4
+
+
+def test_tells_which_options_are_left_open():
+    assert open_options("flows", {"min_size": 5, "flow_threshold": "auto"}) == ["flow_threshold"]
+    assert open_options("flows", {}) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "option", "can"),
+    [("rays", "grid", "prob_threshold, nms_threshold can"), ("flows", "min_size", "flow_threshold can")],
+)
+def test_what_is_learned_cannot_be_left_open(target, option, can):
+    with pytest.raises(InputError, match=f"{option} cannot be auto; .*{can}"):
+        build_target(target, {option: "auto"})

@@ -1,0 +1,160 @@
+"""What is measured of a promptable model, with networks of which it is known what they answer."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cards.errors import InputError
+from finetune.data.datamodule import Sample
+from finetune.data.normalization import build_normalise
+from finetune.networks.sam2_promptable import Answer
+from finetune.prompts.evaluation import evaluate_prompts, kinds, prompt_scores, write_prompt_scores
+from finetune.prompts.model import PromptedModel
+from finetune.targets.prompt_options import Prompts
+
+
+class Squares(nn.Module):
+    """Answers a point with a square of 32 × 32 px around it, and adds or takes away one for each correction.
+
+    For a box it answers with all of the box. Side 64; features are the image.
+    """
+
+    side = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nothing = nn.Parameter(torch.zeros(1))
+        self.asked: list[tuple] = []
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        assert images.shape[-2:] == (64, 64)
+        return (images,)
+
+    def answer(self, features, points, labels, former=None, *, several):
+        self.asked.append((points.clone(), labels.clone(), former, several))
+        y, x = torch.meshgrid(torch.arange(16) * 4 + 1.5, torch.arange(16) * 4 + 1.5, indexing="ij")
+        masks = []
+        for place, label in zip(points, labels, strict=True):
+            if label[0] == 2:
+                (left, top), (right, bottom) = place[:2].tolist()
+                inside = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+            else:
+                inside = torch.zeros(16, 16, dtype=torch.bool)
+                for (px, py), sign in zip(place.tolist(), label.tolist(), strict=True):
+                    near = ((x - px).abs() < 16) & ((y - py).abs() < 16)
+                    inside = {1: inside | near, 0: inside & ~near, -1: inside}[sign]
+            masks.append(torch.where(inside, 40.0, -40.0))
+        logits = torch.stack(masks)[:, None]
+        if several:  # the second of three is the good one, and the network knows it
+            logits = torch.cat([-logits.abs(), logits, -logits.abs()], dim=1)
+        expected = torch.tensor([[0.1, 0.9, 0.2]]) if several else torch.ones(1, 1)
+        return Answer(logits, expected.expand(len(logits), -1))
+
+
+def model(corrections: int = 2) -> PromptedModel:
+    normalise = build_normalise({"name": "percentile", "low": 1.0, "high": 99.8})
+    return PromptedModel(Squares(), Prompts(corrections=corrections), normalise, "auto", 1, 32, {})
+
+
+def sample(*instances: tuple[slice, slice], shape: tuple[int, int] = (64, 128), name: str = "a") -> Sample:
+    labels = np.zeros(shape, np.int32)
+    for number, instance in enumerate(instances, start=1):
+        labels[instance] = 10 * number
+    return Sample(name, np.random.default_rng(0).random((1, *shape)), labels)
+
+
+def test_prompts_go_in_where_the_instance_is_in_the_square_that_the_network_sees() -> None:
+    asked = model(corrections=0)
+    evaluate_prompts(asked, [sample((slice(10, 31), slice(80, 121)))])  # rows 10..30, columns 80..120
+    (points, labels, former, several), (corners, signs, _, one) = asked.network.asked
+    assert labels.tolist() == [[1]] and former is None and several
+    x, y = points[0, 0].tolist()
+    assert y == 20 and 45 <= x <= 55  # the image is 128 wide, the square 64
+    assert corners.tolist() == [[[40, 10], [60, 30]]] and signs.tolist() == [[2, 3]] and not one
+
+
+def test_a_kind_of_prompt_is_as_good_as_its_answers() -> None:
+    long = (
+        slice(16, 48),
+        slice(16, 112),
+    )  # 32 × 96 px: the point gives the middle two thirds
+    (asked,) = evaluate_prompts(model(), [sample(long)])
+    assert list(asked.iou) == ["point", "point + 2 corrections", "box"]
+    assert asked.iou["box"] > 0.9
+    assert asked.iou["point"] < 0.75
+    assert asked.iou["point + 2 corrections"] > asked.iou["point"] + 0.2
+    assert asked.instances == 1
+
+
+def test_corrections_come_with_all_points_before_them_and_the_last_answer() -> None:
+    asked = model()
+    evaluate_prompts(asked, [sample((slice(16, 48), slice(8, 120)))])
+    first, second, third, _ = asked.network.asked
+    assert [entry[1].shape[1] for entry in (first, second, third)] == [1, 2, 3]
+    assert torch.equal(third[0][:, :2], second[0]) and torch.equal(second[0][:, :1], first[0])
+    assert second[2].shape == (1, 1, 16, 16)
+    assert second[2].abs().max() == 32  # of ± 40, as SAM2ImagePredictor gives logits back
+    assert [entry[3] for entry in (first, second, third)] == [True, False, False]
+
+
+def test_an_image_counts_once_however_many_instances_it_has() -> None:
+    many = [(slice(y, y + 8), slice(x, x + 16)) for y in (0, 16, 32, 48) for x in range(0, 128, 32)]
+    few = sample((slice(0, 64), slice(0, 128)), name="few")
+    asked = evaluate_prompts(model(0), [sample(*many, name="many"), few])
+    assert [one.instances for one in asked] == [16, 1]
+    (point, box) = prompt_scores(None, asked)
+    assert box.after.mean == pytest.approx(np.mean([one.iou["box"] for one in asked]))
+    assert point.after.std == pytest.approx(np.std([one.iou["point"] for one in asked]))
+    assert point.before is None and point.images[0].before is None
+
+
+def test_images_without_instances_have_nothing_to_ask_for() -> None:
+    assert evaluate_prompts(model(), [sample()]) == []
+    assert prompt_scores(None, []) == []
+
+
+def test_before_and_after_stand_in_the_table(tmp_path: Path) -> None:
+    samples = [sample((slice(16, 48), slice(16, 112)))]
+    before, after = evaluate_prompts(model(1), samples), evaluate_prompts(model(1), samples)
+    scores = prompt_scores(before, after)
+    assert [score.kind for score in scores] == list(kinds(1)) == ["point", "point + 1 correction", "box"]
+    assert all(score.before == score.after for score in scores)  # without chance: twice is the same
+    write_prompt_scores(tmp_path / "scores.csv", scores)
+    with (tmp_path / "scores.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["kind"] for row in rows] == [score.kind for score in scores]
+    assert float(rows[2]["after"]) == scores[2].after.mean
+
+
+def test_masks_for_points_and_boxes_of_ones_own() -> None:
+    image = np.random.default_rng(0).random((64, 128))
+    masks = model().masks(image, boxes=[(80, 10, 120, 30), (0, 0, 127, 63)])
+    assert masks.shape == (2, 64, 128) and masks.dtype == bool
+    assert masks[0, 20, 100] and not masks[0, 20, 20] and masks[1].mean() > 0.9
+    assert model().masks(image, points=[(100, 30)])[0, 30, 100]
+    assert model().masks(image, points=np.zeros((0, 2))).shape == (0, 64, 128)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [
+        ({}, "give points or boxes, one of the two"),
+        ({"points": [(1, 2)], "boxes": [(1, 2, 3, 4)]}, "give points or boxes, one of the two"),
+        ({"points": (1, 2)}, r"points \(x, y\) have the shape \(number, 2\); these have \(2,\)"),
+        ({"boxes": [(1, 2)]}, r"boxes \(x, y, x, y\) have the shape \(number, 4\); these have \(1, 2\)"),
+    ],
+)
+def test_prompts_that_are_none(prompts: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        model().masks(np.zeros((64, 64)), **prompts)
+
+
+def test_an_image_of_other_channels_is_refused() -> None:
+    with pytest.raises(InputError, match="the image has 3 channels; this model takes 1"):
+        model().masks(np.zeros((3, 64, 64)), points=[(1, 2)])

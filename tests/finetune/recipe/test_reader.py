@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cards.errors import InputError
+from finetune.recipe.library import all_recipes, copy_recipe, recipe_folder, recipe_path
+from finetune.recipe.schema import Recipe, read_recipe, write_recipe
+
+
+def complaint(path: Path, *overrides: str) -> str:
+    with pytest.raises(InputError) as caught:
+        read_recipe(path, overrides)
+    return str(caught.value)
+
+
+def changed(recipe_file: Path, old: str, new: str) -> Path:
+    text = recipe_file.read_text()
+    assert old in text
+    recipe_file.write_text(text.replace(old, new))
+    return recipe_file
+
+
+def test_the_name_is_the_file_s(recipe_file: Path) -> None:
+    assert read_recipe(recipe_file).name == "discs"
+
+
+def test_a_typo_is_told_with_file_line_key_and_the_nearest_name(recipe_file: Path) -> None:
+    message = complaint(changed(recipe_file, "  patch: 32", "  pach: 32"))
+    line = recipe_file.read_text().splitlines().index("  pach: 32") + 1
+    assert message == f"{recipe_file}:{line}: training.pach: unknown key; did you mean patch?"
+
+
+def test_every_mistake_is_told_once(recipe_file: Path) -> None:
+    changed(recipe_file, "  epochs: 3", "  epochs: none")
+    changed(recipe_file, "  root:", "  channels: [0, blue]\n  root:")
+    lines = complaint(recipe_file).splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["data.channels", "training.epochs"]
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.epochs=0", "greater than or equal to 1"),
+        ("training.epochs=ten", "valid integer"),
+        ("training.learning_rate=50", "far from what unet learns with"),
+        ("training.learning_rate=.nan", "finite number"),
+        ("training.augmentation.scale=[2, 1]", "the smaller first"),
+        ("data.labels=boundaries", "'instances', 'foreground' or 'boundary'"),
+        ("data.name=dsb2081", "did you mean dsb2018?"),
+        ("data.root=nowhere", "there is no such folder"),
+        ("data.normalise={name: percentil}", "did you mean percentile?"),
+        ("model.target=foregruond", "did you mean foreground"),
+        ("model.adapt=lorra", "did you mean lora?"),
+        ("model.adapt_options={rank: 4}", "unknown option of model.adapt full"),
+        ("model.name=unett", "did you mean unet?"),
+        ("model.repository=wip", "did you mean wipp?"),
+        ("model.trget=foreground", "did you mean target?"),
+        ("compute.device=2", "did you mean devices?"),
+    ],
+)
+def test_an_impossible_override_is_told_by_its_key(recipe_file: Path, override: str, words: str) -> None:
+    message = complaint(recipe_file, override)
+    assert message.startswith("override ")
+    assert words in message
+    assert len(message.splitlines()) == 1
+
+
+def test_fractions_that_leave_nothing_to_train_on(recipe_file: Path) -> None:
+    message = complaint(recipe_file, "data.validation=0.6", "data.test=0.6")
+    assert "data: validation and test together leave nothing to train on" in message
+
+
+@pytest.mark.parametrize("override", ["training.epochs", "=3", "training.epochs=[1"])
+def test_an_override_that_is_none(recipe_file: Path, override: str) -> None:
+    assert override.partition("=")[0] in complaint(recipe_file, override)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("model: [", "not valid YAML"),
+        ("", "has the sections"),
+        ("- a list", "has the sections"),
+        ("model: {}\nmodel: {}\n", 'found duplicate key "model"'),
+    ],
+)
+def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    assert words in complaint(path)
+
+
+def test_a_missing_section_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "short.yaml"
+    path.write_text("data: {name: sample}\n")
+    assert f"{path}:1: model: missing" in complaint(path)
+
+
+def test_a_written_recipe_reads_back_the_same(recipe_file: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(recipe_file, ["training.learning_rate=1e-3", "compute.precision=bf16-mixed"])
+    write_recipe(recipe, tmp_path / "again.yaml")
+    assert read_recipe(tmp_path / "again.yaml") == recipe
+
+
+def test_the_recipes_that_come_with_finetune_are_valid_and_say_how_to_run_them() -> None:
+    recipes = all_recipes()
+    assert {"quickstart", "unet_nuclei", "unet_boundary"} <= {recipe.name for recipe in recipes}
+    for recipe in recipes:
+        assert isinstance(recipe, Recipe)
+        header = recipe_path(recipe.name).read_text().partition("\nmodel:")[0]
+        assert f"# finetune run {recipe.name}" in header
+        assert "# Gave" in header
+
+
+def test_copy_never_overwrites(tmp_path: Path) -> None:
+    copy_recipe("quickstart", tmp_path / "my.yaml")
+    assert (tmp_path / "my.yaml").read_bytes() == (recipe_folder() / "quickstart.yaml").read_bytes()
+    with pytest.raises(InputError, match="exists"):
+        copy_recipe("unet_nuclei", tmp_path / "my.yaml")
+    with pytest.raises(InputError, match="neither a recipe file nor the name of one"):
+        copy_recipe("nothing", tmp_path / "other.yaml")

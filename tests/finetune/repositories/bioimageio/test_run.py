@@ -1,0 +1,81 @@
+"""Whole runs that start from a BioImage.IO package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from foreign import make_package
+
+import finetune
+from cards.errors import InputError
+from finetune.data.images import read_image
+from finetune.recipe.schema import read_recipe
+
+CHANGES = [
+    "model.repository=bioimageio",
+    "model.name=tiny-fish",
+    "model.options={}",
+    "model.target=foreground",
+    "model.checkpoint=tiny/package",
+    "training.average=0.9",
+    "training.epochs=2",
+]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, recipe_file: Path, monkeypatch):
+    """recipe(*overrides): learns the discs, starting from tiny/package."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+
+    def read(*overrides: str):
+        return read_recipe(recipe_file, [*CHANGES, *overrides])
+
+    return read
+
+
+@pytest.mark.parametrize(("adapt", "traced"), [("full", True), ("head", False)])
+def test_before_and_after_are_measured_and_every_export_is_the_trained_model(recipe, tmp_path, adapt, traced):
+    make_package(tmp_path / "tiny", traced=traced, id="tiny-fish", version="1.2.0")
+    record = finetune.run(recipe(f"model.adapt={adapt}"), out=tmp_path / "run")
+    assert record.accuracy.before is not None
+    assert (record.model.base.id, record.model.base.revision) == ("tiny-fish", "1.2.0")
+    assert record.card.licence == "MIT"
+    assert record.model.normalise == {"name": "zero_mean_unit_variance"}
+    assert (record.model.trainable < record.model.parameters) == (adapt == "head")
+    assert sorted(check.format for check in record.exports) == ["onnx", "safetensors", "torchscript"]
+    assert all(check.equal for check in record.exports)
+    card = (tmp_path / "run" / "huggingface" / "README.md").read_text()
+    assert "tiny-fish" in card
+    assert "10.1234/tiny" in card
+    (tmp_path / "tiny").rename(tmp_path / "gone")
+    image = read_image(next((tmp_path / "discs" / "test" / "images").iterdir()))
+    assert finetune.load(tmp_path / "run").predict(image).any()
+    # The run is a start in its turn, and so is the package that it wrote.
+    overrides = [f"model.adapt={adapt}", "training.epochs=1"]
+    again = finetune.run(recipe("model.checkpoint=run", *overrides), out=tmp_path / "again")
+    assert again.model.base.licence == "MIT"
+    assert again.accuracy.before.summary == record.accuracy.after.summary
+    package = next((tmp_path / "run" / "bioimageio").iterdir())
+    third = finetune.run(recipe(f"model.checkpoint={package}", *overrides), out=tmp_path / "third")
+    assert third.accuracy.before.summary["dice"].mean == pytest.approx(
+        record.accuracy.after.summary["dice"].mean, abs=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["card.licence=MIT"], "card.licence: MIT contradicts CC-BY-NC-4.0, the licence of the base model"),
+        (["model.target=foreground_boundary"], "predicts 1 maps, the target has 2"),
+        (["training.patch=33"], "33 is no multiple of 2"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_runs(recipe, tmp_path, overrides, message):
+    make_package(tmp_path / "tiny", license="CC-BY-NC-4.0")
+    with pytest.raises(InputError) as caught:
+        finetune.run(recipe(*overrides), out=tmp_path / "run")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()

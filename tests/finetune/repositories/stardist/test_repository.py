@@ -1,0 +1,250 @@
+"""StarDist's own files: read as Keras means them, written back, and what is said of those that do not fit."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from tiny_stardist import (
+    CONFIG,
+    DEPTH,
+    FEATURES,
+    RAYS,
+    WIDTH,
+    keras_forward,
+    layers,
+    random_weights,
+    write,
+)
+
+from cards.errors import InputError
+from finetune.downloads import archive as download
+from finetune.networks.stardist_unet import StarDistUNet
+from finetune.repositories.registry import Start, build, load, save
+from finetune.repositories.stardist import repository as stardist
+
+
+def load_rays(checkpoint: Path | None, **changes: Any):
+    arguments = {"in_channels": 1, "out_channels": 1 + RAYS, "checkpoint": checkpoint} | changes
+    return load("stardist", arguments.pop("name", "unet"), Start(**arguments))
+
+
+@pytest.fixture(params=[1, 2], ids=["grid 1", "grid 2"])
+def grid(request: pytest.FixtureRequest) -> int:
+    """Pixels of the image a pixel of the maps."""
+    return request.param
+
+
+@pytest.fixture
+def folder(tmp_path: Path, grid: int) -> Path:
+    """A folder as StarDist saves it."""
+    folder = tmp_path / "nuclei"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(CONFIG | {"grid": [grid, grid]}))
+    (folder / "thresholds.json").write_text(json.dumps({"prob": 0.4861655269131771, "nms": 0.5}))
+    write(folder / "weights_best.h5", random_weights(grid))
+    write(folder / "weights_last.h5", random_weights(grid, seed=1))
+    return folder
+
+
+@pytest.mark.parametrize("style", ["2", "3", "model"])
+def test_gives_what_keras_gives(folder: Path, grid: int, style: str) -> None:
+    write(folder / "weights_best.h5", weights := random_weights(grid), style)
+    loaded = load_rays(folder)
+    image = np.random.default_rng(2).normal(size=(16, 24, 1)).astype(np.float32)
+    probability, distances = keras_forward(image, weights, grid)
+    with torch.no_grad():
+        output = loaded.network(torch.from_numpy(image).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
+    assert output.shape == (16 // grid, 24 // grid, 1 + RAYS)
+    np.testing.assert_allclose(output[..., :1].sigmoid(), probability, atol=1e-6)
+    np.testing.assert_allclose(output[..., 1:], distances, atol=1e-5)
+    assert loaded.divisor == grid * 2**DEPTH
+    assert loaded.normalise == {"name": "percentile", "low": 1.0, "high": 99.8}
+    assert loaded.suggests == {"prob_threshold": 0.4862, "nms_threshold": 0.5}
+
+
+def test_says_where_the_weights_come_from_and_claims_no_licence(folder: Path) -> None:
+    origin = load_rays(folder).origin
+    assert (origin.repository, origin.id, origin.weights) == ("stardist", "unet", "pretrained")
+    assert origin.sha256
+    assert origin.licence is None
+
+
+def test_a_bare_file_and_a_folder_without_the_best_will_do(folder: Path) -> None:
+    images = torch.randn(1, 1, 16, 16)
+    best, last = folder / "weights_best.h5", folder / "weights_last.h5"
+    from_folder, from_last = load_rays(folder).network(images), load_rays(last).network(images)
+    torch.testing.assert_close(load_rays(best).network(images), from_folder, rtol=0, atol=0)
+    assert not torch.equal(from_last, from_folder)
+    best.unlink()
+    torch.testing.assert_close(load_rays(folder).network(images), from_last, rtol=0, atol=0)
+
+
+def test_an_old_configuration_leaves_out_what_was_not_there_yet(tmp_path: Path) -> None:
+    old = {"n_channel_in": 1, "n_rays": RAYS, "unet_n_depth": DEPTH, "unet_n_filter_base": WIDTH}
+    (tmp_path / "config.json").write_text(json.dumps(old | {"net_conv_after_unet": FEATURES}))
+    write(tmp_path / "weights_last.h5", random_weights(1))
+    assert load_rays(tmp_path).architecture["options"]["grid"] == 1
+
+
+def test_written_as_stardist_writes_it_and_read_again(tmp_path: Path, grid: int) -> None:
+    torch.manual_seed(0)
+    options = {"grid": grid, "depth": DEPTH, "width": WIDTH, "features": 0, "convolutions": 3}
+    built = build("stardist", "unet", in_channels=2, out_channels=1 + RAYS, options=options)
+    for parameter in built.network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.1)
+    target = {"name": "rays", "options": {"prob_threshold": 0.47, "nms_threshold": 0.3}}
+    files = stardist.save(built.network, built.architecture, tmp_path / "native", target)
+    assert [file.name for file in files] == ["config.json", "weights_best.h5", "thresholds.json"]
+    again = load_rays(tmp_path / "native", in_channels=2)
+    assert again.architecture == built.architecture
+    assert again.suggests == {"prob_threshold": 0.47, "nms_threshold": 0.3}
+    for key, values in built.network.state_dict().items():
+        assert torch.equal(again.network.state_dict()[key], values), key
+
+
+def test_what_is_read_is_written_as_it_was(folder: Path, grid: int, tmp_path: Path) -> None:
+    loaded = load_rays(folder)
+    save(loaded.network, loaded.architecture, tmp_path / "native")
+    with h5py.File(tmp_path / "native" / "weights_best.h5") as file:
+        renamed = {"conv2d": "conv2d_5", "conv2d_1": "conv2d_6"}
+        names = [renamed.get(name.decode(), name.decode()) for name in file.attrs["layer_names"]]
+        assert names == list(layers(grid))
+        for name, group in zip(names, map(file.get, file.attrs["layer_names"]), strict=True):
+            stored = [group[key] for key in group.attrs["weight_names"]]
+            for got, expected in zip(stored, random_weights(grid)[name], strict=True):
+                np.testing.assert_array_equal(got, expected)
+    config = json.loads((tmp_path / "native" / "config.json").read_text())
+    assert {key: config[key] for key in CONFIG if key in config} | {"train_epochs": 400} == CONFIG
+
+
+def test_no_polygon_no_stardist_file(tmp_path: Path) -> None:
+    built = build("stardist", "unet", in_channels=1, out_channels=3)
+    assert save(built.network, built.architecture, tmp_path / "native") == []
+    assert not (tmp_path / "native").exists()
+
+
+def test_layers_that_do_not_fit_are_counted_and_named(folder: Path, grid: int) -> None:
+    weights = random_weights(grid)
+    del weights["middle_0"]
+    weights["strange"] = weights["prob"]
+    write(folder / "weights_best.h5", weights)
+    with pytest.raises(InputError) as error:
+        load_rays(folder)
+    message = str(error.value)
+    assert "weights_best.h5: the weights do not fit this network" in message
+    assert "2 missing (middle.0.weight, middle.0.bias)" in message
+    assert "2 unexpected (strange.weight, strange.bias)" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"in_channels": 3}, "takes images of 1 channels, these have 3"),
+        ({"out_channels": 33}, r"predicts 8 rays, the target has 33 maps; .*model.target_options.rays=8"),
+        ({"options": {"width": 32}}, "the checkpoint has width 4, the recipe 32"),
+        ({"name": "2D_versatile_floo"}, "did you mean 2D_versatile_fluo"),
+        ({"options": {"grid": 3}}, "option grid of model unet is a whole number from 1 to 2, not 3"),
+        ({"revision": "v0.2"}, r"unknown model.revision of repository stardist 'v0.2'; did you mean v0.1\?"),
+        ({"out_channels": 1, "checkpoint": None}, "choose the target rays"),
+    ],
+)
+def test_what_does_not_go_together(folder: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_rays(**({"checkpoint": folder} | changes))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"unet_batch_norm": True}, "unet_batch_norm is True; only models with False can be read"),
+        ({"n_classes": 2}, "n_classes is 2; only models with None"),
+        ({"grid": [2, 1]}, r"grid is \[2, 1\]"),
+    ],
+)
+def test_a_configuration_of_another_network(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | change))
+    write(tmp_path / "weights_best.h5", random_weights(1))
+    with pytest.raises(InputError, match=message):
+        load_rays(tmp_path)
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    weights = tmp_path / "weights_best.h5"
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    write(weights, random_weights(1))
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"weights_best\.h5: not an HDF5 file of weights, or cut short"):
+        load_rays(tmp_path)
+    with h5py.File(weights, "w") as file:
+        file.create_group("layers")
+    with pytest.raises(InputError, match=r"not weights as StarDist saves them"):
+        load_rays(tmp_path)
+    with pytest.raises(InputError, match=r"nothing\.h5: cannot read the weights: no such file"):
+        load_rays(tmp_path / "nothing.h5")
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(InputError, match=r"config\.json: cannot be read"):
+        load_rays(tmp_path)
+
+
+def test_a_published_model_is_downloaded_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The download itself is another's; what is unpacked in the cache is the model."""
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
+    folder.rename(tmp_path / "put")
+    (tmp_path / "cache" / "stardist").mkdir(parents=True)
+    (tmp_path / "put").rename(tmp_path / "cache" / "stardist" / "2D_versatile_fluo")
+    loaded = load_rays(None, name="2D_versatile_fluo")
+    assert loaded.origin.weights == "pretrained"
+    assert (loaded.origin.licence, loaded.origin.revision) == ("BSD-3-Clause", "v0.1")
+    assert "star-convex" in loaded.origin.citation[0]
+    random = load_rays(None, name="2D_versatile_fluo", pretrained=False)
+    assert (random.origin.weights, random.origin.licence) == ("random", None)
+
+
+def test_without_a_network_the_error_says_how_to_do_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    with pytest.raises(InputError) as error:
+        load_rays(None, name="2D_versatile_fluo")
+    assert "model.checkpoint=PATH" in str(error.value)
+    assert "github.com/stardist/stardist-models" in str(error.value)
+    assert not list(tmp_path.rglob("*.h5"))
+
+
+def test_an_archive_without_a_model_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.writestr("README.md", "nothing")
+    unpacked = tmp_path / "unpacked"
+    download._unpack(tmp_path / "model.zip", unpacked, "https://example.com", "model.checkpoint")
+    with pytest.raises(InputError, match=r"holds no model of StarDist"):
+        stardist._must_hold_weights("https://example.com", unpacked)
+
+
+def test_published_models_are_those_that_stardist_registers() -> None:
+    """The package needs TensorFlow to say so itself; its source says it, too."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("stardist")
+    assert spec is not None
+    assert spec.origin is not None
+    source = (Path(spec.origin).parent / "models" / "__init__.py").read_text()
+    for name, sha256 in stardist.PUBLISHED.items():
+        assert f"'{stardist.URL.format(name=name)}', '{sha256}'" in source
+
+
+def test_its_maps_are_smaller_by_the_grid(grid: int) -> None:
+    network = StarDistUNet(2, 5, grid=grid, depth=1, width=4)
+    assert network(torch.zeros(1, 2, 8, 12)).shape == (1, 5, 8 // grid, 12 // grid)

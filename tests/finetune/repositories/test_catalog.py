@@ -1,0 +1,203 @@
+"""The catalogue: what is listed without a network, and what the repositories answer to a real client."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cards.errors import InputError
+from finetune.cli.commands import list_known_models
+from finetune.repositories import catalog as catalogue
+from finetune.repositories.catalog import Count, count_models, list_models
+from finetune.repositories.registry import REPOSITORIES, wipp
+
+COLLECTION = "/bioimage-io/artifacts/bioimage.io/children"
+ASKED = ["bioimageio", "huggingface"]
+
+
+def children(*tags: list[str] | None, total: int | None = None) -> dict[str, Any]:
+    """What the collection answers."""
+    items = [
+        {"id": str(number), "type": "model", "manifest": {"tags": words}} for number, words in enumerate(tags)
+    ]
+    return {"items": items, "total": len(items) if total is None else total}
+
+
+@pytest.fixture
+def online(hub, monkeypatch):
+    """The Hub, with 3 models for image segmentation and one of another kind, and the collection."""
+    hub.listed = [{"id": f"a/{index}", "pipeline_tag": "image-segmentation"} for index in range(3)]
+    hub.listed.append({"id": "b/1", "pipeline_tag": "mask-generation"})
+    hub.extra[COLLECTION] = children(
+        ["2d", "Instance-Segmentation", "nuclei-segmentation"], ["semantic-segmentation"], ["denoising"], None
+    )
+    monkeypatch.setattr(catalogue, "BIOIMAGEIO", hub.url + COLLECTION)
+    return hub
+
+
+def row(repository: str, **options: Any) -> list[str]:
+    return [str(count) for count in count_models(repository, **options).rows[repository].values()]
+
+
+def test_every_model_of_every_repository_is_listed():
+    listed = list_models()
+    assert {model.repository for model in listed} == set(REPOSITORIES)
+    for name, module in REPOSITORIES.items():
+        assert [model.info for model in listed if model.repository == name] == module.models()
+
+
+def test_choices():
+    assert [model.info.name for model in list_models("wipp")] == ["unet"]
+    instances = list_models(task="instance segmentation")
+    assert instances and {model.info.task for model in instances} == {"instance segmentation"}
+    assert {model.repository for model in instances} < {
+        m.repository for m in list_models(task="segmentation")
+    }
+
+
+def test_a_model_that_cannot_be_trained(monkeypatch, capsys):
+    frozen = replace(wipp.UNET, name="graph", fine_tunable=False, why_not="a graph for inference")
+    monkeypatch.setitem(REPOSITORIES, "frozen", SimpleNamespace(models=lambda: [frozen, wipp.UNET]))
+    assert [model.info.name for model in list_models("frozen")] == ["graph", "unet"]
+    assert [model.info.name for model in list_models("frozen", fine_tunable=True)] == ["unet"]
+    list_known_models("frozen", None, False, True)
+    assert "no: a graph for inference" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"repository": "wip"}, "unknown repository 'wip'; did you mean wipp?"),
+        ({"task": "segmentatoin"}, "unknown task 'segmentatoin'; did you mean"),
+        ({"task": "painting"}, "unknown task 'painting'; known: segmentation"),
+    ],
+)
+def test_names_that_are_not_known(options, message):
+    with pytest.raises(InputError) as raised:
+        list_models(**options)
+    assert message in str(raised.value)
+
+
+def test_repositories_say_how_many_they_have(online):
+    counts = count_models()
+    assert sorted(counts.asked) == ASKED
+    assert not counts.silent
+    assert [str(count) for count in counts.rows["huggingface"].values()] == ["0", "3", "1"]
+    assert [str(count) for count in counts.rows["bioimageio"].values()] == ["0", "2", "0"]
+    assert set(counts.rows) == set(REPOSITORIES)
+    assert counts.rows["wipp"]["segmentation"] == Count(1)
+
+
+def test_a_repository_with_all_its_models_here_is_not_asked(online):
+    assert row("cellpose") == ["0", "4", "0"]
+    assert not online.asked
+
+
+def test_counting_goes_through_pages(online):
+    online.listed = [{"id": f"a/{index}", "pipeline_tag": "image-classification"} for index in range(2500)]
+    assert row("huggingface") == ["2,500", "0", "0"]
+    assert len([request for request in online.asked if "image-classification" in request.path]) == 3
+
+
+def test_counting_ends(online, monkeypatch):
+    monkeypatch.setattr(catalogue, "MOST", 2000)
+    online.listed = [{"id": f"a/{index}", "pipeline_tag": "image-classification"} for index in range(2500)]
+    online.extra[COLLECTION] = children(*[["segmentation"]] * 100, total=5000)
+    assert row("huggingface") == ["more than 2,000", "0", "0"]
+    assert row("bioimageio")[1] == "more than 2,000"
+
+
+def test_a_collection_that_gives_less_than_it_promised(online):
+    online.extra[COLLECTION] = children(total=7)
+    assert row("bioimageio") == ["more than 0"] * 3
+
+
+@pytest.mark.parametrize(
+    "answer", [[], {}, {"items": [{}], "total": 1}, {"items": 3, "total": "many"}, "hello"]
+)
+def test_a_collection_that_answers_something_else(online, answer):
+    online.extra[COLLECTION] = answer
+    counts = count_models("bioimageio")
+    assert counts.silent == {"bioimageio": "BioImage.IO answers something else than a list of its models"}
+    assert row("bioimageio") == ["not known"] * 3
+
+
+@pytest.mark.parametrize("status", [429, 500, 403])
+def test_repositories_that_fail_are_not_known(online, status):
+    online.extra.clear()
+    online.status = status
+    counts = count_models()
+    assert sorted(counts.silent) == ASKED
+    assert not counts.asked
+    for name in ASKED:
+        assert set(map(str, counts.rows[name].values())) == {"not known"}
+    assert str(status) in counts.silent["huggingface"]
+    assert counts.silent["bioimageio"] == "BioImage.IO cannot be reached (HTTPError)"
+
+
+def test_no_network(online, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(catalogue, "BIOIMAGEIO", "http://127.0.0.1:9/children")
+    counts = count_models()
+    assert counts.silent["huggingface"] == "the Hugging Face Hub cannot be reached (ConnectError)"
+    assert counts.silent["bioimageio"] == "BioImage.IO cannot be reached (URLError)"
+    assert counts.rows["wipp"]["segmentation"] == Count(1)
+
+
+def test_nobody_is_asked_where_that_is_not_wanted(online, monkeypatch):
+    from huggingface_hub import constants
+
+    assert row("huggingface", ask=False) == ["not known"] * 3
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    counts = count_models()
+    assert counts.silent == dict.fromkeys(counts.silent, "not asked, as HF_HUB_OFFLINE is set")
+    assert sorted(counts.silent) == ASKED
+    assert not online.asked
+
+
+def test_the_command_lists_and_counts(command):
+    shown = command("models", "--offline")
+    assert shown.returncode == 0, shown.stderr
+    models, _, numbers = shown.stdout.partition("number of models")
+    for words in ("repository", "cyto3", "BSD-3-Clause", "6,600,843", "26 MB", "(any)"):
+        assert words in models
+    rows = [line.split() for line in numbers.splitlines()]
+    assert ["cellpose", "0", "4", "0"] in rows
+    assert numbers.endswith("numbers: what is known here, without asking anyone\n")
+
+
+def test_the_command_asks_and_goes_on_without_an_answer(hub, capsys):
+    hub.listed = [{"id": "a/b", "pipeline_tag": "image-segmentation"}]
+    list_known_models("huggingface", None, False, False)
+    shown = capsys.readouterr().out
+    assert ["huggingface", "0", "1", "0"] in [line.split() for line in shown.splitlines()]
+    assert "huggingface: as answered just now; others: what is known here" in shown
+    hub.status = 503
+    list_known_models("huggingface", None, False, False)
+    shown = capsys.readouterr().out
+    assert "huggingface: the Hugging Face Hub fails (503): try again later" in shown
+    assert "numbers: what is known here" in shown
+
+
+def test_the_command_says_what_is_wrong_in_a_line(command):
+    shown = command("models", "--repository", "wip", "--offline")
+    assert shown.returncode == 2
+    assert shown.stderr == "finetune: unknown repository 'wip'; did you mean wipp?\n"
+    assert not shown.stdout
+
+
+def test_it_is_quick():
+    code = (
+        "import sys; from finetune.cli.commands import list_known_models; "
+        "list_known_models(None, None, False, True); "
+        "sys.exit(str({'torch', 'transformers', 'sam2', 'bioimageio', 'stardist'} & set(sys.modules) or 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stderr == "0\n"

@@ -1,0 +1,20 @@
+"""Cellpose's cyto3 as tests start from it, and a look at whether two networks are the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from finetune.repositories.registry import Loaded, Start, load
+
+
+def load_cyto3(checkpoint: Path | None = None, **changes: Any) -> Loaded:
+    arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 3, "options": {}, "checkpoint": checkpoint}
+    return load("cellpose", "cyto3", Start(**arguments | {"pretrained": False} | changes))
+
+
+def same(first: torch.nn.Module, second: torch.nn.Module, part: str = "") -> bool:
+    one, two = first.state_dict(), second.state_dict()
+    return all(torch.equal(one[key], two[key]) for key in one if key.startswith(part))
