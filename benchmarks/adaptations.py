@@ -18,12 +18,12 @@ ADAPT = ("full", "lora", "head")
 
 def main() -> None:
     from finetune.recipe.library import find_recipe
-    from finetune.training.hardware import settle_compute
+    from finetune.training.hardware import resolve_compute
 
     given = read_arguments(__doc__)
     given.target = "flows"
     sam2 = [f"sam2/sam2.1-hiera-{size}" for size in SIZES]
-    precision = settle_compute(find_recipe("sam2_nuclei")).compute.precision
+    precision = resolve_compute(find_recipe("sam2_nuclei")).compute.precision
     settings = ("bf16", "keep") if precision == "bf16-mixed" else ("keep",)
     print(f"{given.batch} patches of {given.patch} px, {precision}")
     for model in [given.model] if given.model in sam2 else sam2:

@@ -76,10 +76,10 @@ def ours(given: dict) -> dict:
     from finetune.data.datamodule import SegmentationData
     from finetune.data.diameter import mean_diameter
     from finetune.data.images import read_labels
-    from finetune.data.normalization import build_normalise
+    from finetune.data.normalization import build_normalize
     from finetune.data.pairs import Pair
     from finetune.data.target_cache import MapStore
-    from finetune.repositories.registry import Start, load
+    from finetune.repositories.registry import LoadOptions, load
     from finetune.targets.registry import build_target
     from finetune.training.malloc import keep_freed_memory
     from finetune.training.module import Segmenter
@@ -88,14 +88,14 @@ def ours(given: dict) -> dict:
     target = build_target("flows", {})
     labels = [Path(label) for _, label in given["pairs"]]
     size = mean_diameter(read_labels(path) for path in labels)
-    start = Start(1, 3, options={"diameter": size}, checkpoint=Path(given["weights"]))
+    start = LoadOptions(1, 3, options={"diameter": size}, checkpoint=Path(given["weights"]))
     loaded = load("cellpose", "cyto3", start)
     # Pixels before resizing, such that the network sees patches of the size that cellpose's sees.
     patch = round(given["patch"] * size / 30 / loaded.divisor) * loaded.divisor
     data = SegmentationData(
         [Pair(Path(image), Path(label), Path(image).stem, "train") for image, label in given["pairs"]],
         target,
-        build_normalise(loaded.normalise),
+        build_normalize(loaded.normalize),
         held="instances",
         channels="gray",
         augmentation=Augmentation(symmetries=True, intensity=0, noise=0, scale=(0.75, 1.25)),

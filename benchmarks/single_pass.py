@@ -30,7 +30,7 @@ import numpy as np
 
 
 def read_images(folder: Path | None, size: int, most: int) -> list[np.ndarray]:
-    """Grey images (size, size) uint8, the darkest pixel 0 and the brightest 255."""
+    """Gray images (size, size) uint8, the darkest pixel 0 and the brightest 255."""
     from skimage.transform import resize
 
     if folder is None:
@@ -56,17 +56,17 @@ def median(images: list[np.ndarray], repeats: int, run: Callable[[np.ndarray], A
 
 
 def load_ours(name: str, checkpoint: Path | None, device: str) -> Any:
-    from finetune.data.normalization import build_normalise
+    from finetune.data.normalization import build_normalize
     from finetune.inference.model import Model
-    from finetune.repositories.registry import Start, load
+    from finetune.repositories.registry import LoadOptions, load
     from finetune.targets.registry import build_target
 
     target = build_target("flows")
-    start = Start(1, target.channels, checkpoint=checkpoint, pretrained=False)
+    start = LoadOptions(1, target.channels, checkpoint=checkpoint, pretrained=False)
     loaded = load("sam2", name, start)
     network = loaded.network.to(device).eval()
-    normalise = build_normalise(loaded.normalise or {})
-    return Model(network, target, normalise, "gray", 1, loaded.divisor, loaded.architecture)
+    normalize = build_normalize(loaded.normalize or {})
+    return Model(network, target, normalize, "gray", 1, loaded.divisor, loaded.architecture)
 
 
 def load_generator(ours: Any, size: int, points: int, device: str) -> Any:

@@ -42,7 +42,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     from finetune.adapters import apply, count
-    from finetune.repositories.registry import Start, load
+    from finetune.repositories.registry import LoadOptions, load
     from finetune.targets.registry import build_target
     from finetune.training.malloc import keep_freed_memory
     from finetune.utils.memory import PeakMemory
@@ -55,10 +55,10 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     layout = torch.channels_last if "channels_last" in settings else torch.contiguous_format
     target = build_target(given.target, {})
     repository, _, name = given.model.partition("/")
-    loaded = load(repository, name, Start(1, target.channels, pretrained=False))
+    loaded = load(repository, name, LoadOptions(1, target.channels, pretrained=False))
     network = apply(loaded.network, given.adapt, {}, loaded.encoder, 0).to(device, memory_format=layout)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trained)
+    optimizer = torch.optim.AdamW(trained)
     images = torch.rand(given.batch, 1, given.patch, given.patch, device=device).to(memory_format=layout)
     maps = (torch.rand(given.batch, target.channels, given.patch, given.patch, device=device) > 0.5).float()
     times = []
@@ -69,9 +69,9 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
             with torch.autocast(device.type, torch.bfloat16, enabled="bf16" in settings):
                 output = network(images)
             loss = target.loss(output.float(), maps)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             loss.item()  # waits for the device
             times.append(time.perf_counter() - start)
     return {

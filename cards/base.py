@@ -32,7 +32,7 @@ RelativePath = Annotated[str, AfterValidator(_relative)]
 Url = Annotated[str, AfterValidator(_url)]
 
 
-class Part(BaseModel):
+class RecordModel(BaseModel):
     """A part of the record. Unknown keys are an error: a record says nothing by accident.
 
     So are NaN and infinity: JSON cannot hold them, and a card must not.

@@ -54,7 +54,7 @@ def render_documentation(record: RunRecord) -> str:
 def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
     """The description of the package.
 
-    What nobody stated stays out: without authors, licence or citations the description is valid, and
+    What nobody stated stays out: without authors, license or citations the description is valid, and
     `bioimageio test` warns of what is missing.
 
     Raises:
@@ -74,7 +74,7 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
             description=_brief(record.card.description),
             authors=[v0_5.Author(name=_without_slash(name)) for name in record.card.authors],
             cite=_cite(record),
-            license=_licence(record, parts.folder),
+            license=_license(record, parts.folder),
             documentation=v0_5.FileDescr(source=documentation),
             covers=[v0_5.FileDescr(source=path) for path in parts.covers],
             tags=[plain(tag) for tag in facts.tags(record)],
@@ -150,14 +150,14 @@ def _cite(record: RunRecord) -> list[CiteEntry]:
     return entries
 
 
-def _licence(record: RunRecord, folder: Path) -> Any:
-    """The SPDX id; a file with the licence's name where SPDX has no id for it; None where none is stated."""
+def _license(record: RunRecord, folder: Path) -> Any:
+    """The SPDX id; a file with the license's name where SPDX has no id for it; None where none is stated."""
     from bioimageio.spec.model import v0_5
     from bioimageio.spec.utils import get_spdx_licenses
 
-    if not record.card.licence or not record.card.licence.strip():
+    if not record.card.license or not record.card.license.strip():
         return None
-    stated = plain(record.card.licence)
+    stated = plain(record.card.license)
     known = {entry["licenseId"].lower(): entry["licenseId"] for entry in get_spdx_licenses()["licenses"]}
     if found := known.get(stated.lower()):
         return found

@@ -79,13 +79,13 @@ def _training(record: RunRecord) -> TrainingDetails:
     how = record.training
     patches = f"patches of {how.patch} × {how.patch} pixels; augmentation: {how.augmentation}"
     return v0_5.TrainingDetails(
-        training_preprocessing=f"{_call(record.model.normalise)}; {patches}",
+        training_preprocessing=f"{_call(record.model.normalize)}; {patches}",
         training_epochs=how.epochs,
         training_batch_size=how.batch_size,
         initial_learning_rate=how.learning_rate,
         learning_rate_schedule=how.schedule,
         loss_function=how.loss,
-        optimizer=how.optimiser,
+        optimizer=how.optimizer,
         optimizer_kwargs={"weight_decay": how.weight_decay},
         regularization=f"weight decay {words.number(how.weight_decay)}",
         training_duration=round(how.seconds / 3600, 4),

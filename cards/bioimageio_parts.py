@@ -41,7 +41,7 @@ class PackageParts:
 
     Attributes:
         folder: where `describe` writes the texts of the package: README.md, record.json and, for a
-            licence without an SPDX id, LICENSE.txt.
+            license without an SPDX id, LICENSE.txt.
         test_input: .npy, float32 (1, C, H, W), before preprocessing.
         test_output: .npy, its axes `output_axes`, after postprocessing, made on the CPU in eval mode.
         state_dict: the root of all weights; without it, TorchScript is.

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Colours that stay apart for colour-blind eyes: Okabe and Ito 2008, https://jfly.uni-koeln.de/color/
+# Colors that stay apart for color-blind eyes: Okabe and Ito 2008, https://jfly.uni-koeln.de/color/
 ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
 PALETTE = (ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE)
-GREY = "#9A9A9A"
+GRAY = "#9A9A9A"
 REFERENCE, PREDICTION, BOTH = SKY, ORANGE, "#FFFFFF"
 
 LONGEST = 1024  # pixels of the longer side of an example: wide enough to zoom, small enough to publish
@@ -62,17 +62,17 @@ def histogram(after: Stage, before: Stage | None, path: Path) -> None:
     """How many images have which Dice after the run and, where it was measured, before."""
     from matplotlib.ticker import MaxNLocator
 
-    stages = [("before", before, GREY), ("after", after, BLUE)]
+    stages = [("before", before, GRAY), ("after", after, BLUE)]
     dice = {name: [score.dice for score in stage.scores] for name, stage, _ in stages if stage}
     low = np.floor(10 * min(map(min, dice.values()))) / 10 if all(dice.values()) else 0.0
     bins = np.linspace(min(low, 0.9), 1, 21)
     with _figure(path, 6, 2.8) as figure:
         axes = figure.add_subplot()
-        for name, stage, colour in stages:
+        for name, stage, color in stages:
             if stage:
                 label = f"{name}: mean {stage.summary['dice'].mean:.4f}"
-                axes.hist(dice[name], list(bins), color=colour, alpha=0.7, label=label, edgecolor="white")
-                axes.axvline(stage.summary["dice"].mean, color=colour, linewidth=1.5, linestyle="--")
+                axes.hist(dice[name], list(bins), color=color, alpha=0.7, label=label, edgecolor="white")
+                axes.axvline(stage.summary["dice"].mean, color=color, linewidth=1.5, linestyle="--")
         axes.set(xlabel="Dice", ylabel="images", xlim=(bins[0], 1))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="upper left")
@@ -95,17 +95,17 @@ def training_curve(history: Sequence[Epoch], path: Path, best_epoch: int | None 
         reached.set(title=measure, xlabel="epoch")
         for axes in (loss, reached):
             if best_epoch is not None:
-                axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=":", label="weights kept")
+                axes.axvline(best_epoch, color=GRAY, linewidth=1, linestyle=":", label="weights kept")
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.legend()
 
 
-def _curve(axes: Axes, history: Sequence[Epoch], field: str, label: str, colour: str) -> None:
+def _curve(axes: Axes, history: Sequence[Epoch], field: str, label: str, color: str) -> None:
     points = [(epoch.epoch, value) for epoch in history if (value := getattr(epoch, field)) is not None]
     if points:
         epochs, values = zip(*points, strict=True)
         marker = "o" if len(points) < 10 else None
-        axes.plot(epochs, values, color=colour, label=label, marker=marker, markersize=3)
+        axes.plot(epochs, values, color=color, label=label, marker=marker, markersize=3)
 
 
 def overlay(
@@ -124,7 +124,7 @@ def overlay(
         prediction: (H, W) integer labels.
         path: the PNG to write.
         title: a line above the image.
-        filled: colour pixels instead of outlining objects, for labels that are lines already.
+        filled: color pixels instead of outlining objects, for labels that are lines already.
     """
     from matplotlib.patches import Patch
 
@@ -145,9 +145,7 @@ def overlay(
         axes.imshow(canvas, interpolation="none", aspect="auto")
         axes.axis("off")
         figure.text(0.01, 0.995, title, va="top", fontsize=9)
-        handles = [
-            Patch(facecolor=colour, edgecolor=GREY, linewidth=0.4, label=name) for name, colour in names
-        ]
+        handles = [Patch(facecolor=color, edgecolor=GRAY, linewidth=0.4, label=name) for name, color in names]
         figure.legend(handles=handles, loc="lower left", ncols=3, borderaxespad=0.2, handlelength=1.2)
 
 
@@ -162,11 +160,11 @@ def cover(image: np.ndarray, prediction: np.ndarray, path: Path) -> None:
     from matplotlib.image import imsave
 
     square = _middle(prediction.shape)
-    grey, labels = stretch(image)[square], prediction[square]
+    gray, labels = stretch(image)[square], prediction[square]
     for side in (512, 400, 320, 256, 192, 128):
         factor = side / min(labels.shape)
-        left, right = _resize(grey, factor), _resize_labels(labels, factor)
-        pair = np.concatenate([left, _coloured(left, right)], axis=1)
+        left, right = _resize(gray, factor), _resize_labels(labels, factor)
+        pair = np.concatenate([left, _colored(left, right)], axis=1)
         imsave(path, pair, metadata={"Software": ""})
         if path.stat().st_size <= COVER_BYTES:
             return
@@ -175,7 +173,7 @@ def cover(image: np.ndarray, prediction: np.ndarray, path: Path) -> None:
 def stretch(image: np.ndarray) -> np.ndarray:
     """An image (C, H, W) or (H, W) as RGB (H, W, 3) float in 0 … 1, from its 1st to its 99.8th percentile.
 
-    Three channels are red, green and blue; any other number is averaged to grey.
+    Three channels are red, green and blue; any other number is averaged to gray.
     """
     channels = np.atleast_3d(image.T).T.astype(np.float32)
     low, high = np.percentile(channels, (1, 99.8), axis=(1, 2), keepdims=True)
@@ -220,19 +218,19 @@ def _middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
     return slice(top, top + side), slice(left, left + side)
 
 
-def _coloured(canvas: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Every object in a colour of its own over the image, with its outline."""
-    colours = np.array([_rgb(colour) for colour in PALETTE], np.float32)
+def _colored(canvas: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Every object in a color of its own over the image, with its outline."""
+    colors = np.array([_rgb(color) for color in PALETTE], np.float32)
     result = canvas * 0.6
     inside = labels > 0
-    own = colours[labels[inside] % len(PALETTE)]
+    own = colors[labels[inside] % len(PALETTE)]
     result[inside] = 0.45 * own + 0.55 * canvas[inside]
     edge = _outline(labels, 1)
-    result[edge] = colours[labels[edge] % len(PALETTE)]
+    result[edge] = colors[labels[edge] % len(PALETTE)]
     return result
 
 
-def _rgb(colour: str) -> tuple[float, float, float]:
+def _rgb(color: str) -> tuple[float, float, float]:
     from matplotlib.colors import to_rgb
 
-    return to_rgb(colour)
+    return to_rgb(color)

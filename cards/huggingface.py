@@ -11,7 +11,7 @@ from cards import markdown, tables
 from cards import statements as facts
 from cards.markdown import plain
 from cards.record import RunRecord
-from cards.references import hub_licence
+from cards.references import hub_license
 from cards.scores import Summary
 
 HEADLINE = ("dice", "ap50", "pq")
@@ -59,7 +59,7 @@ def metadata(record: RunRecord) -> ModelCardData:
     """
     base = record.model.base
     results = evaluation(record)
-    licence, licence_name = _licence(record.card.licence)
+    license, license_name = _license(record.card.license)
     derived = base.weights == "pretrained" and base.hub_id
     return ModelCardData(
         library_name="finetune",
@@ -71,17 +71,17 @@ def metadata(record: RunRecord) -> ModelCardData:
         metrics=[metric for metric, _, _ in _headline(record)] or None,
         model_name=plain(record.card.title) if results else None,
         eval_results=results or None,
-        license=licence,
-        license_name=licence_name,
+        license=license,
+        license_name=license_name,
     )
 
 
-def _licence(licence: str | None) -> tuple[str | None, str | None]:
-    """The licence by the Hub's identifier, or as `other` with its name; nothing where none is stated."""
-    if not licence or not licence.strip():
+def _license(license: str | None) -> tuple[str | None, str | None]:
+    """The license by the Hub's identifier, or as `other` with its name; nothing where none is stated."""
+    if not license or not license.strip():
         return None, None
-    known = hub_licence(licence)
-    return (known, None) if known else ("other", plain(licence))
+    known = hub_license(license)
+    return (known, None) if known else ("other", plain(license))
 
 
 def evaluation(record: RunRecord) -> list[EvalResult]:

@@ -96,7 +96,7 @@ def literal(text: str) -> Markdown:
 
 
 def call(part: Mapping[str, Any]) -> Markdown:
-    """A network, target or normalisation with its options, as code: `unet(depth=4)`."""
+    """A network, target or normalization with its options, as code: `unet(depth=4)`."""
     options = {key: value for key, value in part.items() if key not in ("name", "options", "repository")}
     options.update(part.get("options") or {})
     arguments = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in sorted(options.items())]

@@ -13,14 +13,14 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from cards.base import LabelKind, Part, RelativePath, Split, Url
+from cards.base import LabelKind, RecordModel, RelativePath, Split, Url
 from cards.errors import InputError
 from cards.scores import Accuracy, PromptScore, Timing
 
 SCHEMA_VERSION: Final = 1
 
 
-class Origin(Part):
+class Origin(RecordModel):
     """The base model: what the run started from."""
 
     repository: str = Field(description="which of our repositories it came from, e.g. 'wipp'")
@@ -28,21 +28,21 @@ class Origin(Part):
     weights: Literal["pretrained", "random"]
     revision: str | None = None
     sha256: str | None = Field(None, description="of the weights file; None for random weights")
-    licence: str | None = Field(None, description="SPDX id; inherited by what is trained from it")
-    terms: str | None = Field(None, description="what its authors say beside the licence, in a sentence")
+    license: str | None = Field(None, description="SPDX id; inherited by what is trained from it")
+    terms: str | None = Field(None, description="what its authors say beside the license, in a sentence")
     part: str | None = Field(None, description="the part of the network that had weights; None for all of it")
     citation: list[str] = []
     hub_id: str | None = Field(None, description="Hugging Face id, when the base model is on the Hub")
     bioimageio_id: str | None = Field(None, description="BioImage.IO id, when the base model has one")
 
 
-class Model(Part):
+class Model(RecordModel):
     """The network and the target that were trained, and how to build them again."""
 
     base: Origin
     architecture: dict[str, Any] = Field(description="repository, name and options of the network")
     target: dict[str, Any] = Field(description="name and options of the target")
-    normalise: dict[str, Any] = Field(description="name and options of the normalisation")
+    normalize: dict[str, Any] = Field(description="name and options of the normalization")
     channels: int = Field(description="channels of the input image")
     maps: int = Field(description="maps the network predicts")
     divisor: int = Field(description="height and width of the input are multiples of this, in pixels")
@@ -51,7 +51,7 @@ class Model(Part):
     adapt: dict[str, Any] | None = Field(None, description="what was trained: name and options")
 
 
-class DataFile(Part):
+class DataFile(RecordModel):
     """One image with its labels, and the hashes by which they are known again."""
 
     name: str
@@ -68,11 +68,11 @@ class DataFile(Part):
     label_pixels: str
 
 
-class Data(Part):
+class Data(RecordModel):
     """The images, where they come from, and how they were split."""
 
     id: str
-    licence: str | None = None
+    license: str | None = None
     citation: list[str] = []
     source: Url | None = Field(None, description="where the images are on the web, never a local path")
     hub_id: str | None = None
@@ -95,7 +95,7 @@ class Data(Part):
         return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
 
-class Epoch(Part):
+class Epoch(RecordModel):
     """What one epoch gave."""
 
     epoch: int
@@ -112,7 +112,7 @@ class Epoch(Part):
         return content
 
 
-class Training(Part):
+class Training(RecordModel):
     """How the network was trained."""
 
     epochs_planned: int
@@ -122,7 +122,7 @@ class Training(Part):
     images_seen: int
     batch_size: int
     patch: int = Field(description="side of a training patch, in pixels")
-    optimiser: str
+    optimizer: str
     learning_rate: float
     schedule: str
     weight_decay: float
@@ -138,7 +138,7 @@ class Training(Part):
     history: list[Epoch] = []
 
 
-class Environment(Part):
+class Environment(RecordModel):
     """Where the run took place."""
 
     python: str
@@ -152,10 +152,10 @@ class Environment(Part):
     git_dirty: bool | None = None
 
 
-class ExportCheck(Part):
-    """An artefact that was loaded again and scored on test images."""
+class ExportCheck(RecordModel):
+    """An artifact that was loaded again and scored on test images."""
 
-    artefact: RelativePath = Field(description="path in the run folder")
+    artifact: RelativePath = Field(description="path in the run folder")
     format: str = Field(description="e.g. 'safetensors', 'torchscript', 'onnx', 'pytorch_state_dict'")
     loaded_by: str = Field(description="the tool that loaded it, with version")
     images: int
@@ -165,7 +165,7 @@ class ExportCheck(Part):
     tolerance: float
 
 
-class File(Part):
+class File(RecordModel):
     """A file the run wrote."""
 
     path: RelativePath = Field(description="path in the run folder")
@@ -173,19 +173,19 @@ class File(Part):
     bytes: int
 
 
-class Card(Part):
+class Card(RecordModel):
     """What only the author knows."""
 
     title: str
     description: str
     authors: list[str] = []
-    licence: str | None = None
+    license: str | None = None
     intended_use: str | None = None
     limits: list[str] = []
     tags: list[str] = []
 
 
-class RunRecord(Part):
+class RunRecord(RecordModel):
     """The single source of truth of a run."""
 
     schema_version: Literal[1] = 1

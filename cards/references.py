@@ -1,4 +1,4 @@
-"""Licences and citations as the two repositories write them."""
+"""Licenses and citations as the two repositories write them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LISTED = """
     deepfloyd-if-license fair-noncommercial-research-license llama2 llama3 llama3.1 llama3.2 llama3.3
     llama4 grok2-community gemma
 """
-HUB_LICENCES = frozenset(_LISTED.split())
+HUB_LICENSES = frozenset(_LISTED.split())
 
 # What the Hub calls by a shorter name than SPDX does.
 _HUB_NAMES = {"odc-by-1.0": "odc-by", "odbl-1.0": "odbl", "pddl-1.0": "pddl", "gfdl-1.3": "gfdl"}
@@ -28,11 +28,11 @@ _DOI = re.compile(r"\b10\.[0-9]{4,9}/[^\s\"<>{}|\\^`]*[^\s\"<>{}|\\^`.,;:)\]]")
 _URL = re.compile(r"https?://[^\s\"<>{}|\\^`]*[^\s\"<>{}|\\^`.,;:)\]]")
 
 
-def hub_licence(licence: str) -> str | None:
-    """The Hub's identifier of an SPDX licence, or None where the Hub has none."""
-    name = re.sub(r"-(only|or-later)$", "", licence.strip().lower())
+def hub_license(license: str) -> str | None:
+    """The Hub's identifier of an SPDX license, or None where the Hub has none."""
+    name = re.sub(r"-(only|or-later)$", "", license.strip().lower())
     name = _HUB_NAMES.get(name, name)
-    return name if name in HUB_LICENCES else None
+    return name if name in HUB_LICENSES else None
 
 
 def find_doi(citation: str) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cards.base import LabelKind, Part, Split
+from cards.base import LabelKind, RecordModel, Split
 
 
-class ImageScore(Part):
+class ImageScore(RecordModel):
     """How well one image was segmented."""
 
     image: str
@@ -19,7 +19,7 @@ class ImageScore(Part):
     seconds: float = Field(description="from pixels in memory to labels ready")
 
 
-class Summary(Part):
+class Summary(RecordModel):
     """Over images."""
 
     mean: float
@@ -27,7 +27,7 @@ class Summary(Part):
     median: float
 
 
-class Stage(Part):
+class Stage(RecordModel):
     """One evaluation over the test images."""
 
     scores: list[ImageScore]
@@ -35,7 +35,7 @@ class Stage(Part):
     worst: list[str] = Field(description="names of up to five images with the lowest Dice, worst first")
 
 
-class PromptImage(Part):
+class PromptImage(RecordModel):
     """How well the instances of one image were found by one kind of prompt."""
 
     image: str
@@ -44,7 +44,7 @@ class PromptImage(Part):
     after: float
 
 
-class PromptScore(Part):
+class PromptScore(RecordModel):
     """What one kind of prompt gives on the test images: IoU, a mean over each image's instances."""
 
     kind: str = Field(description="'point', 'box' or 'point + N corrections'")
@@ -53,7 +53,7 @@ class PromptScore(Part):
     after: Summary
 
 
-class Change(Part):
+class Change(RecordModel):
     """Paired change of the per-image Dice, after minus before, with a bootstrap interval."""
 
     mean: float
@@ -63,7 +63,7 @@ class Change(Part):
     resamples: int
 
 
-class Accuracy(Part):
+class Accuracy(RecordModel):
     """Accuracy on the test images before and after the run."""
 
     split: Split = "test"
@@ -73,10 +73,10 @@ class Accuracy(Part):
     before_note: str | None = Field(None, description="why there is no 'before', e.g. 'untrained'")
     after: Stage
     change: Change | None = None
-    labelled_by: str | None = Field(None, description="what made labels of a model that answers prompts")
+    labeled_by: str | None = Field(None, description="what made labels of a model that answers prompts")
 
 
-class Timing(Part):
+class Timing(RecordModel):
     """Time per image: warm, batch 1, from pixels in memory to labels ready."""
 
     images: int

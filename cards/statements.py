@@ -174,7 +174,7 @@ def _limits_of_accuracy(record: RunRecord) -> list[str]:
 
 def _not_reproduced(record: RunRecord) -> list[str]:
     return [
-        f"{check.artefact} ({check.format}) does not reproduce the trained model."
+        f"{check.artifact} ({check.format}) does not reproduce the trained model."
         for check in record.exports
         if not check.equal
     ]

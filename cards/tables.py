@@ -95,7 +95,7 @@ def data(record: RunRecord) -> Rows:
     return [
         ["Data set", about.id],
         ["Source", linked(words.stated(about.source))],
-        ["Licence", words.stated(about.licence)],
+        ["License", words.stated(about.license)],
         ["Labels hold", about.labels],
         ["Split by", about.split_by],
         ["Note", linked(words.stated(about.note))],
@@ -120,7 +120,7 @@ def training(record: RunRecord) -> Rows:
     return [
         ["Network", call(model.architecture)],
         ["Target", call(model.target)],
-        ["Normalisation", call(model.normalise)],
+        ["Normalization", call(model.normalize)],
         ["Parameters", f"{words.count(model.parameters)}, {facts.trainable(record)} of them trained"],
         ["Adapted by", call(model.adapt) if model.adapt else words.NOT_STATED],
         ["Input", f"{words.counted(model.channels, 'channel')}; {facts.input_sizes(record)}"],
@@ -131,7 +131,7 @@ def training(record: RunRecord) -> Rows:
         ["Images seen", words.count(how.images_seen)],
         ["Batch size", words.count(how.batch_size)],
         ["Patch", f"{how.patch} × {how.patch} px"],
-        ["Optimiser", how.optimiser],
+        ["Optimizer", how.optimizer],
         ["Learning rate", words.number(how.learning_rate)],
         ["Schedule", how.schedule],
         ["Weight decay", words.number(how.weight_decay)],
@@ -190,18 +190,18 @@ def exports(record: RunRecord) -> Rows:
         equal = f"{'yes' if check.equal else 'no'}, within {words.number(check.tolerance)}"
         dice = [words.score(check.dice), words.score(check.trained_dice)]
         images = words.count(check.images)
-        rows.append([code(check.artefact), check.format, check.loaded_by, images, *dice, equal])
+        rows.append([code(check.artifact), check.format, check.loaded_by, images, *dice, equal])
     return rows
 
 
-def licences(record: RunRecord) -> Rows:
-    """The licence of the model, of what it started from and of what it learned from."""
+def licenses(record: RunRecord) -> Rows:
+    """The license of the model, of what it started from and of what it learned from."""
     base = record.model.base
-    inherited = "none: random weights" if base.weights == "random" else words.stated(base.licence)
+    inherited = "none: random weights" if base.weights == "random" else words.stated(base.license)
     return [
-        ["This model", words.stated(record.card.licence)],
+        ["This model", words.stated(record.card.license)],
         ["Base model", inherited],
-        ["Data", words.stated(record.data.licence)],
+        ["Data", words.stated(record.data.license)],
     ]
 
 

@@ -1,6 +1,6 @@
-"""Which licences of a base model forbid the licence that a recipe's card states.
+"""Which licenses of a base model forbid the license that a recipe's card states.
 
-What is trained from a model is an adaptation of it. A short table of the licences that say under which
+What is trained from a model is an adaptation of it. A short table of the licenses that say under which
 others an adaptation may go, and why; those that are not in it, such as MIT, BSD and Apache-2.0, ask for
 attribution, which the card carries on, and forbid nothing here. It is no legal advice.
 """
@@ -15,12 +15,12 @@ from cards.errors import InputError
 
 @dataclass(frozen=True)
 class Rule:
-    """What a family of licences asks of an adaptation.
+    """What a family of licenses asks of an adaptation.
 
     Attributes:
         keeps: families that the adaptation may be under; every family if empty.
         never: families that it may not be under.
-        reason: in the licence's terms, to end a sentence with.
+        reason: in the license's terms, to end a sentence with.
     """
 
     keeps: frozenset[str] = frozenset()
@@ -35,12 +35,12 @@ RULES: dict[str, Rule] = {
     "cc-by-nc": Rule(
         keeps=frozenset({"cc-by-nc", "cc-by-nc-sa", "cc-by-nc-nd"}), reason="it allows no commercial use"
     ),
-    # Section 3(b)(1): the adapter's licence is a Creative Commons licence with the same elements.
+    # Section 3(b)(1): the adapter's license is a Creative Commons license with the same elements.
     "cc-by-nc-sa": Rule(
         keeps=frozenset({"cc-by-nc-sa"}),
-        reason="it allows no commercial use, and adaptations under the same licence only",
+        reason="it allows no commercial use, and adaptations under the same license only",
     ),
-    # GPL-3.0 is a compatible licence: https://creativecommons.org/compatiblelicenses
+    # GPL-3.0 is a compatible license: https://creativecommons.org/compatiblelicenses
     "cc-by-sa": Rule(
         keeps=frozenset({"cc-by-sa", "gpl"}), reason="it allows adaptations under the same only"
     ),
@@ -49,14 +49,14 @@ RULES: dict[str, Rule] = {
     "cc-by-nc-nd": Rule(keeps=frozenset({"cc-by-nc-nd"}), reason="it allows no adaptation to be shared"),
     # Section 3(a): whoever shares must name the author; a waiver of all rights would drop that.
     "cc-by": Rule(never=NO_RIGHTS_RESERVED, reason="it asks for attribution"),
-    # Sections 5(c) and 13 of GPL-3.0: modified versions under the same licence, or combined with AGPL-3.0.
+    # Sections 5(c) and 13 of GPL-3.0: modified versions under the same license, or combined with AGPL-3.0.
     "gpl": Rule(keeps=frozenset({"gpl", "agpl"}), reason="it allows modified versions under the same only"),
     "agpl": Rule(keeps=frozenset({"agpl"}), reason="it allows modified versions under the same only"),
 }
 
 
-def check_licence(card: str | None, base: str | None, model: str) -> None:
-    """Refuse a card licence that contradicts that of the base model.
+def check_license(card: str | None, base: str | None, model: str) -> None:
+    """Refuse a card license that contradicts that of the base model.
 
     Args:
         card: what the recipe states; None takes on the base model's.
@@ -69,13 +69,13 @@ def check_licence(card: str | None, base: str | None, model: str) -> None:
     if not card or not base or forbidden(card, base) is None:
         return
     raise InputError(
-        f"card.licence: {card} contradicts {base}, the licence of the base model {model}: "
-        f"{forbidden(card, base)}; leave card.licence out to take on {base}"
+        f"card.license: {card} contradicts {base}, the license of the base model {model}: "
+        f"{forbidden(card, base)}; leave card.license out to take on {base}"
     )
 
 
 def forbidden(card: str, base: str) -> str | None:
-    """Why what is made from a model under licence `base` may not be under `card`; None if it may."""
+    """Why what is made from a model under license `base` may not be under `card`; None if it may."""
     rule = RULES.get(family(base))
     if rule is None:
         return None
@@ -85,7 +85,7 @@ def forbidden(card: str, base: str) -> str | None:
     return None
 
 
-def family(licence: str) -> str:
-    """A licence without version and port: `CC-BY-NC-4.0` -> `cc-by-nc`, `GPL-3.0-only` -> `gpl`."""
-    name = re.sub(r"[\s_]+", "-", licence.strip().lower())
+def family(license: str) -> str:
+    """A license without version and port: `CC-BY-NC-4.0` -> `cc-by-nc`, `GPL-3.0-only` -> `gpl`."""
+    name = re.sub(r"[\s_]+", "-", license.strip().lower())
     return re.sub(r"-v?\d+(\.\d+)*\+?(-.*)?$", "", name)

@@ -62,7 +62,7 @@ def _summary(record: RunRecord, out: Path) -> None:
         after = accuracy.after.summary
         before = f"{accuracy.before.summary['dice'].mean:.4f}" if accuracy.before else accuracy.before_note
         dice = f"Dice {after['dice'].mean:.4f} ± {after['dice'].std:.4f} on {accuracy.images} test images"
-        dice = f"labelled without prompts: {dice}" if accuracy.labelled_by else dice
+        dice = f"labeled without prompts: {dice}" if accuracy.labeled_by else dice
         console.print(f"{dice} (before: {before}), AP50 {after['ap50'].mean:.4f}, PQ {after['pq'].mean:.4f}")
     for score in record.prompts:
         before = f"{score.before.mean:.4f}" if score.before else "untrained"
@@ -102,7 +102,7 @@ def list_known_models(repository: str | None, task: str | None, fine_tunable: bo
     from finetune.repositories.catalog import KINDS, count_models, list_models
 
     console, table = _table(
-        "repository", "model", "what it is", "task", "licence", "parameters", "as float32", "fine-tunable"
+        "repository", "model", "what it is", "task", "license", "parameters", "as float32", "fine-tunable"
     )
     for listed in list_models(repository, task, fine_tunable):
         info = listed.info
@@ -111,7 +111,7 @@ def list_known_models(repository: str | None, task: str | None, fine_tunable: bo
             "(any)" if info.name == ANY else info.name,
             info.title,
             info.task,
-            info.licence or ("its own" if info.name == ANY else "not stated"),
+            info.license or ("its own" if info.name == ANY else "not stated"),
             f"{info.parameters:,}" if info.parameters else "not known",
             f"{4 * info.parameters / 1e6:,.0f} MB" if info.parameters else "not known",
             "yes" if info.fine_tunable else f"no: {info.why_not}",

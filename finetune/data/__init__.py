@@ -1,1 +1,1 @@
-"""Images with labels: found, checked, read, normalised, augmented and dealt out in batches."""
+"""Images with labels: found, checked, read, normalized, augmented and dealt out in batches."""

@@ -51,7 +51,7 @@ class Augmentation:
         """Draw one patch. The same state of `rng` gives the same patch.
 
         Args:
-            image: (C, H, W) float32, normalised.
+            image: (C, H, W) float32, normalized.
             maps: (K, H, W) float32, the target's maps of the whole image.
             target: turns and resizes the maps.
             patch: side of the patch in pixels.
@@ -130,7 +130,7 @@ def _orient(image: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
 
 
 def resize(image: np.ndarray, patch: int) -> np.ndarray:
-    """Linear, pixel centres on pixel centres, with anti-aliasing when it shrinks."""
+    """Linear, pixel centers on pixel centers, with anti-aliasing when it shrinks."""
     import torch
     from torch.nn.functional import interpolate
 

@@ -21,9 +21,9 @@ from finetune.data.channels import Channels, select_channels
 from finetune.data.feature_cache import Features, FeatureStore
 from finetune.data.images import read_image, read_labels
 from finetune.data.labels import convert
-from finetune.data.normalization import Normalise
+from finetune.data.normalization import Normalize
 from finetune.data.pairs import Pair
-from finetune.data.sampler import Draw, EpochBatches, LateLoader
+from finetune.data.sampler import EpochBatches, LazyDataLoader, PatchIndex
 from finetune.data.target_cache import MapStore, read
 from finetune.targets.base import Target
 from finetune.targets.prompt_options import Prompts
@@ -35,7 +35,7 @@ class Sample:
 
     Attributes:
         name: of the pair.
-        pixels: (C, H, W) as read: all channels, not normalised.
+        pixels: (C, H, W) as read: all channels, not normalized.
         labels: (H, W) int32, as the target wants them.
     """
 
@@ -49,8 +49,8 @@ class Reader:
     """Reads a pair when it is needed; keeps nothing."""
 
     target: Target | Prompts
-    normalise: Normalise
-    held: LabelKind
+    normalize: Normalize
+    label_kind: LabelKind
     channels: Channels
 
     def __call__(self, pair: Pair) -> Sample:
@@ -59,12 +59,12 @@ class Reader:
 
     def labels(self, pair: Pair) -> np.ndarray:
         """The labels (H, W) int32, as the target wants them."""
-        return convert(read_labels(pair.label, pair.page), self.held, self.target.labels)
+        return convert(read_labels(pair.label, pair.page), self.label_kind, self.target.labels)
 
     def image(self, pair: Pair) -> np.ndarray:
         """The image (C, H, W) float32 as the network sees it, whole."""
         pixels = read_image(pair.image, pair.page)
-        return self.normalise(select_channels(pixels, self.channels, str(pair.image)))
+        return self.normalize(select_channels(pixels, self.channels, str(pair.image)))
 
 
 class Patches(Dataset[dict[str, torch.Tensor]]):
@@ -85,9 +85,9 @@ class Patches(Dataset[dict[str, torch.Tensor]]):
         self.augmentation, self.patch, self.seed = augmentation, patch, seed
         self.store, self.squared, self._kept = store, squared, dict[int, Path]()
 
-    def __getitem__(self, draw: Draw) -> dict[str, torch.Tensor]:
+    def __getitem__(self, draw: PatchIndex) -> dict[str, torch.Tensor]:
         """The patch: image (C, P, P) and maps (K, P, P), float32."""
-        rng = draw.chance(self.seed)
+        rng = draw.rng(self.seed)
         image = self.reader.image(self.pairs[draw.image])
         # The whole image is encoded, then cut: a patch's own edge must not look like the edge of an instance.
         maps, target = self._maps(draw.image), self.reader.target
@@ -105,7 +105,7 @@ class Patches(Dataset[dict[str, torch.Tensor]]):
         return read(self._kept[index])
 
 
-class Whole(Dataset[dict[str, Any]]):
+class WholeImages(Dataset[dict[str, Any]]):
     """Whole images."""
 
     def __init__(self, pairs: Sequence[Pair], reader: Reader) -> None:
@@ -117,7 +117,7 @@ class Whole(Dataset[dict[str, Any]]):
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """The image: image (C, H, W) float32 normalised, labels (H, W) int32, name."""
+        """The image: image (C, H, W) float32 normalized, labels (H, W) int32, name."""
         pair = self.pairs[index]
         return {
             "image": torch.from_numpy(self.reader.image(pair)),
@@ -136,9 +136,9 @@ class SegmentationData(pl.LightningDataModule):
         self,
         pairs: Sequence[Pair],
         target: Target | Prompts,
-        normalise: Normalise,
+        normalize: Normalize,
         *,
-        held: LabelKind,
+        label_kind: LabelKind,
         channels: Channels,
         augmentation: Augmentation,
         patch: int,
@@ -154,8 +154,8 @@ class SegmentationData(pl.LightningDataModule):
         Args:
             pairs: with their splits.
             target: encodes the labels.
-            normalise: applied to the whole image, before a patch is cut.
-            held: what the masks hold.
+            normalize: applied to the whole image, before a patch is cut.
+            label_kind: what the masks hold.
             channels: see `select_channels`.
             augmentation: how patches are drawn.
             patch: side of a training patch in pixels.
@@ -169,7 +169,7 @@ class SegmentationData(pl.LightningDataModule):
         """
         super().__init__()
         self.pairs = list(pairs)
-        self.reader = Reader(target, normalise, held, channels)
+        self.reader = Reader(target, normalize, label_kind, channels)
         self.augmentation = augmentation
         self.patch, self.batch_size, self.images_per_epoch = patch, batch_size, images_per_epoch
         self.views, self.squared, self.workers, self.seed = views, squared, workers, seed
@@ -240,7 +240,7 @@ class SegmentationData(pl.LightningDataModule):
         patches = self._features or self.patches()
         steps, size = self.batches_per_epoch, self.batch_size
         batches = EpochBatches(images, steps, size, self.seed, self._epoch, rank, world_size, self.views)
-        return LateLoader(patches, batch_sampler=batches, **self._loading())
+        return LazyDataLoader(patches, batch_sampler=batches, **self._loading())
 
     def val_dataloader(self) -> DataLoader:
         """Whole images, one at a time: {"image": (1, C, H, W), "labels": (1, H, W), "name": [str]}.
@@ -261,7 +261,7 @@ class SegmentationData(pl.LightningDataModule):
         return self._whole("test")
 
     def _whole(self, split: Split) -> DataLoader:
-        whole = Whole(self.of(split), self.reader)
+        whole = WholeImages(self.of(split), self.reader)
         rank, world_size = self._place()
         # No image twice, so that a mean over processes is the mean over images.
         share = range(rank, len(whole), world_size)

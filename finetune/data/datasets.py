@@ -31,7 +31,7 @@ class NamedData:
     Attributes:
         id: its name in recipes.
         title: for people.
-        licence: SPDX id.
+        license: SPDX id.
         citation: what to cite.
         source: web page.
         labels: what its masks hold.
@@ -44,7 +44,7 @@ class NamedData:
 
     id: str
     title: str
-    licence: str
+    license: str
     citation: tuple[str, ...]
     source: str
     labels: LabelKind
@@ -61,7 +61,7 @@ DATASETS: dict[str, NamedData] = {
         NamedData(
             id="dsb2018",
             title="2018 Data Science Bowl, StarDist's selection of fluorescence images",
-            licence="CC0-1.0",
+            license="CC0-1.0",
             citation=(CAICEDO, SCHMIDT),
             source="https://bbbc.broadinstitute.org/BBBC038",
             labels="instances",
@@ -72,7 +72,7 @@ DATASETS: dict[str, NamedData] = {
         NamedData(
             id="mdck_zo1",
             title="Cell boundaries of MDCK epithelium, ZO-1",
-            licence="MIT",
+            license="MIT",
             citation=(
                 "JahnJ. U-Net-based image quantification of epithelial cell shapes. GitHub, commit 016453a. "
                 "https://github.com/JahnJ/U-Net-based-image-quantification-of-epithelial-cell-shapes",
@@ -89,7 +89,7 @@ DATASETS: dict[str, NamedData] = {
         NamedData(
             id="sample",
             title="One fluorescence image of nuclei, as shipped with StarDist",
-            licence="BSD-3-Clause",
+            license="BSD-3-Clause",
             citation=(SCHMIDT, CAICEDO),
             source="https://github.com/stardist/stardist",
             labels="instances",

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from cards.errors import InputError
 from cards.fingerprint import sha256_file, sha256_pixels
-from finetune.data.sampler import Draw
+from finetune.data.sampler import PatchIndex
 from finetune.data.target_cache import write_whole
 from finetune.networks.encoder_decoder import EncoderDecoder
 
@@ -148,8 +148,8 @@ class Features(Dataset[dict[str, Any]]):
         reader, augmentation = patches.reader, asdict(patches.augmentation)
         settings = {
             "target": [reader.target.name, reader.target.options()],
-            "normalise": [reader.normalise.name, reader.normalise.options()],
-            "labels": reader.held,
+            "normalize": [reader.normalize.name, reader.normalize.options()],
+            "labels": reader.label_kind,
             "channels": reader.channels,
             "patch": [patches.patch, augmentation, patches.seed],
         }
@@ -158,17 +158,17 @@ class Features(Dataset[dict[str, Any]]):
             content = [sha256_file(pair.image), sha256_file(pair.label), pair.page]
             self.paths.append([store.path(settings, content, number, view) for view in range(views)])
 
-    def path(self, draw: Draw) -> Path:
+    def path(self, draw: PatchIndex) -> Path:
         """The file of a patch."""
         assert draw.view is not None
         return self.paths[draw.image][draw.view]
 
-    def draws(self) -> Iterator[Draw]:
+    def draws(self) -> Iterator[PatchIndex]:
         """Each view of each image once, one image after the other."""
         for image, paths in enumerate(self.paths):
-            yield from (Draw(image, 0, 0, view) for view in range(len(paths)))
+            yield from (PatchIndex(image, 0, 0, view) for view in range(len(paths)))
 
-    def __getitem__(self, draw: Draw) -> dict[str, Any]:
+    def __getitem__(self, draw: PatchIndex) -> dict[str, Any]:
         """The patch: features, each (H, W, C), the finest first, and maps (K, P, P), all float16."""
         held = load_file(self.path(draw))
         return {"features": _levels(held), "maps": held["maps"]}

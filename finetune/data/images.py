@@ -53,7 +53,7 @@ def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
     """Read a label image as (H, W) int32, 0 is background.
 
     Raises:
-        InputError: as for `read_image`, and if the file holds floats, colours, negative numbers, or numbers
+        InputError: as for `read_image`, and if the file holds floats, colors, negative numbers, or numbers
             over 2³¹ − 1, or is a JPEG.
     """
     path = Path(path)
@@ -143,8 +143,8 @@ def _decode(path: Path, kind: Format) -> np.ndarray:
         raise _unreadable(path, error) from error
     if array.ndim == 2:
         return array[np.newaxis]
-    colours = {2: 1, 4: 3}.get(array.shape[2], array.shape[2])
-    return np.moveaxis(array[..., :colours], -1, 0)
+    colors = {2: 1, 4: 3}.get(array.shape[2], array.shape[2])
+    return np.moveaxis(array[..., :colors], -1, 0)
 
 
 def _decode_png(path: Path) -> np.ndarray:
@@ -161,7 +161,7 @@ def _decode_jpeg(path: Path) -> np.ndarray:
 
 
 def _png_labels(path: Path) -> np.ndarray:
-    """A PNG as (C, H, W); one with a palette as its indices, where labelling tools put the labels."""
+    """A PNG as (C, H, W); one with a palette as its indices, where labeling tools put the labels."""
     from PIL import Image
 
     try:

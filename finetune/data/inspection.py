@@ -30,14 +30,14 @@ class Checked(NamedTuple):
 
     file: DataFile
     channels: int  # that the network will see
-    labelled: bool  # whether the mask holds anything but background
+    labeled: bool  # whether the mask holds anything but background
     constant: bool
 
 
 def check_data(
     pairs: Sequence[Pair],
-    held: LabelKind,
-    wanted: Literal["instances", "boundary"],
+    label_kind: LabelKind,
+    target_kind: Literal["instances", "boundary"],
     channels: Channels,
     root: Path | str,
     progress: Progress | None = None,
@@ -46,8 +46,8 @@ def check_data(
 
     Args:
         pairs: with their splits.
-        held: what the masks hold.
-        wanted: what the target learns.
+        label_kind: what the masks hold.
+        target_kind: what the target learns.
         channels: see `select_channels`.
         root: paths in the record are relative to it.
         progress: called after each image.
@@ -59,7 +59,7 @@ def check_data(
         InputError: for the first pair that cannot be used, and if no mask of the train images holds a label.
     """
     checked: list[Checked] = []
-    for pair, one in zip(pairs, _check_all(pairs, held, channels, Path(root)), strict=True):
+    for pair, one in zip(pairs, _check_all(pairs, label_kind, channels, Path(root)), strict=True):
         if checked and one.channels != checked[0].channels:
             raise InputError(
                 f"{pair.image}: has {one.channels} channels but {pairs[0].image.name} has "
@@ -70,21 +70,23 @@ def check_data(
         if progress:
             progress(len(checked), len(pairs))
     train = [one for one in checked if one.file.split == "train"]
-    if train and not any(one.labelled for one in train):
+    if train and not any(one.labeled for one in train):
         raise InputError(
             f"{pairs[0].label.parent}: all {len(train)} masks of the train images hold background only"
         )
-    warnings = [*_leaks(checked), *_constant(checked), *_one_instance(checked, held, wanted)]
+    warnings = [*_leaks(checked), *_constant(checked), *_one_instance(checked, label_kind, target_kind)]
     return [one.file for one in checked], warnings
 
 
-def _check_all(pairs: Sequence[Pair], held: LabelKind, channels: Channels, root: Path) -> Iterator[Checked]:
+def _check_all(
+    pairs: Sequence[Pair], label_kind: LabelKind, channels: Channels, root: Path
+) -> Iterator[Checked]:
     """Results in order. Threads, because reading and hashing let go of the interpreter."""
     workers = min(4, os.cpu_count() or 1)
     hash_file = lru_cache(maxsize=4 * workers)(sha256_file)  # the pages of a stack share a file
 
     def check(pair: Pair) -> Checked:
-        return _check(pair, held, channels, root, hash_file)
+        return _check(pair, label_kind, channels, root, hash_file)
 
     with ThreadPoolExecutor(workers) as pool:
         for batch in _batches(pairs, 4 * workers):  # an error, or Ctrl-C, waits for one batch at most
@@ -98,7 +100,7 @@ def _batches(pairs: Iterable[Pair], size: int) -> Iterator[list[Pair]]:
 
 
 def _check(
-    pair: Pair, held: LabelKind, channels: Channels, root: Path, hash_file: Callable[[Path], str]
+    pair: Pair, label_kind: LabelKind, channels: Channels, root: Path, hash_file: Callable[[Path], str]
 ) -> Checked:
     image = read_image(pair.image, pair.page)
     labels = read_labels(pair.label, pair.page)
@@ -119,7 +121,7 @@ def _check(
         page=pair.page,
         shape=list(image.shape),
         dtype=str(image.dtype),
-        instances=_instances(labels, held),
+        instances=_instances(labels, label_kind),
         image_sha256=hash_file(pair.image),
         label_sha256=hash_file(pair.label),
         image_pixels=sha256_pixels(image),
@@ -128,8 +130,8 @@ def _check(
     return Checked(file, len(selected), bool(labels.any()), bool(image.min() == image.max()))
 
 
-def _instances(labels: np.ndarray, held: LabelKind) -> int:
-    instances = np.unique(convert(labels, held, "instances"))
+def _instances(labels: np.ndarray, label_kind: LabelKind) -> int:
+    instances = np.unique(convert(labels, label_kind, "instances"))
     return int(np.count_nonzero(instances))
 
 
@@ -165,9 +167,9 @@ def _constant(checked: list[Checked]) -> list[str]:
     return [f"{len(names)} images hold a single value, no structure: {_some(names)}"] if names else []
 
 
-def _one_instance(checked: list[Checked], held: LabelKind, wanted: str) -> list[str]:
+def _one_instance(checked: list[Checked], label_kind: LabelKind, target_kind: str) -> list[str]:
     """Masks of many instances that all come out as one were taken for what they are not."""
-    if wanted == "boundary" or any(one.file.instances > 1 for one in checked):
+    if target_kind == "boundary" or any(one.file.instances > 1 for one in checked):
         return []
-    other = "foreground" if held == "instances" else "instances"
-    return [f"no mask holds more than one instance: is data.labels {held} right, or is it {other}?"]
+    other = "foreground" if label_kind == "instances" else "instances"
+    return [f"no mask holds more than one instance: is data.labels {label_kind} right, or is it {other}?"]

@@ -1,4 +1,4 @@
-"""Normalisation of intensities: the same in training, in `predict` and in a BioImage.IO package.
+"""Normalization of intensities: the same in training, in `predict` and in a BioImage.IO package.
 
 All follow bioimageio.core 0.11 (`bioimageio.core.proc_ops`: ScaleRange, ZeroMeanUnitVariance, ScaleLinear);
 statistics are taken per channel over the whole image. An eps other than the default of 1e-6, and a linear
@@ -19,16 +19,16 @@ from finetune.errors import unknown
 EPS = 1e-6  # the default in the BioImage.IO specification
 
 
-class Normalise(Protocol):
+class Normalize(Protocol):
     """An image (C, H, W) of any type -> the same shape, float32."""
 
     name: str
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Normalise one image (C, H, W)."""
+        """Normalize one image (C, H, W)."""
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that build this normalisation again."""
+        """The keyword arguments that build this normalization again."""
 
     def bioimageio_preprocessing(self) -> list[dict[str, Any]]:
         """The BioImage.IO operations that do the same."""
@@ -50,7 +50,7 @@ class Percentile:
         """Bounds as in the BioImage.IO specification of `scale_range`."""
         if not (0 <= self.low < 100 and 1 < self.high <= 100 and self.low < self.high):
             raise InputError(
-                f"percentile normalisation from {self.low} to {self.high}: "
+                f"percentile normalization from {self.low} to {self.high}: "
                 "they must lie between 0 and 100, the low one first"
             )
         _check_eps(self.name, self.eps)
@@ -62,7 +62,7 @@ class Percentile:
         return ((image - low) / (high - low + self.eps)).astype(np.float32)
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that build this normalisation again."""
+        """The keyword arguments that build this normalization again."""
         return _without_default(asdict(self))
 
     def bioimageio_preprocessing(self) -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ class ZeroMeanUnitVariance:
         return ((image - mean) / (std + self.eps)).astype(np.float32)
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that build this normalisation again."""
+        """The keyword arguments that build this normalization again."""
         return _without_default(asdict(self))
 
     def bioimageio_preprocessing(self) -> list[dict[str, Any]]:
@@ -122,13 +122,13 @@ class ScaleLinear:
         for numbers in (gain, offset):
             if len(numbers) not in (1, len(image)):
                 raise InputError(
-                    f"normalisation {self.name} is for {len(numbers)} channels, the image has {len(image)}"
+                    f"normalization {self.name} is for {len(numbers)} channels, the image has {len(image)}"
                 )
         scaled = gain[:, None, None] * np.asarray(image, np.float64) + offset[:, None, None]
         return scaled.astype(np.float32)
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that build this normalisation again."""
+        """The keyword arguments that build this normalization again."""
         return asdict(self)
 
     def bioimageio_preprocessing(self) -> list[dict[str, Any]]:
@@ -143,30 +143,30 @@ class ScaleLinear:
         return [{"id": "scale_linear", "kwargs": {"axis": "channel", "gain": gain, "offset": offset}}]
 
 
-NORMALISATIONS: dict[str, type[Percentile] | type[ZeroMeanUnitVariance] | type[ScaleLinear]] = {
+NORMALIZATIONS: dict[str, type[Percentile] | type[ZeroMeanUnitVariance] | type[ScaleLinear]] = {
     Percentile.name: Percentile,
     ZeroMeanUnitVariance.name: ZeroMeanUnitVariance,
     ScaleLinear.name: ScaleLinear,
 }
 
 
-def build_normalise(described: dict[str, Any]) -> Normalise:
-    """Build a normalisation from its name and options, e.g. `{"name": "percentile", "low": 1, "high": 99.8}`.
+def build_normalize(described: dict[str, Any]) -> Normalize:
+    """Build a normalization from its name and options, e.g. `{"name": "percentile", "low": 1, "high": 99.8}`.
 
     Raises:
-        InputError: if there is no such normalisation, it has no such option, or an option is impossible.
+        InputError: if there is no such normalization, it has no such option, or an option is impossible.
     """
     options = dict(described)
     name = str(options.pop("name", "none"))
-    if name not in NORMALISATIONS:
-        raise unknown("normalisation", name, NORMALISATIONS)
-    known = [field.name for field in fields(NORMALISATIONS[name])]
+    if name not in NORMALIZATIONS:
+        raise unknown("normalization", name, NORMALIZATIONS)
+    known = [field.name for field in fields(NORMALIZATIONS[name])]
     for option, value in options.items():
         if option not in known:
-            raise unknown(f"option of normalisation {name}", option, known)
+            raise unknown(f"option of normalization {name}", option, known)
         if not isinstance(value, int | float) and not (name == ScaleLinear.name and _are_numbers(value)):
-            raise InputError(f"option {option} of normalisation {name} is a number, not {value!r}")
-    return NORMALISATIONS[name](**options)
+            raise InputError(f"option {option} of normalization {name} is a number, not {value!r}")
+    return NORMALIZATIONS[name](**options)
 
 
 def _are_numbers(value: Any) -> bool:
@@ -175,7 +175,7 @@ def _are_numbers(value: Any) -> bool:
 
 def _check_eps(name: str, eps: float) -> None:
     if not 0 < eps <= 0.1:
-        raise InputError(f"option eps of normalisation {name} lies above 0 and up to 0.1, not {eps}")
+        raise InputError(f"option eps of normalization {name} lies above 0 and up to 0.1, not {eps}")
 
 
 def _without_default(options: dict[str, Any]) -> dict[str, Any]:

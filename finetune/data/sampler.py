@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 ORDER, PATCH, VIEW = 0, 1, 2
 
 
-class Draw(NamedTuple):
+class PatchIndex(NamedTuple):
     """One training patch: everything its randomness depends on.
 
     Attributes:
@@ -28,14 +28,14 @@ class Draw(NamedTuple):
     number: int
     view: int | None = None
 
-    def chance(self, seed: int) -> np.random.Generator:
+    def rng(self, seed: int) -> np.random.Generator:
         """The source of chance from which the patch is drawn."""
         if self.view is None:
             return np.random.default_rng((seed, PATCH, self.epoch, self.number))
         return np.random.default_rng((seed, VIEW, self.image, self.view))
 
 
-class EpochBatches(Sampler[list[Draw]]):
+class EpochBatches(Sampler[list[PatchIndex]]):
     """The batches of an epoch, of which each process takes its slice.
 
     Images come in a random order, all of them before any comes again, also across epochs. Sample s of epoch e
@@ -63,7 +63,7 @@ class EpochBatches(Sampler[list[Draw]]):
         """Number of batches."""
         return self.batches
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[PatchIndex]]:
         """Batches of one epoch."""
         epoch = self.epoch()
         order, current = np.empty(0, dtype=np.intp), -1
@@ -74,14 +74,14 @@ class EpochBatches(Sampler[list[Draw]]):
                 if turn != current:
                     order, current = self._order(turn), turn
                 view = None if self.views is None else turn % self.views
-                draws.append(Draw(int(order[place]), epoch, number, view))
+                draws.append(PatchIndex(int(order[place]), epoch, number, view))
             yield draws[self.share]
 
     def _order(self, turn: int) -> np.ndarray:
         return np.random.default_rng((self.seed, ORDER, turn)).permutation(self.images)
 
 
-class LateLoader(DataLoader[dict[str, torch.Tensor]]):
+class LazyDataLoader(DataLoader[dict[str, torch.Tensor]]):
     """Asks for the epoch's batches when the first is wanted, not when it is made an iterator.
 
     Lightning makes the iterator of a resumed run before it has set the epoch, and workers would read ahead at

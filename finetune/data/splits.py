@@ -20,7 +20,7 @@ def assign_splits(
     drawn first, so that they stay the same whatever the fraction for validation. An image's place in the draw
     depends on its name and the seed alone: neither on where the data lie nor, as a random number generator's
     would, on the version of a library. The pages of a stack are drawn together as long as there are several
-    stacks, for neighbouring pages are often almost alike.
+    stacks, for neighboring pages are often almost alike.
 
     Args:
         pairs: as found.

@@ -51,7 +51,7 @@ def evaluate(model: Model, samples: Iterable[Sample]) -> Measured:
         samples: images with reference labels of the kind the model's target learns.
 
     Returns:
-        Scores and times. The first image is labelled once more beforehand, so that all are warm.
+        Scores and times. The first image is labeled once more beforehand, so that all are warm.
     """
     measured = Measured()
     with PeakMemory(model.device) as memory:
@@ -75,8 +75,10 @@ def score(model: Model | PromptedModel, sample: Sample, labels: np.ndarray, seco
 
     Where the target is a boundary, Dice is taken on the boundary and AP and PQ on what it encloses.
     """
-    held = model.target.labels
-    instances = instance_scores(convert(labels, held, "instances"), convert(sample.labels, held, "instances"))
+    label_kind = model.target.labels
+    instances = instance_scores(
+        convert(labels, label_kind, "instances"), convert(sample.labels, label_kind, "instances")
+    )
     return ImageScore(image=sample.name, dice=dice(labels, sample.labels), seconds=seconds, **instances)
 
 

@@ -136,7 +136,7 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageP
         torchscript=TorchScript(work / "weights-torchscript.pt", TORCH_VERSION),
         onnx=None if missing else Onnx(work / "weights.onnx", OPSET),
         covers=[work / "cover.png"],
-        preprocessing=model.normalise.bioimageio_preprocessing(),
+        preprocessing=model.normalize.bioimageio_preprocessing(),
         postprocessing=model.target.bioimageio_postprocessing(),
         input_channels=[f"channel{index}" for index in range(model.channels)],
         output_axes=model.target.exported_axes,
@@ -159,7 +159,7 @@ def _described(model: Model) -> dict[str, Any]:
 
 
 def _output(model: Model, pixels: np.ndarray) -> np.ndarray:
-    """What the package is to give, by our own normalisation and target; `run_test` compares its own."""
+    """What the package is to give, by our own normalization and target; `run_test` compares its own."""
     with torch.no_grad():
         output = model.target.activate(model.network(model.prepare(pixels)[None]))[0].numpy()
     if model.target.exports_labels:

@@ -1,7 +1,7 @@
 """A model as a Hugging Face folder: `model.safetensors` and `config.json`; written, and read again.
 
 Neither file can hold code, and none is run on loading: weights are safetensors, and the configuration
-names a network, a target and a normalisation that this package builds by itself. A network that it cannot
+names a network, a target and a normalization that this package builds by itself. A network that it cannot
 build, such as that of a BioImage.IO package, lies beside them as `network.pt`: TorchScript, which runs no
 Python on loading; its weights are replaced by those of `model.safetensors`.
 """
@@ -49,7 +49,7 @@ class _Config(BaseModel):
     library_name: Literal["finetune"]
     architecture: _Architecture
     target: _Target
-    normalise: dict[str, Any]
+    normalize: dict[str, Any]
     select_channels: Literal["auto", "gray"] | list[Annotated[int, Field(ge=0)]]
     channels: Annotated[int, Field(ge=1)]
 
@@ -91,7 +91,7 @@ def load_model(source: str | Path) -> Model | PromptedModel:
 
     Args:
         source: a run folder, a `huggingface` folder, or, as a string, "user/name" or "user/name@revision"
-            on the Hugging Face Hub (`HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and `HF_HUB_OFFLINE` are honoured).
+            on the Hugging Face Hub (`HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and `HF_HUB_OFFLINE` are honored).
 
     Returns:
         The model on the CPU, in evaluation mode.
@@ -141,18 +141,18 @@ def _read_config(folder: Path, source: str | Path) -> _Config:
 
 
 def _build(config: _Config, weights: Path) -> Model:
-    from finetune.data.normalization import build_normalise
-    from finetune.repositories.registry import Start, load
+    from finetune.data.normalization import build_normalize
+    from finetune.repositories.registry import LoadOptions, load
     from finetune.targets.registry import build_target
 
     target = build_target(config.target.name, config.target.options)
     network = config.architecture
-    start = Start(config.channels, target.channels, options=network.options, checkpoint=weights)
+    start = LoadOptions(config.channels, target.channels, options=network.options, checkpoint=weights)
     loaded = load(network.repository, network.name, start)
     return Model(
         network=loaded.network.eval(),
         target=target,
-        normalise=build_normalise(config.normalise),
+        normalize=build_normalize(config.normalize),
         select=config.select_channels,
         channels=config.channels,
         divisor=loaded.divisor,
@@ -162,18 +162,18 @@ def _build(config: _Config, weights: Path) -> Model:
 
 
 def _build_prompted(config: _Config, weights: Path) -> PromptedModel:
-    from finetune.data.normalization import build_normalise
+    from finetune.data.normalization import build_normalize
     from finetune.prompts.model import PromptedModel
-    from finetune.repositories.registry import Start, promptable
+    from finetune.repositories.registry import LoadOptions, promptable
     from finetune.targets.prompt_options import build_prompts
 
     network, prompts = config.architecture, build_prompts(config.target.options)
-    start = Start(config.channels, prompts.channels, options=network.options, checkpoint=weights)
+    start = LoadOptions(config.channels, prompts.channels, options=network.options, checkpoint=weights)
     loaded = promptable(network.repository).load(network.name, start)
     return PromptedModel(
         network=loaded.network.eval(),  # type: ignore[arg-type]
         target=prompts,
-        normalise=build_normalise(config.normalise),
+        normalize=build_normalize(config.normalize),
         select=config.select_channels,
         channels=config.channels,
         divisor=loaded.divisor,

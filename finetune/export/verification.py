@@ -1,4 +1,4 @@
-"""Every artefact loaded again, as its reader would, and scored on test images."""
+"""Every artifact loaded again, as its reader would, and scored on test images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 def check_exports(run: Path, model: Model, samples: Iterable[Sample]) -> list[ExportCheck]:
-    """Load each artefact of a run again and compare its Dice with the trained model's, image by image.
+    """Load each artifact of a run again and compare its Dice with the trained model's, image by image.
 
     They are equal when no image's Dice differs by more than 1e-3. Not 0: another runtime, or another
     device, adds up float32 in another order, which moves probabilities in the last digits, and now and
@@ -41,10 +41,10 @@ def check_exports(run: Path, model: Model, samples: Iterable[Sample]) -> list[Ex
             the model's target learns. They are kept in memory.
 
     Returns:
-        A check for each artefact and weights format, whether it is equal or not.
+        A check for each artifact and weights format, whether it is equal or not.
 
     Raises:
-        InputError: if an artefact cannot be loaded.
+        InputError: if an artifact cannot be loaded.
     """
     samples = list(samples)
     checks = []
@@ -60,8 +60,8 @@ def check_exports(run: Path, model: Model, samples: Iterable[Sample]) -> list[Ex
         for weights_format in weights_formats(description):
             with open_weights(description, weights_format) as package:
                 got = _scores(parts, _reader(model, package))
-            artefact = path.relative_to(run).as_posix()
-            checks.append(compare(artefact, weights_format, "bioimageio.core", expected, got))
+            artifact = path.relative_to(run).as_posix()
+            checks.append(compare(artifact, weights_format, "bioimageio.core", expected, got))
     return checks
 
 
@@ -85,19 +85,19 @@ def _scores(samples: Sequence[Sample], predict: Predict) -> np.ndarray:
 
 
 def compare(
-    artefact: str, weights_format: str, tool: str, expected: np.ndarray, got: np.ndarray
+    artifact: str, weights_format: str, tool: str, expected: np.ndarray, got: np.ndarray
 ) -> ExportCheck:
-    """An artefact's Dice, image by image, with the trained model's.
+    """An artifact's Dice, image by image, with the trained model's.
 
     Args:
-        artefact: path in the run folder.
+        artifact: path in the run folder.
         weights_format: that of its weights.
         tool: the package that loaded it.
         expected: of the trained model, (images,).
-        got: of the artefact, (images,).
+        got: of the artifact, (images,).
     """
     return ExportCheck(
-        artefact=artefact,
+        artifact=artifact,
         format=weights_format,
         loaded_by=f"{tool} {version(tool)}",
         images=len(got),

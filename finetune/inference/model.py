@@ -1,4 +1,4 @@
-"""A model: network + target + normalisation. What a run trains, an export writes and `load` gives back."""
+"""A model: network + target + normalization. What a run trains, an export writes and `load` gives back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from cards.errors import InputError
 from finetune.data.channels import Channels, select_channels
-from finetune.data.normalization import Normalise
+from finetune.data.normalization import Normalize
 from finetune.inference.tiling import OVERLAP, predict_maps
 from finetune.targets.base import Target
 
@@ -28,7 +28,7 @@ class Model:
     Attributes:
         network: (N, C, H, W) float32 -> raw output (N, K, H, W).
         target: what the maps mean.
-        normalise: raw pixels (C, H, W) -> float32, over the whole image.
+        normalize: raw pixels (C, H, W) -> float32, over the whole image.
         select: which channels of an image the network sees, as `data.channels` in a recipe.
         channels: C.
         divisor: heights and widths that the network takes are multiples of this, in pixels.
@@ -38,7 +38,7 @@ class Model:
 
     network: nn.Module
     target: Target
-    normalise: Normalise
+    normalize: Normalize
     select: Channels
     channels: int
     divisor: int
@@ -70,7 +70,7 @@ class Model:
         Raises:
             InputError: if there are other channels than the model takes.
         """
-        pixels = prepare(pixels, self.select, self.channels, self.normalise)
+        pixels = prepare(pixels, self.select, self.channels, self.normalize)
         return torch.from_numpy(pixels).to(self.device)
 
     def predict_maps(self, image: torch.Tensor) -> np.ndarray:
@@ -90,13 +90,13 @@ def config_of(model: Model | PromptedModel) -> dict[str, Any]:
         "library_name": "finetune",
         "architecture": model.architecture,
         "target": {"name": model.target.name, "options": model.target.options()},
-        "normalise": {"name": model.normalise.name, **model.normalise.options()},
+        "normalize": {"name": model.normalize.name, **model.normalize.options()},
         "select_channels": model.select,
         "channels": model.channels,
     }
 
 
-def prepare(pixels: np.ndarray, select: Channels, channels: int, normalise: Normalise) -> np.ndarray:
+def prepare(pixels: np.ndarray, select: Channels, channels: int, normalize: Normalize) -> np.ndarray:
     """Raw pixels (any channels, H, W) -> what a network sees: (C, H, W) float32.
 
     Raises:
@@ -105,7 +105,7 @@ def prepare(pixels: np.ndarray, select: Channels, channels: int, normalise: Norm
     pixels = select_channels(pixels, select)
     if len(pixels) != channels:
         raise InputError(f"the image has {len(pixels)} channels; this model takes {channels}")
-    return normalise(pixels)
+    return normalize(pixels)
 
 
 def channels_first(image: np.ndarray, channels: int) -> np.ndarray:

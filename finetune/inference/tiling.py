@@ -27,7 +27,7 @@ def predict_maps(
     tile: int = TILE,
     overlap: int = OVERLAP,
 ) -> np.ndarray:
-    """Predict the maps of one normalised image.
+    """Predict the maps of one normalized image.
 
     Images no larger than `tile` go through whole; larger ones in tiles that overlap, of which the
     inner part is kept, unless the target's maps cannot be cut (`Target.whole`). Both are padded at the lower
@@ -39,7 +39,7 @@ def predict_maps(
         image: (C, H, W) float32, on the network's device.
         divisor: heights and widths that the network takes are multiples of this, in pixels.
         tile: side of a tile, in pixels.
-        overlap: width that two neighbouring tiles share, in pixels.
+        overlap: width that two neighboring tiles share, in pixels.
 
     Returns:
         Maps (K, H, W) float32 in memory.

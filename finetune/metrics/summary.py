@@ -12,14 +12,14 @@ METRICS = ("dice", "ap50", "ap75", "ap90", "pq")
 WORST = 5
 
 
-def summarise(scores: Sequence[ImageScore]) -> Stage:
+def summarize(scores: Sequence[ImageScore]) -> Stage:
     """Mean, population standard deviation and median of every metric, and the images with the lowest Dice.
 
     Raises:
         ValueError: if there are no scores.
     """
     if not scores:
-        raise ValueError("no images to summarise")
+        raise ValueError("no images to summarize")
     worst = sorted(scores, key=lambda score: (score.dice, score.image))[:WORST]
     return Stage(
         scores=list(scores),

@@ -22,8 +22,8 @@ class CPnet(nn.Module):
 
     Flows are 5 times a unit vector (`cellpose.train._loss_fn_seg`). H and W are multiples of `divisor`.
 
-    It normalises over the batch, as the weights were trained: in training the images of a batch see each
-    other, and with several processes each normalises its own share, unless it is made a `SyncBatchNorm`.
+    It normalizes over the batch, as the weights were trained: in training the images of a batch see each
+    other, and with several processes each normalizes its own share, unless it is made a `SyncBatchNorm`.
     Under bfloat16 autocast the statistics stay float32.
 
     The style vector is a mean over the whole input, so what a network says of a pixel depends a little on how

@@ -13,7 +13,7 @@ from finetune.networks.encoder_decoder import EncoderDecoder, PyramidDecoder
 from finetune.networks.hf_semantic import Semantic
 from finetune.networks.mask2former import Mask2Former
 from finetune.networks.mask2former_dynamic import take_any_size as mask2former_of_any_size
-from finetune.networks.passthrough import Kept
+from finetune.networks.passthrough import PassthroughWeights
 from finetune.networks.rgb_input import Rgb
 from finetune.networks.sam2_dynamic import hiera, pyramid
 from finetune.networks.sam_dynamic import take_any_size
@@ -118,11 +118,11 @@ def sam2(model: Any, rgb: Rgb, out_channels: int) -> EncoderDecoder:
     return EncoderDecoder(Sam2Encoder(model.vision_encoder, rgb), decoder, _rest(model))
 
 
-def _rest(model: nn.Module) -> Kept:
+def _rest(model: nn.Module) -> PassthroughWeights:
     """What answers prompts, kept to be saved with it again."""
     state = model.state_dict().items()
     # Copies: transformers shares a tensor between two names, which safetensors refuses to write.
-    return Kept({key: value.clone() for key, value in state if "vision_encoder." not in key})
+    return PassthroughWeights({key: value.clone() for key, value in state if "vision_encoder." not in key})
 
 
 def _enlarge(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

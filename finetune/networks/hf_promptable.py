@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from finetune.networks.hf_encoders import Sam2Encoder, SamEncoder
-from finetune.networks.passthrough import Kept
+from finetune.networks.passthrough import PassthroughWeights
 from finetune.networks.rgb_input import Rgb
 from finetune.networks.sam2_promptable import Answer
 from finetune.prompts.sampling import NONE, UPPER_LEFT
@@ -36,7 +36,7 @@ class PromptableSam(nn.Module):
         self.prompt_encoder.shared_embedding.requires_grad_(False)
         # transformers has them under two names, which safetensors refuses to write of one tensor.
         shared = model.get_submodule(SHARED).state_dict().items()
-        self.kept = Kept({f"{SHARED}.{name}": tensor.clone() for name, tensor in shared})
+        self.kept = PassthroughWeights({f"{SHARED}.{name}": tensor.clone() for name, tensor in shared})
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Images (N, C, side, side) -> what `answer` takes: (N, D, side / s, side / s), s of a patch."""
@@ -47,19 +47,19 @@ class PromptableSam(nn.Module):
         features: tuple[torch.Tensor, ...],
         points: torch.Tensor,
         labels: torch.Tensor,
-        former: torch.Tensor | None = None,
+        prev_logits: torch.Tensor | None = None,
         *,
-        several: bool,
+        multimask_output: bool,
     ) -> Answer:
         """See `sam2_promptable.Promptable.answer`; all M prompts begin with a box, or none."""
-        _, dense = self.prompt_encoder(None, None, None, former)
+        _, dense = self.prompt_encoder(None, None, None, prev_logits)
         (coarse,) = features
         logits, iou = self.mask_decoder(
             image_embeddings=coarse.expand(len(points), -1, -1, -1),
             image_positional_embeddings=_positions(self.prompt_encoder.shared_embedding, coarse),
             sparse_prompt_embeddings=self._embed(points, labels)[:, None],
             dense_prompt_embeddings=dense,
-            multimask_output=several,
+            multimask_output=multimask_output,
         )
         return Answer(logits[:, 0], iou[:, 0])
 
@@ -107,20 +107,20 @@ class PromptableSam2(nn.Module):
         features: tuple[torch.Tensor, ...],
         points: torch.Tensor,
         labels: torch.Tensor,
-        former: torch.Tensor | None = None,
+        prev_logits: torch.Tensor | None = None,
         *,
-        several: bool,
+        multimask_output: bool,
     ) -> Answer:
         """See `sam2_promptable.Promptable.answer`."""
         *fine, coarse = features
         # Corners of a box are points of a kind of their own: what `Sam2PromptEncoder` makes of boxes, too.
-        sparse, dense = self.prompt_encoder(points[:, None], labels[:, None], None, former)
+        sparse, dense = self.prompt_encoder(points[:, None], labels[:, None], None, prev_logits)
         logits, iou, _, _ = self.mask_decoder(
             image_embeddings=coarse.expand(len(points), -1, -1, -1),
             image_positional_embeddings=_positions(self.shared_image_embedding, coarse),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
-            multimask_output=several,
+            multimask_output=multimask_output,
             high_resolution_features=fine,
         )
         return Answer(logits[:, 0], iou[:, 0])

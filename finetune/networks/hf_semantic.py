@@ -25,7 +25,7 @@ class Semantic(nn.Module):
         """Images (N, C, H, W) float -> raw maps (N, K, H, W).
 
         Raises:
-            InputError: if it cannot train on one image, since it normalises over the batch.
+            InputError: if it cannot train on one image, since it normalizes over the batch.
         """
         try:
             logits = self.model(pixel_values=self.rgb(images)).logits

@@ -57,7 +57,7 @@ class Mask2Former(nn.Module):
         predictor.mask_embedder = nn.Sequential(
             *(nn.Sequential(*block.layers) for block in predictor.mask_embedder.layers)
         )
-        # A backbone's last normalisation, which a Swin has besides those that are used: without a gradient,
+        # A backbone's last normalization, which a Swin has besides those that are used: without a gradient,
         # processes that train together would wait for one.
         unused = getattr(getattr(model.model.pixel_level_module.encoder, "swin", None), "layernorm", None)
         if unused is not None:

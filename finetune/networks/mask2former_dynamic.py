@@ -34,7 +34,7 @@ class AnySizeEncoder(Mask2FormerPixelDecoderEncoderOnly):
     def get_reference_points(  # type: ignore[override]
         self, spatial_shapes_list: Sequence[tuple[int, int]], valid_ratios: torch.Tensor, device: Any
     ) -> torch.Tensor:
-        """Sizes (H, W) of L levels -> (N, sum of H W, L, 4): centre x, y of each pixel, and a box's size.
+        """Sizes (H, W) of L levels -> (N, sum of H W, L, 4): center x, y of each pixel, and a box's size.
 
         `valid_ratios` (N, L, 2) are all 1: no image is padded.
         """
@@ -50,10 +50,10 @@ class AnySizeEncoder(Mask2FormerPixelDecoderEncoderOnly):
         # An offset is divided by the number of points, and multiplied by half of the box.
         layer: Any = self.layers[0]
         size = 2 * layer.self_attn.n_points * torch.stack(boxes)
-        centres = torch.cat(points)[None, :, None]
+        centers = torch.cat(points)[None, :, None]
         batch, levels = valid_ratios.shape[:2]
-        shape = (batch, centres.shape[1], levels, 2)
-        return torch.cat((centres.expand(shape), size[None, None].expand(shape)), dim=-1)
+        shape = (batch, centers.shape[1], levels, 2)
+        return torch.cat((centers.expand(shape), size[None, None].expand(shape)), dim=-1)
 
 
 def take_any_size(model: nn.Module) -> nn.Module:

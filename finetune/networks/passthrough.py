@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 
-class Kept(nn.Module):
+class PassthroughWeights(nn.Module):
     """Tensors by their names, dots included: the parts of a model that have no part in what is trained.
 
     They are buffers, so that nothing counts, adapts or trains them; they are saved and loaded as all else.

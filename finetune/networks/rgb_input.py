@@ -17,7 +17,7 @@ MOST = 3  # channels
 class Rgb(nn.Module):
     """Images (N, C, H, W) of about 0..1, C at most 3 -> (N, 3, H, W), as photographs are scaled.
 
-    A grey image is repeated; of an image of two channels the third is empty.
+    A gray image is repeated; of an image of two channels the third is empty.
     """
 
     mean: torch.Tensor

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from finetune.networks.encoder_decoder import EncoderDecoder, PyramidDecoder
-from finetune.networks.passthrough import Kept
+from finetune.networks.passthrough import PassthroughWeights
 
 ENCODER = "image_encoder."  # how the names of its weights begin in SAM2
 SIDE = 1024  # pixels: of the images that SAM2 was made for
@@ -70,7 +70,9 @@ def automatic(whole: Any, out_channels: int, width: int) -> EncoderDecoder:
     encoder = whole.image_encoder
     channels = [encoder.neck.d_model] * len(STRIDES)
     rest = {name: tensor for name, tensor in whole.state_dict().items() if not name.startswith(ENCODER)}
-    return EncoderDecoder(encoder, PyramidDecoder(channels, STRIDES, out_channels, width), Kept(rest))
+    return EncoderDecoder(
+        encoder, PyramidDecoder(channels, STRIDES, out_channels, width), PassthroughWeights(rest)
+    )
 
 
 def state_of_whole(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

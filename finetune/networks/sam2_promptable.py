@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from finetune.networks.passthrough import Kept
+from finetune.networks.passthrough import PassthroughWeights
 
 RUN = ("image_encoder.", "sam_prompt_encoder.", "sam_mask_decoder.", "no_mem_embed")  # names in SAM2
 
@@ -43,7 +43,9 @@ class Promptable(nn.Module):
         self.prompt_encoder, self.mask_decoder = whole.sam_prompt_encoder, whole.sam_mask_decoder
         self.no_mem_embed = whole.no_mem_embed
         state = whole.state_dict()
-        self.kept = Kept({name: tensor for name, tensor in state.items() if not name.startswith(RUN)})
+        self.kept = PassthroughWeights(
+            {name: tensor for name, tensor in state.items() if not name.startswith(RUN)}
+        )
         # It says whether there is an object at all, in videos; every prompt here is for one that is there.
         self.mask_decoder.pred_obj_score_head.requires_grad_(False)
 
@@ -58,9 +60,9 @@ class Promptable(nn.Module):
         features: tuple[torch.Tensor, ...],
         points: torch.Tensor,
         labels: torch.Tensor,
-        former: torch.Tensor | None = None,
+        prev_logits: torch.Tensor | None = None,
         *,
-        several: bool,
+        multimask_output: bool,
     ) -> Answer:
         """Answer M prompts for one image.
 
@@ -68,17 +70,17 @@ class Promptable(nn.Module):
             features: of that image, (1, Cᵢ, side / s, side / s).
             points: (M, P, 2) float32, x and y in pixels of side × side; a box is its two corners.
             labels: (M, P), see `finetune.prompts.sampling`.
-            former: (M, 1, side / 4, side / 4), logits of the mask that the last of the points corrects.
-            several: whether to answer with 3 masks, for a prompt that may mean more than one thing.
+            prev_logits: (M, 1, side / 4, side / 4), logits of the mask that the last of the points corrects.
+            multimask_output: whether to answer with 3 masks, for a prompt that may mean more than one thing.
         """
         *fine, coarse = features
-        sparse, dense = self.prompt_encoder(points=(points, labels), boxes=None, masks=former)
+        sparse, dense = self.prompt_encoder(points=(points, labels), boxes=None, masks=prev_logits)
         logits, iou, _, _ = self.mask_decoder(
             image_embeddings=coarse,
             image_pe=self.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
-            multimask_output=several,
+            multimask_output=multimask_output,
             repeat_image=True,
             high_res_features=fine,
         )

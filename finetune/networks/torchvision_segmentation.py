@@ -49,7 +49,7 @@ class Classifier(nn.Module):
         """Features, and (H, W) -> raw maps (N, K, H, W), enlarged as torchvision does.
 
         Raises:
-            InputError: if DeepLab's is to train on one image: it normalises one number over the batch.
+            InputError: if DeepLab's is to train on one image: it normalizes one number over the batch.
         """
         if self.training and len(features[0]) == 1 and isinstance(self.classifier, DeepLabHead):
             raise InputError("training.batch_size: DeepLabV3 trains on 2 images or more at once, a process")

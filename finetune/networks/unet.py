@@ -13,9 +13,9 @@ class UNet(nn.Module):
     """Images (N, C, H, W) -> raw maps (N, K, H, W). H and W must be multiples of 2**depth.
 
     It differs from the paper: convolutions are padded, so that maps are as large as the image; each is
-    followed by group normalisation (Wu & He 2018, https://arxiv.org/abs/1803.08494), which treats every
+    followed by group normalization (Wu & He 2018, https://arxiv.org/abs/1803.08494), which treats every
     image alone, so that the batch, and how it is split over processes, makes no difference; and
-    upsampling is nearest neighbour after a 1×1 convolution.
+    upsampling is nearest neighbor after a 1×1 convolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int, width: int = 32, depth: int = 4) -> None:
@@ -61,7 +61,7 @@ def _block(in_channels: int, out_channels: int) -> nn.Sequential:
 def _convolution(in_channels: int, out_channels: int) -> list[nn.Module]:
     groups = 8 if out_channels % 8 == 0 else 1
     return [
-        # Without bias: the normalisation brings its own.
+        # Without bias: the normalization brings its own.
         nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False),
         nn.GroupNorm(groups, out_channels),
         nn.ReLU(inplace=True),

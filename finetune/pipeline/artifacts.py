@@ -26,7 +26,7 @@ NOTHING_TO_TEST = (
 )
 
 
-def hand_over(
+def write_artifacts(
     model: Model, data: SegmentationData, record: RunRecord, folder: Path, check_images: int
 ) -> RunRecord:
     """Export the model, load every export again, and write cards and record from what came of it.
@@ -54,7 +54,7 @@ def hand_over(
     checked = islice(data.samples("test"), check_images)
     checks = check_exports(folder, model, checked) if data.of("test") else []
     differ = [
-        f"{check.artefact} as {check.format} does not give the trained model's Dice: {check.dice:.4f}, "
+        f"{check.artifact} as {check.format} does not give the trained model's Dice: {check.dice:.4f}, "
         f"not {check.trained_dice:.4f}"
         for check in checks
         if not check.equal

@@ -17,7 +17,7 @@ from finetune.data.augmentation import Augmentation
 from finetune.data.datamodule import SegmentationData
 from finetune.data.datasets import NamedData, fetch, is_published, named
 from finetune.data.inspection import check_data
-from finetune.data.normalization import Normalise
+from finetune.data.normalization import Normalize
 from finetune.data.pairs import Pair, find_pairs
 from finetune.data.splits import assign_splits
 from finetune.recipe.schema import DataSection, Recipe
@@ -26,13 +26,13 @@ from finetune.targets.registry import Target
 
 
 @dataclass
-class Found:
+class InputData:
     """Images as they were found and read, before anything is made of them.
 
     Attributes:
         named: the named data set, if the images are its, pixel for pixel.
         pairs: with their splits.
-        held: what the masks hold.
+        label_kind: what the masks hold.
         files: what was read of every image.
         split_by: how the split was made, in words.
         channels: of an image that the network sees.
@@ -41,31 +41,33 @@ class Found:
 
     named: NamedData | None
     pairs: list[Pair]
-    held: LabelKind
+    label_kind: LabelKind
     files: list[DataFile]
     split_by: str
     channels: int
     warnings: list[str]
 
 
-def this_place() -> Environment:
+def capture_environment() -> Environment:
     """Where this process runs."""
     return environment([torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())])
 
 
-def find(recipe: Recipe, wanted: Literal["instances", "boundary"], console: Console) -> Found:
+def collect_data(
+    recipe: Recipe, target_kind: Literal["instances", "boundary"], console: Console
+) -> InputData:
     """Find the images, split them, and read each of them once.
 
     Args:
         recipe: its section data.
-        wanted: what labels are to hold.
+        target_kind: what labels are to hold.
         console: where progress goes.
 
     Raises:
         InputError: if there are none, or one cannot be used.
     """
     known = named(recipe.data.name) if recipe.data.name is not None else None
-    held: LabelKind = recipe.data.labels or (known.labels if known else "instances")
+    label_kind: LabelKind = recipe.data.labels or (known.labels if known else "instances")
     pairs, root = _find(recipe.data, known)
     pairs, split_by = assign_splits(
         pairs, validation=recipe.data.validation, test=recipe.data.test, seed=recipe.data.split_seed
@@ -74,8 +76,8 @@ def find(recipe: Recipe, wanted: Literal["instances", "boundary"], console: Cons
         task = progress.add_task("reading images", total=len(pairs))
         files, warnings = check_data(
             pairs,
-            held,
-            wanted,
+            label_kind,
+            target_kind,
             recipe.data.channels,
             root,
             lambda done, _: progress.update(task, completed=done),
@@ -85,11 +87,11 @@ def find(recipe: Recipe, wanted: Literal["instances", "boundary"], console: Cons
             f"these are not, pixel for pixel, the images known as {known.id}: the card does not call them so"
         )
         known = None
-    return Found(known, pairs, held, files, split_by, _channels(recipe.data, files), warnings)
+    return InputData(known, pairs, label_kind, files, split_by, _channels(recipe.data, files), warnings)
 
 
-def data_of(
-    recipe: Recipe, found: Found, target: Target | Prompts, normalise: Normalise, *, squared: bool = False
+def build_data(
+    recipe: Recipe, found: InputData, target: Target | Prompts, normalize: Normalize, *, squared: bool = False
 ) -> SegmentationData:
     """The images as training and evaluation take them.
 
@@ -97,15 +99,15 @@ def data_of(
         recipe: its sections data and training, with all filled in.
         found: the images.
         target: what is learned from them.
-        normalise: as the network's weights want it.
+        normalize: as the network's weights want it.
         squared: see `SegmentationData`.
     """
     training = recipe.training
     return SegmentationData(
         found.pairs,
         target,
-        normalise,
-        held=found.held,
+        normalize,
+        label_kind=found.label_kind,
         channels=recipe.data.channels,
         augmentation=Augmentation(**training.augmentation.model_dump()),
         patch=training.patch,
@@ -118,7 +120,7 @@ def data_of(
     )
 
 
-def missing_splits(data: SegmentationData) -> list[str]:
+def warn_about_missing_splits(data: SegmentationData) -> list[str]:
     """What cannot be done for want of images, in words."""
     missing = []
     if not data.of("validation"):
@@ -130,9 +132,9 @@ def missing_splits(data: SegmentationData) -> list[str]:
     return missing
 
 
-def fill_in(recipe: Recipe, held: LabelKind, default_learning_rate: float) -> Recipe:
+def resolve_defaults(recipe: Recipe, label_kind: LabelKind, default_learning_rate: float) -> Recipe:
     """Put in what the recipe left open, so that the record tells what was done."""
-    data = recipe.data.model_copy(update={"labels": held})
+    data = recipe.data.model_copy(update={"labels": label_kind})
     rate = recipe.training.learning_rate or default_learning_rate
     training = recipe.training.model_copy(update={"learning_rate": rate})
     return recipe.model_copy(update={"data": data, "training": training})

@@ -17,7 +17,7 @@ from finetune.pipeline.interactive_plan import prepare_prompted
 from finetune.pipeline.plan import Plan
 from finetune.pipeline.record_builder import build_record
 from finetune.prompts.evaluation import (
-    Asked,
+    PromptResult,
     evaluate_automatic,
     evaluate_prompts,
     prompt_scores,
@@ -56,7 +56,7 @@ def run_prompted(recipe: Recipe, folder: Path, console: Console, helping: bool) 
         write_recipe(plan.recipe, folder / "recipe.yaml")
     measures = plan.origin.weights == "pretrained" and not helping
     before = _ask(plan, console, "before") if measures else None
-    labelled_before = _label(plan, console, "before") if measures else None
+    labeled_before = _label(plan, console, "before") if measures else None
     training = plan.recipe.training
     assert training.learning_rate is not None  # prepare_prompted() filled it in
     prompter = Prompter(
@@ -76,10 +76,10 @@ def run_prompted(recipe: Recipe, folder: Path, console: Console, helping: bool) 
     adapter = folder / "native" / "adapter"
     save_adapter(plan.model.network, plan.model.architecture, plan.origin, adapter)
     plan.model.network = merge(plan.model.network)  # type: ignore[assignment]
-    after, labelled = _ask(plan, console, "after"), _label(plan, console, "after")
-    record = build_record(plan, history, labelled_before, labelled, memory.bytes if trains else None)
+    after, labeled = _ask(plan, console, "after"), _label(plan, console, "after")
+    record = build_record(plan, history, labeled_before, labeled, memory.bytes if trains else None)
     if record.accuracy:
-        record.accuracy.labelled_by = promptable(plan.model.architecture["repository"]).NATIVE.labels_by
+        record.accuracy.labeled_by = promptable(plan.model.architecture["repository"]).NATIVE.labels_by
     record.prompts = prompt_scores(before, after)
     record.warnings += _worse(record)
     write_prompt_scores(folder / "scores.csv", record.prompts)
@@ -87,7 +87,7 @@ def run_prompted(recipe: Recipe, folder: Path, console: Console, helping: bool) 
     return _hand_over(plan, record, folder)
 
 
-def _ask(plan: Plan[PromptedModel], console: Console, stage: str) -> list[Asked]:
+def _ask(plan: Plan[PromptedModel], console: Console, stage: str) -> list[PromptResult]:
     plan.model.network.to(device_of(plan.recipe.compute))  # Lightning leaves it on the CPU
     with console.status(f"asking {stage} for all instances of {plan.count('test')} test images"):
         return evaluate_prompts(plan.model, plan.data.samples("test"))
@@ -95,7 +95,7 @@ def _ask(plan: Plan[PromptedModel], console: Console, stage: str) -> list[Asked]
 
 def _label(plan: Plan[PromptedModel], console: Console, stage: str) -> Measured | None:
     images = min(plan.recipe.evaluation.automatic_images, plan.count("test"))
-    with console.status(f"labelling {images} test images {stage}, without prompts"):
+    with console.status(f"labeling {images} test images {stage}, without prompts"):
         return evaluate_automatic(plan.model, plan.data.samples("test"), images)
 
 
@@ -116,7 +116,7 @@ def _hand_over(plan: Plan[PromptedModel], record: RunRecord, folder: Path) -> Ru
     images = islice(plan.data.samples("test"), plan.recipe.evaluation.check_images)
     checks = check_prompts(folder, model, images)
     differ = [
-        f"{check.artefact} does not give the trained model's masks: Dice {check.dice:.4f}, "
+        f"{check.artifact} does not give the trained model's masks: Dice {check.dice:.4f}, "
         f"not {check.trained_dice:.4f}"
         for check in checks
         if not check.equal

@@ -8,15 +8,21 @@ from rich.console import Console
 
 from cards.errors import InputError
 from finetune.adapters import count
-from finetune.licenses import check_licence
-from finetune.pipeline.inputs import data_of, fill_in, find, missing_splits, this_place
+from finetune.licenses import check_license
+from finetune.pipeline.inputs import (
+    build_data,
+    capture_environment,
+    collect_data,
+    resolve_defaults,
+    warn_about_missing_splits,
+)
 from finetune.pipeline.plan import Plan
-from finetune.pipeline.starting import adapted, kept_random, normalise_of, start_of
+from finetune.pipeline.starting import adapted, load_options, normalize_of, warn_about_frozen_random_weights
 from finetune.prompts.model import PromptedModel
 from finetune.recipe.schema import Recipe
 from finetune.repositories.registry import describe, promptable
 from finetune.targets.prompt_options import build_prompts
-from finetune.training.hardware import settle_compute
+from finetune.training.hardware import resolve_compute
 
 
 def prepare_prompted(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
@@ -25,23 +31,25 @@ def prepare_prompted(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
     Raises:
         InputError: for anything that would keep the run from its end, as far as it can be known now.
     """
-    recipe = settle_compute(recipe)
-    place, prompts = this_place(), build_prompts(recipe.model.target_options)
+    recipe = resolve_compute(recipe)
+    place, prompts = capture_environment(), build_prompts(recipe.model.target_options)
     repository = promptable(recipe.model.repository)
     describe(recipe.model.repository, recipe.model.name)
-    found = find(recipe, prompts.labels, console)
-    loaded = repository.load(recipe.model.name, start_of(recipe, found.channels, prompts.channels))
-    check_licence(recipe.card.licence, loaded.origin.licence, loaded.origin.id)
-    recipe = _with_side(fill_in(recipe, found.held, loaded.learning_rate), loaded.architecture["options"])
-    normalise = normalise_of(recipe, loaded)
-    data = data_of(recipe, found, prompts, normalise, squared=True)
+    found = collect_data(recipe, prompts.labels, console)
+    loaded = repository.load(recipe.model.name, load_options(recipe, found.channels, prompts.channels))
+    check_license(recipe.card.license, loaded.origin.license, loaded.origin.id)
+    recipe = _with_side(
+        resolve_defaults(recipe, found.label_kind, loaded.learning_rate), loaded.architecture["options"]
+    )
+    normalize = normalize_of(recipe, loaded)
+    data = build_data(recipe, found, prompts, normalize, squared=True)
     validation = [file.instances for file in found.files if file.split == "validation"]
     if validation and not sum(validation):
         raise InputError("data: no validation image holds an instance to ask for; set data.validation=0")
     model = PromptedModel(
         network=adapted(recipe, loaded),  # type: ignore[arg-type]
         target=prompts,
-        normalise=normalise,
+        normalize=normalize,
         select=recipe.data.channels,
         channels=found.channels,
         divisor=loaded.divisor,
@@ -55,7 +63,11 @@ def prepare_prompted(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
         data=data,
         counted=count(model.network),
         environment=place,
-        warnings=[*found.warnings, *missing_splits(data), *kept_random(recipe, loaded)],
+        warnings=[
+            *found.warnings,
+            *warn_about_missing_splits(data),
+            *warn_about_frozen_random_weights(recipe, loaded),
+        ],
     )
 
 

@@ -18,14 +18,21 @@ from finetune.data.labels import convert
 from finetune.data.pairs import Pair
 from finetune.evaluation.thresholds import open_options
 from finetune.inference.model import Model
-from finetune.licenses import check_licence
-from finetune.pipeline.inputs import Found, data_of, fill_in, find, missing_splits, this_place
-from finetune.pipeline.query_check import check_queries, crowded
-from finetune.pipeline.starting import adapted, kept_random, normalise_of, start_of
+from finetune.licenses import check_license
+from finetune.pipeline.inputs import (
+    InputData,
+    build_data,
+    capture_environment,
+    collect_data,
+    resolve_defaults,
+    warn_about_missing_splits,
+)
+from finetune.pipeline.query_check import check_queries, warn_if_too_many_objects
+from finetune.pipeline.starting import adapted, load_options, normalize_of, warn_about_frozen_random_weights
 from finetune.recipe.schema import Recipe
 from finetune.repositories.registry import load
 from finetune.targets.registry import Target, build_target
-from finetune.training.hardware import settle_compute
+from finetune.training.hardware import resolve_compute
 
 AnyModel = TypeVar("AnyModel")  # a Model, or a PromptedModel
 
@@ -47,7 +54,7 @@ class Plan(Generic[AnyModel]):
     """
 
     recipe: Recipe
-    found: Found
+    found: InputData
     model: AnyModel
     origin: Origin
     data: SegmentationData
@@ -74,23 +81,23 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
     Raises:
         InputError: for anything that would keep the run from its end, as far as it can be known now.
     """
-    recipe = settle_compute(recipe)
-    place = this_place()
+    recipe = resolve_compute(recipe)
+    place = capture_environment()
     target = build_target(recipe.model.target, recipe.model.target_options)
-    found = find(recipe, target.labels, console)
-    recipe = _measure_diameter(recipe, found.pairs, found.held)
-    start = start_of(recipe, found.channels, target.channels)
+    found = collect_data(recipe, target.labels, console)
+    recipe = _measure_diameter(recipe, found.pairs, found.label_kind)
+    start = load_options(recipe, found.channels, target.channels)
     loaded = load(recipe.model.repository, recipe.model.name, start)
-    check_licence(recipe.card.licence, loaded.origin.licence, loaded.origin.id)
+    check_license(recipe.card.license, loaded.origin.license, loaded.origin.id)
     _check_grid(loaded.architecture, target)
     check_queries(loaded.network, target, found.files)
-    normalise = normalise_of(recipe, loaded)
-    recipe = fill_in(recipe, found.held, loaded.learning_rate)
+    normalize = normalize_of(recipe, loaded)
+    recipe = resolve_defaults(recipe, found.label_kind, loaded.learning_rate)
     patch = recipe.training.patch
     if patch % loaded.divisor:
         raise InputError(f"training.patch: {patch} is no multiple of {loaded.divisor}, the network's")
-    data = data_of(recipe, found, target, normalise)
-    warnings = [*found.warnings, *kept_random(recipe, loaded)]
+    data = build_data(recipe, found, target, normalize)
+    warnings = [*found.warnings, *warn_about_frozen_random_weights(recipe, loaded)]
     options = target.options()
     for option, value in loaded.suggests.items():
         if option in options and options[option] != value:
@@ -98,11 +105,11 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
                 f"the weights were published with {option} {value} of target {target.name}, "
                 f"the recipe has {options[option]}"
             )
-    warnings += [*missing_splits(data), *crowded(target, found.files)]
+    warnings += [*warn_about_missing_splits(data), *warn_if_too_many_objects(target, found.files)]
     model = Model(
         network=adapted(recipe, loaded),
         target=target,
-        normalise=normalise,
+        normalize=normalize,
         select=recipe.data.channels,
         channels=found.channels,
         divisor=loaded.divisor,
@@ -137,12 +144,12 @@ def _check_grid(architecture: dict[str, Any], target: Target) -> None:
         )
 
 
-def _measure_diameter(recipe: Recipe, pairs: list[Pair], held: LabelKind) -> Recipe:
+def _measure_diameter(recipe: Recipe, pairs: list[Pair], label_kind: LabelKind) -> Recipe:
     """Put the diameter of the objects in the training labels where an option of the network asks for it."""
     if recipe.model.options.get("diameter") != "auto":
         return recipe
     labels = (
-        convert(read_labels(pair.label, pair.page), held, "instances")
+        convert(read_labels(pair.label, pair.page), label_kind, "instances")
         for pair in pairs
         if pair.split == "train"
     )

@@ -20,7 +20,7 @@ def check_queries(network: nn.Module, target: Target, files: list[DataFile]) -> 
     """A network that has queries learns by their loss alone, and no other network can.
 
     Raises:
-        InputError: if only one of the two is there, or an image that is to be labelled is too large.
+        InputError: if only one of the two is there, or an image that is to be labeled is too large.
     """
     has, wants = isinstance(network, Mask2Former), isinstance(target, Queries)
     if has and not wants:
@@ -38,7 +38,7 @@ def check_queries(network: nn.Module, target: Target, files: list[DataFile]) -> 
             check_size(target, height, width, file.name)
 
 
-def crowded(target: Target, files: list[DataFile]) -> list[str]:
+def warn_if_too_many_objects(target: Target, files: list[DataFile]) -> list[str]:
     """A warning where an image has more objects than the target has queries; none for other targets."""
     if not isinstance(target, Queries):
         return []

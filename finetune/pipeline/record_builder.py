@@ -15,7 +15,7 @@ from cards.fingerprint import sha256_file
 from cards.scores import Accuracy
 from finetune.adapters import describe as describe_adapt
 from finetune.evaluation.evaluate import Measured, timing
-from finetune.metrics.summary import paired_change, summarise
+from finetune.metrics.summary import paired_change, summarize
 from finetune.pipeline.plan import Plan
 from finetune.recipe.schema import Recipe
 from finetune.targets.prompt_options import PROMPTS
@@ -43,8 +43,8 @@ def build_record(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         finetune_version=version("finetune"),
         recipe=without_local_paths(recipe),
-        # The base model's licence binds what is made from it; where neither is stated, the card says so.
-        card=recipe.card.model_copy(update={"licence": recipe.card.licence or plan.origin.licence}),
+        # The base model's license binds what is made from it; where neither is stated, the card says so.
+        card=recipe.card.model_copy(update={"license": recipe.card.license or plan.origin.license}),
         model=_model(plan),
         data=_data(plan),
         training=_training(plan, history, trained_on),
@@ -111,7 +111,7 @@ def _model(plan: Plan) -> record.Model:
         base=plan.origin,
         architecture=config["architecture"],
         target=config["target"] | ({"chosen_on_validation": plan.chosen} if plan.chosen else {}),
-        normalise=config["normalise"],
+        normalize=config["normalize"],
         channels=model.channels,
         maps=model.target.channels,
         divisor=model.divisor,
@@ -130,13 +130,13 @@ def _data(plan: Plan) -> record.Data:
     else:
         described = {
             "id": named.id,
-            "licence": named.licence,
+            "license": named.license,
             "citation": list(named.citation),
             "source": named.source,
             "hub_id": named.hub_id,
             "note": named.note,
         }
-    stated = {"licence": section.licence, "citation": section.citation, "source": section.source}
+    stated = {"license": section.license, "citation": section.citation, "source": section.source}
     described |= {key: value for key, value in stated.items() if value}
     return record.Data(**described, labels=section.labels, split_by=found.split_by, files=found.files)
 
@@ -154,7 +154,7 @@ def _training(plan: Plan, history: History, device: str) -> record.Training:
         images_seen=images,
         batch_size=training.batch_size,
         patch=training.patch,
-        optimiser="AdamW",
+        optimizer="AdamW",
         learning_rate=training.learning_rate,
         schedule=SCHEDULE,
         weight_decay=training.weight_decay,
@@ -188,8 +188,8 @@ def _accuracy(plan: Plan, before: Measured | None, after: Measured | None) -> Ac
     return Accuracy(
         images=len(after.scores),
         dice_of="boundary" if plan.model.target.labels == "boundary" else "foreground",
-        before=summarise(before.scores) if before else None,
+        before=summarize(before.scores) if before else None,
         before_note=None if before else f"untrained, but for {part}" if part else "untrained",
-        after=summarise(after.scores),
+        after=summarize(after.scores),
         change=change,
     )

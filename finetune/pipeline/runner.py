@@ -15,7 +15,7 @@ from finetune.adapters import merge
 from finetune.data.feature_cache import FeatureStore, with_frozen_encoder
 from finetune.evaluation.evaluate import Measured, evaluate, write_scores
 from finetune.evaluation.thresholds import choose
-from finetune.pipeline.artifacts import hand_over
+from finetune.pipeline.artifacts import write_artifacts
 from finetune.pipeline.interactive import run_prompted
 from finetune.pipeline.plan import Plan, prepare
 from finetune.pipeline.record_builder import build_record
@@ -82,7 +82,7 @@ def run(
         stages = {"before": record.accuracy.before, "after": record.accuracy.after} if record.accuracy else {}
         write_scores(folder / "scores.csv", stages)
         console.print("exporting and checking what was exported")
-        return hand_over(plan.model, plan.data, record, folder, plan.recipe.evaluation.check_images)
+        return write_artifacts(plan.model, plan.data, record, folder, plan.recipe.evaluation.check_images)
 
 
 def build_segmenter(plan: Plan, folder: Path) -> Segmenter:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from torch import nn
 
 from finetune.adapters import apply
-from finetune.data.normalization import Normalise, build_normalise
+from finetune.data.normalization import Normalize, build_normalize
 from finetune.recipe.schema import Recipe
-from finetune.repositories.registry import Loaded, Start
+from finetune.repositories.registry import Loaded, LoadOptions
 
 PERCENTILE = {"name": "percentile", "low": 1.0, "high": 99.8}  # where neither recipe nor model say otherwise
 
 
-def start_of(recipe: Recipe, channels: int, maps: int) -> Start:
+def load_options(recipe: Recipe, channels: int, maps: int) -> LoadOptions:
     """What a recipe asks of a network that takes so many channels and gives so many maps."""
     section = recipe.model
-    return Start(
+    return LoadOptions(
         in_channels=channels,
         out_channels=maps,
         options=section.options,
@@ -27,9 +27,9 @@ def start_of(recipe: Recipe, channels: int, maps: int) -> Start:
     )
 
 
-def normalise_of(recipe: Recipe, loaded: Loaded) -> Normalise:
-    """The recipe's normalisation, or else what the weights were trained with."""
-    return build_normalise(recipe.data.normalise or loaded.normalise or PERCENTILE)
+def normalize_of(recipe: Recipe, loaded: Loaded) -> Normalize:
+    """The recipe's normalization, or else what the weights were trained with."""
+    return build_normalize(recipe.data.normalize or loaded.normalize or PERCENTILE)
 
 
 def adapted(recipe: Recipe, loaded: Loaded) -> nn.Module:
@@ -38,7 +38,7 @@ def adapted(recipe: Recipe, loaded: Loaded) -> nn.Module:
     return apply(loaded.network, section.adapt, section.adapt_options, loaded.encoder, recipe.training.seed)
 
 
-def kept_random(recipe: Recipe, loaded: Loaded) -> list[str]:
+def warn_about_frozen_random_weights(recipe: Recipe, loaded: Loaded) -> list[str]:
     """A warning where `model.adapt` keeps weights as they are of which none has learned anything."""
     adapt = recipe.model.adapt
     if adapt == "full" or loaded.origin.weights != "random":

@@ -18,14 +18,14 @@ from finetune.evaluation.evaluate import Measured, score
 from finetune.metrics.summary import spread
 from finetune.prompts.interaction import best, first_boxes, first_points, rounds
 from finetune.prompts.loss import iou
-from finetune.prompts.model import AT_ONCE, PromptedModel
+from finetune.prompts.model import PROMPT_BATCH_SIZE, PromptedModel
 from finetune.utils.memory import PeakMemory
 
 COLUMNS = ("image", "kind", "instances", "before", "after")
 
 
 @dataclass
-class Asked:
+class PromptResult:
     """What came of asking for every instance of one image.
 
     Attributes:
@@ -45,7 +45,7 @@ def kinds(corrections: int) -> tuple[str, ...]:
     return ("point", more, "box") if corrections else ("point", "box")
 
 
-def evaluate_prompts(model: PromptedModel, samples: Iterable[Sample]) -> list[Asked]:
+def evaluate_prompts(model: PromptedModel, samples: Iterable[Sample]) -> list[PromptResult]:
     """Ask for every instance of every image; without chance, so that twice gives the same.
 
     The point is the innermost of the instance, the box its exact one, a correction the innermost point of the
@@ -59,12 +59,12 @@ def evaluate_prompts(model: PromptedModel, samples: Iterable[Sample]) -> list[As
 
 
 @torch.inference_mode()
-def _ask(model: PromptedModel, sample: Sample) -> Asked:
+def _ask(model: PromptedModel, sample: Sample) -> PromptResult:
     features = model.encode(sample.pixels)
     numbers = np.unique(sample.labels[sample.labels > 0])
     reached: dict[str, list[torch.Tensor]] = {kind: [] for kind in kinds(model.target.corrections)}
-    for start in range(0, len(numbers), AT_ONCE):
-        masks = sample.labels == numbers[start : start + AT_ONCE, None, None]
+    for start in range(0, len(numbers), PROMPT_BATCH_SIZE):
+        masks = sample.labels == numbers[start : start + PROMPT_BATCH_SIZE, None, None]
         wanted = torch.from_numpy(masks).to(model.device)
         for kind, prompts, corrections in (
             ("point", first_points(masks), model.target.corrections),
@@ -75,12 +75,12 @@ def _ask(model: PromptedModel, sample: Sample) -> Asked:
             reached[kind].append(found[0])
             if corrections:
                 reached[kinds(corrections)[1]].append(found[-1])
-    return Asked(
+    return PromptResult(
         sample.name, len(numbers), {kind: float(torch.cat(found).mean()) for kind, found in reached.items()}
     )
 
 
-def prompt_scores(before: list[Asked] | None, after: list[Asked]) -> list[PromptScore]:
+def prompt_scores(before: list[PromptResult] | None, after: list[PromptResult]) -> list[PromptScore]:
     """For the record, a score a kind of prompt; of the same images before and after, in the same order."""
     earlier = {asked.image: asked for asked in before or ()}
     scores = []

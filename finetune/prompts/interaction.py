@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from finetune.networks.sam2_promptable import Answer
 from finetune.prompts import sampling as prompting
 
-LOUDEST = 32.0  # logits go back to the network within ± this, as SAM2ImagePredictor gives them back
+LOGIT_CLAMP = 32.0  # logits go back to the network within ± this, as SAM2ImagePredictor gives them back
 
 
 def to_square(images: torch.Tensor, side: int) -> torch.Tensor:
@@ -26,31 +26,31 @@ def to_square(images: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def masks_of(
-    labels: np.ndarray, most: int | None = None, chance: np.random.Generator | None = None
+    labels: np.ndarray, most: int | None = None, rng: np.random.Generator | None = None
 ) -> np.ndarray:
     """Labels (H, W) -> the masks of its instances, (M, H, W) bool.
 
     Args:
         labels: integer, 0 is background.
         most: of them.
-        chance: chooses these; without it they are taken evenly from all.
+        rng: chooses these; without it they are taken evenly from all.
     """
     numbers = np.unique(labels)
     numbers = numbers[numbers != 0]
     if most is not None and len(numbers) > most:
         even = np.linspace(0, len(numbers) - 1, most).astype(np.intp)
-        numbers = numbers[even] if chance is None else chance.choice(numbers, most, replace=False)
+        numbers = numbers[even] if rng is None else rng.choice(numbers, most, replace=False)
     return labels == numbers[:, None, None]
 
 
-def first_points(masks: np.ndarray, chance: np.random.Generator | None = None) -> np.ndarray:
+def first_points(masks: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
     """A point each, (M, 1, 3) float32: x, y and label, as `prompting.point`."""
-    return np.array([[prompting.point(mask, chance)] for mask in masks], np.float32)
+    return np.array([[prompting.point(mask, rng)] for mask in masks], np.float32)
 
 
-def first_boxes(masks: np.ndarray, chance: np.random.Generator | None = None) -> np.ndarray:
+def first_boxes(masks: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
     """A box each, (M, 2, 3) float32: x, y and label of its corners, as `prompting.box`."""
-    return as_corners(np.array([prompting.box(mask, chance) for mask in masks]))
+    return as_corners(np.array([prompting.box(mask, rng) for mask in masks]))
 
 
 def as_corners(boxes: np.ndarray) -> np.ndarray:
@@ -60,12 +60,12 @@ def as_corners(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([corners, labels], axis=-1, dtype=np.float32)
 
 
-def answer(
+def predict_masks(
     network: Any,
     features: tuple[torch.Tensor, ...],
     prompts: np.ndarray,
     shape: tuple[int, int],
-    former: torch.Tensor | None = None,
+    prev_logits: torch.Tensor | None = None,
 ) -> tuple[Answer, torch.Tensor]:
     """Ask once.
 
@@ -77,7 +77,7 @@ def answer(
         features: of one image.
         prompts: (M, P, 3), x and y in pixels of the image, and label.
         shape: H and W of the image.
-        former: see `Promptable.answer`.
+        prev_logits: see `Promptable.answer`.
 
     Returns:
         The answer, and its logits at the image's size, (M, K, H, W) float32.
@@ -85,8 +85,10 @@ def answer(
     height, width = shape
     prompted = torch.from_numpy(prompts).to(features[0].device)
     points = prompted[..., :2] * prompted.new_tensor([network.side / width, network.side / height])
-    several = prompts.shape[1] == 1
-    given = network.answer(features, points, prompted[..., 2].int(), former, several=several)
+    multimask_output = prompts.shape[1] == 1
+    given = network.predict_masks(
+        features, points, prompted[..., 2].int(), prev_logits, multimask_output=multimask_output
+    )
     return given, F.interpolate(given.logits.float(), shape, mode="bilinear", align_corners=False)
 
 
@@ -101,9 +103,9 @@ def rounds(
     masks: np.ndarray,
     prompts: np.ndarray,
     corrections: int,
-    chance: np.random.Generator | None = None,
+    rng: np.random.Generator | None = None,
 ) -> Iterator[tuple[Answer, torch.Tensor]]:
-    """Ask for instances and correct the answers; as `answer`, 1 + `corrections` times.
+    """Ask for instances and correct the answers; as `predict_masks`, 1 + `corrections` times.
 
     With each correction go all points before it, and the logits of the answer that it corrects. No gradient
     flows through these.
@@ -114,15 +116,15 @@ def rounds(
         masks: the instances, (M, H, W) bool.
         prompts: the first ones, (M, P, 3).
         corrections: points that follow.
-        chance: see `prompting.correction`.
+        rng: see `prompting.correction`.
     """
-    former, shape = None, (masks.shape[1], masks.shape[2])
+    prev_logits, shape = None, (masks.shape[1], masks.shape[2])
     for number in range(corrections + 1):
-        given, logits = answer(network, features, prompts, shape, former)
+        given, logits = predict_masks(network, features, prompts, shape, prev_logits)
         yield given, logits
         if number == corrections:
             return
-        former = best(given, given.logits).detach().float().clamp(-LOUDEST, LOUDEST)[:, None]
+        prev_logits = best(given, given.logits).detach().float().clamp(-LOGIT_CLAMP, LOGIT_CLAMP)[:, None]
         found = (best(given, logits) > 0).cpu().numpy()
-        more = [prompting.correction(one, mask, chance) for one, mask in zip(found, masks, strict=True)]
+        more = [prompting.correction(one, mask, rng) for one, mask in zip(found, masks, strict=True)]
         prompts = np.concatenate([prompts, np.array(more, np.float32)[:, None]], axis=1)

@@ -1,4 +1,4 @@
-"""A promptable model: network + normalisation. What a run with prompts trains, and `load` gives back."""
+"""A promptable model: network + normalization. What a run with prompts trains, and `load` gives back."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 
 from cards.errors import InputError
 from finetune.data.channels import Channels
-from finetune.data.normalization import Normalise
+from finetune.data.normalization import Normalize
 from finetune.inference.model import channels_first, config_of, prepare
 from finetune.networks.sam2_promptable import Promptable
-from finetune.prompts.interaction import answer, as_corners, best, to_square
+from finetune.prompts.interaction import as_corners, best, predict_masks, to_square
 from finetune.prompts.sampling import POSITIVE
 from finetune.repositories.registry import promptable
 from finetune.targets.prompt_options import Prompts
 
-AT_ONCE = 16  # prompts: so many masks of an image are in memory
+PROMPT_BATCH_SIZE = 16  # prompts: so many masks of an image are in memory
 
 
 @dataclass
@@ -28,7 +28,7 @@ class PromptedModel:
     Attributes:
         network: images and prompts -> masks.
         target: how it was trained and is measured.
-        normalise: raw pixels (C, H, W) -> float32, over the whole image.
+        normalize: raw pixels (C, H, W) -> float32, over the whole image.
         select: which channels of an image the network sees, as `data.channels` in a recipe.
         channels: C.
         divisor: the network's side is a multiple of this, in pixels; images may have any size.
@@ -37,7 +37,7 @@ class PromptedModel:
 
     network: Promptable
     target: Prompts
-    normalise: Normalise
+    normalize: Normalize
     select: Channels
     channels: int
     divisor: int
@@ -69,8 +69,13 @@ class PromptedModel:
         pixels = channels_first(image, self.channels)
         with torch.inference_mode():
             features = self.encode(pixels)
-            parts = [prompts[start : start + AT_ONCE] for start in range(0, len(prompts), AT_ONCE)]
-            found = [best(*answer(self.network, features, part, pixels.shape[1:])) > 0 for part in parts]
+            parts = [
+                prompts[start : start + PROMPT_BATCH_SIZE]
+                for start in range(0, len(prompts), PROMPT_BATCH_SIZE)
+            ]
+            found = [
+                best(*predict_masks(self.network, features, part, pixels.shape[1:])) > 0 for part in parts
+            ]
         return np.concatenate([np.zeros((0, *pixels.shape[1:]), bool), *(masks.cpu() for masks in found)])
 
     def predict(self, image: np.ndarray) -> np.ndarray:
@@ -103,15 +108,15 @@ class PromptedModel:
 
     def encode(self, pixels: np.ndarray) -> tuple[torch.Tensor, ...]:
         """Raw pixels (any channels, H, W) -> features of the image. Leaves the network in evaluation mode."""
-        image = torch.from_numpy(prepare(pixels, self.select, self.channels, self.normalise))
+        image = torch.from_numpy(prepare(pixels, self.select, self.channels, self.normalize))
         return self.network.eval()(to_square(image[None].to(self.device), self.network.side))
 
     def as_photograph(self, pixels: np.ndarray) -> np.ndarray:
         """Raw pixels (any channels, H, W) -> (H, W, 3) float32 of about 0..1, as SAM2's predictor takes it.
 
-        As `finetune.networks.rgb_input.Rgb`: a grey image is repeated, of two channels the third is empty.
+        As `finetune.networks.rgb_input.Rgb`: a gray image is repeated, of two channels the third is empty.
         """
-        image = prepare(pixels, self.select, self.channels, self.normalise)
+        image = prepare(pixels, self.select, self.channels, self.normalize)
         image = np.repeat(image, 3, axis=0) if len(image) == 1 else image
         image = np.pad(image, ((0, 3 - len(image)), (0, 0), (0, 0)))
         return np.ascontiguousarray(np.moveaxis(image, 0, -1), np.float32)

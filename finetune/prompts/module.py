@@ -1,4 +1,4 @@
-"""The LightningModule of promptable networks: network + prompts + optimiser."""
+"""The LightningModule of promptable networks: network + prompts + optimizer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from finetune.networks.sam2_promptable import Promptable
 from finetune.prompts.interaction import best, first_boxes, first_points, masks_of, rounds, to_square
 from finetune.prompts.loss import iou, prompt_loss
 from finetune.targets.prompt_options import Prompts
-from finetune.training.module import check_loss, optimise
+from finetune.training.module import check_loss, optimize
 
 CLICKS = 3  # keeps the chance of prompts apart from that of images, see `finetune.data.sampler`
 
@@ -31,7 +31,7 @@ class Prompter(pl.LightningModule):
 
     monitor = "validation_iou"
     features = None  # none are kept: an encoder that is frozen runs on each patch
-    missed_all = False  # whoever is asked answers
+    found_nothing = False  # whoever is asked answers
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Prompter(pl.LightningModule):
             learning_rate: at its highest.
             weight_decay: AdamW's.
             warmup: fraction of `steps` during which the learning rate rises from zero.
-            steps: optimiser steps of the whole training.
+            steps: optimizer steps of the whole training.
             seed: of the prompts.
         """
         super().__init__()
@@ -72,27 +72,27 @@ class Prompter(pl.LightningModule):
         features = self.network(batch["image"])
         losses = []
         for number, labels in enumerate(batch["maps"][:, 0].cpu().numpy()):
-            chance = np.random.default_rng(
+            rng = np.random.default_rng(
                 (self.seed, CLICKS, self.current_epoch, batch_index, self.global_rank, number)
             )
             one = tuple(level[number : number + 1] for level in features)
-            losses.append(self._loss(one, labels, chance))
+            losses.append(self._loss(one, labels, rng))
         loss = torch.stack(losses).mean()
         check_loss(loss, self)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
         return loss
 
     def _loss(
-        self, features: tuple[torch.Tensor, ...], labels: np.ndarray, chance: np.random.Generator
+        self, features: tuple[torch.Tensor, ...], labels: np.ndarray, rng: np.random.Generator
     ) -> torch.Tensor:
         """Of one image (H, W): the sum over rounds."""
-        masks = masks_of(labels, self.prompts.instances, chance)
+        masks = masks_of(labels, self.prompts.instances, rng)
         if not len(masks):  # nothing to ask for, and so no gradient; but there has to be a graph
             trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
             return 0.0 * torch.stack([parameter.sum() for parameter in trained]).sum()
-        prompts = (first_points if chance.random() < 0.5 else first_boxes)(masks, chance)
+        prompts = (first_points if rng.random() < 0.5 else first_boxes)(masks, rng)
         wanted = torch.from_numpy(masks).to(self.device)
-        answers = rounds(self.network, features, masks, prompts, self.prompts.corrections, chance)
+        answers = rounds(self.network, features, masks, prompts, self.prompts.corrections, rng)
         return torch.stack([prompt_loss(given, logits, wanted) for given, logits in answers]).sum()
 
     def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
@@ -110,5 +110,5 @@ class Prompter(pl.LightningModule):
         self.log(self.monitor, mean, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """See `finetune.training.module.optimise`."""
-        return optimise(self.network, self.learning_rate, self.weight_decay, self.warmup, self.steps)
+        """See `finetune.training.module.optimize`."""
+        return optimize(self.network, self.learning_rate, self.weight_decay, self.warmup, self.steps)

@@ -1,4 +1,4 @@
-"""Every artefact of a run with prompts loaded again, as its reader would, and asked for masks."""
+"""Every artifact of a run with prompts loaded again, as its reader would, and asked for masks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from finetune.export.huggingface import WEIGHTS, load_model
 from finetune.export.verification import compare
 from finetune.metrics.dice import dice
 from finetune.prompts.interaction import first_boxes, masks_of
-from finetune.prompts.model import AT_ONCE, PromptedModel
+from finetune.prompts.model import PROMPT_BATCH_SIZE, PromptedModel
 from finetune.repositories.registry import promptable
 
 Answers = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def check_prompts(run: Path, model: PromptedModel, samples: Iterable[Sample]) -> list[ExportCheck]:
-    """Load each artefact of a run and compare what it answers to boxes with the trained model's answers.
+    """Load each artifact of a run and compare what it answers to boxes with the trained model's answers.
 
     Dice is that of each mask with the instance of which it was told the box, the mean over instances. The
     tolerance is that of `finetune.export.verification.check_exports`.
@@ -31,10 +31,10 @@ def check_prompts(run: Path, model: PromptedModel, samples: Iterable[Sample]) ->
         samples: test images, all their channels, with instances. They are kept in memory.
 
     Returns:
-        A check for each artefact, whether it is equal or not; none if there are no images.
+        A check for each artifact, whether it is equal or not; none if there are no images.
 
     Raises:
-        InputError: if an artefact cannot be loaded.
+        InputError: if an artifact cannot be loaded.
     """
     samples = list(samples)
     if not samples:
@@ -57,7 +57,9 @@ def _native(path: Path, model: PromptedModel) -> Answers:
 
     def answer(pixels: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         predictor.set_image(model.as_photograph(pixels))
-        parts = [boxes[start : start + AT_ONCE] for start in range(0, len(boxes), AT_ONCE)]
+        parts = [
+            boxes[start : start + PROMPT_BATCH_SIZE] for start in range(0, len(boxes), PROMPT_BATCH_SIZE)
+        ]
         found = [predictor.predict(box=part, multimask_output=False)[0] for part in parts]
         return np.concatenate([masks.reshape(-1, *pixels.shape[1:]) > 0 for masks in found])
 

@@ -48,17 +48,17 @@ class ModelSection(Section):
 class DataSection(Section):
     """Which images, how to read them, and how to split them."""
 
-    name: str | None = Field(None, description="a named data set; brings licence, citation and source")
+    name: str | None = Field(None, description="a named data set; brings license, citation and source")
     root: Path | None = Field(None, description="the folder that holds the images")
     csv: Path | None = Field(None, description="a table of pairs, columns image,label[,split]")
     layout: Literal["auto", "folders", "suffix", "csv"] = "auto"
     labels: LabelKind | None = Field(None, description="what the masks hold; instances if unset")
     channels: Literal["auto", "gray"] | list[Annotated[int, Field(ge=0)]] = "auto"
-    normalise: dict[str, Any] | None = Field(None, description="the model's own, or percentile, if unset")
+    normalize: dict[str, Any] | None = Field(None, description="the model's own, or percentile, if unset")
     validation: Fraction = Field(0.1, description="fraction of train, where no folder gives it")
     test: Fraction = Field(0.1, description="fraction of train, where no folder gives it")
     split_seed: int = 0
-    licence: str | None = Field(None, description="SPDX id, for images of your own")
+    license: str | None = Field(None, description="SPDX id, for images of your own")
     citation: list[str] = []
     source: Url | None = Field(None, description="where others find the images")
 
@@ -120,7 +120,7 @@ class EvaluationSection(Section):
     bootstrap: int = Field(9999, ge=100, description="resamples for the interval of the change")
     check_images: int = Field(5, ge=1, description="test images on which each export is scored again")
     automatic_images: int = Field(
-        2, ge=0, description="with prompts: test images labelled without any, too; seconds to minutes each"
+        2, ge=0, description="with prompts: test images labeled without any, too; seconds to minutes each"
     )
 
 

@@ -15,7 +15,7 @@ def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """Keys of a recipe whose values are well-formed but cannot work, each with what is wrong."""
     from finetune.adapters import ADAPTS, build_adapt
     from finetune.data.datasets import DATASETS
-    from finetune.data.normalization import build_normalise
+    from finetune.data.normalization import build_normalize
     from finetune.errors import unknown
     from finetune.licenses import forbidden
     from finetune.repositories.registry import REPOSITORIES, describe, promptable
@@ -31,8 +31,8 @@ def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield from _attempt("model.target", build_target, model.target, model.target_options)
     adapt = "model.adapt_options" if model.adapt in ADAPTS else "model.adapt"
     yield from _attempt(adapt, build_adapt, model.adapt, model.adapt_options)
-    if recipe.data.normalise is not None:
-        yield from _attempt("data.normalise", build_normalise, recipe.data.normalise)
+    if recipe.data.normalize is not None:
+        yield from _attempt("data.normalize", build_normalize, recipe.data.normalize)
     if recipe.data.name is not None and recipe.data.name not in DATASETS:
         yield "data.name", str(unknown("data set", recipe.data.name, DATASETS))
     for key in ("root", "csv"):
@@ -47,9 +47,9 @@ def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     except InputError as error:
         yield "model.name", str(error)
         return
-    chosen, theirs = recipe.card.licence, described.licence if model.checkpoint is None else None
+    chosen, theirs = recipe.card.license, described.license if model.checkpoint is None else None
     if chosen and theirs and model.pretrained and (why := forbidden(chosen, theirs)):
-        yield "card.licence", f"{chosen} contradicts {theirs}, the licence of {model.name}: {why}"
+        yield "card.license", f"{chosen} contradicts {theirs}, the license of {model.name}: {why}"
     low, high = described.learning_rates
     if training.learning_rate is not None and not low <= training.learning_rate <= high:
         yield (

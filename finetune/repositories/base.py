@@ -27,7 +27,7 @@ class ModelInfo:
         name: by which a recipe asks for it; `ANY` in a list if the repository takes every name.
         title: one line for a list.
         task: what it is for, e.g. "segmentation".
-        licence: SPDX id of its weights; None if it has none of its own.
+        license: SPDX id of its weights; None if it has none of its own.
         learning_rate: a good one to start with (AdamW).
         learning_rates: lowest and highest that are sane.
         fine_tunable: whether it can be trained.
@@ -38,7 +38,7 @@ class ModelInfo:
     name: str
     title: str
     task: str
-    licence: str | None
+    license: str | None
     learning_rate: float
     learning_rates: tuple[float, float]
     fine_tunable: bool = True
@@ -68,7 +68,7 @@ class Loaded(Built):
     Attributes:
         origin: where they come from, as the record says it.
         learning_rate: a good one to start with.
-        normalise: what the weights were trained with, as `data.normalise` in a recipe; None if any will do.
+        normalize: what the weights were trained with, as `data.normalize` in a recipe; None if any will do.
         encoder: names of the submodules of `network` that `adapt: head` keeps as they are.
         suggests: options of the target that the weights were published with.
         halo: pixels at the edge of a tile of which the output is not to be used, where tiles meet.
@@ -76,14 +76,14 @@ class Loaded(Built):
 
     origin: Origin
     learning_rate: float
-    normalise: dict[str, Any] | None = None
+    normalize: dict[str, Any] | None = None
     encoder: tuple[str, ...] = ()
     suggests: dict[str, Any] = field(default_factory=dict)
     halo: int = 0
 
 
 @dataclass(frozen=True)
-class Start:
+class LoadOptions:
     """What is asked of a network to start from; what it means for one repository, that one says.
 
     Attributes:
@@ -116,7 +116,7 @@ class Repository(Protocol):
     def build(self, name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
         """A network with random weights, drawn from torch's generator as it stands."""
 
-    def load(self, name: str, start: Start) -> Loaded:
+    def load(self, name: str, start: LoadOptions) -> Loaded:
         """A network to start from: the repository's own weights, those of a checkpoint, or random ones."""
 
     def save(
@@ -133,7 +133,7 @@ class Repository(Protocol):
 
 
 @dataclass(frozen=True)
-class Native:
+class NativePackage:
     """The package whose own code answers prompts with what `Repository.save` wrote.
 
     Attributes:
@@ -152,9 +152,9 @@ class Native:
 class Promptable(Protocol):
     """What a module in `PROMPTABLE` has: a repository's networks, made to answer prompts."""
 
-    NATIVE: Native
+    NATIVE: NativePackage
 
-    def load(self, name: str, start: Start) -> Loaded:
+    def load(self, name: str, start: LoadOptions) -> Loaded:
         """A `finetune.networks.sam2_promptable.Promptable` to start from, otherwise as `Repository.load`."""
 
     def automatic(self, network: nn.Module, architecture: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The catalogue: which models each repository has, and how many there are of each kind."""
+"""The catalog: which models each repository has, and how many there are of each kind."""
 
 from __future__ import annotations
 

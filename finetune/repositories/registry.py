@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from finetune.errors import unknown
 from finetune.repositories import torchvision, wipp
-from finetune.repositories.base import ANY, Built, Loaded, ModelInfo, Promptable, Repository, Start
+from finetune.repositories.base import ANY, Built, Loaded, LoadOptions, ModelInfo, Promptable, Repository
 from finetune.repositories.bioimageio import repository as bioimageio
 from finetune.repositories.cellpose import repository as cellpose
 from finetune.repositories.huggingface import promptable as huggingface_prompts
@@ -24,7 +24,7 @@ __all__ = [
     "Loaded",
     "ModelInfo",
     "Repository",
-    "Start",
+    "LoadOptions",
     "build",
     "describe",
     "load",
@@ -85,7 +85,7 @@ def build(
     )
 
 
-def load(repository: str, name: str, start: Start) -> Loaded:
+def load(repository: str, name: str, start: LoadOptions) -> Loaded:
     """A network to start from.
 
     Args:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.errors import unknown
-from finetune.repositories.base import Built, Loaded, ModelInfo, Start
+from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # README of torchvision, "Pre-trained Model License". The library's BSD-3-Clause says nothing of weights.
 TERMS = (
-    "torchvision states no licence for these weights: they may have terms of their own, derived from the "
+    "torchvision states no license for these weights: they may have terms of their own, derived from the "
     "data they learned from (COCO), and it is for the user to determine whether the use is permitted "
     "(https://github.com/pytorch/vision, Pre-trained Model License)."
 )
@@ -31,7 +31,7 @@ DEEPLAB = "Chen et al. 2017, Rethinking Atrous Convolution, https://arxiv.org/ab
 FCN = "Long, Shelhamer & Darrell 2015, Fully Convolutional Networks, https://arxiv.org/abs/1411.4038"
 LRASPP = "Howard et al. 2019, Searching for MobileNetV3, https://arxiv.org/abs/1905.02244"
 
-NORMALISE = {
+NORMALIZE = {
     "name": "percentile",
     "low": 1.0,
     "high": 99.8,
@@ -53,7 +53,7 @@ def _model(name: str, title: str, parameters: int, citation: str, stride: int, *
         name=name,
         title=title,
         task="segmentation",
-        licence=None,
+        license=None,
         learning_rate=3e-4,
         learning_rates=(1e-6, 1e-2),
         parameters=parameters,
@@ -119,12 +119,12 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     )
 
 
-def load(name: str, start: Start) -> Loaded:
+def load(name: str, start: LoadOptions) -> Loaded:
     """A network with torchvision's weights, those of a file or of a run, or random ones.
 
     Args:
         name: a key of `MODELS`.
-        start: images have at most 3 channels; a grey one is repeated. There are no options. The last layer
+        start: images have at most 3 channels; a gray one is repeated. There are no options. The last layer
             starts from random weights, unless a checkpoint has one for as many maps. A checkpoint is a run of
             ours, or a .pth file with torchvision's own keys. The weights have no revision.
 
@@ -148,7 +148,7 @@ def load(name: str, start: Start) -> Loaded:
         **vars(built),
         origin=base,
         learning_rate=model.info.learning_rate,
-        normalise=NORMALISE,
+        normalize=NORMALIZE,
         encoder=("encoder",),
     )
 
@@ -181,7 +181,7 @@ def _ours(key: str) -> str:
     return f"{'encoder' if key.startswith('backbone.') else 'decoder'}.{key}"
 
 
-def _weights(model: _Model, start: Start) -> tuple[Checkpoint | None, Origin]:
+def _weights(model: _Model, start: LoadOptions) -> tuple[Checkpoint | None, Origin]:
     """What to start from, by our keys, and what the record says of it."""
     from finetune.weights.state_dict import read_state_dict
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.errors import unknown
-from finetune.repositories.base import Built, Loaded, ModelInfo, Start
+from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.options import complete
 from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 UNET = ModelInfo(
     name="unet",
-    title="U-Net with group normalisation, trained from scratch",
+    title="U-Net with group normalization, trained from scratch",
     task="segmentation",
-    licence=None,
+    license=None,
     learning_rate=1e-3,
     learning_rates=(1e-5, 1e-2),
 )
@@ -52,7 +52,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     )
 
 
-def load(name: str, start: Start) -> Loaded:
+def load(name: str, start: LoadOptions) -> Loaded:
     """A network with random weights, the same for the same seed, or with those of a checkpoint.
 
     Args:

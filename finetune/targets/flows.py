@@ -1,4 +1,4 @@
-"""Flows: in every pixel of an instance the direction to its centre, as Cellpose learns it."""
+"""Flows: in every pixel of an instance the direction to its center, as Cellpose learns it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Flows:
     `encode` simulates the same diffusion as `cellpose.dynamics.masks_to_flows_gpu`, and agrees with it, but
     for two things without which the maps of a turned image would not be the turned maps. Cellpose rounds
     the middle of an instance to a pixel, halves to the even one, which may be another one in the turned
-    image: here all pixels that are nearest to the middle share the heat. And it adds neighbours up in
+    image: here all pixels that are nearest to the middle share the heat. And it adds neighbors up in
     reading order, so that where the flow should be zero, in the middle, it is a rounding error scaled up to
-    length 1: here neighbours are added up in an order that no symmetry changes.
+    length 1: here neighbors are added up in an order that no symmetry changes.
     """
 
     name = "flows"
@@ -133,7 +133,7 @@ class Flows:
         return np.stack([y, -x if flip else x, cell])
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Nearest neighbour; a direction does not change with size."""
+        """Nearest neighbor; a direction does not change with size."""
         return shared.rescale_pixels(maps, shape)
 
     def options(self) -> dict[str, Any]:
@@ -155,10 +155,10 @@ class Flows:
 
 
 def _flows(labels: np.ndarray) -> np.ndarray:
-    """Unit vectors (2, pixels), y and x, of all labelled pixels in reading order; see `Flows`.
+    """Unit vectors (2, pixels), y and x, of all labeled pixels in reading order; see `Flows`.
 
     Heat flows from the middle of each instance into all of it, and nowhere else: in each step a pixel takes
-    the mean of itself and its 8 neighbours, those outside the instance counting 0. Flows are the gradient of
+    the mean of itself and its 8 neighbors, those outside the instance counting 0. Flows are the gradient of
     the heat, scaled to length 1. Number of steps, gradient and scaling are Cellpose's (`masks_to_flows_gpu`).
     """
     padded = np.pad(labels, 1)
@@ -167,14 +167,14 @@ def _flows(labels: np.ndarray) -> np.ndarray:
     up, left = -width, -1
     # Each beside its opposite, so that a symmetry swaps summands, or sums, but brackets nothing anew.
     steps = np.array([up, -up, left, -left, up + left, -up - left, up - left, left - up])
-    neighbours = pixels + steps[:, None]
-    # Where a neighbour is another's it is replaced by pixel 0, in the padding, which stays cold.
-    neighbours = np.where(flat[neighbours] == flat[pixels], neighbours, 0)
+    neighbors = pixels + steps[:, None]
+    # Where a neighbor is another's it is replaced by pixel 0, in the padding, which stays cold.
+    neighbors = np.where(flat[neighbors] == flat[pixels], neighbors, 0)
     sources, heating, count = _sources(flat[pixels], *np.divmod(pixels, width), pixels)
     heat = np.zeros(flat.size)
     for _ in range(count):
         heat[sources] += heating
-        around = heat.take(neighbours)
+        around = heat.take(neighbors)
         pairs = around[::2] + around[1::2]
         heat[pixels] = (heat.take(pixels) + (pairs[0] + pairs[1]) + (pairs[2] + pairs[3])) / 9
     gradient = np.stack([heat[pixels - step] - heat[pixels + step] for step in (up, left)])

@@ -54,7 +54,7 @@ class Foreground:
         return shared.orient_pixels(maps, rotations, flip)
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Nearest neighbour."""
+        """Nearest neighbor."""
         return shared.rescale_pixels(maps, shape)
 
     def options(self) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class ForegroundBoundary:
         return shared.probability(output)
 
     def decode(self, maps: np.ndarray) -> np.ndarray:
-        """Maps (2, H, W) -> labels (H, W) int32. The labelled pixels are those of foreground > 0.5.
+        """Maps (2, H, W) -> labels (H, W) int32. The labeled pixels are those of foreground > 0.5.
 
         1. Seeds are the 8-connected components of foreground without boundary that are large enough.
         2. Each seed grows by one pixel, a pixel between two seeds going to the nearer one: this gives
@@ -97,7 +97,7 @@ class ForegroundBoundary:
         return shared.orient_pixels(maps, rotations, flip)
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Nearest neighbour."""
+        """Nearest neighbor."""
         return shared.rescale_pixels(maps, shape)
 
     def options(self) -> dict[str, Any]:

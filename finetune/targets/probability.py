@@ -62,7 +62,7 @@ def orient_pixels(maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
 
 
 def rescale_pixels(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Resize the last two axes to `shape` by nearest neighbour, pixel centres on pixel centres.
+    """Resize the last two axes to `shape` by nearest neighbor, pixel centers on pixel centers.
 
     Values stay those that were there: {0, 1} stays {0, 1}, and a label image stays one. On DSB 2018
     masks the boundaries agree with those encoded after resizing to a Dice of 0.94 and 0.97 at 0.9 and
@@ -75,7 +75,7 @@ def rescale_pixels(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def inner_boundary(labels: np.ndarray) -> np.ndarray:
-    """Pixels of an instance with one of their 4 neighbours in the background or in another instance.
+    """Pixels of an instance with one of their 4 neighbors in the background or in another instance.
 
     Args:
         labels: (H, W) integer, 0 is background.

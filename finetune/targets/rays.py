@@ -145,7 +145,7 @@ class Rays:
         return maps[np.concatenate([[0], 1 + ray])]
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Nearest neighbour; distances grow with the image."""
+        """Nearest neighbor; distances grow with the image."""
         rescaled = shared.rescale_pixels(maps, shape).astype(np.float32)
         rescaled[1:] *= shape[0] / maps.shape[1]
         return rescaled

@@ -14,7 +14,7 @@ from cards.errors import InputError
 from finetune.recipe.schema import ComputeSection, Recipe
 
 
-def settle_compute(recipe: Recipe) -> Recipe:
+def resolve_compute(recipe: Recipe) -> Recipe:
     """Choose the precision where the recipe leaves it open, and let Lightning look at the section compute.
 
     Raises:

@@ -25,7 +25,7 @@ class History:
         epochs: each as `cards.record.Epoch`.
         seconds: training and validation together, over all attempts.
         validation_seconds: of these, validation.
-        steps: of the optimiser.
+        steps: of the optimizer.
         resumed: how often training was taken up again.
         stopped_early: whether it ended before the last epoch for want of progress.
         empty_validation: whether the kept weights find nothing in any validation image.
@@ -51,7 +51,7 @@ class History:
         return max(measured, key=lambda found: found[0])[1] if measured else None
 
 
-class Historian(pl.Callback):
+class HistoryCallback(pl.Callback):
     """Writes the history; it goes into every checkpoint, so that a resumed run tells the whole of it."""
 
     def __init__(self, console: Console) -> None:
@@ -93,7 +93,7 @@ class Historian(pl.Callback):
         epoch = Epoch.model_validate({"epoch": trainer.current_epoch + 1, "loss": loss, measure: value})
         history.epochs.append(epoch.model_dump())
         if validated and history.best_epoch == epoch.epoch:
-            history.empty_validation = module.missed_all
+            history.empty_validation = module.found_nothing
         if trainer.is_global_zero and trainer.progress_bar_callback is None:
             reached = f", {MEASURES[measure]} {value:.4f}" if validated else ""
             of = f"epoch {epoch.epoch}/{trainer.max_epochs}"

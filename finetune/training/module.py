@@ -1,4 +1,4 @@
-"""The LightningModule: network + target + optimiser, and nothing else."""
+"""The LightningModule: network + target + optimizer, and nothing else."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Segmenter(pl.LightningModule):
             learning_rate: at its highest.
             weight_decay: AdamW's.
             warmup: fraction of `steps` during which the learning rate rises from zero.
-            steps: optimiser steps of the whole training.
+            steps: optimizer steps of the whole training.
             features: what a frozen encoder gives; `network` is then the decoder that takes it, as that of an
                 `EncoderDecoder`.
         """
@@ -65,7 +65,7 @@ class Segmenter(pl.LightningModule):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup, self.steps = warmup, steps
         self.validation_dice = Dice()
-        self.missed_all = False  # in the last validation: nothing found, though there was something
+        self.found_nothing = False  # in the last validation: nothing found, though there was something
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) float32 -> raw output (N, K, H, W)."""
@@ -103,14 +103,14 @@ class Segmenter(pl.LightningModule):
         labels = self.target.decode(maps)
         self._found |= bool(np.any(labels))
         self._there |= bool(batch["labels"].any())
-        self.missed_all = self._there and not self._found
+        self.found_nothing = self._there and not self._found
         prediction = torch.from_numpy(labels)[None].to(batch["labels"].device)
         self.validation_dice.update(prediction, batch["labels"])
         self.log("validation_dice", self.validation_dice, on_step=False, on_epoch=True, batch_size=1)
 
     def configure_optimizers(self) -> Any:
-        """See `optimise`."""
-        return optimise(self.network, self.learning_rate, self.weight_decay, self.warmup, self.steps)
+        """See `optimize`."""
+        return optimize(self.network, self.learning_rate, self.weight_decay, self.warmup, self.steps)
 
 
 def check_loss(loss: torch.Tensor, module: Any) -> None:
@@ -131,7 +131,7 @@ def check_loss(loss: torch.Tensor, module: Any) -> None:
         )
 
 
-def optimise(
+def optimize(
     network: nn.Module, learning_rate: float, weight_decay: float, warmup: float, steps: int
 ) -> dict[str, Any]:
     """AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine decay to zero (2017).
@@ -141,7 +141,7 @@ def optimise(
         learning_rate: at its highest.
         weight_decay: AdamW's.
         warmup: fraction of `steps` during which the learning rate rises from zero.
-        steps: optimiser steps of the whole training.
+        steps: optimizer steps of the whole training.
     """
     rising, steps = max(1, round(warmup * steps)), max(steps, 1)
 
@@ -152,6 +152,6 @@ def optimise(
         return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trainable, lr=learning_rate, weight_decay=weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-    return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    optimizer = torch.optim.AdamW(trainable, lr=learning_rate, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from finetune.data.datamodule import SegmentationData
 from finetune.data.feature_cache import Features, FeatureStore
-from finetune.data.sampler import Draw
+from finetune.data.sampler import PatchIndex
 from finetune.inference.tiling import predict_maps
 from finetune.training.module import Segmenter
 
@@ -58,7 +58,7 @@ class Encoding(pl.Callback):
         self.store.encoder.cpu()
         trainer.strategy.barrier("features")
 
-    def _patches(self, features: Features, todo: list[Draw]) -> Iterator[int]:
+    def _patches(self, features: Features, todo: list[PatchIndex]) -> Iterator[int]:
         """Encode training patches; gives the number of each batch."""
         size = self.data.batch_size
         batches = [todo[start : start + size] for start in range(0, len(todo), size)]
@@ -95,5 +95,5 @@ class Encoding(pl.Callback):
             yield 1
 
 
-def _there(features: Features, draw: Draw) -> bool:
+def _there(features: Features, draw: PatchIndex) -> bool:
     return features.path(draw).exists()

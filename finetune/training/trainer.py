@@ -19,7 +19,7 @@ from finetune.data.datamodule import SegmentationData
 from finetune.prompts.module import Prompter
 from finetune.recipe.schema import Recipe
 from finetune.training.hardware import quiet_lightning, trainer_options
-from finetune.training.history import Historian, History
+from finetune.training.history import History, HistoryCallback
 from finetune.training.malloc import keep_freed_memory
 from finetune.training.module import Segmenter
 from finetune.training.precompute import Encoding
@@ -93,12 +93,12 @@ def _train(
     resume = last.exists()
     validates = bool(data.of("validation"))
     stopping = EarlyStopping(measure, mode="max", patience=training.patience) if training.patience else None
-    historian = Historian(console)
+    historian = HistoryCallback(console)
     callbacks: list[pl.Callback] = [historian]
     if segmenter.features:
         callbacks.append(Encoding(data, segmenter.features, console))
     if training.average:
-        # Statistics of batch normalisation are a moving average already: those of the weights as they are.
+        # Statistics of batch normalization are a moving average already: those of the weights as they are.
         # Averaged once more they would hold on to what they began with, longer than a short training lasts.
         average = _moving_average(training.average)
         callbacks.append(WeightAveraging(use_buffers=False, avg_fn=average))

@@ -48,7 +48,7 @@ class PeakMemory:
 
 
 def estimate_training_bytes(network: nn.Module, batch: tuple[int, int, int, int]) -> int:
-    """Memory that training will need, without training: weights, gradients, optimiser, activations.
+    """Memory that training will need, without training: weights, gradients, optimizer, activations.
 
     Args:
         network: not changed; a copy without data is run.

@@ -77,7 +77,7 @@ def origin(checkpoint: Checkpoint, repository: str, name: str) -> Origin:
         id=record.name if record else name,
         weights="pretrained",
         sha256=checkpoint.sha256,
-        licence=(record.card.licence or record.model.base.licence) if record else None,
+        license=(record.card.license or record.model.base.license) if record else None,
         terms=record.model.base.terms if record else None,
         citation=record.model.base.citation if record else [],
     )

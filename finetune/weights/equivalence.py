@@ -8,7 +8,9 @@ import torch
 
 # float32 sums in another order differ in the last digits; a network gone wrong differs in the first.
 TOLERANCE = 1e-3
-MOVED = 5e-3  # of the pixels, where it gives labels: as for a package's own test, `LABEL_TOLERANCE`
+MAX_LABEL_MISMATCH = (
+    5e-3  # of the pixels, where it gives labels: as for a package's own test, `LABEL_TOLERANCE`
+)
 LARGE = 128  # pixels; a network of such a divisor sees tiles, and with fewer of them no less
 
 
@@ -44,7 +46,7 @@ def agree(
         )
     if not expected.is_floating_point():  # labels: a number more or less means nothing
         differing = (got != expected).float().mean().item()
-        if differing > MOVED:
+        if differing > MAX_LABEL_MISMATCH:
             raise RuntimeError(f"{what}: {differing:.2%} of the labels differ from the network's")
         return
     difference = (got - expected).abs().max().item()

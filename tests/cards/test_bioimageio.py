@@ -92,13 +92,13 @@ def test_an_evaluation_needs_the_source_of_its_data(full, parts):
 
 
 @pytest.mark.parametrize(("stated", "id"), [("mit", "MIT"), ("CC-BY-NC-4.0", "CC-BY-NC-4.0")])
-def test_known_licences_go_by_their_id(full, parts, stated, id):
-    full.card.licence = stated
+def test_known_licenses_go_by_their_id(full, parts, stated, id):
+    full.card.license = stated
     assert describe(full, parts).license == id
 
 
-def test_an_unknown_licence_goes_as_a_file(full, parts):
-    full.card.licence = "Ask the lab"
+def test_an_unknown_license_goes_as_a_file(full, parts):
+    full.card.license = "Ask the lab"
     describe(full, parts)
     assert (parts.folder / "LICENSE.txt").read_text() == "Ask the lab\n"
 

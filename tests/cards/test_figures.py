@@ -19,10 +19,10 @@ def scene():
     return image, reference, np.where(np.roll(reference, 3, axis=1) == 2, 1, 0).astype(np.int32)
 
 
-def has(picture, colour):
+def has(picture, color):
     from matplotlib.colors import to_rgb
 
-    return bool((np.abs(picture[..., :3] - np.array(to_rgb(colour))).max(axis=-1) < 0.01).any())
+    return bool((np.abs(picture[..., :3] - np.array(to_rgb(color))).max(axis=-1) < 0.01).any())
 
 
 def twice(draw, tmp_path):

@@ -13,7 +13,7 @@ from cards import huggingface, tables
 from cards.bioimageio import render_documentation
 from cards.huggingface import PICTURES
 from cards.record import RunRecord
-from cards.references import HUB_LICENCES, hub_licence
+from cards.references import HUB_LICENSES, hub_license
 
 
 def front(text):
@@ -75,13 +75,13 @@ def test_only_ids_on_the_hub_are_named_as_such(full):
         ("Custom-1", None),
     ],
 )
-def test_licences_in_the_words_of_the_hub(full, spdx, hub):
-    assert hub_licence(spdx) == hub
-    full.card.licence = spdx
+def test_licenses_in_the_words_of_the_hub(full, spdx, hub):
+    assert hub_license(spdx) == hub
+    full.card.license = spdx
     data = front(huggingface.render(full))
     assert data["license"] == (hub or "other")
     assert data.get("license_name") == (None if hub else spdx)
-    assert hub is None or hub in HUB_LICENCES
+    assert hub is None or hub in HUB_LICENSES
 
 
 def test_every_figure_of_the_record_is_on_the_card(full):
@@ -111,7 +111,7 @@ def test_what_is_missing_is_said_and_never_blank(sparse):
     assert not re.search(r"\b(None|nan|inf|null|undefined)\b", text)
     assert not re.search(r"\|[ \t]*\|", text)
     assert text.count("not measured") > 10
-    assert "| Licence | not stated |" in text
+    assert "| License | not stated |" in text
     assert "Not stated." in text
 
 
@@ -154,7 +154,7 @@ def test_no_local_path_is_told(either):
 
 def test_hostile_text_stays_text(full):
     full.card.title = full.card.description = full.data.id = full.name = examples.HOSTILE
-    full.card.tags, full.card.licence, full.card.limits = (
+    full.card.tags, full.card.license, full.card.limits = (
         [examples.HOSTILE],
         examples.HOSTILE,
         [examples.HOSTILE],
@@ -173,7 +173,7 @@ def test_hostile_text_stays_text(full):
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert headings == [
         "## How to use", "## Data", "## Training", "## Accuracy", "## Timing and memory", "## After export",
-        "## Limits", "## Licence", "## Citation", "## Provenance",
+        "## Limits", "## License", "## Citation", "## Provenance",
     ]  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def test_a_part_of_a_base_model_is_said_to_be_one(full):
         f"started from the weights of a part of {base.id} ({base.repository}): {base.part}, the rest" in text
     )
     assert f"pretrained, of a part: {base.part}" in text
-    assert base.terms in text.split("## Limits")[1].split("## Licence")[0]
+    assert base.terms in text.split("## Limits")[1].split("## License")[0]
     assert base.part in render_documentation(full)
 
 

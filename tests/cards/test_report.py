@@ -77,4 +77,4 @@ def test_a_body_that_was_not_rendered_by_us_does_nothing_either(tmp_path):
 def test_pages_without_pictures_or_figures(sparse, tmp_path):
     page = harmless(render_html(huggingface.render_body(sparse), tmp_path))
     assert "img" not in page.tags
-    assert re.search(r"Licence\s+not stated", page.text)
+    assert re.search(r"License\s+not stated", page.text)

@@ -36,7 +36,7 @@ class Mixed(nn.Module):
 
 
 def train(network: nn.Module, channels: int = 1, steps: int = 5) -> None:
-    """A few steps of a task, as a Segmenter does them: its modes, its optimiser."""
+    """A few steps of a task, as a Segmenter does them: its modes, its optimizer."""
     segmenter = Segmenter(
         network,
         build_target("foreground"),
@@ -46,12 +46,12 @@ def train(network: nn.Module, channels: int = 1, steps: int = 5) -> None:
         warmup=0,
         steps=steps,
     ).train()
-    optimiser = segmenter.configure_optimizers()["optimizer"]
+    optimizer = segmenter.configure_optimizers()["optimizer"]
     images = torch.randn(2, channels, 16, 16, generator=torch.Generator().manual_seed(1))
     for _ in range(steps):
         segmenter(images).square().mean().backward()
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
 
 
 def changed(before: dict[str, torch.Tensor], network: nn.Module) -> set[str]:

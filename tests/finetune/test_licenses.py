@@ -1,11 +1,11 @@
-"""Which licence a card may state, given that of the base model."""
+"""Which license a card may state, given that of the base model."""
 
 from __future__ import annotations
 
 import pytest
 
 from cards.errors import InputError
-from finetune.licenses import RULES, check_licence, family, forbidden
+from finetune.licenses import RULES, check_license, family, forbidden
 
 
 @pytest.mark.parametrize(
@@ -23,10 +23,10 @@ from finetune.licenses import RULES, check_licence, family, forbidden
 )
 def test_a_contradiction_names_both_and_says_why(base, card):
     with pytest.raises(InputError) as caught:
-        check_licence(card, base, "tiny")
+        check_license(card, base, "tiny")
     message = str(caught.value)
     assert message.startswith(
-        f"card.licence: {card} contradicts {base}, the licence of the base model tiny: "
+        f"card.license: {card} contradicts {base}, the license of the base model tiny: "
     )
     assert forbidden(card, base) in message
     assert "\n" not in message
@@ -47,11 +47,11 @@ def test_a_contradiction_names_both_and_says_why(base, card):
     ],
 )
 def test_what_goes_together(base, card):
-    check_licence(card, base, "tiny")
+    check_license(card, base, "tiny")
 
 
 @pytest.mark.parametrize("base", RULES)
-def test_a_licence_never_forbids_itself(base):
+def test_a_license_never_forbids_itself(base):
     assert forbidden(base, base) is None
     assert forbidden(f"{base.upper()}-4.0", f"{base}-3.0") is None
 

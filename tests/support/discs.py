@@ -38,8 +38,8 @@ def write_discs(folder: Path, count: int, size: int = 64, seed: int = 0) -> None
         labels = np.zeros((size, size), np.uint16)
         for instance in range(1, 6):
             radius = rng.integers(5, 9)
-            centre = rng.integers(radius, size - radius, 2)
-            labels[disk(centre, radius, shape=labels.shape)] = instance
+            center = rng.integers(radius, size - radius, 2)
+            labels[disk(center, radius, shape=labels.shape)] = instance
         image = 20 + 150 * (labels > 0) + rng.normal(0, 10, labels.shape)
         tifffile.imwrite(folder / "images" / f"disc_{index:02}.tif", image.clip(0, 255).astype(np.uint8))
         tifffile.imwrite(folder / "masks" / f"disc_{index:02}.tif", labels)

@@ -50,10 +50,10 @@ def data_file(name: str, split: Split, size: tuple[int, int] = (256, 256), insta
     )
 
 
-def stage(names: list[str], centre: float, seed: int) -> Stage:
-    """Scores around a centre, with the summary that follows from them."""
+def stage(names: list[str], center: float, seed: int) -> Stage:
+    """Scores around a center, with the summary that follows from them."""
     rng = np.random.default_rng(seed)
-    dice = np.clip(rng.normal(centre, 0.05, len(names)), 0, 0.995).round(6).tolist()
+    dice = np.clip(rng.normal(center, 0.05, len(names)), 0, 0.995).round(6).tolist()
     scores = [
         ImageScore(
             image=name,
@@ -106,7 +106,7 @@ def full() -> RunRecord:
             description="Finds every nucleus in a fluorescence image and gives each its own number.\n\n"
             "Made for cell counting; see https://example.com/nuclei for the protocol.",
             authors=["Ada Example", "Grace Example"],
-            licence="MIT",
+            license="MIT",
             intended_use="Counting and outlining nuclei in 2D fluorescence images of cell culture.",
             limits=["Tissue sections were not in the data."],
             tags=["nuclei", "fluorescence-light-microscopy", "unet"],
@@ -118,7 +118,7 @@ def full() -> RunRecord:
                 weights="pretrained",
                 revision="0.5.0",
                 sha256=sha256("base"),
-                licence="MIT",
+                license="MIT",
                 citation=[
                     "Ronneberger et al. 2015, U-Net, MICCAI, https://doi.org/10.1007/978-3-319-24574-4_28"
                 ],
@@ -126,7 +126,7 @@ def full() -> RunRecord:
             ),
             architecture={"repository": "bioimageio", "name": "unet", "options": {"depth": 4, "width": 32}},
             target={"name": "foreground_boundary", "options": {"threshold": 0.5}},
-            normalise={"name": "percentile", "options": {"low": 1.0, "high": 99.8}},
+            normalize={"name": "percentile", "options": {"low": 1.0, "high": 99.8}},
             channels=1,
             maps=2,
             divisor=16,
@@ -136,7 +136,7 @@ def full() -> RunRecord:
         ),
         data=Data(
             id="dsb2018",
-            licence="CC0-1.0",
+            license="CC0-1.0",
             citation=[
                 "Caicedo et al. 2019, Nature Methods 16, 1247, doi:10.1038/s41592-019-0612-7",
                 "@inproceedings{schmidt2018,\n  title = {Cell Detection with Star-Convex Polygons},\n"
@@ -158,7 +158,7 @@ def full() -> RunRecord:
             images_seen=1_600,
             batch_size=8,
             patch=256,
-            optimiser="AdamW",
+            optimizer="AdamW",
             learning_rate=0.0003,
             schedule="cosine, 1 epoch of warm-up",
             weight_decay=0.01,
@@ -211,7 +211,7 @@ def full() -> RunRecord:
         warnings=["The validation Dice of the last 8 epochs did not rise."],
         exports=[
             ExportCheck(
-                artefact="huggingface/model.safetensors",
+                artifact="huggingface/model.safetensors",
                 format="safetensors",
                 loaded_by="finetune 0.1.0",
                 images=20,
@@ -221,7 +221,7 @@ def full() -> RunRecord:
                 tolerance=1e-4,
             ),
             ExportCheck(
-                artefact="bioimageio/unet_nuclei.zip",
+                artifact="bioimageio/unet_nuclei.zip",
                 format="torchscript",
                 loaded_by="bioimageio.core 0.11.0",
                 images=20,
@@ -251,7 +251,7 @@ def sparse() -> RunRecord:
             base=Origin(repository="wipp", id="unet", weights="random"),
             architecture={"name": "unet"},
             target={"name": "boundary"},
-            normalise={"name": "zero_mean_unit_variance"},
+            normalize={"name": "zero_mean_unit_variance"},
             channels=3,
             maps=1,
             divisor=8,
@@ -271,7 +271,7 @@ def sparse() -> RunRecord:
             images_seen=1,
             batch_size=1,
             patch=64,
-            optimiser="AdamW",
+            optimizer="AdamW",
             learning_rate=0.001,
             schedule="constant",
             weight_decay=0.0,
@@ -288,7 +288,7 @@ def sparse() -> RunRecord:
 
 
 def prompted() -> RunRecord:
-    """A run with prompts: asked before and after, and labelled without prompts afterwards."""
+    """A run with prompts: asked before and after, and labeled without prompts afterwards."""
     record = full()
     images = [
         PromptImage(image="test_0", instances=10, before=0.25, after=0.5),
@@ -306,5 +306,5 @@ def prompted() -> RunRecord:
     record.model.target = {"name": "prompts", "options": {"corrections": 3, "instances": 16}}
     record.training.history = [Epoch(epoch=1, loss=12.5, validation_iou=0.625)]
     record.accuracy.before = record.accuracy.change = None
-    record.accuracy.labelled_by = "SAM2AutomaticMaskGenerator"
+    record.accuracy.labeled_by = "SAM2AutomaticMaskGenerator"
     return record

@@ -16,7 +16,7 @@ from bioimageio.spec.model import v0_5
 from loguru import logger
 
 from cards.errors import InputError
-from finetune.repositories.registry import Loaded, Start, load
+from finetune.repositories.registry import Loaded, LoadOptions, load
 
 NETWORK = """\
 import torch
@@ -39,7 +39,7 @@ class Tiny(nn.Module):
         x = self.encoder(x)
         return self.sigmoid(self.head(torch.cat([x, self.up(self.pool(x))], 1)))
 """
-STANDARDISE = {"id": "zero_mean_unit_variance", "kwargs": {"axes": ["y", "x"]}}
+STANDARDIZE = {"id": "zero_mean_unit_variance", "kwargs": {"axes": ["y", "x"]}}
 SIGMOID = {"id": "sigmoid"}
 
 
@@ -54,7 +54,7 @@ def make_package(
     side: int = 0,
     traced: bool = False,
     code: str = NETWORK,
-    preprocessing: Sequence[dict[str, Any]] = (STANDARDISE,),
+    preprocessing: Sequence[dict[str, Any]] = (STANDARDIZE,),
     postprocessing: Sequence[dict[str, Any]] = (SIGMOID,),
     **description: Any,
 ) -> Path:
@@ -70,7 +70,7 @@ def make_package(
         side: the only height and width it takes; any if 0.
         traced: whether the TorchScript is traced rather than scripted.
         code: that defines the network `Tiny`.
-        preprocessing: of the input; the test output is made for standardised pixels, whatever it is.
+        preprocessing: of the input; the test output is made for standardized pixels, whatever it is.
         postprocessing: of the output.
         description: more fields of it, such as `id`.
     """
@@ -81,9 +81,9 @@ def make_package(
     rng = np.random.default_rng(0)
     image = rng.normal(100, 20, (1, channels, 64, 64)).astype(np.float32)
     deviation = image.std((2, 3), keepdims=True) + 1e-6
-    standardised = torch.from_numpy((image - image.mean((2, 3), keepdims=True)) / deviation)
+    standardized = torch.from_numpy((image - image.mean((2, 3), keepdims=True)) / deviation)
     with torch.no_grad():
-        output = network(standardised)
+        output = network(standardized)
     if list(postprocessing) == [SIGMOID]:
         output = output.sigmoid()
     np.save(folder / "test_input.npy", image)
@@ -183,7 +183,7 @@ def _write_onnx(network: Any, channels: int, path: Path) -> None:
 def start(checkpoint: Path | None, name: str = "tiny", **changes: Any) -> Loaded:
     """A package as `repositories.registry.load` takes it: of one channel and one map, unless changed."""
     arguments = {"in_channels": 1, "out_channels": 1, "checkpoint": checkpoint} | changes
-    return load("bioimageio", name, Start(**arguments))
+    return load("bioimageio", name, LoadOptions(**arguments))
 
 
 def refused(checkpoint: Path | None, **changes: Any) -> str:

@@ -32,7 +32,7 @@ class Repository:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PromptResult:
     """A request, and how many bytes of a file it was answered with."""
 
     method: str
@@ -64,7 +64,7 @@ class Hub:
     url: str = ""
     repositories: dict[str, Repository] = field(default_factory=dict)
     listed: list[dict[str, Any]] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[PromptResult] = field(default_factory=list)
     private: set[str] = field(default_factory=set)
     gated: set[str] = field(default_factory=set)
     token: str | None = None
@@ -98,7 +98,7 @@ class Hub:
         repository.lfs |= set(lfs)
         return commit
 
-    def downloads(self) -> list[Asked]:
+    def downloads(self) -> list[PromptResult]:
         """The requests for files that got anything."""
         return [request for request in self.asked if request.sent]
 
@@ -212,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self, status: int, headers: dict[str, str], length: int) -> None:
         # Noted before anything goes out: who has the answer may look here at once.
-        self.hub.asked.append(Asked(self.command, self.path, dict(self.headers), self.sent))
+        self.hub.asked.append(PromptResult(self.command, self.path, dict(self.headers), self.sent))
         self.send_response(status)
         for key, value in headers.items():
             self.send_header(key, value)

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from finetune.repositories.registry import Loaded, Start, load
+from finetune.repositories.registry import Loaded, LoadOptions, load
 
 
 def load_cyto3(checkpoint: Path | None = None, **changes: Any) -> Loaded:
     arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 3, "options": {}, "checkpoint": checkpoint}
-    return load("cellpose", "cyto3", Start(**arguments | {"pretrained": False} | changes))
+    return load("cellpose", "cyto3", LoadOptions(**arguments | {"pretrained": False} | changes))
 
 
 def same(first: torch.nn.Module, second: torch.nn.Module, part: str = "") -> bool:

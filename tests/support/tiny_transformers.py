@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import transformers
 
-from finetune.repositories.registry import Loaded, Start, load
+from finetune.repositories.registry import Loaded, LoadOptions, load
 
 SEGFORMER = {
     "model_type": "segformer",
@@ -152,7 +152,7 @@ def start(kind: str, checkpoint: Path | None = None, **changes: Any) -> Loaded:
     arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 3, "checkpoint": checkpoint}
     if checkpoint is None:
         arguments |= {"options": {"config": CONFIGS[kind]}, "pretrained": False}
-    return load("huggingface", "somebody/model", Start(**arguments | changes))
+    return load("huggingface", "somebody/model", LoadOptions(**arguments | changes))
 
 
 def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor], part: str = "") -> bool:

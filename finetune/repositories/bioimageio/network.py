@@ -144,7 +144,7 @@ def is_probability(network: nn.Module, image: torch.Tensor) -> bool:
     return bool(output.min() >= 0 and output.max() <= 1 and output.min() < output.max())
 
 
-def randomise(network: nn.Module, seed: int) -> None:
+def randomize(network: nn.Module, seed: int) -> None:
     """Give a network random weights, the same for the same seed, after He et al. 2015 (arXiv:1502.01852).
 
     Kernels are drawn; biases and running means are 0, scales and running variances 1.

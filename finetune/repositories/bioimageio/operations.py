@@ -15,8 +15,8 @@ DECODERS = ("cellpose_flow_dynamics", "stardist_postprocessing")
 Output = Literal["logits", "decoded", "as it is"]
 
 
-def normalisation(operations: Sequence[Any], channels: int, source: str) -> dict[str, Any]:
-    """The preprocessing of a package as `data.normalise` in a recipe.
+def normalization(operations: Sequence[Any], channels: int, source: str) -> dict[str, Any]:
+    """The preprocessing of a package as `data.normalize` in a recipe.
 
     Args:
         operations: of the input tensor.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import ModelDescr
 
 TUNABLE = ("torchscript", "pytorch_state_dict")  # the formats that hold weights to train, the safer one first
-LICENCE_LETTERS = 100  # of a licence file's first line: enough for a name
+LICENSE_LETTERS = 100  # of a license file's first line: enough for a name
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class Package:
         return [name for name, entry in self.description.weights if entry is not None]
 
     @property
-    def licence(self) -> str | None:
-        """The SPDX id, or the first line of the licence file."""
-        licence = self.description.license
-        if licence is None or isinstance(licence, str):
-            return licence
-        lines = read_file(self, licence)[0].decode("utf-8", "replace").split("\n")
+    def license(self) -> str | None:
+        """The SPDX id, or the first line of the license file."""
+        license = self.description.license
+        if license is None or isinstance(license, str):
+            return license
+        lines = read_file(self, license)[0].decode("utf-8", "replace").split("\n")
         first = next((line.strip() for line in lines if line.strip()), "")
-        return textwrap.shorten(first, LICENCE_LETTERS) or None
+        return textwrap.shorten(first, LICENSE_LETTERS) or None
 
     @property
     def citations(self) -> list[str]:

@@ -4,7 +4,7 @@ A recipe names a package by `model.name` (an id of the collection, or a web addr
 (a zip, a folder, an rdf.yaml, or a run that was started from one). Its TorchScript is preferred: it brings
 its network along and runs no Python. A state dict needs the package's own code, and so `model.trust`.
 
-In TorchScript, dropout and batch normalisation train as they would in Python if the network was scripted. If
+In TorchScript, dropout and batch normalization train as they would in Python if the network was scripted. If
 it was traced, they stay as they were traced: statistics are kept, and only scale and offset are trained.
 """
 
@@ -18,8 +18,8 @@ import numpy as np
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.errors import unknown
-from finetune.repositories.base import ANY, STRUCTURE, Built, Loaded, ModelInfo, Start
-from finetune.repositories.bioimageio.operations import normalisation, output
+from finetune.repositories.base import ANY, STRUCTURE, Built, Loaded, LoadOptions, ModelInfo
+from finetune.repositories.bioimageio.operations import normalization, output
 from finetune.repositories.bioimageio.package import TUNABLE, Package, open_package, read_file
 from finetune.repositories.bioimageio.tensors import check_tensors, halo, own_test, steps
 from finetune.weights.checkpoint import load_strictly, origin, read_checkpoint
@@ -31,7 +31,7 @@ PACKAGE = ModelInfo(
     name=ANY,
     title="any 2D package, by its id, its web address or model.checkpoint",
     task="segmentation",
-    licence=None,
+    license=None,
     learning_rate=3e-4,
     learning_rates=(1e-6, 1e-2),
 )
@@ -72,7 +72,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     raise InputError(f"{name}: a BioImage.IO network is not built by name: load it, from its package")
 
 
-def load(name: str, start: Start) -> Loaded:
+def load(name: str, start: LoadOptions) -> Loaded:
     """The network of a package with its weights.
 
     Args:
@@ -97,13 +97,13 @@ def load(name: str, start: Start) -> Loaded:
         raise InputError(f"{package.source}: {why_not}")
     check_tensors(package, in_channels)
     inputs, outputs = package.description.inputs[0], package.description.outputs[0]
-    normalise = normalisation(inputs.preprocessing, in_channels, package.source)
+    normalize = normalization(inputs.preprocessing, in_channels, package.source)
     gives = output(outputs.postprocessing, package.source)
     network, sha256 = _network(package, _format(package, start.options), start.trust)
     divisor = _check_sizes(package, network, in_channels, out_channels)
-    network = _logits(package, network, normalise, gives)
+    network = _logits(package, network, normalize, gives)
     if not start.pretrained:
-        networks.randomise(network, start.seed)
+        networks.randomize(network, start.seed)
     return Loaded(
         network=network,
         architecture={
@@ -115,7 +115,7 @@ def load(name: str, start: Start) -> Loaded:
         halo=halo(package),
         origin=_origin(package, sha256, start.pretrained),
         learning_rate=PACKAGE.learning_rate,
-        normalise=normalise,
+        normalize=normalize,
         encoder=networks.encoder(network),
     )
 
@@ -139,7 +139,7 @@ def _describe(package: Package) -> ModelInfo:
         name=package.name,
         title=str(package.description.name),
         task=PACKAGE.task,
-        licence=package.licence,
+        license=package.license,
         learning_rate=PACKAGE.learning_rate,
         learning_rates=PACKAGE.learning_rates,
         fine_tunable=why_not is None,
@@ -195,18 +195,18 @@ def _check_maps(source: str, maps: int, out_channels: int) -> None:
         )
 
 
-def _logits(package: Package, network: nn.Module, normalise: dict[str, Any], gives: str) -> nn.Module:
+def _logits(package: Package, network: nn.Module, normalize: dict[str, Any], gives: str) -> nn.Module:
     """The network as targets expect it, once it has given the package's own test output."""
     import torch
 
-    from finetune.data.normalization import build_normalise
+    from finetune.data.normalization import build_normalize
     from finetune.repositories.bioimageio.network import is_probability, logits_of
 
     test = own_test(package)
     if test is None:
         return network
     image, expected = test
-    seen = torch.from_numpy(build_normalise(normalise)(image))
+    seen = torch.from_numpy(build_normalize(normalize)(image))
     kept = [step.id for step in package.description.outputs[0].postprocessing if step.id != "ensure_dtype"]
     if kept in ([], ["sigmoid"]):
         with torch.no_grad():
@@ -232,7 +232,7 @@ def _origin(package: Package, sha256: str, pretrained: bool) -> Origin:
         weights="pretrained" if pretrained else "random",
         revision=package.revision,
         sha256=sha256 if pretrained else None,
-        licence=package.licence,
+        license=package.license,
         citation=package.citations,
         bioimageio_id=package.id,
     )
@@ -272,6 +272,6 @@ def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int)
         halo=architecture["options"]["halo"],
         origin=origin(found, "bioimageio", name),
         learning_rate=PACKAGE.learning_rate,
-        normalise=found.record.model.normalise if found.record else None,
+        normalize=found.record.model.normalize if found.record else None,
         encoder=networks.encoder(network),
     )

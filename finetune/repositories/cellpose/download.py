@@ -13,7 +13,7 @@ SERVER = "https://www.cellpose.org/models"  # cellpose.models._MODEL_URL in cell
 FILES = {"cyto3": "cyto3", "cyto2": "cyto2torch_0", "nuclei": "nucleitorch_0"}  # model_path, same file
 HUB_ID = "mouseland/cellpose-sam"  # cellpose.models._MODEL_URL in cellpose 4
 HUB_FILE = "cpsam"
-WAY_OUT = "give them with model.checkpoint=PATH, or start from random ones with model.pretrained=false"
+DOWNLOAD_HINT = "give them with model.checkpoint=PATH, or start from random ones with model.pretrained=false"
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ def _from_server(name: str) -> Path:
         except OSError as error:  # requests' errors are OSErrors
             reason = type(error).__name__
             raise InputError(
-                f"{name}: its weights cannot be downloaded from {url} ({reason}): {WAY_OUT}"
+                f"{name}: its weights cannot be downloaded from {url} ({reason}): {DOWNLOAD_HINT}"
             ) from error
     return path
 
 
 def _from_hub(name: str, revision: str | None) -> Fetched:
     try:
-        fetched = hub.fetch(HUB_ID, [HUB_FILE], revision=revision, hint=WAY_OUT)
+        fetched = hub.fetch(HUB_ID, [HUB_FILE], revision=revision, hint=DOWNLOAD_HINT)
     except InputError as error:
         raise InputError(f"{name}: its weights cannot be downloaded from {error}") from error.__cause__
     return Fetched(fetched.folder / HUB_FILE, revision=fetched.revision, hub_id=HUB_ID)

@@ -1,6 +1,6 @@
 """Cellpose: the classic networks (cellpose 1 to 3) and Cellpose-SAM (cellpose 4), trained to predict flows.
 
-What the authors say of the weights' licence: the files carry the licence of the code, BSD-3-Clause
+What the authors say of the weights' license: the files carry the license of the code, BSD-3-Clause
 (https://github.com/MouseLand/cellpose/issues/192; the model card of mouseland/cellpose-sam on the Hub), and
 all of these models learned from data under CC-BY-NC (README of cellpose 3.1.1.3 and of 4), whose terms the
 weights may or may not inherit (the same issue). The record says both.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.errors import unknown
-from finetune.repositories.base import Built, Loaded, ModelInfo, Start
+from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.cellpose import download as store
 from finetune.weights.checkpoint import Checkpoint, options_of, origin, read_checkpoint
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-LICENCE = "BSD-3-Clause"
+LICENSE = "BSD-3-Clause"
 TERMS = (
     "Its authors state that it learned from data under CC-BY-NC, and leave open whether its weights inherit "
     "those terms: ask before any commercial use (https://github.com/MouseLand/cellpose/issues/192)."
@@ -34,10 +34,10 @@ CELLPOSE_3 = "Stringer & Pachitariu 2025, Nature Methods 22, 592, https://doi.or
 CELLPOSE_SAM = "Pachitariu, Rariden & Stringer 2025, bioRxiv, https://doi.org/10.1101/2025.04.28.651001"
 
 # cellpose.transforms.normalize99, in all versions
-NORMALISE = {"name": "percentile", "low": 1.0, "high": 99.0}
+NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.0}
 MAPS = 3  # flow y, flow x and cell logit: what `cellpose` itself can read back
 DIAMETERS = (3.0, 300.0)  # pixels: a tenth and ten times what the classic networks were trained for
-FIRST = "downsample.down.res_down_0.conv.conv_0.2.weight"
+FIRST_CONV = "downsample.down.res_down_0.conv.conv_0.2.weight"
 LAST = {"cpnet": "output.2.weight", "sam": "W2"}
 HEAD = {"cpnet": ("output.",), "sam": ("out.", "W2")}
 
@@ -57,7 +57,7 @@ def _classic(name: str, title: str, citation: tuple[str, ...], diam_mean: float 
         name=name,
         title=title,
         task="segmentation",
-        licence=LICENCE,
+        license=LICENSE,
         learning_rate=5e-3,  # cellpose 3.1.1.3, train.train_seg with AdamW
         learning_rates=(1e-6, 2e-2),
         parameters=6_600_843,
@@ -69,7 +69,7 @@ _SAM_INFO = ModelInfo(
     name="cpsam",
     title="Cellpose-SAM: cells and nuclei of any size, a ViT-L at 8 pixels a token",
     task="segmentation",
-    licence=LICENCE,
+    license=LICENSE,
     learning_rate=1e-5,  # cellpose 4.2.1, train.train_seg with AdamW
     learning_rates=(1e-7, 1e-3),
     parameters=304_628_930,
@@ -115,7 +115,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     return Built(network=network, architecture=architecture, divisor=divisor)
 
 
-def load(name: str, start: Start) -> Loaded:
+def load(name: str, start: LoadOptions) -> Loaded:
     """A network with Cellpose's weights, those of a file or of a run, or random ones.
 
     Args:
@@ -152,7 +152,7 @@ def load(name: str, start: Start) -> Loaded:
         **vars(built),
         origin=base,
         learning_rate=model.info.learning_rate,
-        normalise=NORMALISE,
+        normalize=NORMALIZE,
         encoder=("downsample",) if model.kind == "cpnet" else ("encoder",),
     )
 
@@ -216,7 +216,7 @@ def _complete(model: _Model, options: dict[str, Any]) -> dict[str, Any]:
     return default | options
 
 
-def _weights(model: _Model, start: Start) -> tuple[Checkpoint | None, Origin]:
+def _weights(model: _Model, start: LoadOptions) -> tuple[Checkpoint | None, Origin]:
     """What to start from, and what the record says of it."""
     from finetune.weights.state_dict import read_state_dict
 
@@ -227,7 +227,7 @@ def _weights(model: _Model, start: Start) -> tuple[Checkpoint | None, Origin]:
         repository="cellpose",
         id=name,
         weights="pretrained",
-        licence=LICENCE,
+        license=LICENSE,
         terms=TERMS,
         citation=list(model.citation),
     )
@@ -251,8 +251,8 @@ def _options(model: _Model, found: Checkpoint, options: dict[str, Any]) -> dict[
     structure = {key: value for key, value in options.items() if key != "diameter"}
     theirs = options_of(found, "cellpose", model.info.name, structure)
     if found.architecture is None:
-        if FIRST in found.state:
-            theirs = {"nchan": found.state[FIRST].shape[1]} | theirs
+        if FIRST_CONV in found.state:
+            theirs = {"nchan": found.state[FIRST_CONV].shape[1]} | theirs
         if "diam_mean" in found.state:
             theirs = {"diam_mean": float(found.state["diam_mean"][0])} | theirs
     return theirs | options

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from finetune.repositories.huggingface.architectures import Kind
+    from finetune.repositories.huggingface.architectures import Architecture
 
 WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."  # how peft begins the names of all weights in that file
@@ -73,7 +73,7 @@ def save_adapter(
     return [folder / "adapter_config.json", folder / WEIGHTS]
 
 
-def _head(kind: Kind, network: nn.Module, encoder: str) -> dict[str, torch.Tensor]:
+def _head(kind: Architecture, network: nn.Module, encoder: str) -> dict[str, torch.Tensor]:
     """Weights behind the encoder that are the model's own, by their names in transformers."""
     if not (kind.semantic or kind.fresh):
         return {}

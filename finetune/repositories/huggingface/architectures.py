@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Kind:
+class Architecture:
     """A kind of model: what `model_type` in its `config.json` says.
 
     Attributes:
@@ -89,17 +89,17 @@ _PROMPTABLE = {
 }
 
 # Features of Hiera are of stride 32 at their coarsest, and its windows of 8 tokens of 4 pixels.
-_SAM2 = Kind("sam2", "Sam2Model", "sam2", _PROMPTABLE, 32)
+_SAM2 = Architecture("sam2", "Sam2Model", "sam2", _PROMPTABLE, 32)
 
-KINDS: dict[str, Kind] = {
-    "segformer": Kind(
+KINDS: dict[str, Architecture] = {
+    "segformer": Architecture(
         "segformer",
         "SegformerForSemanticSegmentation",
         "segformer",
         {"encoder.model.": "segformer.", "decoder.head.": "decode_head."},
         32,
     ),
-    "mask2former": Kind(
+    "mask2former": Architecture(
         "mask2former",
         "Mask2FormerForUniversalSegmentation",
         "mask2former",
@@ -108,13 +108,13 @@ KINDS: dict[str, Kind] = {
         FRESH,
         ("criterion", "model.pixel_level_module.encoder.swin.layernorm"),
     ),
-    "sam": Kind("sam", "SamModel", "sam", _PROMPTABLE, 16),
+    "sam": Architecture("sam", "SamModel", "sam", _PROMPTABLE, 16),
     "sam2": _SAM2,
     "sam2_video": _SAM2,  # as the Hub's sam2 and sam2.1 call themselves; Sam2Model is their part for images
 }
 
 
-def kind_of(config: dict[str, Any], where: str) -> Kind:
+def kind_of(config: dict[str, Any], where: str) -> Architecture:
     """The kind of a model.
 
     Args:
@@ -131,11 +131,11 @@ def kind_of(config: dict[str, Any], where: str) -> Kind:
     if name in KINDS:
         return KINDS[name]
     if name in semantic:
-        return Kind(name, semantic[name], "semantic", {"model.": ""}, 32)
+        return Architecture(name, semantic[name], "semantic", {"model.": ""}, 32)
     raise unknown(f"model_type of {where}", name, [*KINDS, *semantic])
 
 
-def read_config(kind: Kind, config: dict[str, Any], out_channels: int | None, where: str) -> Any:
+def read_config(kind: Architecture, config: dict[str, Any], out_channels: int | None, where: str) -> Any:
     """The configuration as transformers has it, for so many maps where they are its own.
 
     Raises:
@@ -161,7 +161,7 @@ def read_config(kind: Kind, config: dict[str, Any], out_channels: int | None, wh
     return result
 
 
-def write_config(kind: Kind, config: Any) -> dict[str, Any]:
+def write_config(kind: Architecture, config: Any) -> dict[str, Any]:
     """What `read_config` makes the same configuration of."""
     content = _without(json.loads(config.to_json_string(use_diff=True)))
     return content | ({"num_labels": config.num_labels} if kind.semantic else {})
@@ -173,7 +173,7 @@ def _without(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: _without(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
-def part(kind: Kind, network: nn.Module, fresh: list[str]) -> str | None:
+def part(kind: Architecture, network: nn.Module, fresh: list[str]) -> str | None:
     """Which part of a network had weights, in words; None if all of it.
 
     Args:
@@ -195,7 +195,7 @@ def part(kind: Kind, network: nn.Module, fresh: list[str]) -> str | None:
     return f"all but {'.'.join(common)} ({loaded:,} of {total:,} parameters)"
 
 
-def back_to_transformers(kind: Kind, config: Any, state: dict[str, torch.Tensor]) -> Any:
+def back_to_transformers(kind: Architecture, config: Any, state: dict[str, torch.Tensor]) -> Any:
     """The model of transformers with the weights of our network, without those of our own decoder."""
     import torch
 
@@ -207,7 +207,7 @@ def back_to_transformers(kind: Kind, config: Any, state: dict[str, torch.Tensor]
     return model
 
 
-def encoder_of(kind: Kind) -> str:
+def encoder_of(kind: Architecture) -> str:
     """What the encoder is called in a model of transformers; UperNet alone does not say.
 
     That of a Mask2Former is its backbone; the pixel decoder that follows is a part of what `head` trains.
@@ -217,7 +217,7 @@ def encoder_of(kind: Kind) -> str:
     return model_class(kind).base_model_prefix or "backbone"
 
 
-def model_class(kind: Kind) -> Any:
+def model_class(kind: Architecture) -> Any:
     """The class in transformers."""
     import transformers
 

@@ -12,7 +12,7 @@ from cards.fingerprint import sha256_file
 from finetune.weights.checkpoint import SHOWN
 
 if TYPE_CHECKING:
-    from finetune.repositories.huggingface.architectures import Kind
+    from finetune.repositories.huggingface.architectures import Architecture
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 IMAGES, CARD = "preprocessor_config.json", "README.md"
@@ -29,8 +29,8 @@ class Files:
         mean: of the images that the weights learned from, a channel each, in 0..1; None if it does not say.
         std: standard deviation of them.
         sha256: of the weights, if they are one file.
-        licence: what the model card's metadata say; None if they do not, or say "other".
-        terms: by which name the card calls a licence of its own.
+        license: what the model card's metadata say; None if they do not, or say "other".
+        terms: by which name the card calls a license of its own.
         revision: the commit on the Hub, if they are from there.
     """
 
@@ -39,7 +39,7 @@ class Files:
     mean: list[float] | None
     std: list[float] | None
     sha256: str | None
-    licence: str | None
+    license: str | None
     terms: str | None
     revision: str | None = None
 
@@ -86,14 +86,14 @@ def from_folder(folder: Path, where: str) -> Files:
                 "not read: save them as safetensors, with `save_pretrained`, or take a revision that has them"
             )
     images = read_json(folder / IMAGES, where) if (folder / IMAGES).is_file() else {}
-    licence, terms = _licence(folder / CARD)
+    license, terms = _license(folder / CARD)
     return Files(
         folder=folder,
         config=config,
         mean=three(images.get("image_mean")),
         std=three(images.get("image_std")),
         sha256=sha256_file(folder / WEIGHTS) if weights == [WEIGHTS] else None,
-        licence=licence,
+        license=license,
         terms=terms,
     )
 
@@ -110,7 +110,7 @@ def _shards(folder: Path, where: str) -> list[str]:
     return files
 
 
-def read_model(files: Files, kind: Kind, config: Any, where: str) -> tuple[Any, list[str]]:
+def read_model(files: Files, kind: Architecture, config: Any, where: str) -> tuple[Any, list[str]]:
     """The model of transformers with its weights.
 
     Returns:
@@ -171,19 +171,19 @@ def three(numbers: Any) -> list[float] | None:
     return [float(number) for number in numbers] if right else None
 
 
-def _licence(card: Path) -> tuple[str | None, str | None]:
-    """Licence and terms, as the card's metadata have them."""
+def _license(card: Path) -> tuple[str | None, str | None]:
+    """License and terms, as the card's metadata have them."""
     from huggingface_hub.repocard import metadata_load
 
     try:
         metadata = (metadata_load(card) or {}) if card.is_file() else {}
     except Exception:  # no YAML, or no text at all: then it says nothing
         metadata = {}
-    licence = metadata.get("license")
-    if not isinstance(licence, str) or licence in ("", "unknown"):
+    license = metadata.get("license")
+    if not isinstance(license, str) or license in ("", "unknown"):
         return None, None
-    if licence != "other":
-        return licence, None
+    if license != "other":
+        return license, None
     names = [str(metadata[key]) for key in ("license_name", "license_link") if metadata.get(key)]
     called = f": {', '.join(names)}" if names else ""
-    return None, f"Its model card names a licence of its own{called}; read it before any use."
+    return None, f"Its model card names a license of its own{called}; read it before any use."

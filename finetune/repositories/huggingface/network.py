@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
-from finetune.repositories.huggingface.architectures import Kind, first_lines, model_class, quiet
+from finetune.repositories.huggingface.architectures import Architecture, first_lines, model_class, quiet
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 def build_network(
-    kind: Kind, config: Any, out_channels: int, mean: list[float], std: list[float], model: Any = None
+    kind: Architecture, config: Any, out_channels: int, mean: list[float], std: list[float], model: Any = None
 ) -> tuple[nn.Module, int]:
     """Our network, and its divisor.
 
@@ -54,7 +54,7 @@ def build_network(
     return network, divisor
 
 
-def windows(kind: Kind, config: Any) -> list[int]:
+def windows(kind: Architecture, config: Any) -> list[int]:
     """Sizes that an image is cut into without a rest, in pixels."""
     if kind.network == "sam":
         return [config.vision_config.patch_size]
@@ -64,7 +64,7 @@ def windows(kind: Kind, config: Any) -> list[int]:
     return [hiera.patch_stride[0] * hiera.window_size_per_stage[0]]
 
 
-def _try_to_trace(network: nn.Module, kind: Kind, divisor: int) -> None:
+def _try_to_trace(network: nn.Module, kind: Architecture, divisor: int) -> None:
     """Export a network to nowhere, so that one that cannot be exported is not trained first.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
 from cards.record import Origin
-from finetune.repositories.base import Loaded, Native, Start
+from finetune.repositories.base import Loaded, LoadOptions, NativePackage
 from finetune.repositories.huggingface import repository as huggingface
 from finetune.repositories.huggingface.files import read_model
 from finetune.weights.checkpoint import load_strictly, options_of, origin
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from finetune.repositories.huggingface.architectures import Kind
+    from finetune.repositories.huggingface.architectures import Architecture
     from finetune.repositories.huggingface.mask_generation import Generator, Predictor
 
-NATIVE = Native(
+NATIVE = NativePackage(
     weights="model.safetensors",
     format="safetensors",
     package="transformers",
@@ -36,7 +36,7 @@ SIDES = (64, 1024)  # pixels
 SIDE = 256  # pixels, unless a recipe says otherwise
 
 
-def load(name: str, start: Start) -> Loaded:
+def load(name: str, start: LoadOptions) -> Loaded:
     """All of a SAM or SAM 2: from the Hub, a folder, or a run of ours with or without prompts, or random.
 
     Args:
@@ -81,7 +81,7 @@ def load(name: str, start: Start) -> Loaded:
         divisor=divisor,
         origin=base,
         learning_rate=huggingface.ANY_MODEL.learning_rate if base.weights == "random" else LEARNING_RATE,
-        normalise=huggingface.NORMALISE,
+        normalize=huggingface.NORMALIZE,
         encoder=("encoder",),
     )
 
@@ -118,7 +118,7 @@ def predictor(checkpoint: Path, architecture: dict[str, Any]) -> Predictor:
     return Predictor(model.eval(), processor)
 
 
-def _kind(name: str, options: dict[str, Any]) -> Kind:
+def _kind(name: str, options: dict[str, Any]) -> Architecture:
     """The kind of a model that answers prompts."""
     from finetune.repositories.huggingface.architectures import kind_of
 
@@ -131,7 +131,7 @@ def _kind(name: str, options: dict[str, Any]) -> Kind:
     return kind
 
 
-def _build(name: str, kind: Kind, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any], int]:
+def _build(name: str, kind: Architecture, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any], int]:
     """The network for a side, with random weights; its configuration; and what a side is a multiple of."""
     from finetune.networks import hf_promptable as transformer_prompts
     from finetune.networks.rgb_input import Rgb
@@ -156,7 +156,7 @@ def _build(name: str, kind: Kind, options: dict[str, Any]) -> tuple[nn.Module, d
     return network, kinds.write_config(kind, config), divisor
 
 
-def _set_side(kind: Kind, config: Any, side: int) -> None:
+def _set_side(kind: Architecture, config: Any, side: int) -> None:
     """Say in a configuration of transformers how large images are, wherever it is asked."""
     vision, prompts = config.vision_config, config.prompt_encoder_config
     prompts.image_size = side
@@ -169,7 +169,7 @@ def _set_side(kind: Kind, config: Any, side: int) -> None:
     vision.backbone_feature_sizes = [[side // stride] * 2 for stride in strides]
 
 
-def _fit(kind: Kind, state: dict[str, torch.Tensor], network: nn.Module) -> dict[str, torch.Tensor]:
+def _fit(kind: Architecture, state: dict[str, torch.Tensor], network: nn.Module) -> dict[str, torch.Tensor]:
     """The weights of a model of transformers, by our network's names, and for its side.
 
     What SAM learned of places in images of another side is interpolated, once: as `SamEncoder` does with the

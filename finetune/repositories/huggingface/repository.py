@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.errors import unknown
-from finetune.repositories.base import ANY, Built, Loaded, ModelInfo, Start
+from finetune.repositories.base import ANY, Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.huggingface.files import (
     CONFIG,
     Files,
@@ -34,7 +34,7 @@ from finetune.weights.checkpoint import (
 if TYPE_CHECKING:
     from torch import nn
 
-NORMALISE = {"name": "percentile", "low": 1.0, "high": 99.8}  # to about 0..1, which mean and std are of
+NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}  # to about 0..1, which mean and std are of
 SEGFORMER = "Xie et al. 2021, SegFormer, https://arxiv.org/abs/2105.15203"
 SAM = "Kirillov et al. 2023, Segment Anything, https://arxiv.org/abs/2304.02643"
 SAM2 = "Ravi et al. 2024, SAM 2, https://arxiv.org/abs/2408.00714"
@@ -43,12 +43,12 @@ CITATIONS = {"segformer": SEGFORMER, "mask2former": MASK2FORMER, "sam": SAM, "sa
 DECODER = "decoder.safetensors"
 
 
-def _info(name: str, title: str, licence: str | None, parameters: int | None, rate: float) -> ModelInfo:
+def _info(name: str, title: str, license: str | None, parameters: int | None, rate: float) -> ModelInfo:
     return ModelInfo(
         name=name,
         title=title,
         task="segmentation",
-        licence=licence,
+        license=license,
         learning_rate=rate,
         learning_rates=(1e-7, 1e-2),
         parameters=parameters,
@@ -84,7 +84,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
 }
 
-# Parameters are those of the model as transformers has it. Licences: of SAM and SAM 2, https://github.com/
+# Parameters are those of the model as transformers has it. Licenses: of SAM and SAM 2, https://github.com/
 # facebookresearch/segment-anything and …/sam2 (README); NVIDIA's has no SPDX id. That of Mask2Former's
 # weights is not known here: what the model card on the Hub says goes into the record.
 NAMED = [
@@ -111,12 +111,12 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     return _build(name, in_channels, out_channels, options)[0]
 
 
-def load(name: str, start: Start) -> Loaded:
+def load(name: str, start: LoadOptions) -> Loaded:
     """A network with the weights of a model on the Hub, those of a folder or of a run, or random ones.
 
     Args:
         name: its id on the Hub.
-        start: images have at most 3 channels; a grey one is repeated. Options are `config`: what its
+        start: images have at most 3 channels; a gray one is repeated. Options are `config`: what its
             `config.json` would say, for random weights; `mean` and `std` of the images that weights learned
             from, three numbers each, where the repository says nothing. A checkpoint is a run of ours, or a
             folder as `save_pretrained` writes it. No code is run, with `trust` or without.
@@ -144,7 +144,7 @@ def load(name: str, start: Start) -> Loaded:
         **vars(built),
         origin=base,
         learning_rate=next((info for info in NAMED if info.name == name), ANY_MODEL).learning_rate,
-        normalise=NORMALISE,
+        normalize=NORMALIZE,
         encoder=(_encoder(built),),
     )
 
@@ -178,7 +178,7 @@ def save(
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 
-def find_weights(name: str, start: Start) -> tuple[Files | None, Checkpoint | None]:
+def find_weights(name: str, start: LoadOptions) -> tuple[Files | None, Checkpoint | None]:
     """What to start from: files of transformers, or a run of ours; neither for random weights.
 
     Raises:
@@ -288,7 +288,7 @@ def origin_of(
         weights="pretrained",
         revision=files.revision,
         sha256=files.sha256,
-        licence=files.licence,
+        license=files.license,
         terms=files.terms,
         part=part,
         citation=[CITATIONS[model_type]] if model_type in CITATIONS else [],

@@ -1,6 +1,6 @@
 """SAM2 with prompts: all that it does with a single image, trained and saved as itself.
 
-See `finetune.repositories.sam2.repository` for its models, their licence and its use without prompts.
+See `finetune.repositories.sam2.repository` for its models, their license and its use without prompts.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
 from finetune.errors import unknown
-from finetune.repositories.base import Loaded, Native, Start
+from finetune.repositories.base import Loaded, LoadOptions, NativePackage
 from finetune.repositories.sam2 import repository as sam2
 from finetune.weights.checkpoint import Checkpoint, options_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-NATIVE = Native(
+NATIVE = NativePackage(
     weights="*.pt",
     format="pytorch",
     package="sam2",
@@ -29,12 +29,12 @@ SIDES = (64, 1024)  # pixels
 SIDE = 256  # pixels, unless a recipe says otherwise
 
 
-def load(name: str, start: Start) -> Loaded:
+def load(name: str, start: LoadOptions) -> Loaded:
     """All of a SAM2, with weights from the Hub, a file, or a run of ours with or without prompts, or random.
 
     Args:
         name: a key of `finetune.repositories.sam2.repository.MODELS`.
-        start: images have at most 3 channels; a grey one is repeated. Its option is `side`: each image goes
+        start: images have at most 3 channels; a gray one is repeated. Its option is `side`: each image goes
             in as a square of so many pixels. If unset, as in the run that the weights are from, or 256. A
             checkpoint is a run of ours, or a file as SAM2 publishes them.
 
@@ -62,7 +62,7 @@ def load(name: str, start: Start) -> Loaded:
         divisor=DIVISOR,
         origin=base,
         learning_rate=sam2.LEARNING_RATE if base.weights == "random" else LEARNING_RATE,
-        normalise=sam2.NORMALISE,
+        normalize=sam2.NORMALIZE,
         encoder=("encoder",),
     )
 

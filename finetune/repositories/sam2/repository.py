@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError
 from cards.record import Origin
 from finetune.errors import unknown
-from finetune.repositories.base import Built, Loaded, ModelInfo, Start
+from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.weights.checkpoint import (
     Checkpoint,
     load_strictly,
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-LICENCE = "Apache-2.0"
+LICENSE = "Apache-2.0"
 SAM2 = "Ravi et al. 2024, SAM 2: Segment Anything in Images and Videos, https://arxiv.org/abs/2408.00714"
 LEARNING_RATE = 1e-4  # more than the 5e-6 of sam2's own fine-tuning: the light decoder begins at random
 # SAM2 saw photographs from 0 to 1. Microscopes rarely fill the range of their 8 or 16 bits, so the image's
 # own percentiles stand for it; mean and deviation of photographs are then applied inside the encoder.
-NORMALISE = {"name": "percentile", "low": 1.0, "high": 99.8}
+NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
 MOST = 3  # channels of an image
 WIDTHS = (8, 512)  # of the decoder
-GROUPS = 8  # its width is a multiple of this: it normalises channels in as many groups
+GROUPS = 8  # its width is a multiple of this: it normalizes channels in as many groups
 LAST = "decoder.output."
 HINT = "give its weights with model.checkpoint=PATH, or start from random ones with model.pretrained=false"
 
@@ -46,7 +46,7 @@ def _info(name: str, title: str, parameters: int) -> ModelInfo:
         name=name,
         title=title,
         task="segmentation",
-        licence=LICENCE,
+        license=LICENSE,
         learning_rate=LEARNING_RATE,
         learning_rates=(1e-6, 5e-3),
         parameters=parameters,
@@ -81,12 +81,12 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     return _assemble(name, build_whole(name, in_channels), out_channels, options)
 
 
-def load(name: str, start: Start) -> Loaded:
+def load(name: str, start: LoadOptions) -> Loaded:
     """A network with SAM2's image encoder from the Hub or a file, or the weights of a run, or random ones.
 
     Args:
         name: a key of `MODELS`.
-        start: images have at most 3 channels; a grey one is repeated. Its option is `width`, channels inside
+        start: images have at most 3 channels; a gray one is repeated. Its option is `width`, channels inside
             the decoder, which starts from random weights; of a run of ours only its last layer does, where
             that predicts another number of maps. A checkpoint is a run of ours, or a file as SAM2 publishes
             them: all of a SAM2 under "model".
@@ -115,7 +115,7 @@ def load(name: str, start: Start) -> Loaded:
         **vars(built),
         origin=base,
         learning_rate=LEARNING_RATE,
-        normalise=NORMALISE,
+        normalize=NORMALIZE,
         encoder=("encoder",),
     )
 
@@ -199,7 +199,7 @@ def _hub_id(name: str) -> str:
     return f"facebook/{name}"
 
 
-def find_weights(name: str, start: Start) -> tuple[Checkpoint | None, Origin]:
+def find_weights(name: str, start: LoadOptions) -> tuple[Checkpoint | None, Origin]:
     """What to start from, and what the record says of it."""
     from finetune.weights.state_dict import read_state_dict
 
@@ -209,7 +209,7 @@ def find_weights(name: str, start: Start) -> tuple[Checkpoint | None, Origin]:
     if checkpoint is not None and (checkpoint.is_dir() or checkpoint.suffix == ".safetensors"):
         found = read_checkpoint(checkpoint)
         return found, origin(found, "sam2", name)
-    base = Origin(repository="sam2", id=name, weights="pretrained", licence=LICENCE, citation=[SAM2])
+    base = Origin(repository="sam2", id=name, weights="pretrained", license=LICENSE, citation=[SAM2])
     if checkpoint is None:
         checkpoint, commit = _download(name, start.revision)
         base = base.model_copy(update={"revision": commit, "hub_id": _hub_id(name)})

@@ -16,7 +16,7 @@ from cards.record import Origin
 from finetune.data.datasets import SCHMIDT
 from finetune.downloads.archive import cache_folder, download
 from finetune.errors import unknown
-from finetune.repositories.base import Built, Loaded, ModelInfo, Start
+from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.options import complete
 from finetune.repositories.stardist.config import options_in, read_thresholds, write_config, write_thresholds
 from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 REPOSITORY = "stardist"
 RELEASE = "v0.1"
 URL = f"https://github.com/stardist/stardist-models/releases/download/{RELEASE}/python_{{name}}.zip"
-LICENCE = "BSD-3-Clause"  # of github.com/stardist/stardist-models, which holds the weights
+LICENSE = "BSD-3-Clause"  # of github.com/stardist/stardist-models, which holds the weights
 
 # Published models by name, with the hash of their archives, as `stardist.models` registers them (0.9.2).
 PUBLISHED = {
@@ -40,9 +40,9 @@ TITLES = {
     "2D_versatile_fluo": "Versatile (fluorescent nuclei), trained on a part of DSB 2018",
     "2D_paper_dsb2018": "DSB 2018, of the paper StarDist 2D",
 }
-# StarDist trains with 3e-4 (`Config2D`), and normalises so in its examples.
+# StarDist trains with 3e-4 (`Config2D`), and normalizes so in its examples.
 LEARNING_RATE = 3e-4
-NORMALISE = {"name": "percentile", "low": 1.0, "high": 99.8}
+NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
 # The way down; with it the resolutions above the U-Net that a grid adds.
 ENCODER = ("grid", "down", "middle")
 
@@ -57,7 +57,7 @@ def models() -> list[ModelInfo]:
             name=name,
             title=title,
             task="instance segmentation",
-            licence=LICENCE if name in PUBLISHED else None,
+            license=LICENSE if name in PUBLISHED else None,
             learning_rate=LEARNING_RATE,
             learning_rates=(1e-6, 1e-2),
         )
@@ -86,7 +86,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     )
 
 
-def load(name: str, start: Start) -> Loaded:
+def load(name: str, start: LoadOptions) -> Loaded:
     """A network with the published weights, with those of a checkpoint, or with random ones.
 
     Args:
@@ -116,7 +116,7 @@ def load(name: str, start: Start) -> Loaded:
         options = options_of(found, REPOSITORY, name, options)
         base = origin(found, REPOSITORY, name)
     if published:
-        stated = {"licence": LICENCE, "citation": [SCHMIDT], "revision": RELEASE}
+        stated = {"license": LICENSE, "citation": [SCHMIDT], "revision": RELEASE}
         base = base.model_copy(update=stated)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(start.seed)
@@ -128,7 +128,7 @@ def load(name: str, start: Start) -> Loaded:
         **vars(built),
         origin=base,
         learning_rate=LEARNING_RATE,
-        normalise=NORMALISE,
+        normalize=NORMALIZE,
         encoder=ENCODER,
         suggests=suggests,
     )

@@ -88,7 +88,7 @@ def test_directions_are_mirrored_with_the_image():
         patch, arrows = augment(image, slope, Arrows(), 32, np.random.default_rng(seed))
         expected = np.stack(np.gradient(patch[0]))
         wrong = np.abs(arrows - expected).max(axis=0) > 1e-3
-        # the difference of neighbours is no slope on a mirror line and at the edge of the patch
+        # the difference of neighbors is no slope on a mirror line and at the edge of the patch
         rows, columns = wrong.mean(axis=1) > 0.5, wrong.mean(axis=0) > 0.5
         assert max(rows.sum(), columns.sum()) <= 6
         assert not wrong[~rows][:, ~columns].any()

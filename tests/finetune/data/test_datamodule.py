@@ -13,7 +13,7 @@ from finetune.data.augmentation import Augmentation
 from finetune.data.datamodule import SegmentationData
 from finetune.data.normalization import Percentile
 from finetune.data.pairs import find_pairs
-from finetune.data.sampler import Draw, EpochBatches
+from finetune.data.sampler import EpochBatches, PatchIndex
 from finetune.targets.registry import build_target
 
 
@@ -236,9 +236,9 @@ def test_squared_a_patch_shows_the_whole_image_whatever_its_proportions(root):
     pair = squared.pairs[0]
     height, width = tifffile.imread(pair.image).shape
     assert height != width
-    patches = [squared[Draw(0, 0, number)] for number in range(3)]
+    patches = [squared[PatchIndex(0, 0, number)] for number in range(3)]
     assert all(torch.equal(patch["image"], patches[0]["image"]) for patch in patches)
-    assert not torch.equal(cut[Draw(0, 0, 0)]["image"], cut[Draw(0, 0, 1)]["image"])
+    assert not torch.equal(cut[PatchIndex(0, 0, 0)]["image"], cut[PatchIndex(0, 0, 1)]["image"])
     means = [image.mean() for image in (patches[0]["image"], torch.from_numpy(squared.reader.image(pair)))]
     assert abs(means[0] - means[1]) < 0.02
     there = (squared.reader.labels(pair) > 0).mean()

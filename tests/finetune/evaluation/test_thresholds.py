@@ -5,7 +5,7 @@ from torch import nn
 
 from cards.errors import InputError
 from finetune.data.datamodule import Sample
-from finetune.data.normalization import build_normalise
+from finetune.data.normalization import build_normalize
 from finetune.evaluation.thresholds import choose, open_options
 from finetune.inference.model import Model
 from finetune.targets.registry import build_target
@@ -30,7 +30,7 @@ class Shy(nn.Module):
 
 def shy_model() -> Model:
     target = build_target("rays", {"rays": 8, "prob_threshold": "auto", "nms_threshold": "auto"})
-    return Model(Shy(), target, build_normalise({"name": "scale_linear"}), "auto", 1, 1, {})
+    return Model(Shy(), target, build_normalize({"name": "scale_linear"}), "auto", 1, 1, {})
 
 
 def samples():

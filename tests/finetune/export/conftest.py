@@ -15,10 +15,10 @@ import torch
 
 from cards.record import Card, Data, DataFile, Environment, Origin, RunRecord, Training
 from cards.record import Model as ModelPart
-from finetune.data.normalization import Normalise, Percentile, ZeroMeanUnitVariance
+from finetune.data.normalization import Normalize, Percentile, ZeroMeanUnitVariance
 from finetune.export.bioimageio import save_package
 from finetune.inference.model import Model
-from finetune.repositories.registry import Start, load
+from finetune.repositories.registry import LoadOptions, load
 from finetune.targets.registry import build_target
 
 SEED = 3
@@ -29,12 +29,12 @@ MakeModel = Callable[..., Model]
 
 @pytest.fixture(scope="session")
 def make_model() -> MakeModel:
-    """make_model(channels=1, target="foreground", normalise=Percentile(), select="auto", seed=0)."""
+    """make_model(channels=1, target="foreground", normalize=Percentile(), select="auto", seed=0)."""
 
     def make(
         channels: int = 1,
         target: str = "foreground_boundary",
-        normalise: Normalise | None = None,
+        normalize: Normalize | None = None,
         select: str | list[int] = "auto",
         seed: int = 0,
     ) -> Model:
@@ -42,7 +42,7 @@ def make_model() -> MakeModel:
         loaded = load(
             "wipp",
             "unet",
-            Start(
+            LoadOptions(
                 in_channels=channels,
                 out_channels=built.channels,
                 options={"width": 8, "depth": 2},
@@ -54,7 +54,7 @@ def make_model() -> MakeModel:
         return Model(
             network=loaded.network,
             target=built,
-            normalise=normalise or Percentile(),
+            normalize=normalize or Percentile(),
             select=select,
             channels=channels,
             divisor=loaded.divisor,
@@ -101,12 +101,12 @@ def make_record() -> Callable[[Model], RunRecord]:
             created="2026-03-14T09:26:53+00:00",
             finetune_version="0.1.0",
             recipe={},
-            card=Card(title="Blobs", description="Finds blobs.", authors=["Ada Example"], licence="MIT"),
+            card=Card(title="Blobs", description="Finds blobs.", authors=["Ada Example"], license="MIT"),
             model=ModelPart(
                 base=Origin(repository="wipp", id="unet", weights="random"),
                 architecture=config["architecture"],
                 target=config["target"],
-                normalise=config["normalise"],
+                normalize=config["normalize"],
                 channels=model.channels,
                 maps=model.target.channels,
                 divisor=model.divisor,
@@ -127,7 +127,7 @@ def make_record() -> Callable[[Model], RunRecord]:
                 images_seen=1,
                 batch_size=1,
                 patch=64,
-                optimiser="AdamW",
+                optimizer="AdamW",
                 learning_rate=1e-3,
                 schedule="none",
                 weight_decay=0,
@@ -171,7 +171,7 @@ def export(tmp_path_factory, make_record) -> Callable[..., Exported]:
 
 @pytest.fixture(scope="session")
 def plain(export, make_model, image) -> Exported:
-    """One channel, normalised by percentiles, foreground and boundary."""
+    """One channel, normalized by percentiles, foreground and boundary."""
     return export(make_model(), image(height=150, width=170), image(height=64, width=80, seed=1))
 
 
@@ -200,7 +200,7 @@ def seeing() -> Callable[..., Model]:
         return Model(
             network=network,
             target=built,
-            normalise=Percentile(),
+            normalize=Percentile(),
             select="auto",
             channels=1,
             divisor=8,
@@ -228,9 +228,9 @@ def rays(export, seeing, image) -> Exported:
 
 
 @pytest.fixture(scope="session")
-def coloured(export, make_model, image) -> Exported:
-    """Two of three channels in another order, standardised, foreground alone; made from a small image."""
-    model = make_model(channels=2, target="foreground", normalise=ZeroMeanUnitVariance(), select=[2, 0])
+def colored(export, make_model, image) -> Exported:
+    """Two of three channels in another order, standardized, foreground alone; made from a small image."""
+    model = make_model(channels=2, target="foreground", normalize=ZeroMeanUnitVariance(), select=[2, 0])
     model.network.train()
     return export(
         model, image(channels=3, height=37, width=43), image(channels=3, height=64, width=80, seed=1)

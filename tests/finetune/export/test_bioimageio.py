@@ -32,7 +32,7 @@ def content(path: Path, name: str) -> bytes:
         return package.read(name)
 
 
-@pytest.mark.parametrize("exported", ["plain", "coloured"])
+@pytest.mark.parametrize("exported", ["plain", "colored"])
 @pytest.mark.parametrize("weights_format", FORMATS)
 def test_every_format_gives_our_maps_and_labels(request, exported, weights_format):
     exported = request.getfixturevalue(exported)
@@ -59,17 +59,17 @@ def test_package_holds_three_formats_of_which_the_state_dict_is_the_origin(plain
     assert description.weights.torchscript.parent == "pytorch_state_dict"
 
 
-def test_only_the_zip_is_left(plain, coloured):
+def test_only_the_zip_is_left(plain, colored):
     assert [path.name for path in plain.path.parent.iterdir()] == ["blobs.zip"]
-    assert [path.name for path in coloured.path.parent.iterdir()] == ["blobs.zip"]
+    assert [path.name for path in colored.path.parent.iterdir()] == ["blobs.zip"]
 
 
-def test_test_input_is_the_raw_image_as_large_as_the_divisor_allows(plain, coloured, image):
+def test_test_input_is_the_raw_image_as_large_as_the_divisor_allows(plain, colored, image):
     pixels = np.load(io.BytesIO(content(plain.path, "test_input.npy")))
     assert pixels.shape == (1, 1, 148, 168)
     assert pixels.dtype == np.float32
     assert np.array_equal(pixels[0], image(height=150, width=170)[:, 1:149, 1:169])
-    pixels = np.load(io.BytesIO(content(coloured.path, "test_input.npy")))
+    pixels = np.load(io.BytesIO(content(colored.path, "test_input.npy")))
     assert pixels.shape == (1, 2, 64, 64)  # enlarged
 
 
@@ -113,18 +113,18 @@ def _unpacked(package: bytes) -> Iterator[tuple[str, bytes]]:
                 yield from ((f"{name}/{inner}", held) for inner, held in _unpacked(each))
 
 
-def test_export_leaves_the_model_and_the_random_numbers_as_they_were(plain, coloured):
+def test_export_leaves_the_model_and_the_random_numbers_as_they_were(plain, colored):
     np.random.seed(3)
     torch.manual_seed(3)
     expected = (np.random.rand(), torch.rand(1).item())
-    assert plain.random == coloured.random == expected
+    assert plain.random == colored.random == expected
     assert not torch.are_deterministic_algorithms_enabled()
 
 
 @pytest.mark.slow
-def test_bioimageio_test_on_the_command_line(plain, coloured):
+def test_bioimageio_test_on_the_command_line(plain, colored):
     command = Path(sys.executable).with_name("bioimageio")
-    for exported in (plain, coloured):
+    for exported in (plain, colored):
         done = subprocess.run(
             [command, "test", exported.path],
             capture_output=True,
@@ -241,7 +241,7 @@ def test_labels_are_described_as_labels(flows, rays):
     assert (kwargs.n_rays, kwargs.grid, kwargs.prob_threshold, kwargs.nms_threshold) == (16, (2, 2), 0.5, 0.4)
 
 
-def test_maps_are_named(plain, coloured):
-    for exported in (plain, coloured):
+def test_maps_are_named(plain, colored):
+    for exported in (plain, colored):
         (output,) = read_package(exported.path).outputs
         assert tuple(output.axes[1].channel_names) == exported.model.target.map_names

@@ -13,12 +13,12 @@ from foreign import NETWORK, make_package
 
 from cards.errors import InputError
 from cards.record import RunRecord
-from finetune.data.normalization import build_normalise
+from finetune.data.normalization import build_normalize
 from finetune.export.bioimageio import save_package
 from finetune.export.huggingface import load_model, save_model
 from finetune.inference.bioimageio_runtime import read_package, weights_formats
 from finetune.inference.model import Model
-from finetune.repositories.registry import Loaded, Start, load
+from finetune.repositories.registry import Loaded, LoadOptions, load
 from finetune.targets.registry import build_target
 from finetune.utils.memory import estimate_training_bytes
 
@@ -27,18 +27,20 @@ NO_ONNX = NETWORK.replace("x = self.encoder(x)", "x = self.encoder(x + 0 * torch
 
 
 def start(checkpoint: Path, **options) -> Loaded:
-    return load("bioimageio", "tiny", Start(in_channels=1, out_channels=1, checkpoint=checkpoint, **options))
+    return load(
+        "bioimageio", "tiny", LoadOptions(in_channels=1, out_channels=1, checkpoint=checkpoint, **options)
+    )
 
 
 def as_model(loaded: Loaded) -> Model:
     with torch.no_grad():  # as if it had been trained
         for weight in loaded.network.parameters():
             weight.mul_(1.1)
-    normalise = build_normalise(loaded.normalise)
+    normalize = build_normalize(loaded.normalize)
     return Model(
         loaded.network,
         build_target("foreground", {}),
-        normalise,
+        normalize,
         "auto",
         1,
         loaded.divisor,
@@ -50,7 +52,7 @@ def as_model(loaded: Loaded) -> Model:
 def record_of(make_record, model: Model, loaded: Loaded) -> RunRecord:
     record = make_record(model)
     base = record.model.model_copy(update={"base": loaded.origin})
-    card = record.card.model_copy(update={"licence": loaded.origin.licence})
+    card = record.card.model_copy(update={"license": loaded.origin.license})
     return record.model_copy(update={"model": base, "card": card})
 
 
@@ -66,7 +68,7 @@ def coded(tmp_path_factory) -> Path:
     return make_package(tmp_path_factory.mktemp("coded"), formats=("pytorch_state_dict",))
 
 
-def test_the_package_names_its_parent_with_licence_and_citations(scripted, make_record, image, tmp_path):
+def test_the_package_names_its_parent_with_license_and_citations(scripted, make_record, image, tmp_path):
     model = as_model(loaded := start(scripted))
     left_out: list[str] = []
     path = save_package(model, record_of(make_record, model, loaded), image(), tmp_path, "tiny", left_out)

@@ -33,9 +33,9 @@ def edit(folder: Path, **changes) -> None:
 
 
 @pytest.mark.parametrize("target", ["foreground", "boundary", "foreground_boundary"])
-@pytest.mark.parametrize("normalise", [Percentile(2, 99), ZeroMeanUnitVariance()])
-def test_what_is_loaded_labels_as_what_was_saved(tmp_path, make_model, image, target, normalise):
-    model = make_model(target=target, normalise=normalise)
+@pytest.mark.parametrize("normalize", [Percentile(2, 99), ZeroMeanUnitVariance()])
+def test_what_is_loaded_labels_as_what_was_saved(tmp_path, make_model, image, target, normalize):
+    model = make_model(target=target, normalize=normalize)
     save_model(model, tmp_path)
     loaded = load_model(tmp_path)
     assert np.array_equal(loaded.predict(image()), model.predict(image()))
@@ -151,8 +151,8 @@ def test_a_config_of_something_else_is_refused(saved, content, message):
         ({"architecture": {"repository": "wipp", "name": "unit", "options": {}}}, "did you mean unet?"),
         ({"architecture": {"repository": "wipp"}}, "architecture.name: field required"),
         ({"target": {"name": "foregrounds"}}, "unknown target 'foregrounds'; did you mean"),
-        ({"normalise": {"name": "percentiles"}}, "percentile"),
-        ({"normalise": {"name": "percentile", "low": 99, "high": 1}}, "percentile"),
+        ({"normalize": {"name": "percentiles"}}, "percentile"),
+        ({"normalize": {"name": "percentile", "low": 99, "high": 1}}, "percentile"),
         ({"channels": 0}, "channels"),
         ({"channels": 3}, "channels"),
         ({"select_channels": "rgb"}, "select_channels"),

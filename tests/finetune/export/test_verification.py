@@ -53,7 +53,7 @@ def test_all_exports_of_a_model_are_equal_to_it(run, plain, samples):
         "pytorch_state_dict": True,
         "torchscript": True,
     }
-    assert [check.artefact for check in checks] == [
+    assert [check.artifact for check in checks] == [
         "huggingface/model.safetensors",
         *["bioimageio/blobs.zip"] * 3,
     ]
@@ -67,12 +67,12 @@ def test_all_exports_of_a_model_are_equal_to_it(run, plain, samples):
         assert check.dice == pytest.approx(check.trained_dice, abs=check.tolerance)
 
 
-def test_channels_are_chosen_before_a_package_sees_them(tmp_path, coloured):
+def test_channels_are_chosen_before_a_package_sees_them(tmp_path, colored):
     run = tmp_path / "run"
     (run / "bioimageio").mkdir(parents=True)
-    shutil.copy(coloured.path, run / "bioimageio")
-    labels = coloured.model.predict(coloured.pixels)
-    checks = check_exports(run, coloured.model, [Sample("image", coloured.pixels, labels)])
+    shutil.copy(colored.path, run / "bioimageio")
+    labels = colored.model.predict(colored.pixels)
+    checks = check_exports(run, colored.model, [Sample("image", colored.pixels, labels)])
     assert [check.trained_dice for check in checks] == [1, 1, 1]
     assert all(check.equal for check in checks)
 
@@ -126,7 +126,7 @@ def test_one_image_that_differs_is_enough(run, plain, samples):
     assert equal(check_exports(run, plain.model, [nothing] * 3 + samples[:1])) == {"safetensors": False}
 
 
-def test_an_artefact_that_cannot_be_loaded_is_an_error(run, plain, samples):
+def test_an_artifact_that_cannot_be_loaded_is_an_error(run, plain, samples):
     (run / "bioimageio" / "blobs.zip").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"blobs\.zip: cannot be read as a BioImage\.IO package"):
         check_exports(run, plain.model, samples)

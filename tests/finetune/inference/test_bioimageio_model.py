@@ -12,7 +12,7 @@ from scipy.ndimage import label
 import finetune
 from cards.errors import InputError
 from finetune.inference.bioimageio_model import is_package
-from finetune.repositories.registry import Start, load
+from finetune.repositories.registry import LoadOptions, load
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def image(*shape: int) -> np.ndarray:
 @pytest.mark.parametrize("shape", [(64, 64), (31, 50), (70, 130)])
 def test_labels_with_weights_that_cannot_be_tuned(onnx_alone, shape):
     with pytest.raises(InputError, match="ONNX Runtime has no gradients"):
-        load("bioimageio", "tiny", Start(in_channels=1, out_channels=1, checkpoint=onnx_alone))
+        load("bioimageio", "tiny", LoadOptions(in_channels=1, out_channels=1, checkpoint=onnx_alone))
     labels = finetune.load(onnx_alone).predict(image(*shape))
     assert labels.shape == shape
     assert labels.dtype == np.int32

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cards.scores import ImageScore
-from finetune.metrics.summary import paired_change, summarise
+from finetune.metrics.summary import paired_change, summarize
 
 
 def score(image: str, dice: float, **others: float) -> ImageScore:
@@ -20,7 +20,7 @@ def scores(values: dict[str, float]) -> list[ImageScore]:
 
 
 def test_by_hand() -> None:
-    stage = summarise([score("a", 0.9, ap50=1), score("b", 0.6, ap50=0), score("c", 0.9, ap50=0.2)])
+    stage = summarize([score("a", 0.9, ap50=1), score("b", 0.6, ap50=0), score("c", 0.9, ap50=0.2)])
     assert stage.summary.keys() == {"dice", "ap50", "ap75", "ap90", "pq"}
     assert stage.summary["dice"].mean == pytest.approx(0.8)
     assert stage.summary["dice"].std == pytest.approx((2 * 0.1**2 / 3 + 0.2**2 / 3) ** 0.5)
@@ -32,13 +32,13 @@ def test_by_hand() -> None:
 
 def test_the_worst_five_worst_first() -> None:
     values = {"a": 0.9, "b": 0.1, "c": 0.5, "d": 0.5, "e": 0.99, "f": 0.2, "g": 0.7}
-    assert summarise(scores(values)).worst == ["b", "f", "c", "d", "g"]
-    assert summarise(scores({"x": 0.3, "y": 0.2})).worst == ["y", "x"]
+    assert summarize(scores(values)).worst == ["b", "f", "c", "d", "g"]
+    assert summarize(scores({"x": 0.3, "y": 0.2})).worst == ["y", "x"]
 
 
 def test_no_images_is_an_error() -> None:
     with pytest.raises(ValueError, match="no images"):
-        summarise([])
+        summarize([])
 
 
 def test_change_is_paired_by_name() -> None:

@@ -28,12 +28,12 @@ def test_learns_an_edge_that_lies_between_the_pixels_of_its_features():
     image = torch.zeros(4, 1, 32, 32)
     for number, column in enumerate((9, 14, 18, 23)):  # none is a multiple of 4
         image[number, :, :, column:] = 1
-    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     for _ in range(150):
         loss = nn.functional.binary_cross_entropy_with_logits(network(image), image)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert ((network(image) > 0) == (image > 0)).all()
 
 

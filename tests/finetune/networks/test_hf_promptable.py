@@ -39,24 +39,28 @@ def both(kind: str) -> tuple[Any, Any, torch.Tensor]:
     )
 
 
-def ask(network: Any, image: torch.Tensor, prompts: Any, former: Any = None, several: bool = False) -> Answer:
+def ask(
+    network: Any, image: torch.Tensor, prompts: Any, prev_logits: Any = None, multimask_output: bool = False
+) -> Answer:
     given = torch.tensor(prompts, dtype=torch.float32)
-    return network.answer(network(image), given[..., :2], given[..., 2].int(), former, several=several)
+    return network.answer(
+        network(image), given[..., :2], given[..., 2].int(), prev_logits, multimask_output=multimask_output
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("several", [True, False])
-def test_a_point_or_a_box(kind: str, several: bool) -> None:
+@pytest.mark.parametrize("multimask_output", [True, False])
+def test_a_point_or_a_box(kind: str, multimask_output: bool) -> None:
     network, model, image = both(kind)
     with torch.inference_mode():
         for prompts, their_prompts in (
             (FIRST, {"input_points": torch.tensor(POINTS, dtype=torch.float32)[None, :, None]}),
             (CORNERS, {"input_boxes": torch.tensor(BOXES, dtype=torch.float32)[None]}),
         ):
-            expected = model(pixel_values=image, multimask_output=several, **their_prompts)
-            given = ask(network, image, prompts, several=several)
+            expected = model(pixel_values=image, multimask_output=multimask_output, **their_prompts)
+            given = ask(network, image, prompts, multimask_output=multimask_output)
             quarter = SIDE[kind] // 4
-            assert given.logits.shape == (2, 3 if several else 1, quarter, quarter)
+            assert given.logits.shape == (2, 3 if multimask_output else 1, quarter, quarter)
             torch.testing.assert_close(given.logits, expected.pred_masks[0], rtol=1e-4, atol=1e-5)
             torch.testing.assert_close(given.iou, expected.iou_scores[0], rtol=1e-4, atol=1e-5)
             assert given.logits.std() > 1e-3 and (given.logits[0] - given.logits[1]).std() > 1e-4
@@ -67,10 +71,12 @@ def test_a_point_or_a_box(kind: str, several: bool) -> None:
 def test_a_correction_with_the_former_mask(kind: str, box: bool) -> None:
     """transformers takes one former mask an image, and so one prompt a call."""
     network, model, image = both(kind)
-    former = torch.randn(2, 1, SIDE[kind] // 4, SIDE[kind] // 4, generator=torch.Generator().manual_seed(2))
+    prev_logits = torch.randn(
+        2, 1, SIDE[kind] // 4, SIDE[kind] // 4, generator=torch.Generator().manual_seed(2)
+    )
     prompts = [first + more for first, more in zip(CORNERS if box else FIRST, MORE, strict=True)]
     with torch.inference_mode():
-        given = ask(network, image, prompts, former)
+        given = ask(network, image, prompts, prev_logits)
         for number in range(2):
             points = torch.tensor((MORE if box else prompts)[number], dtype=torch.float32)[None, None]
             expected = model(
@@ -78,7 +84,7 @@ def test_a_correction_with_the_former_mask(kind: str, box: bool) -> None:
                 input_points=points[..., :2],
                 input_labels=points[..., 2].int(),
                 input_boxes=torch.tensor(BOXES[number], dtype=torch.float32)[None, None] if box else None,
-                input_masks=former[number : number + 1],
+                input_masks=prev_logits[number : number + 1],
                 multimask_output=False,
             )
             torch.testing.assert_close(given.logits[number], expected.pred_masks[0, 0], rtol=1e-4, atol=1e-5)
@@ -93,7 +99,7 @@ def test_all_that_is_trained_has_a_gradient_whatever_is_asked(kind: str, first: 
     """Several processes that train together wait for all of them."""
     network, _, image = both(kind)
     network.train()
-    one = ask(network, image, first, several=len(first[0]) == 1)
+    one = ask(network, image, first, multimask_output=len(first[0]) == 1)
     prompts = [one + more for one, more in zip(first, MORE, strict=True)]
     two = ask(network, image, prompts, one.logits[:, :1].detach())
     sum(each.square().mean() for each in (*one, *two)).backward()

@@ -80,10 +80,10 @@ def test_the_size_that_sam2_sees(theirs: Any, network: EncoderDecoder) -> None:
             torch.testing.assert_close(level, other, rtol=0, atol=1e-5)
 
 
-def test_grey_is_repeated(network: EncoderDecoder) -> None:
-    grey = torch.rand(1, 1, 64, 64)
+def test_gray_is_repeated(network: EncoderDecoder) -> None:
+    gray = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
-        for level, other in zip(network.encoder(grey), network.encoder(grey.repeat(1, 3, 1, 1)), strict=True):
+        for level, other in zip(network.encoder(gray), network.encoder(gray.repeat(1, 3, 1, 1)), strict=True):
             assert torch.equal(level, other)
 
 

@@ -9,10 +9,10 @@ def test_scales_a_photograph_as_torchvision_does():
     torch.testing.assert_close(Rgb()(image), SemanticSegmentation(resize_size=None)(image))
 
 
-def test_grey_is_repeated_and_a_missing_channel_is_empty():
+def test_gray_is_repeated_and_a_missing_channel_is_empty():
     rgb, image = Rgb(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 2.0)), torch.rand(2, 2, 4, 4)
-    grey, two = rgb(image[:, :1]), rgb(image)
-    assert torch.equal(grey[:, 0], image[:, 0]) and torch.equal(grey[:, 2], image[:, 0] / 2)
+    gray, two = rgb(image[:, :1]), rgb(image)
+    assert torch.equal(gray[:, 0], image[:, 0]) and torch.equal(gray[:, 2], image[:, 0] / 2)
     assert torch.equal(two[:, :2], image) and not two[:, 2].any()
 
 

@@ -63,12 +63,12 @@ def test_learns_an_image_by_heart() -> None:
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(1, 1, 16, 16, generator=generator)
     maps = (images > 0.5).float()
-    optimiser = torch.optim.AdamW(network.parameters(), 1e-2)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-2)
     for _ in range(40):
         loss = torch.nn.functional.binary_cross_entropy_with_logits(network(images), maps)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert ((network(images) > 0).float() == maps).float().mean() > 0.98
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import finetune
 from finetune.recipe.schema import read_recipe
-from finetune.repositories.registry import Start, load
+from finetune.repositories.registry import LoadOptions, load
 
 OPTIONS = {"width": 8, "depth": 2}
 SHORT = ["training.epochs=1", "training.average=0.9"]
@@ -23,7 +23,7 @@ SHORT = ["training.epochs=1", "training.average=0.9"]
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
     """Weights to start from, as a run would have left them."""
-    loaded = load("wipp", "unet", Start(in_channels=1, out_channels=2, options=OPTIONS, seed=5))
+    loaded = load("wipp", "unet", LoadOptions(in_channels=1, out_channels=2, options=OPTIONS, seed=5))
     (tmp_path / "base").mkdir()
     save_file(loaded.network.state_dict(), tmp_path / "base" / "model.safetensors")
     (tmp_path / "base" / "config.json").write_text(json.dumps({"architecture": loaded.architecture}))
@@ -47,7 +47,7 @@ def test_exports_have_the_form_of_the_network_they_came_from(
     same = {key for key in before if (before[key] == after[key]).all()}
     if adapt == "head":
         assert same == {key for key in before if key.startswith("encoder.")}
-    else:  # normalisations and biases have no adapter
+    else:  # normalizations and biases have no adapter
         assert same == {key for key in before if before[key].ndim == 1}
     assert len(record.exports) == 4
     assert all(check.equal for check in record.exports)

@@ -58,7 +58,7 @@ def test_a_run_leaves_what_it_should(prompts_file: Path, tmp_path: Path) -> None
     assert record.training.history[0].validation_dice is None
     assert record.training.best_epoch == 1
     assert record.model.trainable < 5e6 < 27e6 < record.model.parameters
-    paths = {check.artefact for check in record.exports}
+    paths = {check.artifact for check in record.exports}
     assert paths == {"huggingface/model.safetensors", f"native/{TINY}_finetuned.pt"}
     assert all(check.equal for check in record.exports)
     folder = tmp_path / "run"
@@ -118,7 +118,7 @@ def test_a_tuned_model_is_asked_before_and_after_and_labels_by_itself(
     assert all(score.before is not None for score in record.prompts)
     assert record.model.base.weights == "pretrained" and record.model.base.part is None
     assert record.accuracy.images == 1 and record.accuracy.before is not None
-    assert record.accuracy.labelled_by.startswith("SAM2AutomaticMaskGenerator")
+    assert record.accuracy.labeled_by.startswith("SAM2AutomaticMaskGenerator")
     assert record.timing.images == 1 and record.timing.network_seconds is None
     config = json.loads((tmp_path / "run" / "huggingface" / "config.json").read_text())
     assert config["target"]["name"] == "prompts"

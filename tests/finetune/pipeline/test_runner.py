@@ -211,7 +211,7 @@ def test_images_that_only_bear_the_name_of_a_data_set_are_not_called_so(
 ) -> None:
     record, said = run(recipe_file, tmp_path / "run", "data.name=dsb2018", "training.epochs=1")
     assert "not, pixel for pixel, the images known as dsb2018" in said
-    assert (record.data.id, record.data.licence, record.data.citation) == ("discs", None, [])
+    assert (record.data.id, record.data.license, record.data.citation) == ("discs", None, [])
     assert (
         "dsb2018" not in (tmp_path / "run" / "huggingface" / "README.md").read_text().partition("## Data")[0]
     )

@@ -43,7 +43,7 @@ def test_segformer(command, discs: Path, hub: Hub, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     run = tmp_path / "runs/segformer_nuclei"
     record = check_folders(run, "somebody/model", commit)
-    assert record["model"]["base"]["licence"].lower() == "mit"  # inherited
+    assert record["model"]["base"]["license"].lower() == "mit"  # inherited
     transformers.SegformerForSemanticSegmentation.from_pretrained(run / "native")
 
 
@@ -74,5 +74,5 @@ def test_sam2(command, discs: Path, hub: Hub, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     run = tmp_path / "runs/sam2_nuclei"
     record = check_folders(run, name, commit)
-    assert record["model"]["base"]["licence"] == "Apache-2.0"
+    assert record["model"]["base"]["license"] == "Apache-2.0"
     build_sam2(config, str(run / "native/sam2.1-hiera-tiny_finetuned.pt"), device="cpu")

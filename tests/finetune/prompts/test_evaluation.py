@@ -12,7 +12,7 @@ from torch import nn
 
 from cards.errors import InputError
 from finetune.data.datamodule import Sample
-from finetune.data.normalization import build_normalise
+from finetune.data.normalization import build_normalize
 from finetune.networks.sam2_promptable import Answer
 from finetune.prompts.evaluation import evaluate_prompts, kinds, prompt_scores, write_prompt_scores
 from finetune.prompts.model import PromptedModel
@@ -36,8 +36,8 @@ class Squares(nn.Module):
         assert images.shape[-2:] == (64, 64)
         return (images,)
 
-    def answer(self, features, points, labels, former=None, *, several):
-        self.asked.append((points.clone(), labels.clone(), former, several))
+    def answer(self, features, points, labels, prev_logits=None, *, multimask_output):
+        self.asked.append((points.clone(), labels.clone(), prev_logits, multimask_output))
         y, x = torch.meshgrid(torch.arange(16) * 4 + 1.5, torch.arange(16) * 4 + 1.5, indexing="ij")
         masks = []
         for place, label in zip(points, labels, strict=True):
@@ -51,15 +51,15 @@ class Squares(nn.Module):
                     inside = {1: inside | near, 0: inside & ~near, -1: inside}[sign]
             masks.append(torch.where(inside, 40.0, -40.0))
         logits = torch.stack(masks)[:, None]
-        if several:  # the second of three is the good one, and the network knows it
+        if multimask_output:  # the second of three is the good one, and the network knows it
             logits = torch.cat([-logits.abs(), logits, -logits.abs()], dim=1)
-        expected = torch.tensor([[0.1, 0.9, 0.2]]) if several else torch.ones(1, 1)
+        expected = torch.tensor([[0.1, 0.9, 0.2]]) if multimask_output else torch.ones(1, 1)
         return Answer(logits, expected.expand(len(logits), -1))
 
 
 def model(corrections: int = 2) -> PromptedModel:
-    normalise = build_normalise({"name": "percentile", "low": 1.0, "high": 99.8})
-    return PromptedModel(Squares(), Prompts(corrections=corrections), normalise, "auto", 1, 32, {})
+    normalize = build_normalize({"name": "percentile", "low": 1.0, "high": 99.8})
+    return PromptedModel(Squares(), Prompts(corrections=corrections), normalize, "auto", 1, 32, {})
 
 
 def sample(*instances: tuple[slice, slice], shape: tuple[int, int] = (64, 128), name: str = "a") -> Sample:
@@ -72,8 +72,8 @@ def sample(*instances: tuple[slice, slice], shape: tuple[int, int] = (64, 128), 
 def test_prompts_go_in_where_the_instance_is_in_the_square_that_the_network_sees() -> None:
     asked = model(corrections=0)
     evaluate_prompts(asked, [sample((slice(10, 31), slice(80, 121)))])  # rows 10..30, columns 80..120
-    (points, labels, former, several), (corners, signs, _, one) = asked.network.asked
-    assert labels.tolist() == [[1]] and former is None and several
+    (points, labels, prev_logits, multimask_output), (corners, signs, _, one) = asked.network.asked
+    assert labels.tolist() == [[1]] and prev_logits is None and multimask_output
     x, y = points[0, 0].tolist()
     assert y == 20 and 45 <= x <= 55  # the image is 128 wide, the square 64
     assert corners.tolist() == [[[40, 10], [60, 30]]] and signs.tolist() == [[2, 3]] and not one

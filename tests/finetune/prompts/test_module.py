@@ -11,12 +11,12 @@ from finetune import adapters as adapt
 from finetune.prompts.interaction import best, first_boxes, first_points, masks_of, rounds
 from finetune.prompts.loss import iou
 from finetune.prompts.module import Prompter
-from finetune.repositories.registry import Start, promptable
+from finetune.repositories.registry import LoadOptions, promptable
 from finetune.targets.prompt_options import Prompts
 
 
 def prompter(seed: int = 0, **options: int) -> Prompter:
-    start = Start(in_channels=1, out_channels=1, options={"side": 64}, pretrained=False)
+    start = LoadOptions(in_channels=1, out_channels=1, options={"side": 64}, pretrained=False)
     loaded = promptable("sam2").load("sam2.1-hiera-tiny", start)
     network = adapt.apply(loaded.network, "head", {}, loaded.encoder)
     return Prompter(
@@ -27,8 +27,8 @@ def prompter(seed: int = 0, **options: int) -> Prompter:
 def batch() -> dict[str, torch.Tensor]:
     """An image of three discs that look alike."""
     labels = np.zeros((64, 64), np.float32)
-    for number, centre in enumerate([(16, 16), (20, 46), (46, 30)], start=1):
-        labels[disk(centre, 10)] = number
+    for number, center in enumerate([(16, 16), (20, 46), (46, 30)], start=1):
+        labels[disk(center, 10)] = number
     image = (labels > 0) + np.random.default_rng(0).normal(0, 0.1, labels.shape)
     return {
         "image": torch.from_numpy(image.astype(np.float32))[None, None],
@@ -57,13 +57,13 @@ def test_a_patch_of_background_has_nothing_to_learn_from() -> None:
 def test_it_learns_which_of_three_discs_is_meant() -> None:
     module = prompter(instances=3, corrections=1).train()
     configured = module.configure_optimizers()
-    optimiser, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
+    optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     for step in range(150):
         loss = module.training_step(batch(), step)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-        optimiser.step()
+        optimizer.step()
         schedule.step()
     masks = masks_of(batch()["maps"][0, 0].numpy())
     wanted = torch.from_numpy(masks)

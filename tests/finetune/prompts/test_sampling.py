@@ -23,11 +23,11 @@ def ring() -> np.ndarray:
     return (distance < 18) & (distance > 8)
 
 
-def chance(seed: int = 0) -> np.random.Generator:
+def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize("source", [None, chance()])
+@pytest.mark.parametrize("source", [None, rng()])
 def test_a_point_lies_in_its_instance(source: np.random.Generator | None) -> None:
     mask = ring()
     for _ in range(50):
@@ -38,7 +38,7 @@ def test_a_point_lies_in_its_instance(source: np.random.Generator | None) -> Non
 
 def test_every_pixel_of_an_instance_is_as_likely() -> None:
     mask = rectangle(slice(3, 5), slice(10, 15))
-    source = chance()
+    source = rng()
     drawn = [point(mask, source)[:2] for _ in range(5000)]
     _, counts = np.unique(drawn, axis=0, return_counts=True)
     assert len(counts) == mask.sum()
@@ -62,7 +62,7 @@ def test_an_exact_box_is_the_smallest_around() -> None:
 
 
 def test_a_drawn_box_strays_by_a_tenth_of_its_side_and_stays_in_the_image() -> None:
-    mask, source = rectangle(slice(5, 16), slice(20, 41)), chance()
+    mask, source = rectangle(slice(5, 16), slice(20, 41)), rng()
     boxes = np.array([box(mask, source) for _ in range(500)])
     off = np.abs(boxes - box(mask)).max(axis=0)
     assert (off <= [2, 1, 2, 1]).all() and (off > [1.9, 0.95, 1.9, 0.95]).all()
@@ -72,12 +72,12 @@ def test_a_drawn_box_strays_by_a_tenth_of_its_side_and_stays_in_the_image() -> N
 
 
 def test_a_large_box_strays_by_twenty_pixels_at_most() -> None:
-    mask, source = rectangle(slice(100, 900), slice(100, 900), (1000, 1000)), chance()
+    mask, source = rectangle(slice(100, 900), slice(100, 900), (1000, 1000)), rng()
     off = np.abs(np.array([box(mask, source) for _ in range(200)]) - box(mask))
     assert 19 < off.max() <= 20
 
 
-@pytest.mark.parametrize("source", [None, chance()])
+@pytest.mark.parametrize("source", [None, rng()])
 def test_a_correction_says_this_where_the_answer_missed(source: np.random.Generator | None) -> None:
     mask, answer = rectangle(slice(5, 25), slice(5, 45)), rectangle(slice(5, 25), slice(5, 25))
     for _ in range(20):
@@ -86,7 +86,7 @@ def test_a_correction_says_this_where_the_answer_missed(source: np.random.Genera
         assert (mask & ~answer)[int(y), int(x)]
 
 
-@pytest.mark.parametrize("source", [None, chance()])
+@pytest.mark.parametrize("source", [None, rng()])
 def test_a_correction_says_not_this_where_the_answer_went_beyond(source: np.random.Generator | None) -> None:
     mask, answer = rectangle(slice(5, 25), slice(5, 25)), rectangle(slice(5, 25), slice(5, 45))
     for _ in range(20):
@@ -97,7 +97,7 @@ def test_a_correction_says_not_this_where_the_answer_went_beyond(source: np.rand
 
 def test_of_two_errors_chance_takes_either_and_its_absence_the_larger() -> None:
     mask, answer = rectangle(slice(10, 30), slice(10, 30)), rectangle(slice(10, 30), slice(14, 42))
-    source = chance()
+    source = rng()
     labels = [correction(answer, mask, source).label for _ in range(300)]
     assert 45 < labels.count(POSITIVE) < 105  # 4 columns of 16 are missed: 75; 4 standard deviations are 30
     x, y, label = correction(answer, mask)
@@ -108,14 +108,14 @@ def test_of_two_errors_chance_takes_either_and_its_absence_the_larger() -> None:
 
 def test_where_nothing_is_wrong_there_is_no_point() -> None:
     assert correction(ring(), ring()).label == NONE
-    assert correction(ring(), ring(), chance()).label == NONE
+    assert correction(ring(), ring(), rng()).label == NONE
 
 
 def test_the_same_seed_gives_the_same_clicks() -> None:
     mask = ring()
     one, two, other = (
         [*point(mask, source), *box(mask, source), *correction(~mask, mask, source)]
-        for source in (chance(3), chance(3), chance(4))
+        for source in (rng(3), rng(3), rng(4))
     )
     assert one == two
     assert one != other

@@ -50,7 +50,7 @@ def test_every_mistake_is_told_once(recipe_file: Path) -> None:
         ("data.labels=boundaries", "'instances', 'foreground' or 'boundary'"),
         ("data.name=dsb2081", "did you mean dsb2018?"),
         ("data.root=nowhere", "there is no such folder"),
-        ("data.normalise={name: percentil}", "did you mean percentile?"),
+        ("data.normalize={name: percentil}", "did you mean percentile?"),
         ("model.target=foregruond", "did you mean foreground"),
         ("model.adapt=lorra", "did you mean lora?"),
         ("model.adapt_options={rank: 4}", "unknown option of model.adapt full"),

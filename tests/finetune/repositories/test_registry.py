@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from cards import record
 from cards.errors import InputError
 from finetune.repositories.base import ANY
-from finetune.repositories.registry import REPOSITORIES, Start, build, describe, load
+from finetune.repositories.registry import REPOSITORIES, LoadOptions, build, describe, load
 
 TINY = {"width": 8, "depth": 2}
 DEPTH = "option depth of model unet is a whole number from 1 to 6, "
@@ -25,28 +25,28 @@ DEPTH = "option depth of model unet is a whole number from 1 to 6, "
 
 def load_tiny(checkpoint: Path | None = None, **changes: Any):
     arguments = {"in_channels": 1, "out_channels": 2, "options": TINY, "checkpoint": checkpoint} | changes
-    return load("wipp", "unet", Start(**arguments))
+    return load("wipp", "unet", LoadOptions(**arguments))
 
 
-def write_record(path: Path, licence: str | None = "MIT") -> None:
-    base = {"repository": "wipp", "id": "unet", "weights": "random", "licence": "BSD-3-Clause"}
+def write_record(path: Path, license: str | None = "MIT") -> None:
+    base = {"repository": "wipp", "id": "unet", "weights": "random", "license": "BSD-3-Clause"}
     content = {
         "name": "my_nuclei",
         "created": "2025-01-01T00:00:00+00:00",
         "finetune_version": "0.1.0",
         "recipe": {},
-        "card": {"title": "Nuclei", "description": "Finds them.", "licence": licence},
+        "card": {"title": "Nuclei", "description": "Finds them.", "license": license},
         "model": {
             "base": base | {"citation": ["Doe 2020"]},
             "architecture": {},
             "target": {},
-            "normalise": {},
+            "normalize": {},
             **dict.fromkeys(["channels", "maps", "divisor", "parameters", "trainable"], 1),
         },
         "data": {"id": "nuclei", "labels": "instances", "split_by": "folders", "files": []},
         "training": {
             **dict.fromkeys(["epochs_planned", "epochs", "steps", "images_seen", "batch_size", "patch"], 1),
-            **dict.fromkeys(["optimiser", "schedule", "loss", "augmentation", "precision"], "as usual"),
+            **dict.fromkeys(["optimizer", "schedule", "loss", "augmentation", "precision"], "as usual"),
             **dict.fromkeys(["learning_rate", "weight_decay", "seed", "seconds"], 1),
         },
         "environment": {
@@ -137,11 +137,11 @@ def test_options_come_from_the_checkpoint(folder: Path) -> None:
         load_tiny(folder, options={"width": 16})
 
 
-@pytest.mark.parametrize(("licence", "inherited"), [("MIT", "MIT"), (None, "BSD-3-Clause")])
-def test_licence_and_citation_are_the_record_s(folder: Path, licence: str | None, inherited: str) -> None:
-    write_record(folder / "record.json", licence)
+@pytest.mark.parametrize(("license", "inherited"), [("MIT", "MIT"), (None, "BSD-3-Clause")])
+def test_license_and_citation_are_the_record_s(folder: Path, license: str | None, inherited: str) -> None:
+    write_record(folder / "record.json", license)
     origin = load_tiny(folder).origin
-    assert (origin.id, origin.licence, origin.citation) == ("my_nuclei", inherited, ["Doe 2020"])
+    assert (origin.id, origin.license, origin.citation) == ("my_nuclei", inherited, ["Doe 2020"])
 
 
 def test_the_record_of_the_run_around_will_do(folder: Path) -> None:
@@ -154,8 +154,8 @@ def test_the_record_of_the_run_around_will_do(folder: Path) -> None:
     assert load_tiny(run / "huggingface").origin.id == "my_nuclei"
 
 
-def test_weights_without_a_record_have_no_licence_that_anyone_guessed(folder: Path) -> None:
-    assert load_tiny(folder).origin.licence is None
+def test_weights_without_a_record_have_no_license_that_anyone_guessed(folder: Path) -> None:
+    assert load_tiny(folder).origin.license is None
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_checkpoint_of_another_model_is_refused(folder: Path) -> None:
         ("wip", "unet", {}, "unknown repository 'wip'; did you mean wipp?"),
         ("wipp", "unnet", {}, "unknown model of repository wipp 'unnet'; did you mean unet?"),
         ("wipp", "unet", {"widht": 8}, "unknown option of model unet 'widht'; did you mean width?"),
-        ("wipp", "unet", {"colour": 8}, "unknown option of model unet 'colour'; known: width, depth"),
+        ("wipp", "unet", {"color": 8}, "unknown option of model unet 'color'; known: width, depth"),
         ("wipp", "unet", {"depth": 0}, DEPTH + "not 0"),
         ("wipp", "unet", {"depth": True}, DEPTH + "not True"),
         ("wipp", "unet", {"depth": "deep"}, DEPTH + "not 'deep'"),
@@ -247,7 +247,7 @@ def test_names_and_values_that_do_not_exist(
     repository: str, name: str, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError) as error:
-        load(repository, name, Start(in_channels=1, out_channels=1, options=options))
+        load(repository, name, LoadOptions(in_channels=1, out_channels=1, options=options))
     assert str(error.value) == message
     with pytest.raises(InputError) as error:
         build(repository, name, in_channels=1, out_channels=1, options=options)

@@ -17,7 +17,7 @@ from torchvision.models import get_model, get_model_weights
 
 from cards.errors import InputError
 from finetune.adapters import apply
-from finetune.repositories.registry import Loaded, Start, load, save
+from finetune.repositories.registry import Loaded, LoadOptions, load, save
 from finetune.repositories.torchvision import MODELS
 from finetune.weights.onnx import write_onnx
 from finetune.weights.torchscript import write_torchscript
@@ -27,7 +27,7 @@ SMALL = "lraspp_mobilenet_v3_large"
 
 def start(name: str = SMALL, checkpoint: Path | None = None, **changes: Any) -> Loaded:
     arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 2, "checkpoint": checkpoint}
-    return load("torchvision", name, Start(**arguments | {"pretrained": False} | changes))
+    return load("torchvision", name, LoadOptions(**arguments | {"pretrained": False} | changes))
 
 
 def theirs(name: str, classes: int) -> torch.nn.Module:
@@ -36,7 +36,7 @@ def theirs(name: str, classes: int) -> torch.nn.Module:
 
 
 def test_a_short_training_is_enough_for_statistics_to_arrive() -> None:
-    """What normalises in training and what does afterwards must agree, or the network finds nothing."""
+    """What normalizes in training and what does afterwards must agree, or the network finds nothing."""
     network, images = start().network, torch.rand(4, 1, 64, 64)
     with torch.no_grad():
         for _ in range(100):
@@ -82,7 +82,7 @@ def served(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("name", MODELS)
 def test_what_is_said_of_a_model_is_what_torchvision_says(name: str) -> None:
     assert MODELS[name].info.parameters == get_model_weights(name).DEFAULT.meta["num_params"]
-    assert MODELS[name].info.licence is None
+    assert MODELS[name].info.license is None
 
 
 @pytest.mark.parametrize("name", [SMALL, "deeplabv3_mobilenet_v3_large", "fcn_resnet50"])
@@ -114,7 +114,7 @@ def test_downloads_once_and_starts_a_new_last_layer(served: Path) -> None:
         assert not torch.equal(state[f"decoder.{key}"], content[key][: len(state[f"decoder.{key}"])])
     origin = other.origin
     assert origin.sha256 == hashlib.sha256(served.read_bytes()).hexdigest()
-    assert (origin.weights, origin.licence) == ("pretrained", None)
+    assert (origin.weights, origin.license) == ("pretrained", None)
     assert origin.terms and "COCO" in origin.terms
     assert origin.part and origin.part.startswith("all but the last layer (3,2")
     served.unlink()

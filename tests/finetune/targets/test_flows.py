@@ -51,7 +51,7 @@ def test_flows_are_those_of_cellpose(nuclei: np.ndarray) -> None:
     sure = ~np.isin(nuclei, [0, *(1 + np.flatnonzero(doubtful))])
     assert sure.sum() > 0.9 * (nuclei > 0).sum()
     difference = np.abs(ours[:2] - theirs)[:, sure].max(axis=0)
-    # Not everywhere: at its edge an instance feels the heat of a neighbour that is doubtful.
+    # Not everywhere: at its edge an instance feels the heat of a neighbor that is doubtful.
     assert np.mean(difference < 1e-6) > 0.99
 
 
@@ -125,7 +125,7 @@ def test_loss_is_that_of_cellpose() -> None:
     torch.testing.assert_close(build_target("flows").loss(output, maps), theirs)
 
 
-def test_noise_and_nothing_are_labelled_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+def test_noise_and_nothing_are_labeled_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
     target = build_target("flows")
     noise = np.random.default_rng(0).normal(size=(3, 40, 40)).astype(np.float32)
     assert target.decode(noise).shape == (40, 40)

@@ -21,7 +21,7 @@ SYMMETRIES = [(rotations, flip) for rotations in range(4) for flip in (False, Tr
 
 
 class Directions:
-    """A stand-in for flows: in every pixel the unit vector (y, x) towards its instance's centre."""
+    """A stand-in for flows: in every pixel the unit vector (y, x) towards its instance's center."""
 
     name = "directions"
     channels = 2

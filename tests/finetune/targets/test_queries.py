@@ -60,11 +60,11 @@ def test_the_loss_goes_down_to_the_queries() -> None:
         1, 1, 5, 16, 16, generator=generator
     ).requires_grad_()  # a quarter of the image's size
     maps = torch.from_numpy(target.encode(squares()))[None]
-    optimiser = torch.optim.Adam([classes, masks], lr=0.5)
+    optimizer = torch.optim.Adam([classes, masks], lr=0.5)
     for _ in range(60):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         target.loss(QueryLogits(classes, masks), maps).backward()
-        optimiser.step()
+        optimizer.step()
     found = classes[0, 0].softmax(-1)[:, 0]
     assert sorted(found.round().tolist()) == [0, 0, 1, 1, 1]
     large = torch.nn.functional.interpolate(masks[0].sigmoid(), size=(64, 64), mode="bilinear")

@@ -126,7 +126,7 @@ def test_corners_of_touching_instances_go_to_the_right_one() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 3, 6]))
 @settings(max_examples=40, deadline=None)
-def test_whatever_the_maps_the_labelled_pixels_are_the_foreground(seed: int, smoothness: int) -> None:
+def test_whatever_the_maps_the_labeled_pixels_are_the_foreground(seed: int, smoothness: int) -> None:
     from scipy.ndimage import uniform_filter
 
     maps = np.random.default_rng(seed).random((2, 40, 40), np.float32)
@@ -222,7 +222,7 @@ def test_loss_is_taken_in_full_precision_under_autocast() -> None:
     torch.testing.assert_close(loss, probability_loss(output.float(), maps))
 
 
-def test_rescaling_puts_pixel_centres_on_pixel_centres() -> None:
+def test_rescaling_puts_pixel_centers_on_pixel_centers() -> None:
     row = np.arange(6, dtype=np.float32)[None]
     np.testing.assert_array_equal(rescale_pixels(row, (1, 3))[0], [1, 3, 5])
     np.testing.assert_array_equal(rescale_pixels(row, (1, 12))[0], np.arange(6).repeat(2))

@@ -6,25 +6,25 @@ import pytest
 
 from cards.errors import InputError
 from finetune.recipe.library import find_recipe
-from finetune.training.hardware import settle_compute
+from finetune.training.hardware import resolve_compute
 
 CPUINFO = Path("/proc/cpuinfo")
 
 
 @pytest.mark.skipif(not CPUINFO.exists(), reason="only Linux tells what its processor has")
 def test_an_open_precision_is_bf16_where_the_processor_multiplies_in_it():
-    recipe = settle_compute(find_recipe("quickstart", ["compute.accelerator=cpu"]))
+    recipe = resolve_compute(find_recipe("quickstart", ["compute.accelerator=cpu"]))
     amx = "amx_tile" in CPUINFO.read_text().split()
     assert recipe.compute.precision == ("bf16-mixed" if amx else "32-true")
 
 
 def test_a_precision_that_is_asked_for_is_kept():
     recipe = find_recipe("quickstart", ["compute.accelerator=cpu", "compute.precision=bf16-mixed"])
-    assert settle_compute(recipe).compute.precision == "bf16-mixed"
+    assert resolve_compute(recipe).compute.precision == "bf16-mixed"
 
 
 def test_an_unknown_precision_is_one_line(tmp_path):
     recipe = find_recipe("quickstart", ["compute.precision=12-true"])
     with pytest.raises(InputError, match=r"^compute: .*12-true") as error:
-        settle_compute(recipe)
+        resolve_compute(recipe)
     assert "\n" not in str(error.value)

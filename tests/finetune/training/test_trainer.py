@@ -141,7 +141,7 @@ def test_a_full_disk(tmp_path: Path, recipe_file: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
-def test_batch_normalisation_knows_the_weights_that_are_kept(tmp_path: Path, recipe_file: Path) -> None:
+def test_batch_normalization_knows_the_weights_that_are_kept(tmp_path: Path, recipe_file: Path) -> None:
     """Its statistics are not averaged like the weights: what they began with would stay in them for long."""
     changes = ["model.repository=torchvision", "model.name=lraspp_mobilenet_v3_large", "model.options={}"]
     changes += ["model.pretrained=false", "data.validation=0", "training.average=0.99"]

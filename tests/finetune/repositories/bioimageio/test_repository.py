@@ -10,7 +10,7 @@ import pytest
 import torch
 from foreign import NETWORK, refused, replace, start
 
-from finetune.data.normalization import build_normalise
+from finetune.data.normalization import build_normalize
 
 SCALE = {"id": "scale_linear", "kwargs": {"gain": 2.0, "offset": 1.0}}
 
@@ -18,7 +18,7 @@ SCALE = {"id": "scale_linear", "kwargs": {"gain": 2.0, "offset": 1.0}}
 def test_weights_give_the_packages_own_test_output(package):
     loaded = start(path := package(cite=[], id="tiny-fish", version="1.2.0"))
     image = np.load(path / "test_input.npy")[0]
-    seen = torch.from_numpy(build_normalise(loaded.normalise)(image))[None]
+    seen = torch.from_numpy(build_normalize(loaded.normalize)(image))[None]
     np.testing.assert_allclose(
         loaded.network(seen).sigmoid().detach(), np.load(path / "test_output.npy"), atol=1e-5
     )
@@ -32,7 +32,7 @@ def test_origin_says_what_and_which_and_under_what_terms(package):
     assert (origin.repository, origin.id, origin.bioimageio_id) == ("bioimageio", "tiny-fish", "tiny-fish")
     assert origin.revision == "1.2.0"
     assert origin.sha256 == hashlib.sha256((path / "weights.pt").read_bytes()).hexdigest()
-    assert origin.licence == "MIT"
+    assert origin.license == "MIT"
     assert origin.citation == ["Tiny et al. https://doi.org/10.1234/tiny"]
 
 
@@ -63,13 +63,13 @@ def test_random_weights_keep_the_network_alone(package):
 def test_torchscript_learns(package, traced):
     network = start(package(traced=traced)).network.train()
     images = torch.randn(4, 1, 32, 32)
-    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     losses = []
     for _ in range(30):
         loss = torch.nn.functional.binary_cross_entropy_with_logits(network(images), (images > 0).float())
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
     moves = dict(network.named_buffers())["encoder.1.running_mean"].abs().sum() > 0
@@ -178,24 +178,24 @@ def test_operations_that_cannot_be_expressed(package, options, expected):
         ),
     ],
 )
-def test_preprocessing_becomes_a_normalisation_that_gives_the_same(package, operation, expected):
+def test_preprocessing_becomes_a_normalization_that_gives_the_same(package, operation, expected):
     """The same numbers as bioimageio.core, on the package's own test image."""
     from bioimageio.core.digest_spec import create_sample_for_model
     from bioimageio.core.proc_setup import setup_pre_and_postprocessing
     from bioimageio.spec import load_model_description
 
-    # A binarised output is none that the test could be held against: it is made for standardised pixels.
+    # A binarized output is none that the test could be held against: it is made for standardized pixels.
     path = package(
         preprocessing=(operation,) if operation else (),
         postprocessing=({"id": "binarize", "kwargs": {"threshold": 0.5}},),
     )
     loaded = start(path)
-    assert loaded.normalise == expected
+    assert loaded.normalize == expected
     image = np.load(path / "test_input.npy")
     description = load_model_description(path / "rdf.yaml")
     sample = create_sample_for_model(description, inputs=image)
     for step in setup_pre_and_postprocessing(description, []).pre:
         step(sample)
-    normalise = build_normalise(loaded.normalise)
-    np.testing.assert_allclose(normalise(image[0]), sample.members["input"].data.to_numpy()[0], 1e-5, 1e-5)
-    assert build_normalise({"name": normalise.name, **normalise.options()}) == normalise
+    normalize = build_normalize(loaded.normalize)
+    np.testing.assert_allclose(normalize(image[0]), sample.members["input"].data.to_numpy()[0], 1e-5, 1e-5)
+    assert build_normalize({"name": normalize.name, **normalize.options()}) == normalize

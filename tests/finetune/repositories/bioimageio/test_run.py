@@ -41,8 +41,8 @@ def test_before_and_after_are_measured_and_every_export_is_the_trained_model(rec
     record = finetune.run(recipe(f"model.adapt={adapt}"), out=tmp_path / "run")
     assert record.accuracy.before is not None
     assert (record.model.base.id, record.model.base.revision) == ("tiny-fish", "1.2.0")
-    assert record.card.licence == "MIT"
-    assert record.model.normalise == {"name": "zero_mean_unit_variance"}
+    assert record.card.license == "MIT"
+    assert record.model.normalize == {"name": "zero_mean_unit_variance"}
     assert (record.model.trainable < record.model.parameters) == (adapt == "head")
     assert sorted(check.format for check in record.exports) == ["onnx", "safetensors", "torchscript"]
     assert all(check.equal for check in record.exports)
@@ -55,7 +55,7 @@ def test_before_and_after_are_measured_and_every_export_is_the_trained_model(rec
     # The run is a start in its turn, and so is the package that it wrote.
     overrides = [f"model.adapt={adapt}", "training.epochs=1"]
     again = finetune.run(recipe("model.checkpoint=run", *overrides), out=tmp_path / "again")
-    assert again.model.base.licence == "MIT"
+    assert again.model.base.license == "MIT"
     assert again.accuracy.before.summary == record.accuracy.after.summary
     package = next((tmp_path / "run" / "bioimageio").iterdir())
     third = finetune.run(recipe(f"model.checkpoint={package}", *overrides), out=tmp_path / "third")
@@ -67,7 +67,7 @@ def test_before_and_after_are_measured_and_every_export_is_the_trained_model(rec
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["card.licence=MIT"], "card.licence: MIT contradicts CC-BY-NC-4.0, the licence of the base model"),
+        (["card.license=MIT"], "card.license: MIT contradicts CC-BY-NC-4.0, the license of the base model"),
         (["model.target=foreground_boundary"], "predicts 1 maps, the target has 2"),
         (["training.patch=33"], "33 is no multiple of 2"),
     ],

@@ -20,7 +20,7 @@ from tiny_cellpose import load_cyto3, same
 from cards.errors import InputError
 from finetune.networks.cpnet import CPnet
 from finetune.repositories.cellpose import download as cellpose_store
-from finetune.repositories.registry import Start, build, describe, load, save
+from finetune.repositories.registry import LoadOptions, build, describe, load, save
 
 pytestmark = pytest.mark.usefixtures("nowhere")
 
@@ -58,11 +58,11 @@ def test_a_file_of_cellpose_s(tmp_path: Path) -> None:
     given = torch.load(path)
     assert all(torch.equal(loaded.network.state_dict()[key], given[key]) for key in given)
     origin = loaded.origin
-    assert (origin.weights, origin.part, origin.licence) == ("pretrained", None, "BSD-3-Clause")
+    assert (origin.weights, origin.part, origin.license) == ("pretrained", None, "BSD-3-Clause")
     assert origin.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert origin.terms is not None and "CC-BY-NC" in origin.terms
     assert len(origin.citation) == 2
-    assert loaded.normalise == {"name": "percentile", "low": 1.0, "high": 99.0}
+    assert loaded.normalize == {"name": "percentile", "low": 1.0, "high": 99.0}
     assert loaded.architecture == {"repository": "cellpose", "name": "cyto3", "options": CYTO3}
     assert loaded.divisor == 8
     assert all(isinstance(loaded.network.get_submodule(name), torch.nn.Module) for name in loaded.encoder)
@@ -79,7 +79,7 @@ def test_a_file_from_before_the_numbers_were_in_it(tmp_path: Path) -> None:
     path = theirs(tmp_path / "nucleitorch_0")
     given = torch.load(path)
     torch.save({key: value for key, value in given.items() if not key.startswith("diam")}, path)
-    loaded = load("cellpose", "nuclei", Start(in_channels=1, out_channels=3, checkpoint=path))
+    loaded = load("cellpose", "nuclei", LoadOptions(in_channels=1, out_channels=3, checkpoint=path))
     assert (loaded.network.diam_mean.item(), loaded.origin.part) == (17.0, None)
 
 
@@ -117,7 +117,7 @@ def test_random_weights_follow_the_seed_and_nothing_else() -> None:
     torch.rand(5)
     assert same(first.network, load_cyto3(seed=3).network)
     assert not same(first.network, load_cyto3(seed=4).network, part="output.2")
-    assert (first.origin.weights, first.origin.licence, first.origin.terms) == ("random", None, None)
+    assert (first.origin.weights, first.origin.license, first.origin.terms) == ("random", None, None)
 
 
 def test_our_own_export_comes_back_and_may_see_objects_of_another_size(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_our_own_export_comes_back_and_may_see_objects_of_another_size(tmp_path:
     (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture}))
     assert same(load_cyto3(tmp_path).network, tuned.network)
     assert load_cyto3(tmp_path).architecture == tuned.architecture
-    assert load_cyto3(tmp_path).origin.licence is None  # nobody said
+    assert load_cyto3(tmp_path).origin.license is None  # nobody said
     other = load_cyto3(tmp_path, options={"diameter": 40.0})
     assert other.architecture["options"]["diameter"] == 40.0
     assert other.network.diam_labels.item() == 40.0
@@ -139,7 +139,7 @@ def test_the_server_is_asked_once(server: Path, tmp_path: Path) -> None:
     path.unlink()
     assert same(load_cyto3(pretrained=True).network, first.network)
     with pytest.raises(InputError, match="cyto2: its weights cannot be downloaded"):
-        load("cellpose", "cyto2", Start(in_channels=1, out_channels=3))
+        load("cellpose", "cyto2", LoadOptions(in_channels=1, out_channels=3))
 
 
 @pytest.mark.parametrize("revision", [None, "main", "v1"])
@@ -159,13 +159,15 @@ def test_cellpose_sam_comes_from_the_hub_and_the_commit_is_known(hub: Any, revis
 def test_what_cellpose_downloaded_is_used(tmp_path: Path) -> None:
     (tmp_path / "cellpose").mkdir()
     theirs(tmp_path / "cellpose" / "cyto2torch_0")
-    assert load("cellpose", "cyto2", Start(in_channels=2, out_channels=3)).origin.weights == "pretrained"
+    assert (
+        load("cellpose", "cyto2", LoadOptions(in_channels=2, out_channels=3)).origin.weights == "pretrained"
+    )
 
 
 @pytest.mark.parametrize(("name", "place"), [("cyto3", "http://127.0.0.1:9/cyto3"), ("cpsam", "mouseland/")])
 def test_without_a_network_the_way_out_is_said(name: str, place: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
-        load("cellpose", name, Start(in_channels=1, out_channels=3))
+        load("cellpose", name, LoadOptions(in_channels=1, out_channels=3))
     message = str(error.value)
     assert message.startswith(f"{name}: its weights cannot be downloaded from {place}")
     assert message.endswith(

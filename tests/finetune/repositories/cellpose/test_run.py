@@ -13,7 +13,7 @@ import tifffile
 import torch
 from tiny_cellpose import load_cyto3, same
 
-from finetune.repositories.registry import Start, load, save
+from finetune.repositories.registry import LoadOptions, load, save
 
 pytestmark = pytest.mark.usefixtures("nowhere")
 
@@ -64,13 +64,13 @@ def test_cellpose_3_runs_it_and_sees_the_same(tmp_path: Path) -> None:
 def test_cellpose_4_runs_it_and_sees_the_same(tmp_path: Path) -> None:
     from cellpose.vit import CPSAM
 
-    tuned = load("cellpose", "cpsam", Start(in_channels=3, out_channels=3, pretrained=False))
+    tuned = load("cellpose", "cpsam", LoadOptions(in_channels=3, out_channels=3, pretrained=False))
     (path,) = save(tuned.network, tuned.architecture, tmp_path / "native")
     images = run_cellpose(sys.executable, path, tmp_path, 3, "{'use_bfloat16': False}")
     with torch.no_grad():
         expected = CPSAM.forward(tuned.network.eval(), images)[0]
     torch.testing.assert_close(torch.load(tmp_path / "flows.pt"), expected, rtol=0, atol=1e-4)
-    again = load("cellpose", "cpsam", Start(in_channels=3, out_channels=3, checkpoint=path))
+    again = load("cellpose", "cpsam", LoadOptions(in_channels=3, out_channels=3, checkpoint=path))
     assert same(again.network, tuned.network)
     assert again.origin.part is None
 
@@ -89,7 +89,7 @@ def test_a_run_from_the_encoder_alone(tmp_path: Path, recipe_file: Path) -> None
     diameter = record.recipe["model"]["options"]["diameter"]
     assert 10 < diameter < 18
     assert record.model.architecture["options"]["diameter"] == diameter
-    assert record.model.normalise == {"name": "percentile", "low": 1.0, "high": 99.0}
+    assert record.model.normalize == {"name": "percentile", "low": 1.0, "high": 99.0}
     assert record.accuracy is not None and record.accuracy.before is None
     part = "downsample (2,786,984 of 6,600,843 parameters)"
     card = (tmp_path / "run" / "huggingface" / "README.md").read_text()

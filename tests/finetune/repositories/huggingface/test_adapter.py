@@ -13,7 +13,7 @@ from peft import PeftModel
 from tiny_transformers import MODELS, expected, got, serve, theirs
 
 from finetune.adapters import apply, merge
-from finetune.repositories.registry import Start, load, save_adapter
+from finetune.repositories.registry import LoadOptions, load, save_adapter
 
 
 def tune(hub: Any, folder: Path, kind: str) -> tuple[Any, Any, str]:
@@ -21,7 +21,9 @@ def tune(hub: Any, folder: Path, kind: str) -> tuple[Any, Any, str]:
     theirs(kind, num_labels=3).save_pretrained(folder)
     commit = serve(hub, folder)
     options = {"mean": [0, 0, 0], "std": [1, 1, 1]}
-    loaded = load("huggingface", "somebody/model", Start(in_channels=3, out_channels=3, options=options))
+    loaded = load(
+        "huggingface", "somebody/model", LoadOptions(in_channels=3, out_channels=3, options=options)
+    )
     network = apply(loaded.network, "lora", {"rank": 2})
     with torch.no_grad():
         for name, weight in network.named_parameters():

@@ -22,17 +22,17 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "theirs"
 
 
-CARD = "---\nlicense: {licence}\nlicense_name: nvidia\nlicense_link: https://example.org/l\n---\n# Model\n"
+CARD = "---\nlicense: {license}\nlicense_name: nvidia\nlicense_link: https://example.org/l\n---\n# Model\n"
 
 
 @pytest.mark.parametrize("folder", ["segformer"], indirect=True)
-def test_from_the_hub_with_its_commit_licence_and_images(hub: Any, folder: Path) -> None:
+def test_from_the_hub_with_its_commit_license_and_images(hub: Any, folder: Path) -> None:
     images = json.dumps({"image_mean": [0.5, 0.5, 0.4], "image_std": [0.5, 0.5, 0.6]}).encode()
-    card = CARD.format(licence="apache-2.0").encode()
+    card = CARD.format(license="apache-2.0").encode()
     commit = serve(hub, folder, **{"preprocessor_config.json": images, "README.md": card})
     loaded = start("segformer", options={}, pretrained=True)
     origin = loaded.origin
-    assert (origin.revision, origin.hub_id, origin.licence) == (commit, "somebody/model", "apache-2.0")
+    assert (origin.revision, origin.hub_id, origin.license) == (commit, "somebody/model", "apache-2.0")
     assert origin.sha256 == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     assert origin.terms is None and "SegFormer" in origin.citation[0]
     assert loaded.architecture["options"]["mean"] == [0.5, 0.5, 0.4]
@@ -48,18 +48,18 @@ def test_from_the_hub_with_its_commit_licence_and_images(hub: Any, folder: Path)
 
 @pytest.mark.parametrize("folder", ["segformer"], indirect=True)
 @pytest.mark.parametrize(
-    ("card", "licence", "terms"),
+    ("card", "license", "terms"),
     [
-        (CARD.format(licence="other"), None, "nvidia, https://example.org/l"),
-        (CARD.format(licence="unknown"), None, None),
+        (CARD.format(license="other"), None, "nvidia, https://example.org/l"),
+        (CARD.format(license="unknown"), None, None),
         ("# No metadata", None, None),
         ("---\n: [\n---\n", None, None),
     ],
 )
-def test_a_licence_is_never_guessed(folder: Path, card: str, licence: str | None, terms: str | None) -> None:
+def test_a_license_is_never_guessed(folder: Path, card: str, license: str | None, terms: str | None) -> None:
     (folder / "README.md").write_text(card)
     origin = start("segformer", folder).origin
-    assert origin.licence == licence
+    assert origin.license == license
     assert (terms is None and origin.terms is None) or (terms and terms in (origin.terms or ""))
 
 

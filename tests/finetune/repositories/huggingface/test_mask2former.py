@@ -18,7 +18,7 @@ from cards.errors import InputError
 from finetune.adapters import apply
 from finetune.recipe.schema import read_recipe
 from finetune.repositories.huggingface.repository import CONFIGS
-from finetune.repositories.registry import Loaded, Start, describe, load, save, save_adapter
+from finetune.repositories.registry import Loaded, LoadOptions, describe, load, save, save_adapter
 
 PLAIN = {"mean": [0, 0, 0], "std": [1, 1, 1]}
 PUBLISHED = "facebook/mask2former-swin-tiny-coco-instance"
@@ -29,7 +29,7 @@ def start(checkpoint: Path | None = None, **changes: Any) -> Loaded:
     arguments: dict[str, Any] = {"in_channels": 3, "out_channels": 10, "options": PLAIN}
     if checkpoint is None:
         arguments |= {"options": PLAIN | {"config": MASK2FORMER}, "pretrained": False}
-    return load("huggingface", "somebody/model", Start(checkpoint=checkpoint, **arguments | changes))
+    return load("huggingface", "somebody/model", LoadOptions(checkpoint=checkpoint, **arguments | changes))
 
 
 @torch.no_grad()
@@ -102,7 +102,7 @@ def test_weights_that_lack_more_are_refused(tmp_path: Path) -> None:
 def test_peft_gives_what_was_trained(hub: Any, tmp_path: Path) -> None:
     theirs("mask2former").save_pretrained(tmp_path / "theirs")
     serve(hub, tmp_path / "theirs")
-    loaded = load("huggingface", "somebody/model", Start(3, 10, options=PLAIN))
+    loaded = load("huggingface", "somebody/model", LoadOptions(3, 10, options=PLAIN))
     network = apply(loaded.network, "lora", {"rank": 2}).eval()
     with torch.no_grad():
         for name, weight in network.named_parameters():

@@ -168,7 +168,7 @@ def test_what_cannot_be_is_said(changes: dict[str, Any], message: str) -> None:
 
 def test_names_without_a_listing_are_models_too() -> None:
     assert describe("huggingface", "somebody/model").name == "somebody/model"
-    assert describe("huggingface", "facebook/sam-vit-base").licence == "Apache-2.0"
+    assert describe("huggingface", "facebook/sam-vit-base").license == "Apache-2.0"
 
 
 @pytest.mark.parametrize("name", ["nvidia/mit-b0", "facebook/sam-vit-base", "facebook/sam2.1-hiera-tiny"])
@@ -181,7 +181,7 @@ def test_parameters_are_those_of_transformers(name: str) -> None:
     assert sum(each.numel() for each in model.parameters()) == describe("huggingface", name).parameters
 
 
-def test_one_image_is_too_few_where_a_model_normalises_over_the_batch() -> None:
+def test_one_image_is_too_few_where_a_model_normalizes_over_the_batch() -> None:
     with pytest.raises(InputError, match=r"training\.batch_size"):
         start("upernet").network.train()(torch.rand(1, 1, 64, 64))
 

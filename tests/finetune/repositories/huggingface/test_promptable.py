@@ -19,12 +19,12 @@ from tiny_transformers import CONFIGS, MODELS, SAM2, SEGFORMER, theirs
 import finetune
 from cards.errors import InputError
 from finetune import adapters as adapt
-from finetune.data.normalization import build_normalise
+from finetune.data.normalization import build_normalize
 from finetune.export.huggingface import save_model
 from finetune.prompts import interaction as asking
 from finetune.prompts.model import PromptedModel
 from finetune.recipe.schema import read_recipe
-from finetune.repositories.registry import Loaded, Start, load, promptable, save, save_adapter
+from finetune.repositories.registry import Loaded, LoadOptions, load, promptable, save, save_adapter
 from finetune.targets.prompt_options import Prompts
 
 SIDE = 128
@@ -36,7 +36,7 @@ def start(checkpoint: Path | None = None, kind: str = "sam", **changes: Any) -> 
     arguments |= {"options": {"side": SIDE}}
     if checkpoint is None:
         arguments |= {"options": {"config": CONFIGS[kind], "side": SIDE}, "pretrained": False}
-    return promptable("huggingface").load("somebody/model", Start(**arguments | changes))
+    return promptable("huggingface").load("somebody/model", LoadOptions(**arguments | changes))
 
 
 @pytest.fixture
@@ -57,13 +57,13 @@ def model_of(folder: Path) -> Any:
 def tune(network: Any) -> None:
     """A step that moves all that is trained."""
     trained = [parameter for parameter in network.train().parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=1e-2)
+    optimizer = torch.optim.AdamW(trained, lr=1e-2)
     features = network(torch.rand(1, 1, network.side, network.side))
     for prompts in ([[(9, 9, 1)]], [[(5, 5, 2), (60, 70, 3)]]):
         shape = (network.side, network.side)
         given, logits = asking.answer(network, features, np.array(prompts, np.float32), shape)
         (logits.square().mean() + given.iou.square().mean()).backward(retain_graph=True)
-    optimiser.step()
+    optimizer.step()
     network.eval()
 
 
@@ -101,7 +101,7 @@ def test_transformers_loads_what_was_tuned_and_answers_the_same(
 @pytest.mark.parametrize("folder", KINDS, indirect=True)
 def test_at_another_side_it_sees_what_the_network_for_any_size_sees(folder: Path) -> None:
     prompted = start(folder).network.eval()
-    automatic = load("huggingface", "somebody/model", Start(1, 1, checkpoint=folder)).network
+    automatic = load("huggingface", "somebody/model", LoadOptions(1, 1, checkpoint=folder)).network
     image = torch.rand(1, 1, SIDE, SIDE)
     with torch.inference_mode():
         pairs = zip(prompted.encoder(image), automatic.eval().encoder(image), strict=True)
@@ -112,9 +112,9 @@ def test_at_another_side_it_sees_what_the_network_for_any_size_sees(folder: Path
 @pytest.mark.parametrize("folder", KINDS, indirect=True)
 def test_a_run_with_prompts_comes_back(folder: Path, tmp_path: Path) -> None:
     loaded = start(folder)
-    normalise = build_normalise(loaded.normalise)
+    normalize = build_normalize(loaded.normalize)
     model = PromptedModel(
-        loaded.network, Prompts(), normalise, "auto", 1, loaded.divisor, loaded.architecture
+        loaded.network, Prompts(), normalize, "auto", 1, loaded.divisor, loaded.architecture
     )
     save_model(model, tmp_path / "run")
     again = finetune.load(tmp_path / "run")
@@ -126,16 +126,16 @@ def test_a_run_with_prompts_comes_back(folder: Path, tmp_path: Path) -> None:
     assert start(tmp_path / "run", options={}).architecture == loaded.architecture  # as the run had it
     assert start(tmp_path / "run", options={"side": 64}).network.side == 64
     with pytest.raises(InputError, match=r"is of a run with prompts; without any, start from .* native/"):
-        load("huggingface", "somebody/model", Start(1, 1, checkpoint=tmp_path / "run"))
+        load("huggingface", "somebody/model", LoadOptions(1, 1, checkpoint=tmp_path / "run"))
     save(loaded.network, loaded.architecture, tmp_path / "native")
-    without = load("huggingface", "somebody/model", Start(1, 1, checkpoint=tmp_path / "native"))
+    without = load("huggingface", "somebody/model", LoadOptions(1, 1, checkpoint=tmp_path / "native"))
     kept, decoder = without.network.state_dict(), loaded.network.mask_decoder.state_dict()
     assert all(torch.equal(kept[f"kept.mask_decoder.{key}"], tensor) for key, tensor in decoder.items())
 
 
 @pytest.mark.parametrize("folder", KINDS, indirect=True)
 def test_a_run_without_prompts_is_a_start_as_well(folder: Path, tmp_path: Path) -> None:
-    tuned = load("huggingface", "somebody/model", Start(1, 3, checkpoint=folder))
+    tuned = load("huggingface", "somebody/model", LoadOptions(1, 3, checkpoint=folder))
     save_file(tuned.network.state_dict(), tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture}))
     state, expected = start(tmp_path).network.state_dict(), start(folder).network.state_dict()
@@ -157,7 +157,10 @@ def test_peft_gives_what_was_trained(folder: Path, tmp_path: Path) -> None:
     plain = model_of(folder)
     with torch.inference_mode():
         given = network.eval().answer(
-            network(image), box.view(1, 2, 2), torch.tensor([[2, 3]], dtype=torch.int32), several=False
+            network(image),
+            box.view(1, 2, 2),
+            torch.tensor([[2, 3]], dtype=torch.int32),
+            multimask_output=False,
         )
         before = plain(pixel_values=image, input_boxes=box, multimask_output=False).pred_masks[0]
         tuned = PeftModel.from_pretrained(plain, tmp_path / "adapter").eval()
@@ -246,7 +249,7 @@ def test_a_run_leaves_what_it_should(
     record = finetune.run(recipe, out=tmp_path / "run", console=Console(file=io.StringIO()))
     assert [score.kind for score in record.prompts] == ["point", "point + 1 correction", "box"]
     assert all(score.before is not None for score in record.prompts)
-    checks = {check.artefact: check for check in record.exports}
+    checks = {check.artifact: check for check in record.exports}
     assert checks.keys() == {"huggingface/model.safetensors", "native/model.safetensors"}
     assert checks["native/model.safetensors"].loaded_by.startswith("transformers ")
     assert all(check.equal for check in record.exports)
@@ -256,4 +259,4 @@ def test_a_run_leaves_what_it_should(
     assert finetune.load(tmp_path / "run").masks(np.eye(64), boxes=[(5, 5, 20, 20)]).shape == (1, 64, 64)
     if images:
         assert record.accuracy.images == 1 and record.accuracy.before is not None
-        assert record.accuracy.labelled_by.startswith("MaskGenerationPipeline")
+        assert record.accuracy.labeled_by.startswith("MaskGenerationPipeline")

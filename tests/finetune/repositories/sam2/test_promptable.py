@@ -21,7 +21,7 @@ from finetune.export.huggingface import save_model
 from finetune.networks.sam2 import state_of_whole
 from finetune.prompts import interaction as asking
 from finetune.prompts.model import PromptedModel
-from finetune.repositories.registry import Loaded, Start, load, promptable, save
+from finetune.repositories.registry import Loaded, LoadOptions, load, promptable, save
 from finetune.targets.prompt_options import Prompts
 
 TINY = "sam2.1-hiera-tiny"
@@ -32,7 +32,7 @@ SIDE = 128
 def load_tiny(checkpoint: Path | None = None, **changes: Any) -> Loaded:
     channels, options = {"in_channels": 1, "out_channels": 1}, {"side": SIDE}
     arguments = channels | {"options": options, "checkpoint": checkpoint, "pretrained": False} | changes
-    return promptable("sam2").load(TINY, Start(**arguments))
+    return promptable("sam2").load(TINY, LoadOptions(**arguments))
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +59,25 @@ def test_it_answers_as_sam2_s_own_predictor(published: Path) -> None:
     point, more, box = [(40, 30)], [(100, 60)], [30, 20, 70, 50]
     with torch.inference_mode():
         features = network(asking.to_square(torch.from_numpy(image)[None, None], SIDE))
-        for several, prompts, theirs in (
+        for multimask_output, prompts, theirs in (
             (True, [[(40, 30, 1)]], {"point_coords": point, "point_labels": [1]}),
             (False, asking.as_corners([box]), {"box": np.array(box)}),
         ):
             given, logits = asking.answer(network, features, np.array(prompts, np.float32), (90, 140))
-            expected = predictor.predict(**_arrays(theirs), multimask_output=several, return_logits=True)
-            assert logits.shape[1] == (3 if several else 1)
+            expected = predictor.predict(
+                **_arrays(theirs), multimask_output=multimask_output, return_logits=True
+            )
+            assert logits.shape[1] == (3 if multimask_output else 1)
             _same(expected[:2], (logits[0], given.iou[0]))
-        former = rng.normal(size=(1, 32, 32)).astype(np.float32)
+        prev_logits = rng.normal(size=(1, 32, 32)).astype(np.float32)
         prompts = np.array([[(40, 30, 1), (100, 60, 0)]], np.float32)
-        given, logits = asking.answer(network, features, prompts, (90, 140), torch.from_numpy(former)[None])
+        given, logits = asking.answer(
+            network, features, prompts, (90, 140), torch.from_numpy(prev_logits)[None]
+        )
         theirs = _arrays({"point_coords": point + more, "point_labels": [1, 0]})
-        expected = predictor.predict(**theirs, mask_input=former, multimask_output=False, return_logits=True)
+        expected = predictor.predict(
+            **theirs, mask_input=prev_logits, multimask_output=False, return_logits=True
+        )
         _same(expected[:2], (logits[0], given.iou[0]))
     assert logits.std() > 1e-4  # the answer is of something
 
@@ -106,12 +112,12 @@ def test_sam2_itself_loads_what_was_tuned(
     loaded = load_tiny(published)
     network = adapt.apply(loaded.network, how, options, loaded.encoder).train()
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=1e-2)
+    optimizer = torch.optim.AdamW(trained, lr=1e-2)
     given, logits = asking.answer(
         network, network(torch.rand(1, 1, SIDE, SIDE)), np.array([[(9, 9, 1)]], np.float32), (SIDE, SIDE)
     )
     (logits.square().mean() + given.iou.mean()).backward()
-    optimiser.step()
+    optimizer.step()
     network = adapt.merge(network)
     (checkpoint,) = save(network, loaded.architecture, tmp_path / "native")
     # It refuses a key too few or too many.
@@ -128,7 +134,7 @@ def test_sam2_itself_loads_what_was_tuned(
 
 def test_a_run_with_prompts_comes_back(published: Path, tmp_path: Path) -> None:
     loaded = load_tiny(published)
-    percentile = finetune.data.normalization.build_normalise(loaded.normalise)
+    percentile = finetune.data.normalization.build_normalize(loaded.normalize)
     model = PromptedModel(loaded.network, Prompts(), percentile, "auto", 1, 32, loaded.architecture)
     save_model(model, tmp_path)
     again = finetune.load(tmp_path)
@@ -142,11 +148,11 @@ def test_a_run_with_prompts_comes_back(published: Path, tmp_path: Path) -> None:
     assert load_tiny(tmp_path, options={"side": 64}).network.side == 64  # SAM2 takes any
     assert start.origin.weights == "pretrained" and start.origin.part is None
     with pytest.raises(InputError, match=r"is of a run with prompts; without any, start from .* native/"):
-        load("sam2", TINY, Start(1, 3, checkpoint=tmp_path))
+        load("sam2", TINY, LoadOptions(1, 3, checkpoint=tmp_path))
 
 
 def test_a_run_without_prompts_is_a_start_as_well(published: Path, tmp_path: Path) -> None:
-    tuned = load("sam2", TINY, Start(in_channels=1, out_channels=3, checkpoint=published))
+    tuned = load("sam2", TINY, LoadOptions(in_channels=1, out_channels=3, checkpoint=published))
     save_file(tuned.network.state_dict(), tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture}))
     state = state_of_whole(load_tiny(tmp_path).network.state_dict())

@@ -18,7 +18,7 @@ from sam2.build_sam import build_sam2
 from cards.errors import InputError
 from finetune import adapters as adapt
 from finetune.networks.rgb_input import Rgb
-from finetune.repositories.registry import Loaded, Start, build, describe, load, save
+from finetune.repositories.registry import Loaded, LoadOptions, build, describe, load, save
 
 TINY, SMALL = "sam2.1-hiera-tiny", "sam2.1-hiera-small"
 CONFIG = "configs/sam2.1/sam2.1_hiera_t.yaml"
@@ -27,7 +27,7 @@ PARTLY = "encoder (27,219,136 of 27,382,576 parameters)"
 
 def load_tiny(checkpoint: Path | None = None, **changes: Any) -> Loaded:
     arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 3, "options": {}, "checkpoint": checkpoint}
-    return load("sam2", TINY, Start(**arguments | {"pretrained": False} | changes))
+    return load("sam2", TINY, LoadOptions(**arguments | {"pretrained": False} | changes))
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +70,11 @@ def test_a_file_of_sam2_s(published: Path, weights: dict[str, torch.Tensor]) -> 
     random = load_tiny(seed=3).network.decoder.state_dict()
     assert all(torch.equal(loaded.network.decoder.state_dict()[key], random[key]) for key in random)
     origin = loaded.origin
-    assert (origin.id, origin.weights, origin.licence) == (TINY, "pretrained", "Apache-2.0")
+    assert (origin.id, origin.weights, origin.license) == (TINY, "pretrained", "Apache-2.0")
     assert (origin.part, origin.revision, origin.hub_id) == (PARTLY, None, None)
     assert origin.sha256 == hashlib.sha256(published.read_bytes()).hexdigest()
     assert len(origin.citation) == 1 and "2408.00714" in origin.citation[0]
-    assert loaded.normalise == {"name": "percentile", "low": 1.0, "high": 99.8}
+    assert loaded.normalize == {"name": "percentile", "low": 1.0, "high": 99.8}
     assert loaded.architecture == {"repository": "sam2", "name": TINY, "options": {"width": 64}}
     assert (loaded.divisor, loaded.encoder) == (32, ("encoder",))
 
@@ -113,7 +113,7 @@ def test_random_weights_follow_the_seed_and_nothing_else() -> None:
     assert all(torch.equal(one[key], two[key]) for key in one)
     for part in ("encoder", "decoder", "kept"):
         assert any(not torch.equal(one[key], other[key]) for key in one if key.startswith(part))
-    assert (first.origin.weights, first.origin.licence, first.origin.part) == ("random", None, None)
+    assert (first.origin.weights, first.origin.license, first.origin.part) == ("random", None, None)
 
 
 def test_our_own_export_comes_back(run: Path) -> None:
@@ -122,7 +122,7 @@ def test_our_own_export_comes_back(run: Path) -> None:
     state = tuned.network.state_dict()
     assert all(torch.equal(state[key], tensor) for key, tensor in loaded.network.state_dict().items())
     assert loaded.architecture == tuned.architecture
-    assert (loaded.origin.part, loaded.origin.licence) == (None, None)  # nobody said
+    assert (loaded.origin.part, loaded.origin.license) == (None, None)  # nobody said
     with pytest.raises(InputError, match="the checkpoint has width 16, the recipe 32"):
         load_tiny(run, options={"width": 32})
 
@@ -139,7 +139,7 @@ def test_for_another_target_only_the_last_layer_is_new(run: Path) -> None:
 
 def test_a_file_of_another_size_is_told_by_its_keys(published: Path) -> None:
     with pytest.raises(InputError) as error:
-        load("sam2", SMALL, Start(in_channels=1, out_channels=3, checkpoint=published))
+        load("sam2", SMALL, LoadOptions(in_channels=1, out_channels=3, checkpoint=published))
     message = str(error.value)
     assert message.startswith(f"{published}: the weights do not fit this network: 50 missing (image_encoder.")
     assert message.endswith(f"(of 519 keys); its image encoder has the size of {TINY}'s")
@@ -190,9 +190,9 @@ def test_sizes_on_the_list_are_true() -> None:
 def step(network: torch.nn.Module) -> None:
     """A step of training, large enough to be seen."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=1e-2)
+    optimizer = torch.optim.AdamW(trained, lr=1e-2)
     network.train()(torch.rand(1, 1, 64, 64)).square().mean().backward()
-    optimiser.step()
+    optimizer.step()
 
 
 @pytest.mark.parametrize(

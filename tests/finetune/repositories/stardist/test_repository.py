@@ -26,13 +26,13 @@ from tiny_stardist import (
 from cards.errors import InputError
 from finetune.downloads import archive as download
 from finetune.networks.stardist_unet import StarDistUNet
-from finetune.repositories.registry import Start, build, load, save
+from finetune.repositories.registry import LoadOptions, build, load, save
 from finetune.repositories.stardist import repository as stardist
 
 
 def load_rays(checkpoint: Path | None, **changes: Any):
     arguments = {"in_channels": 1, "out_channels": 1 + RAYS, "checkpoint": checkpoint} | changes
-    return load("stardist", arguments.pop("name", "unet"), Start(**arguments))
+    return load("stardist", arguments.pop("name", "unet"), LoadOptions(**arguments))
 
 
 @pytest.fixture(params=[1, 2], ids=["grid 1", "grid 2"])
@@ -65,15 +65,15 @@ def test_gives_what_keras_gives(folder: Path, grid: int, style: str) -> None:
     np.testing.assert_allclose(output[..., :1].sigmoid(), probability, atol=1e-6)
     np.testing.assert_allclose(output[..., 1:], distances, atol=1e-5)
     assert loaded.divisor == grid * 2**DEPTH
-    assert loaded.normalise == {"name": "percentile", "low": 1.0, "high": 99.8}
+    assert loaded.normalize == {"name": "percentile", "low": 1.0, "high": 99.8}
     assert loaded.suggests == {"prob_threshold": 0.4862, "nms_threshold": 0.5}
 
 
-def test_says_where_the_weights_come_from_and_claims_no_licence(folder: Path) -> None:
+def test_says_where_the_weights_come_from_and_claims_no_license(folder: Path) -> None:
     origin = load_rays(folder).origin
     assert (origin.repository, origin.id, origin.weights) == ("stardist", "unet", "pretrained")
     assert origin.sha256
-    assert origin.licence is None
+    assert origin.license is None
 
 
 def test_a_bare_file_and_a_folder_without_the_best_will_do(folder: Path) -> None:
@@ -205,10 +205,10 @@ def test_a_published_model_is_downloaded_once(
     (tmp_path / "put").rename(tmp_path / "cache" / "stardist" / "2D_versatile_fluo")
     loaded = load_rays(None, name="2D_versatile_fluo")
     assert loaded.origin.weights == "pretrained"
-    assert (loaded.origin.licence, loaded.origin.revision) == ("BSD-3-Clause", "v0.1")
+    assert (loaded.origin.license, loaded.origin.revision) == ("BSD-3-Clause", "v0.1")
     assert "star-convex" in loaded.origin.citation[0]
     random = load_rays(None, name="2D_versatile_fluo", pretrained=False)
-    assert (random.origin.weights, random.origin.licence) == ("random", None)
+    assert (random.origin.weights, random.origin.license) == ("random", None)
 
 
 def test_without_a_network_the_error_says_how_to_do_without(
