@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, HttpUrl, TypeAdapter, ValidationError
 
@@ -39,3 +39,18 @@ class RecordModel(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Spec(RecordModel):
+    """A component by name, with the keyword arguments that rebuild it (target, normalization, …)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class NetworkSpec(Spec):
+    """A network by repository and name, with the options that rebuild it."""
+
+    repository: str

@@ -26,7 +26,7 @@ class EncoderDecoder(nn.Module):
         Args:
             encoder: images (N, C, H, W) -> a tuple of features (N, Cᵢ, H / sᵢ, W / sᵢ).
             decoder: those features and (H, W) -> raw maps (N, K, H, W).
-            kept: what else the encoder's model has, to be saved with it again; it is never run. See `PassthroughWeights`.
+            kept: weights saved with the model but never executed, see `PassthroughWeights`.
         """
         super().__init__()
         self.encoder, self.decoder, self.kept = encoder, decoder, kept
