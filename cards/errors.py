@@ -1,8 +1,25 @@
-"""The one exception that is meant for the person at the keyboard."""
+"""Errors caused by input: reported in one line, without a traceback."""
 
 
 class InputError(ValueError):
-    """Bad input, said in one line: what is wrong, where (file, key, line), what to do.
+    """Base class of all errors that a user can correct.
 
-    The command line prints it without a traceback and leaves with exit code 2.
+    The message states in one line what is wrong, where (file, key, line) and what to do. The command line
+    prints the message without a traceback and exits with code 2.
     """
+
+
+class RecipeError(InputError):
+    """A recipe, an option or a name is invalid."""
+
+
+class DataError(InputError):
+    """Images, label images or data set files are missing or invalid."""
+
+
+class ModelError(InputError):
+    """A model, its weights or an exported package cannot be loaded, used or written."""
+
+
+class DownloadError(InputError):
+    """A download failed, or the downloaded file is damaged."""

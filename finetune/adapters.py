@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 from finetune.errors import unknown
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ class Head:
         """Freeze the submodules named.
 
         Raises:
-            InputError: if none are named.
+            RecipeError: if none are named.
         """
         if not encoder:
-            raise InputError(
+            raise RecipeError(
                 "model.adapt: head needs a model whose repository says which part is its encoder; "
                 "this one does not: take full or lora"
             )
@@ -79,18 +79,18 @@ class Lora:
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         if type(self.rank) is not int or self.rank < 1:
-            raise InputError(f"model.adapt_options.rank is a whole number from 1 on, not {self.rank!r}")
+            raise RecipeError(f"model.adapt_options.rank is a whole number from 1 on, not {self.rank!r}")
         if not (isinstance(self.alpha, int | float) and self.alpha > 0):
-            raise InputError(f"model.adapt_options.alpha is a number above 0, not {self.alpha!r}")
+            raise RecipeError(f"model.adapt_options.alpha is a number above 0, not {self.alpha!r}")
         names = self.layers if isinstance(self.layers, list) else [self.layers]
         if not names or not all(isinstance(name, str) and name for name in names):
-            raise InputError(f"model.adapt_options.layers is {ALL} or a list of names, not {self.layers!r}")
+            raise RecipeError(f"model.adapt_options.layers is {ALL} or a list of names, not {self.layers!r}")
 
     def apply(self, network: nn.Module, encoder: tuple[str, ...]) -> nn.Module:
         """Add the adapters, with random A from torch's generator as it stands; nothing else is trained.
 
         Raises:
-            InputError: if there is no layer that takes one, or a name matches none; with the names there are.
+            RecipeError: if there is no layer that takes one, or a name matches none.
         """
         import re
 
@@ -114,7 +114,7 @@ class Lora:
 
     def _choose(self, layers: list[str]) -> list[str]:
         if not layers:
-            raise InputError(
+            raise RecipeError(
                 "model.adapt: lora needs Linear or Conv2d layers, and this network shows none "
                 "(TorchScript hides them): take full or head"
             )
@@ -150,7 +150,7 @@ def build_adapt(name: str, options: dict[str, Any] | None = None) -> Full | Head
     """The way of that name.
 
     Raises:
-        InputError: if there is none, it has no such option, or an option is impossible.
+        RecipeError: if there is none, it has no such option, or an option is impossible.
     """
     if name not in ADAPTS:
         raise unknown("way to adapt", name, ADAPTS)
@@ -186,7 +186,7 @@ def apply(
         The network.
 
     Raises:
-        InputError: if there is no such way or option, it does not go with this network, or nothing would
+        RecipeError: if there is no such way or option, it does not go with this network, or nothing would
             be left to train.
     """
     import torch
@@ -195,7 +195,7 @@ def apply(
         torch.manual_seed(seed)
         network = build_adapt(adapt, options).apply(network, encoder)
     if not count(network).trainable:
-        raise InputError(f"model.adapt: {adapt} leaves nothing of this network to train")
+        raise RecipeError(f"model.adapt: {adapt} leaves nothing of this network to train")
     return network
 
 

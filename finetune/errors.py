@@ -1,23 +1,29 @@
-"""What to say when a name is not known."""
+"""Error classes, and the error for an unknown name."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-from cards.errors import InputError
+from cards.errors import DataError, DownloadError, InputError, ModelError, RecipeError
+
+__all__ = ["DataError", "DownloadError", "InputError", "ModelError", "RecipeError", "unknown"]
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is not among the known ones, with those nearest to it.
+def unknown(what: str, name: str, known: Iterable[str], kind: type[InputError] = RecipeError) -> InputError:
+    """Create the error for an unknown name, with the most similar known names.
 
     Args:
-        what: what the name should have named, e.g. "target".
-        name: the name that was given.
-        known: the names that would have been right.
+        what: noun for the name, e.g. "target".
+        name: the unknown name.
+        known: valid names.
+        kind: class of the error.
+
+    Returns:
+        The error, to be raised by the caller.
     """
     known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=2)
-    if near:
-        return InputError(f"unknown {what} '{name}'; did you mean {' or '.join(near)}?")
-    return InputError(f"unknown {what} '{name}'; known: {', '.join(known) or 'none'}")
+    similar = difflib.get_close_matches(str(name), known, n=2)
+    if similar:
+        return kind(f"unknown {what} '{name}'; did you mean {' or '.join(similar)}?")
+    return kind(f"unknown {what} '{name}'; known: {', '.join(known) or 'none'}")

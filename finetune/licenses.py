@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ def check_license(card: str | None, base: str | None, model: str) -> None:
         model: the base model's name, for the error.
 
     Raises:
-        InputError: naming both, and why they do not go together.
+        RecipeError: naming both, and why they do not go together.
     """
     if not card or not base or forbidden(card, base) is None:
         return
-    raise InputError(
+    raise RecipeError(
         f"card.license: {card} contradicts {base}, the license of the base model {model}: "
         f"{forbidden(card, base)}; leave card.license out to take on {base}"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 from cards.record import RunRecord
 from finetune.recipe.library import all_recipes, find_recipe
 from finetune.recipe.schema import Recipe
@@ -148,7 +148,7 @@ def predict_images(model_source: str, images: Path, out: Path) -> None:
 
     found = [images] if images.is_file() else sorted(filter(is_image, images.glob("*")))
     if not found:
-        raise InputError(f"{images}: no images here")
+        raise RecipeError(f"{images}: no images here")
     model = load(model_source)
     out.mkdir(parents=True, exist_ok=True)
     for path in found:

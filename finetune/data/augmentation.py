@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cards.errors import InputError
+from cards.errors import DataError
 
 if TYPE_CHECKING:
     from finetune.targets.base import Target
@@ -36,9 +36,9 @@ class Augmentation:
         """Refuse what cannot be drawn."""
         low, high = self.scale
         if not 0 < low <= high:
-            raise InputError(f"augmentation: scale is {low} to {high}; both must be over 0, the least first")
+            raise DataError(f"augmentation: scale is {low} to {high}; both must be over 0, the least first")
         if self.intensity < 0 or self.noise < 0:
-            raise InputError("augmentation: intensity and noise must be at least 0")
+            raise DataError("augmentation: intensity and noise must be at least 0")
 
     def __call__(
         self,

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from cards.errors import InputError
+from cards.errors import DataError
 
 Channels = Literal["auto", "gray"] | list[int]
 
@@ -21,7 +21,7 @@ def select_channels(image: np.ndarray, channels: Channels, name: str = "the imag
         name: how an error calls the image.
 
     Raises:
-        InputError: if a channel is asked for that the image does not have.
+        DataError: if a channel is asked for that the image does not have.
     """
     if channels == "auto":
         return image
@@ -29,7 +29,7 @@ def select_channels(image: np.ndarray, channels: Channels, name: str = "the imag
         return image if len(image) == 1 else image.mean(axis=0, keepdims=True, dtype=np.float32)
     missing = [channel for channel in channels if not 0 <= channel < len(image)]
     if missing or not channels:
-        raise InputError(
+        raise DataError(
             f"{name}: has channels 0 to {len(image) - 1}, but data.channels asks for {list(channels)}"
         )
     return image[list(channels)]

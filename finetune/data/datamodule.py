@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from cards.base import LabelKind, Split
-from cards.errors import InputError
+from cards.errors import DataError
 from finetune.data.augmentation import Augmentation, resize
 from finetune.data.channels import Channels, select_channels
 from finetune.data.feature_cache import Features, FeatureStore
@@ -225,15 +225,15 @@ class SegmentationData(pl.LightningDataModule):
         With `use_features`, {"features": [(N, H, W, C), ...], "maps": (N, K, P, P)}, float16.
 
         Raises:
-            InputError: if the batch cannot be shared out evenly among the processes, or nothing is there to
+            DataError: if the batch cannot be shared out evenly among the processes, or nothing is there to
                 train on.
         """
         images = len(self.of("train"))
         if not images:
-            raise InputError("no image to train on")
+            raise DataError("no image to train on")
         rank, world_size = self._place()
         if self.batch_size % world_size:
-            raise InputError(
+            raise DataError(
                 f"training.batch_size is {self.batch_size}: it must be a multiple of the number of "
                 f"processes, {world_size}"
             )
@@ -246,11 +246,11 @@ class SegmentationData(pl.LightningDataModule):
         """Whole images, one at a time: {"image": (1, C, H, W), "labels": (1, H, W), "name": [str]}.
 
         Raises:
-            InputError: if there are fewer than processes: each must have one.
+            DataError: if there are fewer than processes: each must have one.
         """
         images, world_size = len(self.of("validation")), self._place()[1]
         if 0 < images < world_size:
-            raise InputError(
+            raise DataError(
                 f"compute.devices: {world_size} processes share {images} validation images, each needs one: "
                 "use fewer, or raise data.validation"
             )

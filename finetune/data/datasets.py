@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cards.base import LabelKind
-from cards.errors import InputError
+from cards.errors import DataError
 from cards.record import DataFile
 from finetune.data.sample_dataset import make_sample
 from finetune.downloads.archive import cache_folder, download
@@ -108,7 +108,7 @@ def named(name: str) -> NamedData:
     """The data set of that name.
 
     Raises:
-        InputError: if there is none; the message gives the nearest name.
+        DataError: if there is none; the message gives the nearest name.
     """
     if name not in DATASETS:
         raise unknown("data.name", name, DATASETS)
@@ -119,7 +119,7 @@ def locate(name: str) -> Path:
     """Folder of a named data set: from the cache, else made or downloaded into it.
 
     Raises:
-        InputError: if there is no such data set, or it is not here and cannot be had.
+        DataError: if there is no such data set, or it is not here and cannot be had.
     """
     return fetch(named(name))
 
@@ -132,7 +132,7 @@ def fetch(data: NamedData) -> Path:
     if data.id == "sample":
         return make_sample(folder)
     if data.url is None:
-        raise InputError(
+        raise DataError(
             f"{data.id}: has no download: make it from {data.source} and put it at {folder}, "
             "or set data.root=PATH"
         )
@@ -163,7 +163,7 @@ def _must_match(data: NamedData, folder: Path) -> None:
     pairs, _ = assign_splits(find_pairs(folder), validation=0, test=0)
     files, _ = check_data(pairs, data.labels, "instances", "auto", folder)
     if is_published(data, files) is False:
-        raise InputError(
+        raise DataError(
             f"{data.url}: holds other images than the data set {data.id} we know: look at them, "
             "and set data.root=PATH if they are what you want"
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cards.errors import InputError
+from cards.errors import DataError
 
 SMALLEST = 5.0  # pixels
 
@@ -28,9 +28,9 @@ def mean_diameter(images: Iterable[np.ndarray]) -> float:
     without objects do not count.
 
     Raises:
-        InputError: if no image holds an object.
+        DataError: if no image holds an object.
     """
     found = [max(SMALLEST, size) for labels in images if (size := diameter(labels)) is not None]
     if not found:
-        raise InputError("diameter: auto: no training label holds an object to measure: give it in pixels")
+        raise DataError("diameter: auto: no training label holds an object to measure: give it in pixels")
     return round(float(np.mean(found)), 1)

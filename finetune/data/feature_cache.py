@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 from torch.utils.data import Dataset
 
-from cards.errors import InputError
+from cards.errors import DataError
 from cards.fingerprint import sha256_file, sha256_pixels
 from finetune.data.sampler import PatchIndex
 from finetune.data.target_cache import write_whole
@@ -75,7 +75,7 @@ class FeatureStore:
         """Run the encoder, where it lies, on images (N, C, H, W): features (N, H, W, C) float16 in memory.
 
         Raises:
-            InputError: if a feature is not a number, or too large for float16.
+            DataError: if a feature is not a number, or too large for float16.
         """
         place = next(self.encoder.parameters(), images)
         images = images.to(place.device, place.dtype).contiguous(memory_format=torch.channels_last)
@@ -83,7 +83,7 @@ class FeatureStore:
             level.permute(0, 2, 3, 1).to("cpu", torch.float16).contiguous() for level in self.encoder(images)
         ]
         if not all(bool(torch.isfinite(level).all()) for level in features):
-            raise InputError(
+            raise DataError(
                 "the encoder gives features that half precision cannot hold: set training.cache=false"
             )
         return features
@@ -95,7 +95,7 @@ class FeatureStore:
             Bytes written.
 
         Raises:
-            InputError: if the disk is full, or it cannot be written.
+            DataError: if the disk is full, or it cannot be written.
         """
         held = {str(number): level.contiguous() for number, level in enumerate(features)}
         if maps is not None:
@@ -105,7 +105,7 @@ class FeatureStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, content)
         except OSError as error:
-            raise InputError(f"{self.folder}: cannot keep features: {error.strerror}; {REMEDY}") from error
+            raise DataError(f"{self.folder}: cannot keep features: {error.strerror}; {REMEDY}") from error
         return len(content)
 
     def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
@@ -119,12 +119,12 @@ class FeatureStore:
         """Say beforehand that the disk is too small.
 
         Raises:
-            InputError: if there are fewer than `needed` bytes left.
+            DataError: if there are fewer than `needed` bytes left.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free
         if needed > free:
-            raise InputError(
+            raise DataError(
                 f"{self.folder}: the encoder's features need {needed / 1e9:.3g} GB, "
                 f"and {free / 1e9:.3g} GB are free: {REMEDY}"
             )

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from cards.errors import InputError
+from cards.errors import DataError, InputError
 
 SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}
 
@@ -36,7 +36,7 @@ def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
     channels.
 
     Raises:
-        InputError: if the file is missing, is no image, is cut short, holds several planes and no `page` is
+        DataError: if the file is missing, is no image, is cut short, holds several planes and no `page` is
             given, or has pixels that are not finite.
     """
     path = Path(path)
@@ -53,13 +53,13 @@ def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
     """Read a label image as (H, W) int32, 0 is background.
 
     Raises:
-        InputError: as for `read_image`, and if the file holds floats, colors, negative numbers, or numbers
+        DataError: as for `read_image`, and if the file holds floats, colors, negative numbers, or numbers
             over 2³¹ − 1, or is a JPEG.
     """
     path = Path(path)
     kind = _format(path)
     if kind == "jpeg":
-        raise InputError(
+        raise DataError(
             f"{path}: JPEG changes pixel values, so it cannot hold labels: save them as PNG or TIFF"
         )
     if kind == "tiff":
@@ -68,7 +68,7 @@ def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
         _only_page(path, page)
         labels = _png_labels(path)
     if len(labels) != 1:
-        raise InputError(
+        raise DataError(
             f"{path}: holds {len(labels)} channels; labels must be one integer a pixel: "
             "save it as a gray image"
         )
@@ -79,7 +79,7 @@ def page_count(path: Path | str) -> int:
     """Number of 2D images in the file, from its header: 1 unless it is a multi-page TIFF.
 
     Raises:
-        InputError: if the file is missing, is no image, or its header is damaged.
+        DataError: if the file is missing, is no image, or its header is damaged.
     """
     path = Path(path)
     if _format(path) != "tiff":
@@ -100,24 +100,24 @@ def _format(path: Path) -> Format:
         with path.open("rb") as file:
             head = file.read(4)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise DataError(f"{path}: no such file") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
+        raise DataError(f"{path}: cannot be opened: {error.strerror}") from error
     for magic, kind in MAGIC.items():
         if head.startswith(magic):
             return kind
     what = "is empty" if not head else "is not a TIFF, PNG or JPEG image"
-    raise InputError(f"{path}: {what}")
+    raise DataError(f"{path}: {what}")
 
 
-def _unreadable(path: Path, error: Exception) -> InputError:
+def _unreadable(path: Path, error: Exception) -> DataError:
     reason = str(error).strip().splitlines() or [type(error).__name__]
-    return InputError(f"{path}: cannot be read, it may be damaged or cut short ({reason[0]})")
+    return DataError(f"{path}: cannot be read, it may be damaged or cut short ({reason[0]})")
 
 
 def _only_page(path: Path, page: int | None) -> None:
     if page:
-        raise InputError(f"{path}: has no page {page}: it holds one image")
+        raise DataError(f"{path}: has no page {page}: it holds one image")
 
 
 # The decoders below raise whatever they like (struct.error, zlib.error, KeyError, ...) on a damaged file,
@@ -174,7 +174,7 @@ def _png_labels(path: Path) -> np.ndarray:
 
 def _native(image: np.ndarray, path: Path) -> np.ndarray:
     if image.dtype.kind not in "buif":
-        raise InputError(f"{path}: holds {image.dtype} pixels; save it as uint8, uint16 or float32")
+        raise DataError(f"{path}: holds {image.dtype} pixels; save it as uint8, uint16 or float32")
     dtype = {"b1": "uint8", "u1": "uint8", "u2": "uint16"}.get(image.dtype.str[1:], "float32")
     with np.errstate(over="ignore"):  # what does not fit float32 becomes infinite, which is reported
         return np.ascontiguousarray(image, dtype=dtype)
@@ -183,7 +183,7 @@ def _native(image: np.ndarray, path: Path) -> np.ndarray:
 def _finite(image: np.ndarray, path: Path) -> np.ndarray:
     if image.dtype == np.float32 and not np.isfinite(image).all():
         bad = int((~np.isfinite(image)).sum())
-        raise InputError(
+        raise DataError(
             f"{path}: {bad} of {image.size} pixels are NaN or infinite: replace them and save it again"
         )
     return image
@@ -191,9 +191,9 @@ def _finite(image: np.ndarray, path: Path) -> np.ndarray:
 
 def _integers(labels: np.ndarray, path: Path) -> np.ndarray:
     if labels.dtype.kind not in "bui":
-        raise InputError(f"{path}: holds {labels.dtype} values; labels must be integers: save it as uint16")
+        raise DataError(f"{path}: holds {labels.dtype} values; labels must be integers: save it as uint16")
     if labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.int32).max):
-        raise InputError(
+        raise DataError(
             f"{path}: holds labels from {labels.min()} to {labels.max()}; they must lie between 0 "
             f"(background) and {np.iinfo(np.int32).max}"
         )

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from cards.base import LabelKind
-from cards.errors import InputError
+from cards.errors import DataError
 from cards.fingerprint import sha256_file, sha256_pixels
 from cards.record import DataFile
 from finetune.data.channels import Channels, select_channels
@@ -56,12 +56,12 @@ def check_data(
         A record a pair, in order, and warnings: what is suspect but may be meant.
 
     Raises:
-        InputError: for the first pair that cannot be used, and if no mask of the train images holds a label.
+        DataError: for the first pair that cannot be used, and if no mask of the train images holds a label.
     """
     checked: list[Checked] = []
     for pair, one in zip(pairs, _check_all(pairs, label_kind, channels, Path(root)), strict=True):
         if checked and one.channels != checked[0].channels:
-            raise InputError(
+            raise DataError(
                 f"{pair.image}: has {one.channels} channels but {pairs[0].image.name} has "
                 f"{checked[0].channels}: set data.channels to gray, or to a list "
                 "such as [0], so that every image gives as many"
@@ -71,7 +71,7 @@ def check_data(
             progress(len(checked), len(pairs))
     train = [one for one in checked if one.file.split == "train"]
     if train and not any(one.labeled for one in train):
-        raise InputError(
+        raise DataError(
             f"{pairs[0].label.parent}: all {len(train)} masks of the train images hold background only"
         )
     warnings = [*_leaks(checked), *_constant(checked), *_one_instance(checked, label_kind, target_kind)]
@@ -106,7 +106,7 @@ def _check(
     labels = read_labels(pair.label, pair.page)
     if image.shape[1:] != labels.shape:
         sizes = [" × ".join(map(str, shape)) for shape in (image.shape[1:], labels.shape)]
-        raise InputError(
+        raise DataError(
             f"{pair.image}: is {sizes[0]} but its mask {pair.label.name} is {sizes[1]} pixels "
             "(height × width)"
         )

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cards.errors import InputError
+from cards.errors import DataError
 from finetune.errors import unknown
 
 EPS = 1e-6  # the default in the BioImage.IO specification
@@ -49,7 +49,7 @@ class Percentile:
     def __post_init__(self) -> None:
         """Bounds as in the BioImage.IO specification of `scale_range`."""
         if not (0 <= self.low < 100 and 1 < self.high <= 100 and self.low < self.high):
-            raise InputError(
+            raise DataError(
                 f"percentile normalization from {self.low} to {self.high}: "
                 "they must lie between 0 and 100, the low one first"
             )
@@ -116,12 +116,12 @@ class ScaleLinear:
         """Scale every channel by its own numbers.
 
         Raises:
-            InputError: if there are not as many channels as numbers.
+            DataError: if there are not as many channels as numbers.
         """
         gain, offset = np.atleast_1d(self.gain), np.atleast_1d(self.offset)
         for numbers in (gain, offset):
             if len(numbers) not in (1, len(image)):
-                raise InputError(
+                raise DataError(
                     f"normalization {self.name} is for {len(numbers)} channels, the image has {len(image)}"
                 )
         scaled = gain[:, None, None] * np.asarray(image, np.float64) + offset[:, None, None]
@@ -154,7 +154,7 @@ def build_normalize(described: dict[str, Any]) -> Normalize:
     """Build a normalization from its name and options, e.g. `{"name": "percentile", "low": 1, "high": 99.8}`.
 
     Raises:
-        InputError: if there is no such normalization, it has no such option, or an option is impossible.
+        DataError: if there is no such normalization, it has no such option, or an option is impossible.
     """
     options = dict(described)
     name = str(options.pop("name", "none"))
@@ -165,7 +165,7 @@ def build_normalize(described: dict[str, Any]) -> Normalize:
         if option not in known:
             raise unknown(f"option of normalization {name}", option, known)
         if not isinstance(value, int | float) and not (name == ScaleLinear.name and _are_numbers(value)):
-            raise InputError(f"option {option} of normalization {name} is a number, not {value!r}")
+            raise DataError(f"option {option} of normalization {name} is a number, not {value!r}")
     return NORMALIZATIONS[name](**options)
 
 
@@ -175,7 +175,7 @@ def _are_numbers(value: Any) -> bool:
 
 def _check_eps(name: str, eps: float) -> None:
     if not 0 < eps <= 0.1:
-        raise InputError(f"option eps of normalization {name} lies above 0 and up to 0.1, not {eps}")
+        raise DataError(f"option eps of normalization {name} lies above 0 and up to 0.1, not {eps}")
 
 
 def _without_default(options: dict[str, Any]) -> dict[str, Any]:

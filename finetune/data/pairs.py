@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from cards.base import Split
-from cards.errors import InputError
+from cards.errors import DataError
 from finetune.data.images import is_image, page_count
 
 Layout = Literal["auto", "folders", "suffix", "csv"]
@@ -59,7 +59,7 @@ def find_pairs(root: Path | str, layout: Layout = "auto", csv: Path | str | None
         Pairs by split, then by name in natural order (2 before 10).
 
     Raises:
-        InputError: if there is nothing to find, an image has no mask or a mask no image, or names are
+        DataError: if there is nothing to find, an image has no mask or a mask no image, or names are
             ambiguous.
     """
     root = Path(root)
@@ -68,7 +68,7 @@ def find_pairs(root: Path | str, layout: Layout = "auto", csv: Path | str | None
         inside = root / csv
         pairs = _by_csv(inside if inside.is_file() else Path(csv))
     elif layout == "csv":
-        raise InputError("data.layout is csv but data.csv is not set: give the path of the table")
+        raise DataError("data.layout is csv but data.csv is not set: give the path of the table")
     else:
         pairs = _by_place(root, layout)
     pages = [page for pair in pairs for page in _by_page(pair)]
@@ -89,24 +89,24 @@ def stem(path: Path) -> str:
 
 def _by_place(root: Path, layout: Layout) -> list[Pair]:
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder: set data.root to the folder that holds the images")
+        raise DataError(f"{root}: no such folder: set data.root to the folder that holds the images")
     places = _places(root)
     folders = [(split, place) for split, place in places if (place / "images").is_dir()]
     suffixed = [(split, place) for split, place in places if _masks_in(place)]
     if layout == "folders" or (layout == "auto" and folders):
         if not folders:
-            raise InputError(f"{root}: data.layout is folders, but there is no folder images/ in it")
+            raise DataError(f"{root}: data.layout is folders, but there is no folder images/ in it")
         found = [pair for split, place in folders for pair in _in_folders(place, split)]
     elif layout == "suffix" or suffixed:
         found = [pair for split, place in suffixed or places for pair in _by_suffix(place, split)]
     else:
         images = sum(len(_images_in(place)) for _, place in places)
-        raise InputError(
+        raise DataError(
             f"{root}: holds {images or 'no'} images, but neither images/ and masks/ nor files that end "
             f"in {MASK_SUFFIX}: set data.root to the folder that does, or data.csv to a table of files"
         )
     if not found:
-        raise InputError(f"{root}: holds no images")
+        raise DataError(f"{root}: holds no images")
     return found
 
 
@@ -114,7 +114,7 @@ def _places(root: Path) -> list[tuple[Split | None, Path]]:
     """The split folders, or the root itself where there is none."""
     splits = [(split, root / word) for word, split in SPLIT_WORDS.items() if (root / word).is_dir()]
     if len({split for split, _ in splits}) < len(splits):
-        raise InputError(f"{root}: holds both val/ and validation/: keep one")
+        raise DataError(f"{root}: holds both val/ and validation/: keep one")
     return list(splits) or [(None, root)]
 
 
@@ -128,7 +128,7 @@ def _masks_in(folder: Path) -> list[Path]:
 
 def _in_folders(place: Path, split: Split | None) -> list[Pair]:
     if not (place / "masks").is_dir():
-        raise InputError(f"{place}: holds images/ but no masks/")
+        raise DataError(f"{place}: holds images/ but no masks/")
     images = _images_in(place / "images")
     masks = _images_in(place / "masks")
     return _match(images, masks, stem, split, place)
@@ -158,7 +158,7 @@ def _unique(paths: list[Path], key: Callable[[Path], str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in paths:
         if key(path) in found:
-            raise InputError(
+            raise DataError(
                 f"{path.parent}: {found[key(path)].name} and {path.name} have the same name: keep one"
             )
         found[key(path)] = path
@@ -168,7 +168,7 @@ def _unique(paths: list[Path], key: Callable[[Path], str]) -> dict[str, Path]:
 def _report(message: str, paths: Sequence[Path]) -> None:
     if paths:
         names = ", ".join(path.name for path in paths[:LISTED]) + (", …" if len(paths) > LISTED else "")
-        raise InputError(f"{message % len(paths)}: {names}")
+        raise DataError(f"{message % len(paths)}: {names}")
 
 
 def _by_csv(path: Path) -> list[Pair]:
@@ -179,16 +179,16 @@ def _by_csv(path: Path) -> list[Pair]:
         files = []
         for column in ("image", "label"):
             if not (row[column] or "").strip():
-                raise InputError(f"{where}: the column {column} is empty")
+                raise DataError(f"{where}: the column {column} is empty")
             file = path.parent / row[column].strip()
             if not file.is_file():
-                raise InputError(
+                raise DataError(
                     f"{where}: no such file: {row[column].strip()} (paths are relative to the CSV)"
                 )
             files.append(file)
         found.append(Pair(files[0], files[1], "", _split_word((row.get("split") or "").strip(), where)))
     if not found:
-        raise InputError(f"{path}: holds no rows below its header")
+        raise DataError(f"{path}: holds no rows below its header")
     return _named(found, lines, path)
 
 
@@ -199,15 +199,15 @@ def _rows(path: Path) -> tuple[list[int], list[dict[str, str]]]:
             reader = DictReader(file)
             missing = [name for name in ("image", "label") if name not in (reader.fieldnames or [])]
             if missing:
-                raise InputError(
+                raise DataError(
                     f"{path}, line 1: no column {' and no column '.join(missing)}: the header must name "
                     "image, label and, if wanted, split"
                 )
             numbered = [(reader.line_num, row) for row in reader]
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file: set data.csv to the table of images") from None
+        raise DataError(f"{path}: no such file: set data.csv to the table of images") from None
     except (OSError, UnicodeDecodeError, CsvError) as error:
-        raise InputError(f"{path}: cannot be read as CSV: {error}") from error
+        raise DataError(f"{path}: cannot be read as CSV: {error}") from error
     return [line for line, _ in numbered], [row for _, row in numbered]
 
 
@@ -215,7 +215,7 @@ def _split_word(word: str, where: str) -> Split | None:
     if not word:
         return None
     if word.lower() not in SPLIT_WORDS:
-        raise InputError(f"{where}: split is '{word}'; it must be train, validation or test, or empty")
+        raise DataError(f"{where}: split is '{word}'; it must be train, validation or test, or empty")
     return SPLIT_WORDS[word.lower()]
 
 
@@ -230,7 +230,7 @@ def _named(pairs: list[Pair], lines: list[int], path: Path) -> list[Pair]:
     first: dict[str, int] = {}
     for line, name in zip(lines, stems, strict=True):
         if name in first:
-            raise InputError(f"{path}, line {line}: the image {name} was already given in line {first[name]}")
+            raise DataError(f"{path}, line {line}: the image {name} was already given in line {first[name]}")
         first[name] = line
     return [replace(pair, name=name) for pair, name in zip(pairs, stems, strict=True)]
 
@@ -241,7 +241,7 @@ def _by_page(pair: Pair) -> list[Pair]:
     if pages == 1:
         return [pair]
     if page_count(pair.image) != pages:
-        raise InputError(
+        raise DataError(
             f"{pair.label}: holds {pages} pages, but its image {pair.image.name} holds "
             f"{page_count(pair.image)}: they must hold as many"
         )

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cards.base import Split
-from cards.errors import InputError
+from cards.errors import DataError
 from finetune.downloads.archive import whole_or_not
 
 REGIONS: dict[Split, dict[str, tuple[slice, slice]]] = {
@@ -44,5 +44,5 @@ def _shipped(file: str) -> Path:
     spec = find_spec("stardist")
     path = Path(spec.origin).parent / "data" / "images" / file if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise InputError("sample: needs the package stardist, which ships the image: pip install stardist")
+        raise DataError("sample: needs the package stardist, which ships the image: pip install stardist")
     return path

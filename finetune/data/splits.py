@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cards.base import Split
-from cards.errors import InputError
+from cards.errors import DataError
 from finetune.data.pairs import Pair
 
 
@@ -32,7 +32,7 @@ def assign_splits(
         The pairs in the order given, and how they were split in words.
 
     Raises:
-        InputError: if no image is left to train on.
+        DataError: if no image is left to train on.
     """
     assigned: dict[Pair, Split] = {pair: pair.split or "train" for pair in pairs}
     pool = [pair for pair in pairs if assigned[pair] == "train"]
@@ -40,7 +40,7 @@ def assign_splits(
     wanted: dict[Split, float] = {"test": test, "validation": validation}
     for split, fraction in wanted.items():
         if not 0 <= fraction < 1:
-            raise InputError(f"data.{split} is {fraction}: it must be at least 0 and less than 1")
+            raise DataError(f"data.{split} is {fraction}: it must be at least 0 and less than 1")
         if any(pair.split == split for pair in pairs):
             words[split] = "given with the data"
             continue
@@ -50,7 +50,7 @@ def assign_splits(
         counts = f"{fraction:.0%} of train ({len(drawn)} of {len(pool)} images), seed {seed}"
         words[split] = counts if drawn else "none"
     if "train" not in assigned.values():
-        raise InputError(
+        raise DataError(
             f"none of {len(pairs)} images is left to train on: add images, "
             "or lower data.validation and data.test"
         )

@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPageSeries
 
-from cards.errors import InputError
+from cards.errors import DataError
 
 PLANE_AXES = "CSYX"
 CHANNEL_AXES = "CS"  # tifffile's letters: channel, and sample (the R, G, B of one pixel)
@@ -36,7 +36,7 @@ def read_page(path: Path, page: int | None, unnamed_are_channels: bool) -> np.nd
             channels.
 
     Raises:
-        InputError: if there is no such page, or the file holds several and none is asked for.
+        DataError: if there is no such page, or the file holds several and none is asked for.
     """
     with TiffFile(path) as tif:
         series = _series(tif, path)
@@ -45,14 +45,14 @@ def read_page(path: Path, page: int | None, unnamed_are_channels: bool) -> np.nd
         if page is None and count > 1:
             unnamed = all(series[0].axes[index] in UNNAMED_AXES for index in _page_axes(series[0]))
             if not (unnamed and unnamed_are_channels):
-                raise InputError(
+                raise DataError(
                     f"{path}: holds {count} planes (axes {series[0].axes}) where one 2D image is needed: "
                     "save each plane to its own file, or give image and mask as many planes as each other"
                 )
             planes = [_read(series[index // each], index % each) for index in range(count)]
             return np.concatenate(planes)
         if page is not None and not 0 <= page < count:
-            raise InputError(f"{path}: has no page {page}: it holds {count}, counted from 0")
+            raise DataError(f"{path}: has no page {page}: it holds {count}, counted from 0")
         index = page or 0
         return _read(series[index // each], index % each)
 
@@ -60,12 +60,12 @@ def read_page(path: Path, page: int | None, unnamed_are_channels: bool) -> np.nd
 def _series(tif: TiffFile, path: Path) -> list[TiffPageSeries]:
     series = list(tif.series)
     if not series:
-        raise InputError(f"{path}: holds no image")
+        raise DataError(f"{path}: holds no image")
     if len(series) == 1 or series[0].kind not in WHOLE_FILE_KINDS:
         return series[:1]
     if len({(s.shape, s.axes, s.dtype) for s in series}) > 1:
         sizes = ", ".join(" × ".join(map(str, s.shape)) for s in series[:3])
-        raise InputError(
+        raise DataError(
             f"{path}: holds images that differ in size or type ({sizes}): save each to its own file"
         )
     return series

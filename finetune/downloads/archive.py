@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from cards.errors import InputError
+from cards.errors import DownloadError
 
 TIMEOUT = 30  # seconds without an answer
 
@@ -32,13 +32,13 @@ def whole_or_not(folder: Path) -> Iterator[Path]:
     If another process was faster, its folder stays.
 
     Raises:
-        InputError: if the cache cannot be written.
+        DownloadError: if the cache cannot be written.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
-        raise InputError(
+        raise DownloadError(
             f"{folder.parent}: cannot write the cache ({error.strerror}): "
             "set FINETUNE_CACHE to another folder"
         ) from error
@@ -61,7 +61,7 @@ def download(
         url: of the archive.
         folder: where its content is to be; must not be there yet.
         sha256: of the archive, if known.
-        check: called with the unpacked data before they take their place; raises InputError if they are
+        check: called with the unpacked data before they take their place; raises DownloadError if they are
             wrong.
         key: of a recipe, by which a person can give a folder of their own instead.
 
@@ -69,7 +69,7 @@ def download(
         The folder.
 
     Raises:
-        InputError: if the archive cannot be had, is damaged, or fails the check. Nothing is left behind.
+        DownloadError: if the archive cannot be had, is damaged, or fails the check. Nothing is left behind.
     """
     with whole_or_not(folder) as new:
         archive = _retrieve(url, new.parent, folder, sha256, key)
@@ -91,11 +91,11 @@ def _retrieve(url: str, work: Path, folder: Path, sha256: str | None, key: str) 
             pooch.retrieve(url, known, "archive.zip", work, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
         )
     except ValueError as error:  # what pooch raises for a wrong hash
-        raise InputError(
+        raise DownloadError(
             f"{url}: has changed or was damaged on its way: its SHA-256 is not {sha256}"
         ) from error
     except OSError as error:  # requests' errors are OSErrors
-        raise InputError(
+        raise DownloadError(
             f"{folder.name}: cannot be downloaded from {url} ({type(error).__name__}): "
             f"put the folder at {folder}, or set {key}=PATH"
         ) from error
@@ -107,12 +107,12 @@ def _unpack(archive: Path, into: Path, url: str, key: str) -> None:
             for name in file.namelist():
                 parts = PurePosixPath(name.replace("\\", "/"))
                 if parts.is_absolute() or ".." in parts.parts or ":" in name:
-                    raise InputError(
+                    raise DownloadError(
                         f"{url}: the archive would write outside its folder ({name}): not unpacked"
                     )
             file.extractall(into)
     except zipfile.BadZipFile as error:
-        raise InputError(f"{url}: is not a whole zip archive: try again, or set {key}=PATH") from error
+        raise DownloadError(f"{url}: is not a whole zip archive: try again, or set {key}=PATH") from error
 
 
 def _data_root(unpacked: Path) -> Path:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from cards.errors import InputError
+from cards.errors import DownloadError, InputError
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -66,14 +66,14 @@ def fetch(
         Where the files are, and their commit.
 
     Raises:
-        InputError: if there is no such repository, revision or file, if it may not be had, or if a download
+        DownloadError: if there is no such repository, revision or file, if access is denied, or if a download
             fails or gives something else than the Hub names.
     """
     try:
         return _fetch(repo_id, files, revision, optional)
     except InputError as error:
         message = f"{repo_id}: {error}"
-        raise InputError(f"{message}; {hint}" if hint else message) from error.__cause__
+        raise DownloadError(f"{message}; {hint}" if hint else message) from error.__cause__
 
 
 def count_models(pipeline_tag: str, most: int) -> tuple[int, bool]:
@@ -89,7 +89,7 @@ def count_models(pipeline_tag: str, most: int) -> tuple[int, bool]:
         The number, and whether there are more.
 
     Raises:
-        InputError: if the Hub cannot be reached, or does not answer so.
+        DownloadError: if the Hub cannot be reached, or does not answer so.
     """
     from huggingface_hub import constants, errors
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
@@ -111,10 +111,10 @@ def count_models(pipeline_tag: str, most: int) -> tuple[int, bool]:
             count += len(answer.json())
             page, parameters = answer.links.get("next", {}).get("url"), None  # which has them in it
     except errors.HfHubHTTPError as error:
-        raise InputError(f"the Hugging Face Hub {_answer(_status(error))}") from error
+        raise DownloadError(f"the Hugging Face Hub {_answer(_status(error))}") from error
     except Exception as error:
         reason = type(error).__name__
-        raise InputError(f"the Hugging Face Hub cannot be reached ({reason})") from _without_headers(error)
+        raise DownloadError(f"the Hugging Face Hub cannot be reached ({reason})") from _without_headers(error)
     return count, page is not None
 
 
@@ -146,7 +146,7 @@ def _download(
     if missing or not names or not info.sha:
         where = f"revision '{revision}'" if revision else "it"
         wanted = ", ".join(missing or optional)
-        raise InputError(f"on the Hugging Face Hub {where} has no file {wanted}")
+        raise DownloadError(f"on the Hugging Face Hub {where} has no file {wanted}")
     for name in names:
         try:
             path = Path(hf_hub_download(repo_id, name, revision=info.sha))
@@ -211,7 +211,7 @@ def _check(path: Path, name: str, size: int | None, sha256: str | None) -> None:
     links = [path, path.parent / path.readlink()] if path.is_symlink() else [path]
     for wrong in [path.resolve(), *links]:
         wrong.unlink(missing_ok=True)
-    raise InputError(
+    raise DownloadError(
         f"{name} was damaged on its way: its {'SHA-256' if sha256 else 'size'} is not the one that the "
         "Hugging Face Hub names; it has been deleted: try again"
     )
@@ -226,7 +226,7 @@ def _may_pass(error: Exception) -> bool:
     return not isinstance(error, errors.HFValidationError)
 
 
-def _error(error: BaseException, revision: str | None, name: str = "") -> InputError:
+def _error(error: BaseException, revision: str | None, name: str = "") -> DownloadError:
     """What went wrong and what to do; of the error no text, as there may be a token or a signed URL in it.
 
     Args:
@@ -262,7 +262,7 @@ def _error(error: BaseException, revision: str | None, name: str = "") -> InputE
     else:
         reason = type(error).__name__
         says = f"the Hugging Face Hub cannot be reached ({reason}); nor is that model in its cache"
-    return InputError(says)
+    return DownloadError(says)
 
 
 def _answer(status: int) -> str:

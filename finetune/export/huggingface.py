@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import torch
 from pydantic import BaseModel, Field, ValidationError
 
-from cards.errors import InputError
+from cards.errors import InputError, ModelError
 from finetune.inference.model import Model
 from finetune.repositories.base import STRUCTURE
 from finetune.targets.prompt_options import PROMPTS
@@ -97,7 +97,7 @@ def load_model(source: str | Path) -> Model | PromptedModel:
         The model on the CPU, in evaluation mode.
 
     Raises:
-        InputError: if there is nothing there, it is not a model of ours, or the weights are damaged.
+        ModelError: if there is nothing there, it is not a model of ours, or the weights are damaged.
     """
     folder = _locate(source)
     config = _read_config(folder, source)
@@ -105,7 +105,7 @@ def load_model(source: str | Path) -> Model | PromptedModel:
     try:
         return build(config, folder / WEIGHTS)
     except InputError as error:  # says where the file lies, which for the Hub is deep in a cache
-        raise InputError(f"{source}: {str(error).replace(f'{folder / WEIGHTS}', WEIGHTS)}") from error
+        raise ModelError(f"{source}: {str(error).replace(f'{folder / WEIGHTS}', WEIGHTS)}") from error
 
 
 def _locate(source: str | Path) -> Path:
@@ -115,10 +115,10 @@ def _locate(source: str | Path) -> Path:
         inside = path / "huggingface"
         return inside if inside.is_dir() else path
     if path.exists():
-        raise InputError(f"{source}: is a file; give the run folder, or its huggingface folder")
+        raise ModelError(f"{source}: is a file; give the run folder, or its huggingface folder")
     hub_id = HUB_ID.fullmatch(source) if isinstance(source, str) else None
     if hub_id is None:
-        raise InputError(f"{source}: no such folder")
+        raise ModelError(f"{source}: no such folder")
     from finetune.downloads.hub import fetch
 
     optional, hint = [WEIGHTS, STRUCTURE], f"and there is no folder {source} here"
@@ -129,13 +129,13 @@ def _read_config(folder: Path, source: str | Path) -> _Config:
     try:
         return _Config.model_validate_json((folder / CONFIG).read_bytes())
     except FileNotFoundError as error:
-        raise InputError(f"{source}: not a model that finetune wrote: there is no {CONFIG}") from error
+        raise ModelError(f"{source}: not a model that finetune wrote: there is no {CONFIG}") from error
     except OSError as error:
-        raise InputError(f"{source}: cannot read {CONFIG}: {error.strerror}") from error
+        raise ModelError(f"{source}: cannot read {CONFIG}: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise InputError(
+        raise ModelError(
             f"{source}: not a model that finetune wrote: {CONFIG}: {where}: {first['msg'].lower()}"
         ) from error
 

@@ -44,7 +44,7 @@ def check_exports(run: Path, model: Model, samples: Iterable[Sample]) -> list[Ex
         A check for each artifact and weights format, whether it is equal or not.
 
     Raises:
-        InputError: if an artifact cannot be loaded.
+        ModelError: if an artifact cannot be loaded.
     """
     samples = list(samples)
     checks = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cards.errors import InputError
+from cards.errors import DataError, ModelError
 from finetune.repositories.bioimageio.package import Package, open_package
 from finetune.repositories.bioimageio.tensors import check_tensors
 
@@ -34,7 +34,7 @@ class PackageModel:
         """Open the package and load its weights.
 
         Raises:
-            InputError: if it is no valid package, has neither TorchScript nor ONNX, or takes no 2D image.
+            ModelError: if it is no valid package, has neither TorchScript nor ONNX, or takes no 2D image.
         """
         self.package = open_package(source)
         inputs = self.package.description.inputs[0]
@@ -43,7 +43,7 @@ class PackageModel:
         self._least = tuple(_least(axis.size) for axis in inputs.axes if axis.type == "space")
         formats = [name for name in RUNS_NO_CODE if name in self.package.formats]
         if not formats:
-            raise InputError(
+            raise ModelError(
                 f"{source}: has weights as {', '.join(self.package.formats)} only; TorchScript and ONNX are "
                 "what runs without code of the package"
             )
@@ -59,7 +59,7 @@ class PackageModel:
             Labels (H, W) int32: the package's own, or, of its probability, what is connected above 0.5.
 
         Raises:
-            InputError: if the image has other channels, or the output is neither labels nor one probability.
+            DataError: if the image has other channels, or the output is neither labels nor one probability.
         """
         from bioimageio.core.digest_spec import create_sample_for_model
 
@@ -68,7 +68,7 @@ class PackageModel:
 
         pixels = channels_first(image, self.channels)
         if len(pixels) != self.channels:
-            raise InputError(f"the image has {len(pixels)} channels; this model takes {self.channels}")
+            raise DataError(f"the image has {len(pixels)} channels; this model takes {self.channels}")
         height, width = pixels.shape[1:]
         more = [max(0, least - length) for least, length in zip(self._least, (height, width), strict=True)]
         padded = np.pad(pixels.astype(np.float32), ((0, 0), (0, more[0]), (0, more[1])), mode="symmetric")
@@ -77,7 +77,7 @@ class PackageModel:
             output = self._pipeline.predict_sample_with_blocking(sample)
         maps = np.asarray(next(iter(output.members.values())).data).squeeze()
         if maps.ndim != 2:
-            raise InputError(
+            raise ModelError(
                 f"{self.package.source}: gives {tuple(maps.shape)}; only labels or one map of probabilities "
                 "can be read without knowing more of it"
             )

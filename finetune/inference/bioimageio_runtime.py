@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from finetune.weights.torchscript import deprecation_ignored
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def read_package(path: Path) -> ModelDescr:
     """Open a package and check its files against their hashes. Nothing is looked up on the network.
 
     Raises:
-        InputError: if it is no valid package of a model.
+        ModelError: if it is no valid package of a model.
     """
     from bioimageio.spec import InvalidDescr, load_description
     from bioimageio.spec.model.v0_5 import ModelDescr
@@ -37,12 +37,12 @@ def read_package(path: Path) -> ModelDescr:
             urls = dict.fromkeys(_urls(content.model_dump(mode="json")))
             description = load_description(path, perform_io_checks=True, known_files=urls)
         except Exception as error:  # a damaged zip fails in many ways
-            raise InputError(f"{path}: cannot be read as a BioImage.IO package: {error}") from error
+            raise ModelError(f"{path}: cannot be read as a BioImage.IO package: {error}") from error
     if isinstance(description, InvalidDescr):
         reason = " ".join((description.get_reason() or "").split())
-        raise InputError(f"{path}: not a valid BioImage.IO package: {reason}")
+        raise ModelError(f"{path}: not a valid BioImage.IO package: {reason}")
     if not isinstance(description, ModelDescr):
-        raise InputError(f"{path}: a BioImage.IO package, but not of a model in format 0.5")
+        raise ModelError(f"{path}: a BioImage.IO package, but not of a model in format 0.5")
     return description
 
 
@@ -57,7 +57,7 @@ def run_test(path: Path) -> None:
     The state dict's architecture is code from the package, which this executes.
 
     Raises:
-        InputError: if it is no valid package of a model.
+        ModelError: if it is no valid package of a model.
         RuntimeError: naming the first test that failed, and why.
     """
     from bioimageio.core import test_model

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cards.errors import InputError
+from cards.errors import DataError
 from finetune.data.channels import Channels, select_channels
 from finetune.data.normalization import Normalize
 from finetune.inference.tiling import OVERLAP, predict_maps
@@ -60,7 +60,7 @@ class Model:
             Labels (H, W) int32, 0 is background.
 
         Raises:
-            InputError: if the image is not 2D or has other channels than the model takes.
+            DataError: if the image is not 2D or has other channels than the model takes.
         """
         return self.target.decode(self.predict_maps(self.prepare(channels_first(image, self.channels))))
 
@@ -68,7 +68,7 @@ class Model:
         """Raw pixels (any channels, H, W) -> what the network sees: (C, H, W) float32, on its device.
 
         Raises:
-            InputError: if there are other channels than the model takes.
+            DataError: if there are other channels than the model takes.
         """
         pixels = prepare(pixels, self.select, self.channels, self.normalize)
         return torch.from_numpy(pixels).to(self.device)
@@ -100,11 +100,11 @@ def prepare(pixels: np.ndarray, select: Channels, channels: int, normalize: Norm
     """Raw pixels (any channels, H, W) -> what a network sees: (C, H, W) float32.
 
     Raises:
-        InputError: if there are other channels than it takes.
+        DataError: if there are other channels than it takes.
     """
     pixels = select_channels(pixels, select)
     if len(pixels) != channels:
-        raise InputError(f"the image has {len(pixels)} channels; this model takes {channels}")
+        raise DataError(f"the image has {len(pixels)} channels; this model takes {channels}")
     return normalize(pixels)
 
 
@@ -112,13 +112,13 @@ def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
     """(H, W), (C, H, W) or (H, W, C) -> (C, H, W).
 
     Raises:
-        InputError: if there are fewer than two or more than three axes.
+        DataError: if there are fewer than two or more than three axes.
     """
     image = np.asarray(image)
     if image.ndim == 2:
         return image[None]
     if image.ndim != 3:
-        raise InputError(f"an image has axes (H, W), (C, H, W) or (H, W, C); this has shape {image.shape}")
+        raise DataError(f"an image has axes (H, W), (C, H, W) or (H, W, C); this has shape {image.shape}")
     # The channel axis has as many entries as the model expects; else it is the shorter.
     first, last = image.shape[0] == channels, image.shape[-1] == channels
     is_last = last if first != last else image.shape[-1] < image.shape[0]
@@ -137,7 +137,7 @@ def load(source: str | Path) -> Model | PromptedModel | PackageModel:
         ONNX: no code is run.
 
     Raises:
-        InputError: if there is nothing there, or it is not a model of ours.
+        ModelError: if there is nothing there, or it is not a model of ours.
     """
     from finetune.inference.bioimageio_model import PackageModel, is_package
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from cards.errors import InputError
+from cards.errors import DataError
 from finetune.targets.base import Target
 
 TILE = 1024  # pixels a side; a larger image is cut, so that memory does not grow with it
@@ -45,7 +45,7 @@ def predict_maps(
         Maps (K, H, W) float32 in memory.
 
     Raises:
-        InputError: if an image that cannot be cut is larger than `WHOLE` × `WHOLE` pixels.
+        DataError: if an image that cannot be cut is larger than `WHOLE` × `WHOLE` pixels.
     """
     height, width = image.shape[-2:]
     if target.whole:
@@ -66,10 +66,10 @@ def check_size(target: Target, height: int, width: int, which: str) -> None:
     """Refuse an image of a target that takes images whole, where memory might not do.
 
     Raises:
-        InputError: if it has more than `WHOLE` × `WHOLE` pixels; with `which` one it is.
+        DataError: if it has more than `WHOLE` × `WHOLE` pixels; with `which` one it is.
     """
     if target.whole and height * width > WHOLE**2:
-        raise InputError(
+        raise DataError(
             f"{which} is {height} × {width} pixels, too large for target {target.name}, which takes images "
             f"whole: cut it, or make it smaller, to at most {WHOLE} × {WHOLE}"
         )

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 from finetune.networks.rgb_input import Rgb
 
 
@@ -25,12 +25,12 @@ class Semantic(nn.Module):
         """Images (N, C, H, W) float -> raw maps (N, K, H, W).
 
         Raises:
-            InputError: if it cannot train on one image, since it normalizes over the batch.
+            RecipeError: if it cannot train on one image, since it normalizes over the batch.
         """
         try:
             logits = self.model(pixel_values=self.rgb(images)).logits
         except ValueError as error:
             if self.training and len(images) == 1:
-                raise InputError(f"training.batch_size: take 2 or more a process: {error}") from error
+                raise RecipeError(f"training.batch_size: take 2 or more a process: {error}") from error
             raise
         return F.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=False)

@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import get_model
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 from finetune.networks.encoder_decoder import EncoderDecoder
 from finetune.networks.rgb_input import Rgb
 
@@ -49,10 +49,10 @@ class Classifier(nn.Module):
         """Features, and (H, W) -> raw maps (N, K, H, W), enlarged as torchvision does.
 
         Raises:
-            InputError: if DeepLab's is to train on one image: it normalizes one number over the batch.
+            RecipeError: if DeepLab's is to train on one image: it normalizes one number over the batch.
         """
         if self.training and len(features[0]) == 1 and isinstance(self.classifier, DeepLabHead):
-            raise InputError("training.batch_size: DeepLabV3 trains on 2 images or more at once, a process")
+            raise RecipeError("training.batch_size: DeepLabV3 trains on 2 images or more at once, a process")
         one = len(self.names) == 1
         maps = self.classifier(features[0] if one else dict(zip(self.names, features, strict=True)))
         return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 from finetune.adapters import count
 from finetune.licenses import check_license
 from finetune.pipeline.inputs import (
@@ -29,7 +29,7 @@ def prepare_prompted(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
     """Resolve a recipe with prompts; as `finetune.pipeline.plan.prepare`.
 
     Raises:
-        InputError: for anything that would keep the run from its end, as far as it can be known now.
+        RecipeError: for anything that would keep the run from its end, as far as it can be known now.
     """
     recipe = resolve_compute(recipe)
     place, prompts = capture_environment(), build_prompts(recipe.model.target_options)
@@ -45,7 +45,7 @@ def prepare_prompted(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
     data = build_data(recipe, found, prompts, normalize, squared=True)
     validation = [file.instances for file in found.files if file.split == "validation"]
     if validation and not sum(validation):
-        raise InputError("data: no validation image holds an instance to ask for; set data.validation=0")
+        raise RecipeError("data: no validation image holds an instance to ask for; set data.validation=0")
     model = PromptedModel(
         network=adapted(recipe, loaded),  # type: ignore[arg-type]
         target=prompts,
@@ -75,7 +75,7 @@ def _with_side(recipe: Recipe, options: dict[str, Any]) -> Recipe:
     """The recipe with the network's side as the side of its patches, which are no other."""
     side, training = options["side"], recipe.training
     if "patch" in training.model_fields_set and training.patch != side:
-        raise InputError(
+        raise RecipeError(
             f"training.patch: {training.patch}; with prompts each image goes in as a square of "
             f"model.options.side pixels, which is {side}: leave training.patch out"
         )

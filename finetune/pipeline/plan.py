@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from rich.console import Console
 
 from cards.base import LabelKind, Split
-from cards.errors import InputError
+from cards.errors import RecipeError
 from cards.record import Environment, Origin
 from finetune.adapters import Count, count
 from finetune.data.datamodule import SegmentationData
@@ -79,7 +79,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
     """Resolve a recipe.
 
     Raises:
-        InputError: for anything that would keep the run from its end, as far as it can be known now.
+        RecipeError: for anything that would keep the run from its end, as far as it can be known now.
     """
     recipe = resolve_compute(recipe)
     place = capture_environment()
@@ -95,7 +95,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
     recipe = resolve_defaults(recipe, found.label_kind, loaded.learning_rate)
     patch = recipe.training.patch
     if patch % loaded.divisor:
-        raise InputError(f"training.patch: {patch} is no multiple of {loaded.divisor}, the network's")
+        raise RecipeError(f"training.patch: {patch} is no multiple of {loaded.divisor}, the network's")
     data = build_data(recipe, found, target, normalize)
     warnings = [*found.warnings, *warn_about_frozen_random_weights(recipe, loaded)]
     options = target.options()
@@ -137,7 +137,7 @@ def _check_grid(architecture: dict[str, Any], target: Target) -> None:
     """A network that predicts for every second pixel needs a target that expects that."""
     theirs, ours = architecture.get("options", {}).get("grid", 1), target.options().get("grid", 1)
     if theirs != ours:
-        raise InputError(
+        raise RecipeError(
             f"the network's maps have a pixel for each {theirs} × {theirs} of the image, the target "
             f"{target.name} expects {ours} × {ours}: set model.options.grid, or take "
             f"model.target=rays with model.target_options.grid={theirs}"

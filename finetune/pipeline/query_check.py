@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 from finetune.inference.tiling import check_size
 from finetune.networks.mask2former import Mask2Former
 from finetune.targets.queries import QUERIES, Queries
@@ -20,15 +20,15 @@ def check_queries(network: nn.Module, target: Target, files: list[DataFile]) -> 
     """A network that has queries learns by their loss alone, and no other network can.
 
     Raises:
-        InputError: if only one of the two is there, or an image that is to be labeled is too large.
+        RecipeError: if only one of the two is there, or an image that is to be labeled is too large.
     """
     has, wants = isinstance(network, Mask2Former), isinstance(target, Queries)
     if has and not wants:
-        raise InputError(
+        raise RecipeError(
             f"model.target: {target.name}; a Mask2Former learns with its own loss: set model.target={QUERIES}"
         )
     if wants and not has:
-        raise InputError(
+        raise RecipeError(
             f"model.target: {QUERIES} needs a network that has queries: take a Mask2Former, such as "
             "facebook/mask2former-swin-tiny-coco-instance of repository huggingface, or another target"
         )

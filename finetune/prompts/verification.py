@@ -34,7 +34,7 @@ def check_prompts(run: Path, model: PromptedModel, samples: Iterable[Sample]) ->
         A check for each artifact, whether it is equal or not; none if there are no images.
 
     Raises:
-        InputError: if an artifact cannot be loaded.
+        ModelError: if an artifact cannot be loaded.
     """
     samples = list(samples)
     if not samples:

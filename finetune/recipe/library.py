@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 from finetune.recipe.schema import Recipe, read_recipe
 
 
@@ -19,7 +19,7 @@ def recipe_path(name_or_path: Path | str) -> Path:
     """The file of a recipe given by name ("quickstart") or by path.
 
     Raises:
-        InputError: if there is neither such a file nor such a name.
+        RecipeError: if there is neither such a file nor such a name.
     """
     path = Path(name_or_path)
     if path.is_file():
@@ -27,7 +27,7 @@ def recipe_path(name_or_path: Path | str) -> Path:
     named = {file.stem: file for file in sorted(recipe_folder().glob("*.yaml"))}
     if str(name_or_path) in named:
         return named[str(name_or_path)]
-    raise InputError(f"{name_or_path}: neither a recipe file nor the name of one; names: {', '.join(named)}")
+    raise RecipeError(f"{name_or_path}: neither a recipe file nor the name of one; names: {', '.join(named)}")
 
 
 def find_recipe(name_or_path: Path | str, overrides: list[str] | tuple[str, ...] = ()) -> Recipe:
@@ -44,14 +44,14 @@ def copy_recipe(name: str, destination: Path) -> None:
     """Copy a recipe to edit it.
 
     Raises:
-        InputError: if the name is unknown, or the destination exists or cannot be written.
+        RecipeError: if the name is unknown, or the destination exists or cannot be written.
     """
     source = recipe_path(name)
     if destination.is_dir():
         destination = destination / source.name
     if destination.exists():
-        raise InputError(f"{destination}: exists; nothing was copied")
+        raise RecipeError(f"{destination}: exists; nothing was copied")
     try:
         shutil.copyfile(source, destination)
     except OSError as error:
-        raise InputError(f"{destination}: cannot write: {error.strerror}") from error
+        raise RecipeError(f"{destination}: cannot write: {error.strerror}") from error

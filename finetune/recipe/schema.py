@@ -16,7 +16,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
 from cards.base import LabelKind, Url
-from cards.errors import InputError
+from cards.errors import RecipeError
 from cards.record import Card
 from finetune.recipe.validation import problems
 
@@ -155,7 +155,7 @@ def read_recipe(path: Path | str, overrides: list[str] | tuple[str, ...] = ()) -
     Relative paths in the file are relative to the working folder, as on a command line.
 
     Raises:
-        InputError: one line for each thing that is wrong, with file, line and key.
+        RecipeError: one line for each thing that is wrong, with file, line and key.
     """
     path = Path(path)
     content = _read_yaml(path)
@@ -169,12 +169,12 @@ def read_recipe(path: Path | str, overrides: list[str] | tuple[str, ...] = ()) -
             keys = _keys(problem["loc"], content, missing=problem["type"] == "missing")
             where = _where(keys, path, content, overridden)
             found.setdefault(where, f"{where}: {_in_words(problem, keys)}")
-        raise InputError("\n".join(found.values())) from error
+        raise RecipeError("\n".join(found.values())) from error
     for key, what in problems(recipe):
         where = _where(key.split("."), path, content, overridden)
         found.setdefault(where, f"{where}: {what}")
     if found:
-        raise InputError("\n".join(found.values()))
+        raise RecipeError("\n".join(found.values()))
     return recipe
 
 
@@ -188,18 +188,20 @@ def _read_yaml(path: Path) -> CommentedMap:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise InputError(
+        raise RecipeError(
             f"{path}: no such recipe; `finetune ls` lists those that come with finetune"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read the recipe: {error}") from error
+        raise RecipeError(f"{path}: cannot read the recipe: {error}") from error
     try:
         content = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise InputError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+        raise RecipeError(f"{path}:{line}: not valid YAML: {error.problem}") from error
     if not isinstance(content, CommentedMap):
-        raise InputError(f"{path}: a recipe has the sections {', '.join(Recipe.model_fields)}; this has none")
+        raise RecipeError(
+            f"{path}: a recipe has the sections {', '.join(Recipe.model_fields)}; this has none"
+        )
     return content
 
 
@@ -207,7 +209,7 @@ def _override(content: CommentedMap, override: str) -> str:
     """Set one KEY=VALUE in the content; returns the key."""
     key, equals, value = override.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"'{override}': an override is KEY=VALUE, such as training.epochs=10")
+        raise RecipeError(f"'{override}': an override is KEY=VALUE, such as training.epochs=10")
     *parents, last = key.strip().split(".")
     section: Any = content
     for parent in parents:
@@ -217,7 +219,7 @@ def _override(content: CommentedMap, override: str) -> str:
     try:
         section[last] = YAML(typ="safe", pure=True).load(value)
     except MarkedYAMLError as error:
-        raise InputError(f"'{override}': the value is not valid YAML: {error.problem}") from error
+        raise RecipeError(f"'{override}': the value is not valid YAML: {error.problem}") from error
     return key.strip()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from cards.errors import InputError
+from cards.errors import InputError, ModelError
 from finetune.errors import unknown
 from finetune.repositories.base import ANY
 from finetune.repositories.registry import REPOSITORIES, ModelInfo
@@ -86,7 +86,7 @@ def list_models(
         fine_tunable: only those that can be fine-tuned.
 
     Raises:
-        InputError: if there is no such repository, or no model of such a task.
+        RecipeError: if there is no such repository, or no model of such a task.
     """
     if repository is not None and repository not in REPOSITORIES:
         raise unknown("repository", repository, REPOSITORIES)
@@ -158,9 +158,9 @@ def _ask_bioimageio() -> Row:
                 break
             tags += [_tags(item["manifest"]) for item in page["items"]]
     except (OSError, http.client.HTTPException) as error:  # urllib's errors are OSErrors
-        raise InputError(f"BioImage.IO cannot be reached ({type(error).__name__})") from error
+        raise ModelError(f"BioImage.IO cannot be reached ({type(error).__name__})") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError("BioImage.IO answers something else than a list of its models") from error
+        raise ModelError("BioImage.IO answers something else than a list of its models") from error
     more = len(tags) < total
     return {kind: Count(sum(word in text for text in tags), more) for kind, (_, word) in KINDS.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 from finetune.errors import unknown
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ def complete(
         network: what takes them as keyword arguments.
 
     Raises:
-        InputError: if an option is unknown, no whole number, or out of its limits.
+        RecipeError: if an option is unknown, no whole number, or out of its limits.
     """
     for option, value in options.items():
         if option not in limits:
             raise unknown(f"option of model {name}", option, limits)
         low, high = limits[option]
         if type(value) is not int or not low <= value <= high:
-            raise InputError(
+            raise RecipeError(
                 f"option {option} of model {name} is a whole number from {low} to {high}, not {value!r}"
             )
     parameters = inspect.signature(network).parameters

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from finetune.errors import unknown
 from finetune.repositories import torchvision, wipp
 from finetune.repositories.base import ANY, Built, Loaded, LoadOptions, ModelInfo, Promptable, Repository
@@ -56,7 +56,7 @@ def describe(repository: str, name: str) -> ModelInfo:
     """What a repository says of a model, without asking anyone for it.
 
     Raises:
-        InputError: if there is no such repository, or no such model in it.
+        RecipeError: if there is no such repository, or no such model in it.
     """
     models = {info.name: info for info in _find(repository).models()}
     if name not in models and ANY in models:
@@ -77,7 +77,7 @@ def build(
     """A network with random weights, to be given those of an exported model.
 
     Raises:
-        InputError: if there is no such repository, model or option.
+        RecipeError: if there is no such repository, model or option.
     """
     describe(repository, name)
     return _find(repository).build(
@@ -94,7 +94,7 @@ def load(repository: str, name: str, start: LoadOptions) -> Loaded:
         start: what is asked of it.
 
     Raises:
-        InputError: if there is no such repository, model or option, or the checkpoint does not fit.
+        RecipeError: if there is no such repository, model or option, or the checkpoint does not fit.
     """
     describe(repository, name)
     return _find(repository).load(name, start)
@@ -104,11 +104,11 @@ def promptable(repository: str) -> Promptable:
     """The repository as one of networks that answer prompts.
 
     Raises:
-        InputError: if it has none.
+        ModelError: if it has none.
     """
     _find(repository)
     if repository not in PROMPTABLE:
-        raise InputError(
+        raise ModelError(
             f"model.target prompts needs a network that answers prompts; repository {repository} has none: "
             f"take {' or '.join(PROMPTABLE)}"
         )

@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
@@ -99,14 +99,13 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     """A network with random weights, drawn from torch's generator as it stands.
 
     Raises:
-        InputError: if there is no such model, it has no options but some are given, or it cannot take so many
-            channels.
+        RecipeError: if there is no such model, an option is given, or it takes fewer channels.
     """
     model = _find(name)
     for option in options:
         raise unknown(f"option of model {name}", option, [])
     if in_channels > 3:
-        raise InputError(
+        raise ModelError(
             f"model {name} takes images of at most 3 channels, these have {in_channels}; "
             "choose with data.channels, such as [0, 1, 2]"
         )
@@ -129,13 +128,13 @@ def load(name: str, start: LoadOptions) -> Loaded:
             ours, or a .pth file with torchvision's own keys. The weights have no revision.
 
     Raises:
-        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
     import torch
 
     model = _find(name)
     if start.revision is not None and start.checkpoint is None:
-        raise InputError(f"model.revision: the weights of {name} have none; their SHA-256 is recorded")
+        raise ModelError(f"model.revision: the weights of {name} have none; their SHA-256 is recorded")
     found, base = _weights(model, start)
     options = options_of(found, "torchvision", name, start.options) if found else start.options
     with torch.random.fork_rng(devices=[]):
@@ -225,7 +224,7 @@ def _download(name: str) -> Path:
     """The file of the weights, downloaded if it is not there.
 
     Raises:
-        InputError: if it cannot be had, or is damaged.
+        ModelError: if it cannot be had, or is damaged.
     """
     import torch
     from torchvision.models import get_model_weights
@@ -237,9 +236,9 @@ def _download(name: str) -> Path:
         weights.DEFAULT.get_state_dict(check_hash=True, progress=True, weights_only=True, map_location="cpu")
     except Exception as error:  # of urllib, of torch's check of the hash, and of a dozen kinds on reading
         if path.is_file():
-            raise InputError(f"{path}: not the weights of {name}, or cut short: delete it") from error
+            raise ModelError(f"{path}: not the weights of {name}, or cut short: delete it") from error
         reason = textwrap.shorten(re.sub(r"[<>]", "", str(error)), 120)
-        raise InputError(
+        raise ModelError(
             f"{name}: its weights cannot be downloaded from {url} ({reason}): give them with "
             "model.checkpoint=PATH, or start from random ones with model.pretrained=false"
         ) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
@@ -40,7 +40,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     """A network with random weights, drawn from torch's generator as it stands.
 
     Raises:
-        InputError: if there is no such model, or an option is unknown or impossible.
+        RecipeError: if there is no such model, or an option is unknown or impossible.
     """
     from finetune.networks.unet import UNet
 
@@ -61,7 +61,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
             file; there are no other weights.
 
     Raises:
-        InputError: if model, options, channels and checkpoint do not go together.
+        ModelError: if model, options, channels and checkpoint do not go together.
     """
     import torch
 
@@ -100,12 +100,12 @@ def _check_channels(found: Checkpoint, network: nn.Module, in_channels: int, out
     """Say in words what would otherwise be a weight of another shape."""
     first, last = list(network.state_dict())[0], "head.weight"
     if first in found.state and found.state[first].shape[1] != in_channels:
-        raise InputError(
+        raise ModelError(
             f"{found.path}: the checkpoint takes images of {found.state[first].shape[1]} channels, "
             f"these have {in_channels}; choose others with data.channels"
         )
     if last in found.state and found.state[last].shape[0] != out_channels:
-        raise InputError(
+        raise ModelError(
             f"{found.path}: the checkpoint predicts {found.state[last].shape[0]} maps, "
             f"the target has {out_channels}; choose the target that it was trained for with model.target"
         )

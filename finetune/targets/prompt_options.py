@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 from finetune.errors import unknown
 from finetune.targets import probability as shared
 
@@ -45,7 +45,7 @@ class Prompts:
         for option, least in (("instances", 1), ("corrections", 0)):
             value = getattr(self, option)
             if type(value) is not int or value < least:
-                raise InputError(
+                raise RecipeError(
                     f"model.target_options.{option} is a whole number from {least} on, not {value!r}"
                 )
 
@@ -72,7 +72,7 @@ def build_prompts(options: dict[str, Any] | None = None) -> Prompts:
     """Build it from `model.target_options`.
 
     Raises:
-        InputError: if there is no such option, or an option is impossible.
+        RecipeError: if there is no such option, or an option is impossible.
     """
     known = inspect.signature(Prompts).parameters
     for option in options or {}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 from finetune.errors import unknown
 from finetune.targets.base import Target
 from finetune.targets.boundary import Boundary
@@ -37,7 +37,7 @@ def build_target(name: str, options: dict[str, Any] | None = None) -> Target:
         options: its keyword arguments. `auto` leaves one of its `choices` open, at its default for now.
 
     Raises:
-        InputError: if there is no such target, it has no such option, or an option is impossible.
+        RecipeError: if there is no such target, it has no such option, or an option is impossible.
     """
     if name not in TARGETS:
         raise unknown("target", name, TARGETS)
@@ -49,11 +49,11 @@ def build_target(name: str, options: dict[str, Any] | None = None) -> Target:
     left_open = [option for option, value in options.items() if value == AUTO]
     for option in left_open:
         if option not in TARGETS[name].choices:
-            raise InputError(
+            raise RecipeError(
                 f"target '{name}': {option} cannot be auto; "
                 f"{', '.join(TARGETS[name].choices) or 'none of its options'} can"
             )
     try:
         return TARGETS[name](**{option: value for option, value in options.items() if value != AUTO})
     except (TypeError, ValueError) as error:
-        raise InputError(f"target '{name}': {error}") from error
+        raise RecipeError(f"target '{name}': {error}") from error

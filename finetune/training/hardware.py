@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from cards.errors import InputError
+from cards.errors import RecipeError
 from finetune.recipe.schema import ComputeSection, Recipe
 
 
@@ -18,7 +18,7 @@ def resolve_compute(recipe: Recipe) -> Recipe:
     """Choose the precision where the recipe leaves it open, and let Lightning look at the section compute.
 
     Raises:
-        InputError: with what Lightning says of it.
+        RecipeError: with what Lightning says of it.
     """
     quiet_lightning()
     compute = recipe.compute
@@ -28,7 +28,7 @@ def resolve_compute(recipe: Recipe) -> Recipe:
     try:
         pl.Trainer(logger=False, enable_checkpointing=False, **trainer_options(compute))
     except (ValueError, TypeError, MisconfigurationException) as error:
-        raise InputError(f"compute: {' '.join(str(error).split())}") from error
+        raise RecipeError(f"compute: {' '.join(str(error).split())}") from error
     return recipe.model_copy(update={"compute": compute})
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from cards.fingerprint import sha256_file
 from cards.record import Origin, RunRecord
 
@@ -46,20 +46,20 @@ def read_checkpoint(path: Path) -> Checkpoint:
         path: a run folder, its `huggingface` folder, or a .safetensors file.
 
     Raises:
-        InputError: if there is none, or its weights or its config cannot be read.
+        ModelError: if there is none, or its weights or its config cannot be read.
     """
     path = Path(path)
     if path.is_dir():
         folder = path / "huggingface" if (path / "huggingface").is_dir() else path
         weights = folder / WEIGHTS
         if not (folder / "config.json").is_file():
-            raise InputError(
+            raise ModelError(
                 f"{folder}: no config.json; a checkpoint is a run, its huggingface folder or a .safetensors"
             )
     else:
         folder, weights = path.parent, path
         if path.suffix != ".safetensors":
-            raise InputError(f"{path}: only .safetensors is read: other formats can run code when opened")
+            raise ModelError(f"{path}: only .safetensors is read: other formats can run code when opened")
     return Checkpoint(
         path=weights,
         sha256=_sha256(weights),
@@ -87,19 +87,19 @@ def options_of(checkpoint: Checkpoint, repository: str, name: str, options: dict
     """The options given, and for those not given, the checkpoint's.
 
     Raises:
-        InputError: if the checkpoint is of another model, or of one with other options.
+        ModelError: if the checkpoint is of another model, or of one with other options.
     """
     if checkpoint.architecture is None:
         return options
     theirs = checkpoint.architecture
     if (theirs["repository"], theirs["name"]) != (repository, name):
-        raise InputError(
+        raise ModelError(
             f"{checkpoint.path}: the checkpoint is of {theirs['repository']}/{theirs['name']}, "
             f"the recipe wants {repository}/{name}"
         )
     for option, value in options.items():
         if option in theirs["options"] and theirs["options"][option] != value:
-            raise InputError(
+            raise ModelError(
                 f"{checkpoint.path}: the checkpoint has {option} {theirs['options'][option]}, "
                 f"the recipe {value}; leave the option out to take the checkpoint's"
             )
@@ -110,10 +110,10 @@ def refuse_prompts(checkpoint: Checkpoint) -> None:
     """A run with prompts has no decoder for maps, and its image encoder is of one size of images.
 
     Raises:
-        InputError: if the checkpoint is of one.
+        ModelError: if the checkpoint is of one.
     """
     if checkpoint.architecture and "side" in checkpoint.architecture["options"]:
-        raise InputError(
+        raise ModelError(
             f"{checkpoint.path}: is of a run with prompts; without any, start from what it has in native/"
         )
 
@@ -122,7 +122,7 @@ def load_strictly(network: nn.Module, checkpoint: Checkpoint) -> None:
     """Put the weights into the network: all of them, each in its place.
 
     Raises:
-        InputError: how many keys are missing, unexpected or of another shape, and the first of each.
+        ModelError: how many keys are missing, unexpected or of another shape, and the first of each.
     """
     wanted, found = network.state_dict(), checkpoint.state
     shapes = [
@@ -136,7 +136,7 @@ def load_strictly(network: nn.Module, checkpoint: Checkpoint) -> None:
         _problem("of another shape", shapes),
     ]
     if any(problems):
-        raise InputError(
+        raise ModelError(
             f"{checkpoint.path}: the weights do not fit this network: {'; '.join(filter(None, problems))} "
             f"(of {len(wanted)} keys)"
         )
@@ -156,7 +156,7 @@ def _sha256(path: Path) -> str:
     try:
         return sha256_file(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot read the weights: {error.strerror}") from error
+        raise ModelError(f"{path}: cannot read the weights: {error.strerror}") from error
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -166,7 +166,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise InputError(f"{path}: not a safetensors file, or cut short: {error}") from error
+        raise ModelError(f"{path}: not a safetensors file, or cut short: {error}") from error
 
 
 def _read_architecture(path: Path) -> dict[str, Any] | None:
@@ -177,11 +177,11 @@ def _read_architecture(path: Path) -> dict[str, Any] | None:
         config = json.loads(path.read_bytes())
         architecture = config.get("architecture")
     except (ValueError, AttributeError, OSError) as error:
-        raise InputError(f"{path}: not a readable config: {error}") from error
+        raise ModelError(f"{path}: not a readable config: {error}") from error
     if architecture is None:
         return None
     if not isinstance(architecture, dict) or not {"repository", "name", "options"} <= architecture.keys():
-        raise InputError(f"{path}: architecture: needs repository, name and options")
+        raise ModelError(f"{path}: architecture: needs repository, name and options")
     return architecture
 
 

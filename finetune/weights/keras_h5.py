@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cards.errors import InputError
+from cards.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +60,7 @@ def read_weights(path: Path, options: dict[str, Any]) -> dict[str, torch.Tensor]
         Tensors by key; a layer of the file that StarDist does not have keeps its own name.
 
     Raises:
-        InputError: if it is no such file, or is damaged.
+        ModelError: if it is no such file, or is damaged.
     """
     import torch
 
@@ -118,11 +118,11 @@ def _read_layers(path: Path) -> dict[str, dict[str, np.ndarray]]:
             names = _texts(root.attrs.get("layer_names", []))
             layers = {name: _read_layer(root[name]) for name in names}
     except FileNotFoundError as error:
-        raise InputError(f"{path}: cannot read the weights: no such file") from error
+        raise ModelError(f"{path}: cannot read the weights: no such file") from error
     except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: not an HDF5 file of weights, or cut short: {error}") from error
+        raise ModelError(f"{path}: not an HDF5 file of weights, or cut short: {error}") from error
     if not names:
-        raise InputError(
+        raise ModelError(
             f"{path}: not weights as StarDist saves them (no layer_names); if Keras 3 wrote it as "
             ".weights.h5, load it in StarDist and save it as weights_best.h5"
         )

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from cards.fingerprint import sha256_file
 from finetune.weights.checkpoint import Checkpoint, load_strictly
 
@@ -25,13 +25,13 @@ def read_state_dict(path: Path) -> Checkpoint:
     """Read a file that holds weights by their names, and nothing else.
 
     Raises:
-        InputError: if there is no such file, it is damaged, or holds code or anything else than tensors.
+        RecipeError: if there is no such file, it is damaged, or holds code or anything else than tensors.
     """
     try:
         sha256 = sha256_file(path)
         state = read_tensors(path, path)
     except OSError as error:
-        raise InputError(f"{path}: cannot read the weights: {error.strerror}") from error
+        raise ModelError(f"{path}: cannot read the weights: {error.strerror}") from error
     return Checkpoint(path=path, sha256=sha256, state=state, architecture=None, record=None)
 
 
@@ -43,7 +43,7 @@ def read_tensors(source: Path | BinaryIO, path: Path) -> dict[str, torch.Tensor]
         path: what to call it in errors.
 
     Raises:
-        InputError: if it is damaged, or holds code or anything else than tensors.
+        ModelError: if it is damaged, or holds code or anything else than tensors.
         OSError: if it cannot be read.
     """
     import torch
@@ -57,16 +57,16 @@ def read_tensors(source: Path | BinaryIO, path: Path) -> dict[str, torch.Tensor]
     except Exception as error:  # torch lets its own and pickle's errors through: a dozen kinds
         called = CALLED.search(str(error)) if isinstance(error, pickle.UnpicklingError) else None
         if called:
-            raise InputError(
+            raise ModelError(
                 f"{path}: holds pickled code ({called[1]}), which is not run: "
                 "save its state_dict() alone, or use .safetensors"
             ) from error
-        raise InputError(f"{path}: not a PyTorch file of weights, or cut short") from error
+        raise ModelError(f"{path}: not a PyTorch file of weights, or cut short") from error
     if isinstance(content, dict) and isinstance(content.get("model"), dict):  # SAM2's files
         content = content["model"]
     named = isinstance(content, dict) and content and all(torch.is_tensor(item) for item in content.values())
     if not named:
-        raise InputError(f"{path}: holds a {type(content).__name__}, but not of weights by their names")
+        raise ModelError(f"{path}: holds a {type(content).__name__}, but not of weights by their names")
     return dict(content)
 
 
@@ -80,7 +80,7 @@ def load_part(network: nn.Module, found: Checkpoint) -> str | None:
         Which parts came with weights, with their number of parameters, in words; None if all did.
 
     Raises:
-        InputError: how many keys are missing, unexpected or of another shape, and the first of each.
+        ModelError: how many keys are missing, unexpected or of another shape, and the first of each.
     """
     wanted = network.state_dict()
     names = [name for name, part in network.named_children() if part.state_dict()]

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from finetune.repositories.bioimageio.package import Package, read_file
 from finetune.weights.checkpoint import Checkpoint, load_strictly
 from finetune.weights.state_dict import read_tensors
@@ -55,13 +55,13 @@ def read_torchscript(content: bytes, where: str) -> nn.Module:
     """Read a TorchScript file. It runs no Python: its code is torch's own, of torch's own operations.
 
     Raises:
-        InputError: if it cannot be read, or holds no weights that could be trained.
+        ModelError: if it cannot be read, or holds no weights that could be trained.
     """
     try:
         with deprecation_ignored():
             network = torch.jit.load(io.BytesIO(content), map_location="cpu")
     except Exception as error:  # torch raises what its reader of archives does
-        raise InputError(
+        raise ModelError(
             f"{where}: cannot be read as TorchScript, or cut short: {_first_line(error)}"
         ) from error
     _check_trainable(network, where)
@@ -75,7 +75,7 @@ def read_state_dict(package: Package, trust: bool) -> tuple[nn.Module, str]:
         The network, and the SHA-256 of its weights file.
 
     Raises:
-        InputError: without `trust`; or if the code fails, or the weights cannot be read or do not fit.
+        ModelError: without `trust`; or if the code fails, or the weights cannot be read or do not fit.
     """
     from bioimageio.core.digest_spec import import_callable
 
@@ -88,7 +88,7 @@ def read_state_dict(package: Package, trust: bool) -> tuple[nn.Module, str]:
             if "torchscript" in package.formats
             else "it has no TorchScript, which would need no code"
         )
-        raise InputError(
+        raise ModelError(
             f"{package.source}: its state dict needs code that comes with the package "
             f"({architecture.callable}), which runs only with model.trust=true; {other}"
         )
@@ -98,11 +98,11 @@ def read_state_dict(package: Package, trust: bool) -> tuple[nn.Module, str]:
     try:
         network = import_callable(architecture)(**architecture.kwargs)
     except Exception as error:  # it is anybody's code
-        raise InputError(
+        raise ModelError(
             f"{package.source}: its architecture {architecture.callable} fails: {_first_line(error)}"
         ) from error
     if not isinstance(network, nn.Module):
-        raise InputError(f"{package.source}: its architecture {architecture.callable} is no torch.nn.Module")
+        raise ModelError(f"{package.source}: its architecture {architecture.callable} is no torch.nn.Module")
     load_strictly(network, Checkpoint(where, sha256, state, None, None))
     _check_trainable(network, str(where))
     return network, sha256
@@ -174,7 +174,7 @@ def encoder(network: nn.Module) -> tuple[str, ...]:
 
 def _check_trainable(network: nn.Module, where: str) -> None:
     if not any(True for _ in network.parameters()):
-        raise InputError(f"{where}: a frozen network: its weights are constants, so there is none to train")
+        raise ModelError(f"{where}: a frozen network: its weights are constants, so there is none to train")
     for weight in network.parameters():  # TorchScript has no requires_grad_ of its own
         weight.requires_grad_(True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from cards.errors import InputError
+from cards.errors import ModelError
 
 FLOATS = ("float32", "float64")  # what ensure_dtype may ask for: a network's input is float32 anyway
 
@@ -24,7 +24,7 @@ def normalization(operations: Sequence[Any], channels: int, source: str) -> dict
         source: the package, for errors.
 
     Raises:
-        InputError: naming the operations that finetune cannot express.
+        ModelError: naming the operations that finetune cannot express.
     """
     kept = [operation for operation in operations if not _is_cast(operation)]
     if not kept:
@@ -32,7 +32,7 @@ def normalization(operations: Sequence[Any], channels: int, source: str) -> dict
     known = _EXPRESSED.get(kept[0].id)
     if len(kept) > 1 or known is None:
         names = ", ".join(_called(operation) for operation in kept)
-        raise InputError(
+        raise ModelError(
             f"{source}: its preprocessing is {names}; finetune can express one of {', '.join(_EXPRESSED)}"
         )
     return known(kept[0].kwargs, channels, source)
@@ -50,7 +50,7 @@ def output(operations: Sequence[Any], source: str) -> Output:
         the raw output to labels; "as it is" where nothing follows but a threshold: look at the values.
 
     Raises:
-        InputError: if the output means something that no target of ours learns.
+        ModelError: if the output means something that no target of ours learns.
     """
     kept = [operation.id for operation in operations if operation.id != "ensure_dtype"]
     if kept and kept[0] == "sigmoid":
@@ -59,7 +59,7 @@ def output(operations: Sequence[Any], source: str) -> Output:
         return "decoded"
     if set(kept) <= {"binarize"}:
         return "as it is"
-    raise InputError(
+    raise ModelError(
         f"{source}: its postprocessing is {', '.join(kept)}; "
         f"a target learns logits (sigmoid), probabilities, or what {' and '.join(DECODERS)} read"
     )
@@ -112,9 +112,9 @@ def _check_axes(name: str, kwargs: Any, channels: int, source: str) -> None:
     """In finetune, statistics are those of the pixels of a channel of one image; so they must be here."""
     axes = None if kwargs.axes is None else {str(axis) for axis in kwargs.axes}
     if axes is not None and not {"y", "x"} <= axes:
-        raise InputError(f"{source}: its {name} is over {', '.join(sorted(axes))}, not over y and x")
+        raise ModelError(f"{source}: its {name} is over {', '.join(sorted(axes))}, not over y and x")
     if channels > 1 and (axes is None or "channel" in axes):
-        raise InputError(f"{source}: its {name} is over all channels together; finetune takes each by itself")
+        raise ModelError(f"{source}: its {name} is over all channels together; finetune takes each by itself")
 
 
 def _list(value: Any) -> list[float]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import InputError, ModelError
 from cards.references import find_doi, find_url
 from finetune.downloads.archive import cache_folder
 
@@ -88,12 +88,12 @@ def open_package(source: str | Path, revision: str | None = None) -> Package:
             there if unset.
 
     Raises:
-        InputError: if there is none, it is not valid, or it is of another revision.
+        ModelError: if there is none, it is not valid, or it is of another revision.
     """
     package = _read(str(source), source) if Path(source).exists() else _fetch(str(source))
     stated = {str(package.description.version), package.revision}
     if revision and revision not in stated and not _is_hash(revision, package.sha256):
-        raise InputError(
+        raise ModelError(
             f"{source}: model.revision is {revision}, but this is {package.revision} "
             f"(description with SHA-256 {package.sha256})"
         )
@@ -111,7 +111,7 @@ def read_file(package: Package, file: Any) -> tuple[bytes, str]:
         The content and its SHA-256.
 
     Raises:
-        InputError: if it is not there, cannot be read, or is not the file that the description means.
+        ModelError: if it is not there, cannot be read, or is not the file that the description means.
     """
     from bioimageio.spec.utils import get_reader
 
@@ -119,10 +119,10 @@ def read_file(package: Package, file: Any) -> tuple[bytes, str]:
     try:
         content = get_reader(file.source).read()
     except Exception as error:  # a damaged zip, and a website that does not answer, fail in many ways
-        raise InputError(f"{package.source}: cannot read {name}: {_short(error)}") from error
+        raise ModelError(f"{package.source}: cannot read {name}: {_short(error)}") from error
     digest = hashlib.sha256(content).hexdigest()
     if file.sha256 is not None and str(file.sha256) != digest:
-        raise InputError(
+        raise ModelError(
             f"{package.source}: {name} is damaged or was replaced: its SHA-256 is {digest[:12]}…, "
             f"the description says {str(file.sha256)[:12]}…"
         )
@@ -146,18 +146,18 @@ def _read(source: str, where: str | Path) -> Package:
             )
             description = build_description(opened.content, context=context, format_version="latest")
         except Exception as error:  # a damaged zip, or bad YAML, fails in many ways
-            raise InputError(f"{source}: cannot be read as a BioImage.IO package: {_short(error)}") from error
+            raise ModelError(f"{source}: cannot be read as a BioImage.IO package: {_short(error)}") from error
     if isinstance(description, InvalidDescr):
-        raise InputError(f"{source}: not a valid BioImage.IO package: {_short(description.get_reason())}")
+        raise ModelError(f"{source}: not a valid BioImage.IO package: {_short(description.get_reason())}")
     if not isinstance(description, ModelDescr):
-        raise InputError(f"{source}: a BioImage.IO {description.type}, not a model in format 0.4 or 0.5")
+        raise ModelError(f"{source}: a BioImage.IO {description.type}, not a model in format 0.4 or 0.5")
     return Package(source, description, hashlib.sha256(opened.unparsed_content.encode()).hexdigest())
 
 
 def _fetch(name: str) -> Package:
     """Have bioimageio.spec resolve an id or address, and keep the package; what is kept, if it cannot."""
     if name.endswith((".zip", ".yaml", ".yml")) and "://" not in name:
-        raise InputError(f"{name}: no such file or folder")
+        raise ModelError(f"{name}: no such file or folder")
     reason: object = "HF_HUB_OFFLINE is set"
     if os.environ.get("HF_HUB_OFFLINE", "").lower() not in {"1", "true", "yes", "on"}:
         try:
@@ -166,7 +166,7 @@ def _fetch(name: str) -> Package:
             reason = str(error).removeprefix(f"{name}: ")
     kept = sorted(_cache().glob(f"{_slug(name)}-*.zip"), key=lambda path: path.stat().st_mtime)
     if not kept:
-        raise InputError(
+        raise ModelError(
             f"{name}: no such file or folder here, nor a package in the cache; BioImage.IO: {_short(reason)}"
         )
     return _cached(name, kept[-1])
@@ -195,7 +195,7 @@ def _keep(package: Package) -> Package:
             save_bioimageio_package(description, output_path=partial)
         partial.replace(path)
     except Exception as error:
-        raise InputError(f"{package.source}: cannot be downloaded: {_short(error)}") from error
+        raise ModelError(f"{package.source}: cannot be downloaded: {_short(error)}") from error
     finally:
         partial.unlink(missing_ok=True)
     return _cached(package.source, path)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import ANY, STRUCTURE, Built, Loaded, LoadOptions, ModelInfo
@@ -58,7 +58,7 @@ def describe(source: str | Path) -> ModelInfo:
     """What a package says of its model, without loading its weights.
 
     Raises:
-        InputError: if there is no such package, or it is not valid.
+        RecipeError: if there is no such package, or it is not valid.
     """
     return _describe(open_package(source))
 
@@ -67,9 +67,9 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     """Not possible: the network is what the package brings along.
 
     Raises:
-        InputError: always.
+        ModelError: always.
     """
-    raise InputError(f"{name}: a BioImage.IO network is not built by name: load it, from its package")
+    raise ModelError(f"{name}: a BioImage.IO network is not built by name: load it, from its package")
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
@@ -83,7 +83,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
             anew. A revision is the version of the model, or the first letters of its description's SHA-256.
 
     Raises:
-        InputError: if there is no such package, it cannot be tuned, or not with these images or this target.
+        RecipeError: if there is no such package, it cannot be tuned, or not with these images or this target.
     """
     from finetune.repositories.bioimageio import network as networks
 
@@ -91,10 +91,10 @@ def load(name: str, start: LoadOptions) -> Loaded:
     if checkpoint is not None and _is_ours(checkpoint):
         return _load_ours(checkpoint, name, in_channels, out_channels)
     if checkpoint is not None and not checkpoint.exists():
-        raise InputError(f"{checkpoint}: there is no such package")
+        raise ModelError(f"{checkpoint}: there is no such package")
     package = open_package(name if checkpoint is None else checkpoint, start.revision)
     if why_not := _describe(package).why_not:
-        raise InputError(f"{package.source}: {why_not}")
+        raise ModelError(f"{package.source}: {why_not}")
     check_tensors(package, in_channels)
     inputs, outputs = package.description.inputs[0], package.description.outputs[0]
     normalize = normalization(inputs.preprocessing, in_channels, package.source)
@@ -178,7 +178,7 @@ def _check_sizes(package: Package, network: nn.Module, in_channels: int, out_cha
     found = fits(network, in_channels, steps(package))
     if found is None:
         sizes = {str(axis.id): axis.size for axis in package.description.inputs[0].axes}
-        raise InputError(
+        raise ModelError(
             f"{package.source}: takes {sizes['y']} × {sizes['x']} pixels and no other size that was tried; "
             "finetune trains on patches and labels images of any size"
         )
@@ -189,7 +189,7 @@ def _check_sizes(package: Package, network: nn.Module, in_channels: int, out_cha
 
 def _check_maps(source: str, maps: int, out_channels: int) -> None:
     if maps != out_channels:
-        raise InputError(
+        raise ModelError(
             f"{source}: predicts {maps} maps, the target has {out_channels}; "
             "choose the target that it was trained for with model.target"
         )
@@ -219,7 +219,7 @@ def _logits(package: Package, network: nn.Module, normalize: dict[str, Any], giv
 def _check_test(package: Package, got: np.ndarray, expected: np.ndarray) -> None:
     difference = float(np.abs(got - expected).max()) if got.shape == expected.shape else float("inf")
     if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
-        raise InputError(
+        raise ModelError(
             f"{package.source}: its own test output does not come out (it is off by up to {difference:.2g}): "
             "its weights, or how they are to be used, are not what its description says"
         )
@@ -251,19 +251,19 @@ def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int)
 
     found = read_checkpoint(checkpoint)
     if found.architecture is None or found.architecture["repository"] != "bioimageio":
-        raise InputError(f"{checkpoint}: not a run that tuned a BioImage.IO package")
+        raise ModelError(f"{checkpoint}: not a run that tuned a BioImage.IO package")
     architecture = found.architecture
     structure = found.path.with_name(STRUCTURE)
     try:
         content = structure.read_bytes()
     except OSError as error:
-        raise InputError(f"{structure}: cannot read the network: {error.strerror}") from error
+        raise ModelError(f"{structure}: cannot read the network: {error.strerror}") from error
     network = networks.read_torchscript(content, str(structure))
     load_strictly(network, found)
     divisor = architecture["options"]["divisor"]
     maps = networks.fits(network, in_channels, [divisor])
     if maps is None:
-        raise InputError(f"{checkpoint}: the network takes no images of {in_channels} channels")
+        raise ModelError(f"{checkpoint}: the network takes no images of {in_channels} channels")
     _check_maps(str(checkpoint), maps[1], out_channels)
     return Loaded(
         network=network,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from finetune.repositories.bioimageio.package import Package, read_file
 
 AXES = ["batch", "channel", "y", "x"]
@@ -18,23 +18,23 @@ def check_tensors(package: Package, channels: int) -> None:
     """Make sure that the model takes one 2D image of as many channels.
 
     Raises:
-        InputError: saying what it takes instead.
+        ModelError: saying what it takes instead.
     """
     inputs, outputs = package.description.inputs, package.description.outputs
     if len(inputs) != 1 or len(outputs) != 1:
-        raise InputError(
+        raise ModelError(
             f"{package.source}: has {len(inputs)} inputs and {len(outputs)} outputs; "
             "finetune tunes networks of one image and one output"
         )
     axes = [str(axis.id) for axis in inputs[0].axes]
     if axes != AXES:
-        raise InputError(
+        raise ModelError(
             f"{package.source}: takes the axes {', '.join(axes)}; finetune tunes 2D networks of the axes "
             f"{', '.join(AXES)}"
         )
     (found,) = [axis.size for axis in inputs[0].axes if axis.type == "channel"]
     if found != channels:
-        raise InputError(
+        raise ModelError(
             f"{package.source}: takes images of {found} channels, these have {channels}; "
             "choose others with data.channels"
         )
@@ -81,6 +81,6 @@ def _array(package: Package, file: Any) -> np.ndarray:
     try:
         return np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise InputError(
+        raise ModelError(
             f"{package.source}: {Path(str(file.source)).name} is no .npy file: {error}"
         ) from error

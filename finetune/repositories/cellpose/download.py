@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cards.errors import InputError
+from cards.errors import DownloadError, InputError, ModelError
 from finetune.downloads import hub
 
 SERVER = "https://www.cellpose.org/models"  # cellpose.models._MODEL_URL in cellpose 3.1.1.3
@@ -35,12 +35,12 @@ def fetch(name: str, revision: str | None) -> Fetched:
     """The weights of a model: those that `cellpose` or an earlier run downloaded, or downloaded now.
 
     Raises:
-        InputError: if they cannot be had, or a revision is asked of weights that have none.
+        DownloadError: if they cannot be had, or a revision is asked of weights that have none.
     """
     if name == HUB_FILE:
         return _from_hub(name, revision)
     if revision is not None:
-        raise InputError(f"model.revision: the weights of {name} have none; their SHA-256 is recorded")
+        raise ModelError(f"model.revision: the weights of {name} have none; their SHA-256 is recorded")
     theirs = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH") or Path.home() / ".cellpose" / "models"
     already = Path(theirs) / FILES[name]
     return Fetched(already if already.is_file() else _from_server(name))
@@ -62,7 +62,7 @@ def _from_server(name: str) -> Path:
             pooch.retrieve(url, None, FILES[name], new, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
         except OSError as error:  # requests' errors are OSErrors
             reason = type(error).__name__
-            raise InputError(
+            raise ModelError(
                 f"{name}: its weights cannot be downloaded from {url} ({reason}): {DOWNLOAD_HINT}"
             ) from error
     return path
@@ -72,5 +72,5 @@ def _from_hub(name: str, revision: str | None) -> Fetched:
     try:
         fetched = hub.fetch(HUB_ID, [HUB_FILE], revision=revision, hint=DOWNLOAD_HINT)
     except InputError as error:
-        raise InputError(f"{name}: its weights cannot be downloaded from {error}") from error.__cause__
+        raise DownloadError(f"{name}: its weights cannot be downloaded from {error}") from error.__cause__
     return Fetched(fetched.folder / HUB_FILE, revision=fetched.revision, hub_id=HUB_ID)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
@@ -92,14 +92,14 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     """A network with random weights, drawn from torch's generator as it stands.
 
     Raises:
-        InputError: if there is no such model, an option is unknown or impossible, or it cannot take so many
+        RecipeError: if there is no such model, an option is unknown or impossible, or it cannot take so many
             channels.
     """
     model = _find(name)
     options = _complete(model, options)
     most = options.get("nchan", 3)
     if in_channels > most:
-        raise InputError(
+        raise ModelError(
             f"model {name} takes images of at most {most} channels, these have {in_channels}; "
             f"choose with data.channels, such as [0] or [0, 1]: first what to segment, then its nuclei"
         )
@@ -129,7 +129,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
             a run of ours. A revision is that of cpsam on the Hub; the other weights have none.
 
     Raises:
-        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
     import torch
 
@@ -212,7 +212,7 @@ def _complete(model: _Model, options: dict[str, Any]) -> dict[str, Any]:
             wanted = f"a number of pixels from {low:g} to {high:g}"
             wanted += ", null, or auto in a recipe" if option == "diameter" else ""
         if not right:
-            raise InputError(f"option {option} of model {model.info.name} is {wanted}, not {value!r}")
+            raise ModelError(f"option {option} of model {model.info.name} is {wanted}, not {value!r}")
     return default | options
 
 

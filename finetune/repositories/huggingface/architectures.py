@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from finetune.errors import unknown
 from finetune.networks.mask2former import FRESH
 
@@ -122,7 +122,7 @@ def kind_of(config: dict[str, Any], where: str) -> Architecture:
         where: it came from, for the error.
 
     Raises:
-        InputError: if its `model_type` is none that can be tuned here.
+        ModelError: if its `model_type` is none that can be tuned here.
     """
     from transformers.models.auto import modeling_auto
 
@@ -132,14 +132,14 @@ def kind_of(config: dict[str, Any], where: str) -> Architecture:
         return KINDS[name]
     if name in semantic:
         return Architecture(name, semantic[name], "semantic", {"model.": ""}, 32)
-    raise unknown(f"model_type of {where}", name, [*KINDS, *semantic])
+    raise unknown(f"model_type of {where}", name, [*KINDS, *semantic], ModelError)
 
 
 def read_config(kind: Architecture, config: dict[str, Any], out_channels: int | None, where: str) -> Any:
     """The configuration as transformers has it, for so many maps where they are its own.
 
     Raises:
-        InputError: if transformers does not take it.
+        ModelError: if transformers does not take it.
     """
     from transformers import CONFIG_MAPPING
 
@@ -155,7 +155,7 @@ def read_config(kind: Architecture, config: dict[str, Any], out_channels: int | 
         if kind.queries:  # of one class: an object
             result.num_labels, result.num_queries = 1, out_channels or result.num_queries
     except Exception as error:  # of transformers' own checks, of a dozen kinds
-        raise InputError(
+        raise ModelError(
             f"{where}: transformers does not take this configuration: {first_lines(error)}"
         ) from error
     return result

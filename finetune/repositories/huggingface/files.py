@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from cards.fingerprint import sha256_file
 from finetune.weights.checkpoint import SHOWN
 
@@ -48,7 +48,7 @@ def from_hub(name: str, revision: str | None) -> Files:
     """Files of a model on the Hub, downloaded if they are not in its cache.
 
     Raises:
-        InputError: if they cannot be had, or its weights are in a form that can hold code.
+        ModelError: if they cannot be had, or its weights are in a form that can hold code.
     """
     from dataclasses import replace
 
@@ -75,13 +75,13 @@ def from_folder(folder: Path, where: str) -> Files:
         where: how to call it in errors.
 
     Raises:
-        InputError: if one is missing or cannot be read, or its weights are in a form that can hold code.
+        ModelError: if one is missing or cannot be read, or its weights are in a form that can hold code.
     """
     config = read_json(folder / CONFIG, where)
     weights = _shards(folder, where) or [WEIGHTS]
     for file in weights:
         if not (folder / file).is_file():
-            raise InputError(
+            raise ModelError(
                 f"{where}: has no {file}; other weights, such as pytorch_model.bin, can hold code and are "
                 "not read: save them as safetensors, with `save_pretrained`, or take a revision that has them"
             )
@@ -106,7 +106,7 @@ def _shards(folder: Path, where: str) -> list[str]:
     files = sorted(set(names.values())) if isinstance(names, dict) else []
     right = all(Path(file).name == file and Path(file).suffix == ".safetensors" for file in files)
     if not files or not right:
-        raise InputError(f"{where}: {INDEX} does not name .safetensors files beside it")
+        raise ModelError(f"{where}: {INDEX} does not name .safetensors files beside it")
     return files
 
 
@@ -118,7 +118,7 @@ def read_model(files: Files, kind: Architecture, config: Any, where: str) -> tup
         number of classes, which start from random ones.
 
     Raises:
-        InputError: if the files cannot be read, or are of another model.
+        ModelError: if the files cannot be read, or are of another model.
     """
     import torch
 
@@ -137,11 +137,11 @@ def read_model(files: Files, kind: Architecture, config: Any, where: str) -> tup
             )
     except Exception as error:  # of transformers and of safetensors
         reason = " ".join(str(error).replace(str(files.folder), "").split())[:200]
-        raise InputError(f"{where}: its weights cannot be read, or are cut short: {reason}") from error
+        raise ModelError(f"{where}: its weights cannot be read, or are cut short: {reason}") from error
     fresh = sorted({*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])})
     wanting = [name for name in fresh if not kind.may_be_fresh(name, encoder_of(kind))]
     if wanting:
-        raise InputError(
+        raise ModelError(
             f"{where}: the weights do not fit a {kind.model}: {len(wanting)} missing or of another shape "
             f"({', '.join(wanting[:SHOWN])}{', …' if len(wanting) > SHOWN else ''})"
         )
@@ -152,14 +152,14 @@ def read_json(path: Path, where: str) -> dict[str, Any]:
     """A file of settings.
 
     Raises:
-        InputError: if it is not there, or no such file.
+        ModelError: if it is not there, or no such file.
     """
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise InputError(f"{where}: {path.name} is missing, or no readable JSON") from error
+        raise ModelError(f"{where}: {path.name} is missing, or no readable JSON") from error
     if not isinstance(content, dict):
-        raise InputError(f"{where}: {path.name} holds no settings")
+        raise ModelError(f"{where}: {path.name} holds no settings")
     return content
 
 

@@ -7,7 +7,7 @@ from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from finetune.repositories.huggingface.architectures import Architecture, first_lines, model_class, quiet
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def build_network(
         model: of transformers, with weights; one with random weights is built if unset.
 
     Raises:
-        InputError: if it cannot be built, or not be exported for images of any size.
+        ModelError: if it cannot be built, or not be exported for images of any size.
     """
     from transformers.utils import logging
 
@@ -43,7 +43,7 @@ def build_network(
             model = model if model is not None else model_class(kind)(config)
             network = take_apart(model, Rgb(mean, std), out_channels)
         except Exception as error:  # shapes that do not go together, found wherever they meet
-            raise InputError(
+            raise ModelError(
                 f"a {kind.model} of this configuration cannot be built: {first_lines(error)}"
             ) from error
         divisor = lcm(kind.divisor, *windows(kind, config))
@@ -68,7 +68,7 @@ def _try_to_trace(network: nn.Module, kind: Architecture, divisor: int) -> None:
     """Export a network to nowhere, so that one that cannot be exported is not trained first.
 
     Raises:
-        InputError: if it takes images of one size only, or its export does.
+        ModelError: if it takes images of one size only, or its export does.
     """
     from finetune.weights.torchscript import write_torchscript
 
@@ -77,7 +77,7 @@ def _try_to_trace(network: nn.Module, kind: Architecture, divisor: int) -> None:
         with tempfile.TemporaryDirectory(prefix="finetune-") as folder:
             write_torchscript(network.eval(), Path(folder) / "network.pt", channels=3, divisor=divisor)
     except Exception as error:  # of the model and of torch, which fail as they like
-        raise InputError(
+        raise ModelError(
             f"a {kind.model} of this configuration cannot be exported for images of any multiple of "
             f"{divisor} pixels: {first_lines(error)}"
         ) from error

@@ -10,7 +10,7 @@ from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from cards.record import Origin
 from finetune.repositories.base import Loaded, LoadOptions, NativePackage
 from finetune.repositories.huggingface import repository as huggingface
@@ -45,7 +45,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
             a square of so many pixels. If unset, as in the run that the weights are from, or 256.
 
     Raises:
-        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
     import torch
 
@@ -124,7 +124,7 @@ def _kind(name: str, options: dict[str, Any]) -> Architecture:
 
     kind = kind_of(options["config"], name)
     if kind.network not in NETWORKS:
-        raise InputError(
+        raise ModelError(
             f"model.target prompts needs a network that answers prompts; {name} is a {kind.model}: take a "
             "SAM or SAM 2, such as facebook/sam-vit-base or facebook/sam2.1-hiera-tiny"
         )
@@ -142,14 +142,14 @@ def _build(name: str, kind: Architecture, options: dict[str, Any]) -> tuple[nn.M
     divisor, (low, high) = lcm(kind.divisor, *windows(kind, config)), SIDES
     if type(side) is not int or not low <= side <= high or side % divisor:
         sides = f"a multiple of {divisor} from {low} to {high} pixels"
-        raise InputError(f"option side of model {name} is {sides}, not {side!r}")
+        raise ModelError(f"option side of model {name} is {sides}, not {side!r}")
     _set_side(kind, config, side)
     with kinds.quiet():
         try:
             model = kinds.model_class(kind)(config)
         except Exception as error:  # shapes that do not go together, found wherever they meet
             reason = " ".join(str(error).split())[:200]
-            raise InputError(f"a {kind.model} of this configuration cannot be built: {reason}") from error
+            raise ModelError(f"a {kind.model} of this configuration cannot be built: {reason}") from error
     network = getattr(transformer_prompts, NETWORKS[kind.network])(
         model, Rgb(options["mean"], options["std"])
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import ANY, Built, Loaded, LoadOptions, ModelInfo
@@ -105,7 +105,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     """A network with random weights, drawn from torch's generator as it stands.
 
     Raises:
-        InputError: if there is no configuration to build it by, an option is unknown, or it cannot take so
+        ModelError: if there is no configuration to build it by, an option is unknown, or it cannot take so
             many channels.
     """
     return _build(name, in_channels, out_channels, options)[0]
@@ -122,7 +122,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
             folder as `save_pretrained` writes it. No code is run, with `trust` or without.
 
     Raises:
-        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
     import torch
 
@@ -182,7 +182,7 @@ def find_weights(name: str, start: LoadOptions) -> tuple[Files | None, Checkpoin
     """What to start from: files of transformers, or a run of ours; neither for random weights.
 
     Raises:
-        InputError: if there are none where they should be, or a download fails.
+        ModelError: if there are none where they should be, or a download fails.
     """
     if start.checkpoint is None:
         return (from_hub(name, start.revision) if start.pretrained else None), None
@@ -201,7 +201,7 @@ def _is_theirs(checkpoint: Path) -> bool:
 def options_of_files(files: Files, options: dict[str, Any]) -> dict[str, Any]:
     """The options given, and for those not given, what the repository says."""
     if "config" in options:
-        raise InputError(
+        raise ModelError(
             "model.options.config: weights come with their own configuration; leave it out, or start from "
             "random weights with model.pretrained=false"
         )
@@ -219,7 +219,7 @@ def complete(name: str, in_channels: int, options: dict[str, Any], **more: Any) 
         more: options that it has besides, with their defaults.
 
     Raises:
-        InputError: if an option is unknown or impossible, or it cannot take so many channels.
+        ModelError: if an option is unknown or impossible, or it cannot take so many channels.
     """
     from finetune.networks.rgb_input import MEAN, STD
 
@@ -229,15 +229,15 @@ def complete(name: str, in_channels: int, options: dict[str, Any], **more: Any) 
             raise unknown(f"option of model {name}", option, default)
     options = default | options
     if not isinstance(options["config"], dict):
-        raise InputError(
+        raise ModelError(
             f"{name}: random weights need a configuration, and none is known by that name: give its "
             f"config.json as model.options.config, or name one of {', '.join(CONFIGS)}"
         )
     for option in ("mean", "std"):
         if three(options[option]) is None or (option == "std" and min(options[option]) <= 0):
-            raise InputError(f"option {option} of model {name} is three numbers, a channel each")
+            raise ModelError(f"option {option} of model {name} is three numbers, a channel each")
     if in_channels > 3:
-        raise InputError(
+        raise ModelError(
             f"model {name} takes images of at most 3 channels, these have {in_channels}; "
             "choose with data.channels, such as [0, 1, 2]"
         )

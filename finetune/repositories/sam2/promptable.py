@@ -9,7 +9,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from finetune.errors import unknown
 from finetune.repositories.base import Loaded, LoadOptions, NativePackage
 from finetune.repositories.sam2 import repository as sam2
@@ -39,7 +39,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
             checkpoint is a run of ours, or a file as SAM2 publishes them.
 
     Raises:
-        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
     import torch
 
@@ -125,7 +125,7 @@ def _complete(name: str, options: dict[str, Any], found: Checkpoint | None) -> d
             raise unknown(f"option of model {name} with prompts", option, default)
         low, high = SIDES
         if type(value) is not int or not low <= value <= high or value % 32:
-            raise InputError(
+            raise ModelError(
                 f"option side of model {name} is a multiple of 32 from {low} to {high} pixels, not {value!r}"
             )
     return default | options

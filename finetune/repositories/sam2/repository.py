@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import InputError, ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
@@ -75,7 +75,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     """A network with random weights, drawn from torch's generator as it stands.
 
     Raises:
-        InputError: if there is no such model, an option is unknown or impossible, or it cannot take so many
+        RecipeError: if there is no such model, an option is unknown or impossible, or it cannot take so many
             channels.
     """
     return _assemble(name, build_whole(name, in_channels), out_channels, options)
@@ -92,7 +92,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
             them: all of a SAM2 under "model".
 
     Raises:
-        InputError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
     import torch
 
@@ -157,7 +157,7 @@ def build_whole(name: str, in_channels: int, side: int | None = None) -> Any:
     if name not in MODELS:
         raise unknown("model of repository sam2", name, MODELS)
     if in_channels > MOST:
-        raise InputError(
+        raise ModelError(
             f"model {name} takes images of at most {MOST} channels, these have {in_channels}; "
             "choose with data.channels, such as [0, 1, 2]"
         )
@@ -189,7 +189,7 @@ def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
             raise unknown(f"option of model {name}", option, default)
         low, high = WIDTHS
         if type(value) is not int or not low <= value <= high or value % GROUPS:
-            raise InputError(
+            raise ModelError(
                 f"option width of model {name} is a multiple of {GROUPS} from {low} to {high}, not {value!r}"
             )
     return default | options
@@ -234,7 +234,7 @@ def load_whole(whole: Any, name: str, found: Checkpoint) -> None:
     """Put SAM2's own weights in, all of them; the network shares them.
 
     Raises:
-        InputError: how many keys do not fit, and the first of them; and the model that they may be of.
+        ModelError: how many keys do not fit, and the first of them; and the model that they may be of.
     """
     from finetune.networks.sam2 import ENCODER
 
@@ -244,7 +244,7 @@ def load_whole(whole: Any, name: str, found: Checkpoint) -> None:
         size = sum(tensor.numel() for key, tensor in found.state.items() if key.startswith(ENCODER))
         for other, info in MODELS.items():
             if info.parameters == size and other != name:
-                raise InputError(f"{error}; its image encoder has the size of {other}'s") from error
+                raise ModelError(f"{error}; its image encoder has the size of {other}'s") from error
         raise
 
 

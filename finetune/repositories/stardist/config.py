@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 
 # Where StarDist's configuration says our options, with its defaults: old files leave out what is newer.
 NAMES = {
@@ -39,19 +39,19 @@ def options_in(path: Path) -> dict[str, Any] | None:
     """Options of the network in a `config.json`; None if there is no such file.
 
     Raises:
-        InputError: if it cannot be read, is not StarDist's, or is of a network that ours is not.
+        ModelError: if it cannot be read, is not StarDist's, or is of a network that ours is not.
     """
     if not path.is_file():
         return None
     config = _read(path)
     if "n_rays" not in config:
-        raise InputError(f"{path}: not a configuration of StarDist: it has no n_rays")
+        raise ModelError(f"{path}: not a configuration of StarDist: it has no n_rays")
     for key, value in FIXED.items():
         if config.get(key, value) != value:
-            raise InputError(f"{path}: {key} is {config[key]!r}; only models with {value!r} can be read")
+            raise ModelError(f"{path}: {key} is {config[key]!r}; only models with {value!r} can be read")
     grid = config.get("grid", [1, 1])
     if not isinstance(grid, list) or len(set(grid)) != 1:
-        raise InputError(f"{path}: grid is {grid!r}; only models with the same in both axes can be read")
+        raise ModelError(f"{path}: grid is {grid!r}; only models with the same in both axes can be read")
     return {"grid": grid[0]} | {option: config.get(key, default) for option, (key, default) in NAMES.items()}
 
 
@@ -95,7 +95,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, OSError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        raise ModelError(f"{path}: cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: cannot be read: it is no JSON object")
+        raise ModelError(f"{path}: cannot be read: it is no JSON object")
     return content

@@ -10,7 +10,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from cards.fingerprint import sha256_file
 from cards.record import Origin
 from finetune.data.datasets import SCHMIDT
@@ -69,13 +69,13 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     """A network with random weights, drawn from torch's generator as it stands.
 
     Raises:
-        InputError: if there is no such model, or an option is unknown or impossible.
+        RecipeError: if there is no such model, or an option is unknown or impossible.
     """
     from finetune.networks.stardist_unet import StarDistUNet
 
     options = _complete(name, options)
     if out_channels < 2:
-        raise InputError(
+        raise ModelError(
             f"model {name} predicts a probability and distances, the target has {out_channels} map: "
             "choose the target rays with model.target"
         )
@@ -96,7 +96,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
             or a .safetensors file. There is but one revision, "v0.1".
 
     Raises:
-        InputError: if model, options, channels and weights do not go together, or cannot be had.
+        ModelError: if model, options, channels and weights do not go together, or cannot be had.
     """
     import torch
 
@@ -189,7 +189,7 @@ def _fetch(name: str) -> Path:
 
 def _must_hold_weights(url: str, folder: Path) -> None:
     if not (folder / "config.json").is_file() or not _keras_file(folder):
-        raise InputError(f"{url}: holds no model of StarDist: no config.json beside weights in .h5")
+        raise ModelError(f"{url}: holds no model of StarDist: no config.json beside weights in .h5")
 
 
 def _keras_file(path: Path) -> Path | None:
@@ -213,12 +213,12 @@ def _check_channels(found: Checkpoint, in_channels: int, out_channels: int) -> N
     """Say in words what would otherwise be a weight of another shape."""
     first, last = _first(found.state), found.state.get("dist.weight")
     if first is not None and first.ndim == 4 and first.shape[1] != in_channels:
-        raise InputError(
+        raise ModelError(
             f"{found.path}: the checkpoint takes images of {first.shape[1]} channels, "
             f"these have {in_channels}; choose others with data.channels"
         )
     if last is not None and len(last) + 1 != out_channels:
-        raise InputError(
+        raise ModelError(
             f"{found.path}: the checkpoint predicts {len(last)} rays, the target has {out_channels} maps; "
             f"take model.target=rays with model.target_options.rays={len(last)}"
         )
