@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import Dataset
 
 from cards.errors import DataError
 from cards.fingerprint import sha256_file, sha256_pixels
 from finetune.data.sampler import PatchIndex
-from finetune.data.target_cache import write_whole
 from finetune.networks.encoder_decoder import EncoderDecoder
+from finetune.utils.atomic import write_safetensors
 
 if TYPE_CHECKING:
     from finetune.data.datamodule import Patches
@@ -100,13 +100,10 @@ class FeatureStore:
         held = {str(number): level.contiguous() for number, level in enumerate(features)}
         if maps is not None:
             held["maps"] = maps.to(torch.float16).contiguous()
-        content = save(held)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, content)
+            return write_safetensors(path, held)
         except OSError as error:
             raise DataError(f"{self.folder}: cannot keep features: {error.strerror}; {REMEDY}") from error
-        return len(content)
 
     def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Features (1, H, W, C) float16 of one image (1, C, H, W), on its device; kept by its pixels."""

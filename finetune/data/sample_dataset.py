@@ -7,7 +7,8 @@ from pathlib import Path
 
 from cards.base import Split
 from cards.errors import DataError
-from finetune.downloads.archive import whole_or_not
+from finetune.downloads.archive import CACHE_HINT
+from finetune.utils.atomic import atomic_folder
 
 REGIONS: dict[Split, dict[str, tuple[slice, slice]]] = {
     "train": {
@@ -29,7 +30,7 @@ def make_sample(folder: Path) -> Path:
     """Write the regions as TIFF in `folder`/{train,validation,test}/{images,masks}, whole or not at all."""
     import tifffile
 
-    with whole_or_not(folder) as new:
+    with atomic_folder(folder, CACHE_HINT) as new:
         for kind, file in (("images", "img2d.tif"), ("masks", "mask2d.tif")):
             pixels = tifffile.imread(_shipped(file))
             for split, regions in REGIONS.items():

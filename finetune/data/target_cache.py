@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from finetune.targets.base import Target
+from finetune.utils.atomic import write_file
 
 
 class MapStore:
@@ -46,8 +45,7 @@ class MapStore:
         """
         path = self.folder / f"{self._key(labels)}.npy"
         if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, *_npy(self.target.encode(labels).astype(np.float16)))
+            write_file(path, *_npy(self.target.encode(labels).astype(np.float16)))
         return path
 
     def _key(self, labels: np.ndarray) -> str:
@@ -60,23 +58,6 @@ class MapStore:
 def read(path: Path) -> np.ndarray:
     """Maps (K, H, W) float16 in a file of the store, of which only what is touched is read from disk."""
     return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-
-
-def write_whole(path: Path, *parts: bytes | memoryview) -> None:
-    """Write a file that is whole as soon as it has its name, whoever else writes it, or is killed.
-
-    Raises:
-        OSError: if it cannot be written, or the disk is full; nothing is left of it then.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for part in parts:
-                file.write(part)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _npy(maps: np.ndarray) -> tuple[bytes, memoryview]:

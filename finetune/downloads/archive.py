@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from cards.errors import DownloadError
+from finetune.utils.atomic import atomic_folder, is_disk_full
 
 TIMEOUT = 30  # seconds without an answer
+CACHE_HINT = "set FINETUNE_CACHE to another folder"
 
 
 def cache_folder() -> Path:
@@ -23,33 +22,6 @@ def cache_folder() -> Path:
     from pooch import os_cache
 
     return Path(os_cache("finetune"))
-
-
-@contextmanager
-def whole_or_not(folder: Path) -> Iterator[Path]:
-    """A new empty folder that becomes `folder` when the block ends well, and vanishes when it does not.
-
-    If another process was faster, its folder stays.
-
-    Raises:
-        DownloadError: if the cache cannot be written.
-    """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise DownloadError(
-            f"{folder.parent}: cannot write the cache ({error.strerror}): "
-            "set FINETUNE_CACHE to another folder"
-        ) from error
-    try:
-        new = work / folder.name
-        new.mkdir()
-        yield new
-        if not folder.is_dir():
-            new.rename(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def download(
@@ -71,7 +43,7 @@ def download(
     Raises:
         DownloadError: if the archive cannot be had, is damaged, or fails the check. Nothing is left behind.
     """
-    with whole_or_not(folder) as new:
+    with atomic_folder(folder, CACHE_HINT) as new:
         archive = _retrieve(url, new.parent, folder, sha256, key)
         unpacked = new.parent / "unpacked"
         _unpack(archive, unpacked, url, key)
@@ -95,6 +67,8 @@ def _retrieve(url: str, work: Path, folder: Path, sha256: str | None, key: str) 
             f"{url}: has changed or was damaged on its way: its SHA-256 is not {sha256}"
         ) from error
     except OSError as error:  # requests' errors are OSErrors
+        if is_disk_full(error):
+            raise
         raise DownloadError(
             f"{folder.name}: cannot be downloaded from {url} ({type(error).__name__}): "
             f"put the folder at {folder}, or set {key}=PATH"

@@ -21,6 +21,7 @@ from cards.errors import InputError, ModelError
 from finetune.inference.model import Model
 from finetune.repositories.base import STRUCTURE
 from finetune.targets.prompt_options import PROMPTS
+from finetune.utils.atomic import write_safetensors
 
 if TYPE_CHECKING:
     from finetune.prompts.model import PromptedModel
@@ -64,14 +65,11 @@ def save_model(model: Model | PromptedModel, folder: Path) -> None:
     Raises:
         OSError: if the folder cannot be written, or the disk is full.
     """
-    from safetensors.torch import save
-
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()
     }
-    # Written by ourselves: safetensors' own writer hides a full disk in an error of its own.
-    (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
+    write_safetensors(folder / WEIGHTS, weights, {"format": "pt"})
     if "structure" in model.architecture["options"] and isinstance(model, Model):
         _write_structure(model, folder / STRUCTURE)
     config = json.dumps(model.config(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import shutil
 from pathlib import Path
 from types import TracebackType
 
 from cards.errors import InputError
+from finetune.utils.atomic import is_disk_full, replace_folder
 
 
 class RunFolder:
@@ -80,14 +80,14 @@ class RunFolder:
         if self.joining:
             return
         if error is None:
-            self._finish()
+            replace_folder(self.work, self.path)
             return
         if not self.resumable:
             shutil.rmtree(self.work, ignore_errors=True)
             if self._alone:
                 with contextlib.suppress(OSError):  # another run may have begun there
                     self.path.parent.rmdir()
-        if _is_disk_full(error) and not isinstance(error, InputError):  # which says it in words of its own
+        if is_disk_full(error) and not isinstance(error, InputError):  # which says it in words of its own
             kept = f"; what was trained is kept: --resume {self.path}" if self.resumable else ""
             raise InputError(f"{self.path}: the disk is full; free some space{kept}") from error
 
@@ -95,22 +95,3 @@ class RunFolder:
     def resumable(self) -> bool:
         """Whether there is a finished epoch to go on from."""
         return (self.work / "checkpoints" / "last.ckpt").exists()
-
-    def _finish(self) -> None:
-        old = self.path.with_name(self.path.name + ".old")
-        if self.path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            self.path.rename(old)
-        self.work.rename(self.path)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _is_disk_full(error: BaseException | None) -> bool:
-    """Whether a full disk lies behind an error; torch wraps it in a RuntimeError of its own."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return True
-        if isinstance(error, RuntimeError) and "PytorchStreamWriter failed" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

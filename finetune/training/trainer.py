@@ -23,6 +23,7 @@ from finetune.training.history import History, HistoryCallback
 from finetune.training.malloc import keep_freed_memory
 from finetune.training.module import Segmenter
 from finetune.training.precompute import Encoding
+from finetune.utils.atomic import write_file
 
 FINISHED = "finished.json"  # in `checkpoints/`: the history of a training that came to its end
 
@@ -58,7 +59,7 @@ def fit(
     else:
         history = _train(segmenter, data, recipe, folder, console)
         if not is_helper_process():
-            _write_whole(finished, json.dumps(asdict(history), indent=2))
+            write_file(finished, json.dumps(asdict(history), indent=2))
     if not is_helper_process():
         data.forget_maps()
         if segmenter.features:
@@ -171,9 +172,3 @@ def _had_stopped(checkpoint: Path, patience: int | None) -> bool:
 def _load_weights(segmenter: Segmenter | Prompter, checkpoint: Path) -> None:
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     segmenter.load_state_dict(state)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

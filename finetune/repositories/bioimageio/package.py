@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError, ModelError
 from cards.references import find_doi, find_url
 from finetune.downloads.archive import cache_folder
+from finetune.utils.atomic import atomic_file
 
 if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import ModelDescr
@@ -188,16 +189,11 @@ def _keep(package: Package) -> Package:
             needed.append(parent)
     dropped = {name: None for name in entries if name not in needed}
     description = package.description.model_copy(update={"weights": weights.model_copy(update=dropped)})
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _quiet(), ValidationContext(perform_io_checks=False):
+        with atomic_file(path) as partial, _quiet(), ValidationContext(perform_io_checks=False):
             save_bioimageio_package(description, output_path=partial)
-        partial.replace(path)
     except Exception as error:
         raise ModelError(f"{package.source}: cannot be downloaded: {_short(error)}") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return _cached(package.source, path)
 
 

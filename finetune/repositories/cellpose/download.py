@@ -49,18 +49,21 @@ def fetch(name: str, revision: str | None) -> Fetched:
 def _from_server(name: str) -> Path:
     import pooch
 
-    from finetune.downloads.archive import TIMEOUT, cache_folder, whole_or_not
+    from finetune.downloads.archive import CACHE_HINT, TIMEOUT, cache_folder
+    from finetune.utils.atomic import atomic_folder, is_disk_full
 
     folder = cache_folder() / "weights" / "cellpose" / FILES[name]
     path = folder / FILES[name]
     if path.is_file():
         return path
     url = f"{SERVER}/{FILES[name]}"
-    with whole_or_not(folder) as new:
+    with atomic_folder(folder, CACHE_HINT) as new:
         try:
             # No hash is known beforehand: the authors publish none. What came is in the record.
             pooch.retrieve(url, None, FILES[name], new, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
         except OSError as error:  # requests' errors are OSErrors
+            if is_disk_full(error):
+                raise
             reason = type(error).__name__
             raise ModelError(
                 f"{name}: its weights cannot be downloaded from {url} ({reason}): {DOWNLOAD_HINT}"

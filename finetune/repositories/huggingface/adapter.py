@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.record import Origin
+from finetune.utils.atomic import write_safetensors
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,6 @@ def save_adapter(
         The two files; none if there are no adapters, or the base model is not on the Hub.
     """
     from peft import LoraConfig
-    from safetensors.torch import save as to_bytes
 
     from finetune.adapters import ADAPTER, merge
     from finetune.repositories.huggingface.architectures import encoder_of, kind_of
@@ -69,7 +69,7 @@ def save_adapter(
     config.save_pretrained(str(folder))
     content = {PREFIX + name.replace(f".{NAME}.", "."): tensor for name, tensor in (state | head).items()}
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in content.items()}
-    (folder / WEIGHTS).write_bytes(to_bytes(content, metadata={"format": "pt"}))
+    write_safetensors(folder / WEIGHTS, content, {"format": "pt"})
     return [folder / "adapter_config.json", folder / WEIGHTS]
 
 

@@ -22,6 +22,7 @@ from finetune.repositories.huggingface.files import (
     read_model,
     three,
 )
+from finetune.utils.atomic import write_safetensors
 from finetune.weights.checkpoint import (
     Checkpoint,
     load_strictly,
@@ -157,8 +158,6 @@ def save(
     What of a model answers prompts is in it: with prompts as it was trained, and a processor beside it; else
     as it was. The light decoder, which transformers knows nothing of, is `decoder.safetensors` beside it.
     """
-    from safetensors.torch import save as to_bytes
-
     from finetune.repositories.huggingface import architectures as kinds
 
     config = architecture["options"]["config"]
@@ -174,7 +173,7 @@ def save(
         read = kinds.read_config(kind, config, config.get("num_labels"), architecture["name"])
         kinds.back_to_transformers(kind, read, state).save_pretrained(folder)
     if own:
-        (folder / DECODER).write_bytes(to_bytes(own, metadata={"format": "pt"}))
+        write_safetensors(folder / DECODER, own, {"format": "pt"})
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 

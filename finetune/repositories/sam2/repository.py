@@ -15,6 +15,7 @@ from cards.errors import InputError, ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
+from finetune.utils.atomic import write_safetensors
 from finetune.weights.checkpoint import (
     Checkpoint,
     load_strictly,
@@ -128,7 +129,6 @@ def save(
     The checkpoint is a whole SAM2: what was trained of it as it was trained, all else as it was at the start.
     """
     import torch
-    from safetensors.torch import save as to_bytes
 
     from finetune.networks.encoder_decoder import EncoderDecoder
     from finetune.networks.sam2 import state_of_whole
@@ -142,8 +142,7 @@ def save(
     decoder = folder / f"{name}_automatic_decoder.safetensors"
     weights = _plain(network.decoder.state_dict())
     metadata = {"format": "pt", "architecture": json.dumps(architecture)}
-    # Written by ourselves: safetensors' own writer hides a full disk in an error of its own.
-    decoder.write_bytes(to_bytes(weights, metadata))
+    write_safetensors(decoder, weights, metadata)
     return [checkpoint, decoder]
 
 

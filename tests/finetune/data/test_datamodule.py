@@ -38,7 +38,7 @@ def root(tmp_path_factory):
 
 def data(root, **changes):
     options = {
-        "held": "instances",
+        "label_kind": "instances",
         "channels": "auto",
         "augmentation": Augmentation(),
         "patch": 16,
@@ -188,7 +188,13 @@ def test_a_patch_has_no_false_edges(root):
     """Maps are those of the whole image, cut: an instance cut by the window has no boundary there."""
     target = build_target("foreground_boundary")
     still = Augmentation(symmetries=False, intensity=0, noise=0, scale=(1, 1))
-    options = {"held": "instances", "channels": "auto", "augmentation": still, "patch": 16, "batch_size": 1}
+    options = {
+        "label_kind": "instances",
+        "channels": "auto",
+        "augmentation": still,
+        "patch": 16,
+        "batch_size": 1,
+    }
     module = SegmentationData(find_pairs(root), target, Percentile(), **options)
     whole = [target.encode(sample.labels) for sample in module.samples("train")]
     for batch in module.train_dataloader():

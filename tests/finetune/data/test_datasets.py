@@ -148,7 +148,7 @@ def test_offline_says_what_to_put_where(cache):
 def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InputError, match="cannot write the cache .* set FINETUNE_CACHE"):
+    with pytest.raises(InputError, match="cannot write here .* set FINETUNE_CACHE"):
         locate("sample")
 
 

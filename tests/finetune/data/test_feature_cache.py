@@ -52,7 +52,7 @@ def root(tmp_path: Path) -> Path:
 
 def data(root: Path, target: str = "foreground", **changes) -> SegmentationData:
     options = {
-        "held": "instances",
+        "label_kind": "instances",
         "channels": "auto",
         "augmentation": Augmentation(),
         "patch": 32,

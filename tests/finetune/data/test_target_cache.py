@@ -50,7 +50,13 @@ def root(tmp_path: Path) -> Path:
 
 def data(root: Path, target, **options) -> SegmentationData:
     still = Augmentation(intensity=0, noise=0)
-    defaults = {"held": "instances", "channels": "auto", "augmentation": still, "patch": 16, "batch_size": 3}
+    defaults = {
+        "label_kind": "instances",
+        "channels": "auto",
+        "augmentation": still,
+        "patch": 16,
+        "batch_size": 3,
+    }
     return SegmentationData(find_pairs(root), target, Percentile(), **defaults | options)
 
 

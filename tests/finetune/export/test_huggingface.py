@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -94,10 +96,15 @@ def test_keys_that_others_add_do_no_harm(saved, image):
 
 
 def test_full_disk_is_told_as_such(tmp_path, make_model):
-    (tmp_path / "model.safetensors").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space") as raised:
-        save_model(make_model(), tmp_path)
-    assert raised.value.errno == errno.ENOSPC
+    model, before = make_model(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)) as raised:
+            save_model(model, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert raised.value.errno == errno.EFBIG
+    assert list(tmp_path.iterdir()) == []
 
 
 def one_line(source: str | Path) -> str:
