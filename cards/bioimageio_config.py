@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cards import formatting as words
 from cards import statements as facts
 from cards import tables
+from cards.base import Spec
 from cards.markdown import plain
 from cards.record import RunRecord
 
@@ -41,7 +42,7 @@ def bioimageio_config(record: RunRecord, tolerance: Sequence[dict[str, Any]] = (
     model, card = record.model, record.card
     filled: dict[str, Any] = {
         "reproducibility_tolerance": [v0_5.ReproducibilityTolerance(**rule) for rule in tolerance],
-        "architecture_type": str(model.architecture.get("name", model.base.id))[:32],
+        "architecture_type": model.architecture.name[:32],
         "architecture_description": f"{_call(model.architecture)}; target {_call(model.target)}, "
         f"{words.counted(model.maps, 'map')}.",
         "modality": _modality(card.tags),
@@ -63,7 +64,7 @@ def bioimageio_config(record: RunRecord, tolerance: Sequence[dict[str, Any]] = (
     return v0_5.BioimageioConfig(**{key: value for key, value in filled.items() if value not in (None, [])})
 
 
-def _call(part: dict[str, Any]) -> str:
+def _call(part: Spec) -> str:
     """`unet(depth=4)`, as on the card but without the marks of code."""
     return tables.call(part).strip("`")
 

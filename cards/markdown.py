@@ -12,12 +12,13 @@ import functools
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
 
 from cards import formatting as words
+from cards.base import Spec
 
 
 class Markdown(str):
@@ -95,13 +96,18 @@ def literal(text: str) -> Markdown:
     return Markdown(json.dumps(text, ensure_ascii=False))
 
 
-def call(part: Mapping[str, Any]) -> Markdown:
-    """A network, target or normalization with its options, as code: `unet(depth=4)`."""
-    options = {key: value for key, value in part.items() if key not in ("name", "options", "repository")}
-    options.update(part.get("options") or {})
-    arguments = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in sorted(options.items())]
-    name = str(part.get("name", words.NOT_STATED))
-    return code(f"{name}({', '.join(arguments)})" if arguments else name)
+def call(spec: Spec) -> Markdown:
+    """A network, target or normalization with its options, as code: `unet(depth=4)`.
+
+    Args:
+        spec: name and options.
+
+    Returns:
+        A code span; options in alphabetical order, values as JSON.
+    """
+    options = sorted(spec.options.items())
+    arguments = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in options]
+    return code(f"{spec.name}({', '.join(arguments)})" if arguments else spec.name)
 
 
 def table(rows: Sequence[Sequence[str]], align: str = "") -> Markdown:

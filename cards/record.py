@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from cards.base import LabelKind, RecordModel, RelativePath, Split, Url
+from cards.base import LabelKind, NetworkSpec, RecordModel, RelativePath, Spec, Split, Task, Url
 from cards.errors import InputError
 from cards.scores import Accuracy, PromptScore, Timing
 
@@ -36,19 +36,37 @@ class Origin(RecordModel):
     bioimageio_id: str | None = Field(None, description="BioImage.IO id, when the base model has one")
 
 
+class TargetSpec(Spec):
+    """The training target, with everything that a card states about it.
+
+    A card decides by these fields and never by the name, so that a target of another package is
+    described correctly, too.
+    """
+
+    labels: LabelKind = Field(description="what the predicted label image contains")
+    map_names: list[str] = Field([], description="names of the maps that the network predicts")
+    exports_labels: bool = Field(False, description="whether a BioImage.IO package returns a label image")
+    exported_axes: str | None = Field(
+        None, description="axes of the output of a BioImage.IO package, e.g. 'bcyx'; None without a package"
+    )
+    selected_on_validation: list[str] = Field(
+        [], description="options whose values were selected on the validation images"
+    )
+
+
 class Model(RecordModel):
     """The network and the target that were trained, and how to build them again."""
 
     base: Origin
-    architecture: dict[str, Any] = Field(description="repository, name and options of the network")
-    target: dict[str, Any] = Field(description="name and options of the target")
-    normalize: dict[str, Any] = Field(description="name and options of the normalization")
+    architecture: NetworkSpec
+    target: TargetSpec
+    normalize: Spec
     channels: int = Field(description="channels of the input image")
     maps: int = Field(description="maps the network predicts")
     divisor: int = Field(description="height and width of the input are multiples of this, in pixels")
     parameters: int
     trainable: int = Field(description="parameters that were trained; an adapter's come on top of the others")
-    adapt: dict[str, Any] | None = Field(None, description="what was trained: name and options")
+    adapt: Spec | None = Field(None, description="which parameters were trained, e.g. 'lora' and its options")
 
 
 class DataFile(RecordModel):
@@ -192,6 +210,7 @@ class RunRecord(RecordModel):
     name: str
     created: str = Field(description="ISO 8601, UTC")
     finetune_version: str
+    task: Task = Field("automatic", description="'interactive' if the model segments what prompts point at")
     recipe: dict[str, Any] = Field(description="the resolved recipe, local paths cut to their last part")
     card: Card
     model: Model

@@ -12,6 +12,8 @@ from cards.markdown import Markdown
 from cards.record import DataFile, RunRecord
 from cards.references import is_bibtex
 
+AXES = {"b": "batch", "c": "channels", "y": "height", "x": "width"}
+
 
 def before_in_words(record: RunRecord) -> str | None:
     """What stands in place of figures from before the run; None where there are such figures."""
@@ -80,7 +82,7 @@ def trained_on(record: RunRecord) -> str:
 def what_it_is(record: RunRecord) -> str:
     """The model in two sentences."""
     base, model = record.model.base, record.model
-    name = model.architecture.get("name", base.id)
+    name = model.architecture.name
     start = "random weights" if base.weights == "random" else f"the weights of {base.id} ({base.repository})"
     if base.part:
         start = f"the weights of a part of {base.id} ({base.repository}): {base.part}, the rest random,"
@@ -94,7 +96,7 @@ def what_it_is(record: RunRecord) -> str:
 
 def answers_prompts(record: RunRecord) -> bool:
     """Whether the model wants to be asked for one instance after the other."""
-    return record.model.target.get("name") == "prompts"
+    return record.task == "interactive"
 
 
 def input_sizes(record: RunRecord) -> str:
@@ -112,7 +114,7 @@ def trainable(record: RunRecord) -> str:
 
 def objects(record: RunRecord) -> str:
     """What the model segments, in the plural."""
-    if record.model.target.get("name") == "boundary":
+    if record.model.target.labels == "boundary":
         return "boundaries"
     return "instances" if record.data.labels == "instances" else "foreground"
 
@@ -124,9 +126,10 @@ def image_axes(record: RunRecord) -> Markdown:
 
 def output_axes(record: RunRecord) -> Markdown:
     """The axes of what a package gives, and what it is where it is no map, for a comment in example code."""
-    plain = "(batch, 1, height, width): labels"
-    labels = {"flows": plain, "queries": plain, "rays": "(batch, height, width, 1): labels"}
-    return Markdown(labels.get(record.model.target.get("name", ""), "(batch, channels, height, width)"))
+    target = record.model.target
+    names = AXES | {"c": "1"} if target.exports_labels else AXES
+    axes = ", ".join(names[letter] for letter in target.exported_axes or "bcyx")
+    return Markdown(f"({axes}): labels" if target.exports_labels else f"({axes})")
 
 
 def limits(record: RunRecord) -> list[str]:

@@ -77,7 +77,8 @@ def run_prompted(recipe: Recipe, folder: Path, console: Console, helping: bool) 
     save_adapter(plan.model.network, plan.model.architecture, plan.origin, adapter)
     plan.model.network = merge(plan.model.network)  # type: ignore[assignment]
     after, labeled = _ask(plan, console, "after"), _label(plan, console, "after")
-    record = build_record(plan, history, labeled_before, labeled, memory.bytes if trains else None)
+    peak = memory.bytes if trains else None
+    record = build_record(plan, history, labeled_before, labeled, peak, task="interactive")
     if record.accuracy:
         record.accuracy.labeled_by = promptable(plan.model.architecture["repository"]).NATIVE.labels_by
     record.prompts = prompt_scores(before, after)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from cards import record
+from cards.base import Spec, Task
 from cards.fingerprint import sha256_file
 from cards.scores import Accuracy
 from finetune.adapters import describe as describe_adapt
@@ -18,7 +19,8 @@ from finetune.evaluation.evaluate import Measured, timing
 from finetune.metrics.summary import paired_change, summarize
 from finetune.pipeline.plan import Plan
 from finetune.recipe.schema import Recipe
-from finetune.targets.prompt_options import PROMPTS
+from finetune.targets.prompt_options import Prompts
+from finetune.targets.registry import Target
 from finetune.training.history import History
 
 SCHEDULE = "linear warm-up, then cosine decay to zero"
@@ -30,10 +32,11 @@ def build_record(
     before: Measured | None,
     after: Measured | None,
     training_peak_bytes: int | None,
+    task: Task = "automatic",
 ) -> record.RunRecord:
     """Everything but the exports and the files, which are not written yet."""
     recipe, device = plan.recipe, plan.model.device
-    warnings = [*plan.warnings, *_guards(history, before, after, plan)]
+    warnings = [*plan.warnings, *_guards(history, before, after, task)]
     trained_on = torch.cuda.get_device_name(device) if device.type == "cuda" else plan.environment.cpu
     times = timing(after, trained_on) if after else None
     if times:
@@ -42,6 +45,7 @@ def build_record(
         name=recipe.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         finetune_version=version("finetune"),
+        task=task,
         recipe=without_local_paths(recipe),
         # The base model's license binds what is made from it; where neither is stated, the card says so.
         card=recipe.card.model_copy(update={"license": recipe.card.license or plan.origin.license}),
@@ -83,7 +87,7 @@ def without_local_paths(recipe: Recipe) -> dict[str, Any]:
     return content
 
 
-def _guards(history: History, before: Measured | None, after: Measured | None, plan: Plan) -> list[str]:
+def _guards(history: History, before: Measured | None, after: Measured | None, task: Task) -> list[str]:
     warnings = []
     if history.empty_validation:
         warnings.append(
@@ -95,7 +99,7 @@ def _guards(history: History, before: Measured | None, after: Measured | None, p
             sum(score.dice for score in stage.scores) / len(stage.scores) for stage in (before, after)
         )
         if now < was:
-            without = "without prompts " if plan.model.target.name == PROMPTS else ""
+            without = "without prompts " if task == "interactive" else ""
             warnings.append(
                 f"{without}the tuned model is worse than its base model: mean Dice {now:.4f}, "
                 f"before {was:.4f}"
@@ -110,14 +114,35 @@ def _model(plan: Plan) -> record.Model:
     return record.Model(
         base=plan.origin,
         architecture=config["architecture"],
-        target=config["target"] | ({"chosen_on_validation": plan.chosen} if plan.chosen else {}),
-        normalize=config["normalize"],
+        target=describe_target(model.target, plan.chosen),
+        normalize=Spec(name=model.normalize.name, options=model.normalize.options()),
         channels=model.channels,
         maps=model.target.channels,
         divisor=model.divisor,
         parameters=plan.counted.total,
         trainable=plan.counted.trainable,
         adapt=describe_adapt(section.adapt, section.adapt_options),
+    )
+
+
+def describe_target(target: Target | Prompts, selected: Sequence[str] = ()) -> record.TargetSpec:
+    """Everything that a card states about a target.
+
+    Args:
+        target: of the model.
+        selected: names of the options whose values were selected on the validation images.
+
+    Returns:
+        Name, options and output. Prompts predict masks, not maps: they have no names and no package.
+    """
+    return record.TargetSpec(
+        name=target.name,
+        options=target.options(),
+        labels=target.labels,
+        map_names=list(getattr(target, "map_names", ())),
+        exports_labels=getattr(target, "exports_labels", False),
+        exported_axes=getattr(target, "exported_axes", None),
+        selected_on_validation=list(selected),
     )
 
 

@@ -12,7 +12,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from cards import huggingface, tables
 from cards.bioimageio import render_documentation
 from cards.huggingface import PICTURES
-from cards.record import RunRecord
+from cards.record import RunRecord, TargetSpec
 from cards.references import HUB_LICENSES, hub_license
 
 
@@ -239,3 +239,24 @@ def test_of_random_weights_nothing_was_there_to_ask_before():
     record = examples.prompted()
     record.model.base.weights = "random"
     assert "| box | untrained | 0.7500 ± 0.2500 |" in huggingface.render(record, PICTURES)
+
+
+@pytest.mark.parametrize(
+    ("axes", "labels", "words"),
+    [
+        ("bcyx", False, "# (batch, channels, height, width)\n"),
+        ("bcyx", True, "# (batch, 1, height, width): labels\n"),
+        ("byxc", True, "# (batch, height, width, 1): labels\n"),
+    ],
+)
+def test_the_output_of_a_package_is_described_for_a_target_that_cards_do_not_know(full, axes, labels, words):
+    full.model.target = TargetSpec(
+        name="someone_elses", labels="instances", exports_labels=labels, exported_axes=axes
+    )
+    assert f'output = sample.members["output"].data  {words}' in huggingface.render(full)
+
+
+def test_a_target_of_boundaries_is_described_as_one_whatever_its_name(full):
+    full.model.target = TargetSpec(name="someone_elses", labels="boundary")
+    assert "It segments boundaries." in huggingface.render(full)
+    assert "semantic-segmentation" in huggingface.metadata(full).tags

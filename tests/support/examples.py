@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from cards.base import Split
+from cards.base import NetworkSpec, Spec, Split
 from cards.record import (
     Card,
     Data,
@@ -18,6 +18,7 @@ from cards.record import (
     Model,
     Origin,
     RunRecord,
+    TargetSpec,
     Training,
 )
 from cards.scores import Accuracy, Change, ImageScore, PromptImage, PromptScore, Stage, Summary, Timing
@@ -124,15 +125,21 @@ def full() -> RunRecord:
                 ],
                 hub_id="example/unet2d-nuclei-broad",
             ),
-            architecture={"repository": "bioimageio", "name": "unet", "options": {"depth": 4, "width": 32}},
-            target={"name": "foreground_boundary", "options": {"threshold": 0.5}},
-            normalize={"name": "percentile", "options": {"low": 1.0, "high": 99.8}},
+            architecture=NetworkSpec(repository="bioimageio", name="unet", options={"depth": 4, "width": 32}),
+            target=TargetSpec(
+                name="foreground_boundary",
+                options={"threshold": 0.5},
+                labels="instances",
+                map_names=["foreground", "boundary"],
+                exported_axes="bcyx",
+            ),
+            normalize=Spec(name="percentile", options={"low": 1.0, "high": 99.8}),
             channels=1,
             maps=2,
             divisor=16,
             parameters=4_396_577,
             trainable=4_396_577,
-            adapt={"name": "full", "options": {}},
+            adapt=Spec(name="full"),
         ),
         data=Data(
             id="dsb2018",
@@ -249,9 +256,11 @@ def sparse() -> RunRecord:
         card=Card(title="Quick", description="A first try."),
         model=Model(
             base=Origin(repository="wipp", id="unet", weights="random"),
-            architecture={"name": "unet"},
-            target={"name": "boundary"},
-            normalize={"name": "zero_mean_unit_variance"},
+            architecture=NetworkSpec(repository="wipp", name="unet"),
+            target=TargetSpec(
+                name="boundary", labels="boundary", map_names=["boundary"], exported_axes="bcyx"
+            ),
+            normalize=Spec(name="zero_mean_unit_variance"),
             channels=3,
             maps=1,
             divisor=8,
@@ -303,7 +312,10 @@ def prompted() -> RunRecord:
     box = score.model_copy(update={"kind": "box", "before": None})
     record.name = "sam2_prompts"
     record.prompts = [score, box]
-    record.model.target = {"name": "prompts", "options": {"corrections": 3, "instances": 16}}
+    record.task = "interactive"
+    record.model.target = TargetSpec(
+        name="prompts", options={"corrections": 3, "instances": 16}, labels="instances"
+    )
     record.training.history = [Epoch(epoch=1, loss=12.5, validation_iou=0.625)]
     record.accuracy.before = record.accuracy.change = None
     record.accuracy.labeled_by = "SAM2AutomaticMaskGenerator"

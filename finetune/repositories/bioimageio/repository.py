@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cards.errors import ModelError
-from cards.record import Origin
+from cards.record import Origin, RunRecord
 from finetune.errors import unknown
 from finetune.repositories.base import ANY, STRUCTURE, Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.bioimageio.operations import normalization, output
@@ -187,6 +187,11 @@ def _check_sizes(package: Package, network: nn.Module, in_channels: int, out_cha
     return divisor
 
 
+def _recorded_normalization(record: RunRecord) -> dict[str, Any]:
+    """The normalization of a record, as `data.normalize` in a recipe."""
+    return {"name": record.model.normalize.name, **record.model.normalize.options}
+
+
 def _check_maps(source: str, maps: int, out_channels: int) -> None:
     if maps != out_channels:
         raise ModelError(
@@ -272,6 +277,6 @@ def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int)
         halo=architecture["options"]["halo"],
         origin=origin(found, "bioimageio", name),
         learning_rate=PACKAGE.learning_rate,
-        normalize=found.record.model.normalize if found.record else None,
+        normalize=_recorded_normalization(found.record) if found.record else None,
         encoder=networks.encoder(network),
     )

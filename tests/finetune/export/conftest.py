@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import torch
 
+from cards.base import Spec
 from cards.record import Card, Data, DataFile, Environment, Origin, RunRecord, Training
 from cards.record import Model as ModelPart
 from finetune.data.normalization import Normalize, Percentile, ZeroMeanUnitVariance
 from finetune.export.bioimageio import save_package
 from finetune.inference.model import Model
+from finetune.pipeline.record_builder import describe_target
 from finetune.repositories.registry import LoadOptions, load
 from finetune.targets.registry import build_target
 
@@ -105,8 +107,8 @@ def make_record() -> Callable[[Model], RunRecord]:
             model=ModelPart(
                 base=Origin(repository="wipp", id="unet", weights="random"),
                 architecture=config["architecture"],
-                target=config["target"],
-                normalize=config["normalize"],
+                target=describe_target(model.target),
+                normalize=Spec(name=model.normalize.name, options=model.normalize.options()),
                 channels=model.channels,
                 maps=model.target.channels,
                 divisor=model.divisor,

@@ -41,7 +41,7 @@ def test_exports_have_the_form_of_the_network_they_came_from(
     after = load_file(tmp_path / "run" / "huggingface" / "model.safetensors")
     assert after.keys() == before.keys()
     assert record.model.adapt is not None
-    assert record.model.adapt["name"] == adapt
+    assert record.model.adapt.name == adapt
     assert record.model.parameters == sum(values.numel() for values in before.values())
     assert 0 < record.model.trainable < record.model.parameters
     same = {key for key in before if (before[key] == after[key]).all()}

@@ -8,6 +8,7 @@ import pytest
 from foreign import make_package
 
 import finetune
+from cards.base import Spec
 from cards.errors import InputError
 from finetune.data.images import read_image
 from finetune.recipe.schema import read_recipe
@@ -42,7 +43,7 @@ def test_before_and_after_are_measured_and_every_export_is_the_trained_model(rec
     assert record.accuracy.before is not None
     assert (record.model.base.id, record.model.base.revision) == ("tiny-fish", "1.2.0")
     assert record.card.license == "MIT"
-    assert record.model.normalize == {"name": "zero_mean_unit_variance"}
+    assert record.model.normalize == Spec(name="zero_mean_unit_variance")
     assert (record.model.trainable < record.model.parameters) == (adapt == "head")
     assert sorted(check.format for check in record.exports) == ["onnx", "safetensors", "torchscript"]
     assert all(check.equal for check in record.exports)

@@ -13,6 +13,7 @@ import tifffile
 import torch
 from tiny_cellpose import load_cyto3, same
 
+from cards.base import Spec
 from finetune.repositories.registry import LoadOptions, load, save
 
 pytestmark = pytest.mark.usefixtures("nowhere")
@@ -88,8 +89,8 @@ def test_a_run_from_the_encoder_alone(tmp_path: Path, recipe_file: Path) -> None
     record = finetune.run(read_recipe(recipe_file, changes), out=tmp_path / "run")
     diameter = record.recipe["model"]["options"]["diameter"]
     assert 10 < diameter < 18
-    assert record.model.architecture["options"]["diameter"] == diameter
-    assert record.model.normalize == {"name": "percentile", "low": 1.0, "high": 99.0}
+    assert record.model.architecture.options["diameter"] == diameter
+    assert record.model.normalize == Spec(name="percentile", options={"low": 1.0, "high": 99.0})
     assert record.accuracy is not None and record.accuracy.before is None
     part = "downsample (2,786,984 of 6,600,843 parameters)"
     card = (tmp_path / "run" / "huggingface" / "README.md").read_text()
