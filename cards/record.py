@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cards.base import LabelKind, NetworkSpec, RecordModel, RelativePath, Spec, Split, Task, Url
 from cards.errors import InputError
+from cards.fingerprint import data_digest
 from cards.scores import Accuracy, PromptScore, Timing
 
 SCHEMA_VERSION: Final = 1
@@ -104,13 +105,8 @@ class Data(RecordModel):
         return sum(file.split == split for file in self.files)
 
     def digest(self) -> str:
-        """SHA-256 by which the whole data set is known again.
-
-        Taken over the sorted hashes of the decoded pixels, image and label of each pair together, so
-        that neither the order, the names, the split nor the encoding of the files changes it.
-        """
-        pairs = sorted(f"{file.image_pixels} {file.label_pixels}" for file in self.files)
-        return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
+        """SHA-256 that identifies the data set by its pixels: see `cards.fingerprint.data_digest`."""
+        return data_digest(self.files)
 
 
 class Epoch(RecordModel):

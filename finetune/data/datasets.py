@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cards.base import LabelKind
 from cards.errors import DataError
+from cards.fingerprint import data_digest
 from cards.record import DataFile
 from finetune.data.sample_dataset import make_sample
 from finetune.downloads.archive import cache_folder, download
@@ -39,7 +39,7 @@ class NamedData:
         hub_id: its name on the Hugging Face Hub, if it is there.
         url: of a zip archive; None if it cannot be downloaded.
         sha256: of the archive; None if whoever published it gave none and we have not measured it.
-        pixels: `digest` of all its images and masks; None if not measured.
+        pixels: `cards.fingerprint.data_digest` of all its images and masks; None if not measured.
     """
 
     id: str
@@ -67,7 +67,7 @@ DATASETS: dict[str, NamedData] = {
             labels="instances",
             note="Nuclei in fluorescence microscopy: 447 images to train on, 50 to test on.",
             url="https://github.com/stardist/stardist/releases/download/0.1.0/dsb2018.zip",
-            pixels="3a4b5410b84b1aaa3146966c55e5a9bfb20825b1110b351786574e00f82a219b",
+            pixels="97e1f996357689df4745c538401c0ef71eb90cb7fb42d64104438d19134e6176",
         ),
         NamedData(
             id="mdck_zo1",
@@ -84,7 +84,7 @@ DATASETS: dict[str, NamedData] = {
                 "wild-type cells, cut into tiles of 256 × 256 pixels: fields 1 to 8 to train on, 9 and 10 to "
                 "test on."
             ),
-            pixels="a0162b126ad46ea5168b66bf9e2b224de2b1a22067cd0916f08cf69067d899a7",
+            pixels="ec9a70ab72d1cbc7d0dcadaf0652b16eaac99bfd2118bb8af2c6a123a93091b3",
         ),
         NamedData(
             id="sample",
@@ -98,7 +98,7 @@ DATASETS: dict[str, NamedData] = {
                 "half to train on, the lower left quarter for validation, the lower right quarter to test "
                 "on. All come from one image, so scores on it say little about others."
             ),
-            pixels="8c8fbfcf9ff130cf04c0eacb963f100961781b7ea81391905636b7401821e5a5",
+            pixels="232db4c3e4c6d50d09da642172b685ff01f1a507bb8f6cd15659d80aa28c8794",
         ),
     )
 }
@@ -139,19 +139,9 @@ def fetch(data: NamedData) -> Path:
     return download(data.url, folder, data.sha256, lambda found: _must_match(data, found))
 
 
-def digest(files: Iterable[DataFile]) -> str:
-    r"""SHA-256 over the pixel hashes of all pairs, as 64 hexadecimal digits.
-
-    The lines `image label\n` (hashes as in `cards.fingerprint.sha256_pixels`), sorted: it depends neither on
-    names, order and splits nor on how the files are encoded.
-    """
-    lines = sorted(f"{file.image_pixels} {file.label_pixels}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode("ascii")).hexdigest()
-
-
 def is_published(data: NamedData, files: Iterable[DataFile]) -> bool | None:
     """Whether the data are, pixel for pixel, those we know by this name; None if we measured none."""
-    return None if data.pixels is None else digest(files) == data.pixels
+    return None if data.pixels is None else data_digest(files) == data.pixels
 
 
 def _must_match(data: NamedData, folder: Path) -> None:

@@ -10,8 +10,8 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
+from cards import environment
 from cards.base import LabelKind
-from cards.fingerprint import environment
 from cards.record import DataFile, Environment
 from finetune.data.augmentation import Augmentation
 from finetune.data.datamodule import SegmentationData
@@ -50,7 +50,9 @@ class InputData:
 
 def capture_environment() -> Environment:
     """Where this process runs."""
-    return environment([torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())])
+    return environment.capture_environment(
+        [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    )
 
 
 def collect_data(

@@ -13,7 +13,8 @@ import pytest
 import tifffile
 
 from cards.errors import InputError
-from finetune.data.datasets import DATASETS, digest, fetch, is_published, locate, named
+from cards.fingerprint import data_digest
+from finetune.data.datasets import DATASETS, fetch, is_published, locate, named
 from finetune.data.inspection import check_data
 from finetune.data.pairs import find_pairs
 from finetune.data.splits import assign_splits
@@ -89,7 +90,7 @@ def test_known_pixels_are_taken_and_others_refused(served, cache, tmp_path):
     archive(folder / "a.zip")
     with zipfile.ZipFile(folder / "a.zip") as file:
         file.extractall(tmp_path / "here")
-    known = digest(files_of(tmp_path / "here" / "tiny"))
+    known = data_digest(files_of(tmp_path / "here" / "tiny"))
     with pytest.raises(InputError, match="holds other images than the data set tiny"):
         fetch(replace(tiny(f"{address}/a.zip"), pixels="0" * 64))
     assert listed(cache) == []

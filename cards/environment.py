@@ -1,0 +1,117 @@
+"""Capture of the environment of a run: hardware, Python, package versions, commit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from cards.record import Environment
+
+PACKAGES = (
+    "finetune",
+    "torch",
+    "torchvision",
+    "pytorch-lightning",
+    "torchmetrics",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "tifffile",
+    "imagecodecs",
+    "pillow",
+    "stardist",
+    "cellpose",
+    "sam2",
+    "transformers",
+    "peft",
+    "timm",
+    "safetensors",
+    "huggingface_hub",
+    "bioimageio.core",
+    "bioimageio.spec",
+    "onnx",
+    "onnxruntime",
+)
+"""Packages whose version can change a result; the record omits those that are not installed."""
+
+
+def capture_environment(gpus: list[str]) -> Environment:
+    """Describe the hardware and software of this process, without user name, host name or paths.
+
+    Args:
+        gpus: names of the accelerators in use, from the caller: this package does not import torch.
+
+    Returns:
+        The environment for the record; what cannot be determined is None.
+    """
+    commit, dirty = _git()
+    return Environment(
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        cpu=_cpu(),
+        cores=_cores(),
+        memory_bytes=_memory(),
+        gpus=list(gpus),
+        packages=_packages(),
+        git_commit=commit,
+        git_dirty=dirty,
+    )
+
+
+def _packages() -> dict[str, str]:
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    """Cores this process may use: a container is often given fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _git() -> tuple[str | None, bool | None]:
+    """Commit of the source checkout and whether it was changed since; None for an installed package."""
+    root = Path(__file__).resolve().parent.parent
+    # An installed package may lie in an environment inside somebody else's repository: that one is not ours.
+    if not (root / ".git").exists():
+        return None, None
+    commit = _run_git(root, "rev-parse", "--verify", "HEAD")
+    status = _run_git(root, "status", "--porcelain")
+    if commit is None or status is None:
+        return None, None
+    return commit, bool(status)
+
+
+def _run_git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
