@@ -1,14 +1,17 @@
-"""The data set `sample`: one real image that comes with the package stardist, cut into regions."""
+"""The data set `sample`: one real image, shipped with finetune and cut into regions.
+
+The image comes from StarDist 0.9.2; `sample_image/` holds its license.
+"""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from cards.base import Split
-from cards.errors import DataError
 from finetune.downloads.archive import CACHE_HINT
 from finetune.utils.atomic import atomic_folder
+
+SAMPLE_IMAGE = Path(__file__).with_name("sample_image")
 
 REGIONS: dict[Split, dict[str, tuple[slice, slice]]] = {
     "train": {
@@ -27,23 +30,21 @@ REGIONS: dict[Split, dict[str, tuple[slice, slice]]] = {
 
 
 def make_sample(folder: Path) -> Path:
-    """Write the regions as TIFF in `folder`/{train,validation,test}/{images,masks}, whole or not at all."""
+    """Write the regions as TIFF in `folder`/{train,validation,test}/{images,masks}, all of them or none.
+
+    Args:
+        folder: the folder to create.
+
+    Returns:
+        `folder`.
+    """
     import tifffile
 
     with atomic_folder(folder, CACHE_HINT) as new:
-        for kind, file in (("images", "img2d.tif"), ("masks", "mask2d.tif")):
-            pixels = tifffile.imread(_shipped(file))
+        for kind, file in (("images", "image.tif"), ("masks", "labels.tif")):
+            pixels = tifffile.imread(SAMPLE_IMAGE / file)
             for split, regions in REGIONS.items():
                 (new / split / kind).mkdir(parents=True)
                 for name, region in regions.items():
                     tifffile.imwrite(new / split / kind / f"{name}.tif", pixels[region], compression="zlib")
     return folder
-
-
-def _shipped(file: str) -> Path:
-    """A file of stardist.data, found without importing stardist, which may load TensorFlow."""
-    spec = find_spec("stardist")
-    path = Path(spec.origin).parent / "data" / "images" / file if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise DataError("sample: needs the package stardist, which ships the image: pip install stardist")
-    return path

@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from finetune.inference.model import Model
 from finetune.networks.encoder_decoder import EncoderDecoder
 from finetune.networks.hf_semantic import Semantic
 from finetune.networks.mask2former import Mask2Former
-from finetune.weights.onnx import OPSET, write_onnx
+from finetune.weights.onnx import ONNX_PACKAGES, OPSET, write_onnx
 from finetune.weights.torchscript import write_torchscript
 
 SMALLEST = 1e-4  # bioimageio.spec 0.5.12, validate_tensors: "too small for reliable testing" below
@@ -186,6 +187,13 @@ def _with_head(model: Model) -> nn.Module:
 
 def _write_onnx(model: Model, path: Path, foreign: bool) -> list[str]:
     """Write ONNX, or say why a network that is not ours cannot be; ours can, or it is an error."""
+    absent = [package for package in ONNX_PACKAGES if find_spec(package) is None]
+    if absent:
+        verb = "is" if len(absent) == 1 else "are"
+        return [
+            f"The BioImage.IO package has no ONNX weights: {' and '.join(absent)} {verb} not installed; "
+            'install with: pip install "finetune[onnx]"'
+        ]
     try:
         write_onnx(_with_head(model), path, channels=model.channels, divisor=model.divisor)
     except Exception as error:  # torch's exporters fail as they like

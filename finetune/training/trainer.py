@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +154,10 @@ def _moving_average(decay: float) -> Callable[..., torch.Tensor]:
 def _loggers(folder: Path) -> list[Any]:
     # A resumed run writes a CSV of its own: Lightning would empty the first one.
     attempt = len(list((folder / "logs").glob("csv_*"))) + 1
-    return [
-        CSVLogger(folder, name="logs", version=f"csv_{attempt}"),
-        TensorBoardLogger(folder, name="logs", version="tensorboard"),
-    ]
+    loggers: list[Any] = [CSVLogger(folder, name="logs", version=f"csv_{attempt}")]
+    if find_spec("tensorboard"):  # optional: finetune[tensorboard]
+        loggers.append(TensorBoardLogger(folder, name="logs", version="tensorboard"))
+    return loggers
 
 
 def _callback_state(checkpoint: Path, name: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from torch import nn
 
 from finetune.weights.equivalence import agree, example
 
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")  # optional: finetune[onnx]
 OPSET = 18  # torch's own default: its exporter writes for it, and converts to any other afterwards
 
 
