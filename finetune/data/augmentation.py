@@ -10,8 +10,7 @@ import numpy as np
 from cards.errors import DataError
 
 if TYPE_CHECKING:
-    from finetune.targets.base import Target
-    from finetune.targets.prompt_options import Prompts
+    from finetune.targets.base import LabelEncoding
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Augmentation:
         self,
         image: np.ndarray,
         maps: np.ndarray,
-        target: Target | Prompts,
+        target: LabelEncoding,
         patch: int,
         rng: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +106,7 @@ def _start(length: int, side: int, rng: np.random.Generator) -> int:
 
 
 def _window(
-    image: np.ndarray, maps: np.ndarray, target: Target | Prompts, top: int, left: int, side: int
+    image: np.ndarray, maps: np.ndarray, target: LabelEncoding, top: int, left: int, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
     height, width = image.shape[1:]
     if top >= 0 and left >= 0 and top + side <= height and left + side <= width:

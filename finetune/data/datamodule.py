@@ -25,8 +25,7 @@ from finetune.data.normalization import Normalize
 from finetune.data.pairs import Pair
 from finetune.data.sampler import EpochBatches, LazyDataLoader, PatchIndex
 from finetune.data.target_cache import MapStore, read
-from finetune.targets.base import Target
-from finetune.targets.prompt_options import Prompts
+from finetune.targets.base import LabelEncoding
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Sample:
 class Reader:
     """Reads a pair when it is needed; keeps nothing."""
 
-    target: Target | Prompts
+    target: LabelEncoding
     normalize: Normalize
     label_kind: LabelKind
     channels: Channels
@@ -135,7 +134,7 @@ class SegmentationData(pl.LightningDataModule):
     def __init__(
         self,
         pairs: Sequence[Pair],
-        target: Target | Prompts,
+        target: LabelEncoding,
         normalize: Normalize,
         *,
         label_kind: LabelKind,
@@ -273,7 +272,6 @@ class SegmentationData(pl.LightningDataModule):
         if self._maps is None and self._temporary is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="finetune-")
         folder = self._maps or Path(self._temporary.name if self._temporary else "")
-        assert not isinstance(self.reader.target, Prompts)  # which keep nothing
         return MapStore(folder, self.reader.target)
 
     def _loading(self) -> dict[str, Any]:

@@ -36,6 +36,6 @@ def _components(mask: np.ndarray) -> np.ndarray:
 
 
 def _outline(instances: np.ndarray) -> np.ndarray:
-    from finetune.targets.probability import inner_boundary
+    from finetune.targets.pixels import inner_boundary
 
     return inner_boundary(instances).astype(np.int32)

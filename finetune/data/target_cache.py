@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finetune.targets.base import Target
+from finetune.targets.base import LabelEncoding
 from finetune.utils.atomic import write_file
 
 
@@ -25,7 +25,7 @@ class MapStore:
     distances.
     """
 
-    def __init__(self, folder: Path, target: Target) -> None:
+    def __init__(self, folder: Path, target: LabelEncoding) -> None:
         """Name the folder; it is made when something is written into it.
 
         Args:

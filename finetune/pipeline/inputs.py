@@ -21,8 +21,7 @@ from finetune.data.normalization import Normalize
 from finetune.data.pairs import Pair, find_pairs
 from finetune.data.splits import assign_splits
 from finetune.recipe.schema import DataSection, Recipe
-from finetune.targets.prompt_options import Prompts
-from finetune.targets.registry import Target
+from finetune.targets.base import LabelEncoding
 
 
 @dataclass
@@ -93,7 +92,7 @@ def collect_data(
 
 
 def build_data(
-    recipe: Recipe, found: InputData, target: Target | Prompts, normalize: Normalize, *, squared: bool = False
+    recipe: Recipe, found: InputData, target: LabelEncoding, normalize: Normalize, *, squared: bool = False
 ) -> SegmentationData:
     """The images as training and evaluation take them.
 

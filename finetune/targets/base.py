@@ -1,8 +1,12 @@
-"""The protocol that every target keeps: how labels become maps to learn, and maps labels again."""
+"""Protocols of a target: how a label image becomes training maps, and predicted maps a label image.
+
+Each consumer asks for the part that it needs: `finetune.data` for `LabelEncoding`, `finetune.inference` for
+`Decoding`, `finetune.export` for `PackageForm`. A `Target` is all three and a loss.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -10,86 +14,175 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
+    from pydantic import BaseModel
 
 
 @runtime_checkable
-class Target(Protocol):
-    """What a network learns. `decode(encode(labels))` gives the labels back.
-
-    The design gave `decode` the network's raw output. Here `activate` stands between the two, so
-    that `decode` is the inverse of `encode` and can be tested as such, and so that an exported
-    package whose output is already a probability is read back by the very same `decode`.
-
-    A target keeps no state but its options, so one instance serves any number of threads.
+class LabelEncoding(Protocol):
+    """Training maps of a label image, as the data pipeline uses them.
 
     Attributes:
-        name: the key in `TARGETS`.
-        channels: number of maps, K.
-        labels: what the label image holds that this target learns: "instances" (0 is background,
-            every instance its own integer) or "boundary" (0 or 1).
-        loss_name: what `loss` computes, in words for the record.
-        map_names: a name a map.
-        whole: whether an image must go through the network in one piece, since what its maps mean in one
-            tile is not what they mean in the next.
-        keep_encoded: whether encoding takes so long that it is worth keeping on disk while training.
-        exports_labels: whether `bioimageio_postprocessing` ends in labels, as `decode` does, or in maps.
-        exported_axes: order of the axes of what it takes, and gives: batch, channel, y, x.
-        choices: options of `decode` that may be left open (`auto`) and are then chosen on validation images,
-            each with the values to try.
+        name: key in the registry and in recipes.
+        labels: content of the label image: "instances" (0 is background, one integer per instance) or
+            "boundary" (0 or 1).
+        keep_encoded: whether encoding is slow enough that encoded maps are cached on disk during training.
     """
 
-    name: str
-    channels: int
-    labels: Literal["instances", "boundary"]
-    loss_name: str
-    map_names: tuple[str, ...]
-    keep_encoded: bool
-    whole: bool
-    exports_labels: bool
-    exported_axes: Literal["bcyx", "byxc"]
-    choices: dict[str, tuple[float, ...]]
+    @property
+    def name(self) -> str:
+        """See Attributes."""
+
+    @property
+    def labels(self) -> Literal["instances", "boundary"]:
+        """See Attributes."""
+
+    @property
+    def keep_encoded(self) -> bool:
+        """See Attributes."""
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Labels (H, W) integer -> maps (K, H, W) float32.
+        """Encode a label image.
 
-        A target whose loss finds out by itself which map is to learn what gives (1, H, W) numbered instances.
+        Args:
+            labels: (H, W) integer, 0 is background.
+
+        Returns:
+            Maps (K, H, W) float32. A target whose loss matches maps to instances itself returns (1, H, W)
+            numbered instances.
         """
-
-    def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-        """Raw output and maps, both (N, K, H, W) float -> scalar: the mean over images of each one's loss.
-
-        Output is what the network gives in training mode. A mean over images, so that a batch split over
-        processes gives the gradient of the whole. The output may be smaller than the maps, where a target
-        says so.
-        """
-
-    def activate(self, output: torch.Tensor) -> torch.Tensor:
-        """Raw output (N, K, H, W) -> maps of the image's height and width, as `encode` gives them."""
-
-    def decode(self, maps: np.ndarray) -> np.ndarray:
-        """Maps (K, H, W) float32 -> labels (H, W) int32, 0 is background."""
 
     def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
-        """Maps of the turned and mirrored image: exactly encode(orient(labels)), without encoding again.
+        """Maps of the rotated and mirrored image: exactly encode(orient(labels)), without encoding again.
 
         Args:
             maps: (K, H, W).
-            rotations: quarter turns, 0 to 3, as `np.rot90` does them on the last two axes.
-            flip: whether to mirror left to right, after turning.
+            rotations: quarter turns, 0 to 3, as `np.rot90` on the last two axes.
+            flip: whether to mirror left to right after the rotation.
+
+        Returns:
+            Maps (K, H, W), or (K, W, H) after an odd number of quarter turns.
         """
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Maps (K, H, W) of the image resized to `shape`, by one factor in both axes, without encoding."""
+        """Maps of the resized image, without encoding again.
+
+        Args:
+            maps: (K, H, W).
+            shape: new height and width in pixels; both axes are scaled by the same factor.
+
+        Returns:
+            Maps (K, *shape).
+        """
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that build this target again."""
+        """Options that rebuild this target.
+
+        Returns:
+            Values by option name.
+        """
+
+
+@runtime_checkable
+class Decoding(Protocol):
+    """Labels from raw network output, as inference uses them.
+
+    `activate` and `decode` are separate so that `decode` is the inverse of `encode` and can be tested as
+    such, and so that the output of an exported package, which is a probability already, is decoded by the
+    same `decode`.
+
+    Attributes:
+        name: key in the registry and in recipes.
+        channels: number of maps, K.
+        whole: whether an image must pass through the network in one piece, because maps of two tiles
+            do not have the same meaning.
+        choices: candidate values of the options of `decode` that can be selected on validation images
+            (`auto` in a recipe).
+    """
+
+    channels: int
+    whole: bool
+    choices: dict[str, tuple[float, ...]]
+
+    @property
+    def name(self) -> str:
+        """See Attributes."""
+
+    def activate(self, output: torch.Tensor) -> torch.Tensor:
+        """Convert raw network output to maps.
+
+        Args:
+            output: raw output (N, K, h, w) of the network in evaluation mode.
+
+        Returns:
+            Maps (N, K, H, W) float32 of the image's height and width, scaled as `encode` scales them.
+        """
+
+    def decode(self, maps: np.ndarray) -> np.ndarray:
+        """Convert maps to a label image.
+
+        Args:
+            maps: (K, H, W) float32.
+
+        Returns:
+            Labels (H, W) int32, 0 is background.
+        """
+
+
+@runtime_checkable
+class PackageForm(Protocol):
+    """What an exported package has to know of a target.
+
+    Attributes:
+        exports_labels: whether the package's post-processing ends in labels, as `decode` does, or in maps.
+        exported_axes: order of the axes that the post-processing takes and returns: batch, channel, y, x.
+        map_names: one name per map.
+    """
+
+    exports_labels: bool
+    exported_axes: Literal["bcyx", "byxc"]
+    map_names: tuple[str, ...]
 
     def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
-        """What has to follow the network before `bioimageio_postprocessing`; None if nothing has to.
+        """Function between the network and `bioimageio_postprocessing`.
 
-        A function at the top of a module, of torch alone: its source goes into a package that has the
-        network's.
+        Returns:
+            A module-level function that uses torch only (its source is copied into packages), or None if the
+            post-processing takes raw output.
         """
 
     def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
-        """BioImage.IO operations from output of the head to maps or labels, e.g. `[{"id": "sigmoid"}]`."""
+        """BioImage.IO operations from the output of the head to maps or labels.
+
+        Returns:
+            Operations, e.g. `[{"id": "sigmoid"}]`.
+        """
+
+
+@runtime_checkable
+class Target(LabelEncoding, Decoding, PackageForm, Protocol):
+    """A target: label encoding, loss, decoding and package form. `decode(encode(labels))` equals the labels.
+
+    A target is built as `Class(options)`, with an instance of its `Options` or None for the defaults. It has
+    no other state, so one instance can be used by any number of threads.
+
+    Attributes:
+        Options: pydantic model of the options: names, types, limits and defaults.
+        loss_name: name of the loss, for the record.
+    """
+
+    Options: ClassVar[type[BaseModel]]
+    loss_name: str
+
+    def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        """Training loss: the mean over images of the loss of each image.
+
+        A mean over images, so that a batch distributed over processes has the gradient of the whole batch.
+
+        Args:
+            output: raw output (N, K, h, w) of the network in training mode; smaller than the maps where the
+                target says so.
+            maps: encoded labels (N, K, H, W).
+
+        Returns:
+            A scalar.
+        """

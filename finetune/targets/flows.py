@@ -1,14 +1,16 @@
-"""Flows: in every pixel of an instance the direction to its center, as Cellpose learns it."""
+"""Flows: in every pixel of an instance the direction to its center, as defined by Cellpose."""
 
 from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import BaseModel, Field
 
-from finetune.targets import probability as shared
+from finetune.targets.pixels import orient_pixels, rescale_pixels
+from finetune.utils.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,20 +21,35 @@ if TYPE_CHECKING:
 LENGTH = 5.0
 
 
+class FlowsOptions(Options):
+    """How labels are decoded from flows; the defaults are Cellpose's."""
+
+    cellprob_threshold: float = Field(0.0, description="pixels with a higher logit belong to an instance")
+    flow_threshold: float = Field(
+        0.4,
+        ge=0,
+        description="instances whose flows differ more from the predicted ones (mean squared error) are "
+        "dropped; 0 keeps all",
+    )
+    min_size: int = Field(15, ge=0, description="size of the smallest instance in pixels")
+
+
 class Flows:
     """Three maps: flow y and flow x, together a unit vector in an instance and 0 outside, and cell, 0 or 1.
 
     Stringer, Wang, Michaelos & Pachitariu 2021, Cellpose, https://doi.org/10.1038/s41592-020-01018-x.
-    Labels are read back by `cellpose.dynamics.compute_masks`: each pixel follows the flow, and pixels that
+    Labels are decoded by `cellpose.dynamics.compute_masks`: each pixel follows the flow, and pixels that
     end in the same place are an instance. The network's raw output is `LENGTH` × flows and the logit of cell.
 
-    `encode` simulates the same diffusion as `cellpose.dynamics.masks_to_flows_gpu`, and agrees with it, but
-    for two things without which the maps of a turned image would not be the turned maps. Cellpose rounds
-    the middle of an instance to a pixel, halves to the even one, which may be another one in the turned
-    image: here all pixels that are nearest to the middle share the heat. And it adds neighbors up in
-    reading order, so that where the flow should be zero, in the middle, it is a rounding error scaled up to
-    length 1: here neighbors are added up in an order that no symmetry changes.
+    `encode` simulates the same diffusion as `cellpose.dynamics.masks_to_flows_gpu`, and agrees with it except
+    for two changes that make the maps of a rotated image equal to the rotated maps. Cellpose rounds
+    the center of an instance to a pixel, halves to the even one, which may be another pixel in the rotated
+    image: here all pixels nearest to the center share the heat. Cellpose also sums neighbors in
+    reading order, so that in the center, where the flow should be zero, a rounding error is scaled up to
+    length 1: here neighbors are summed in an order that no symmetry changes.
     """
+
+    Options: ClassVar[type[BaseModel]] = FlowsOptions
 
     name = "flows"
     channels = 3
@@ -48,31 +65,23 @@ class Flows:
         "flow_threshold": (0.0, 0.4),
     }
 
-    def __init__(
-        self, cellprob_threshold: float = 0.0, flow_threshold: float = 0.4, min_size: int = 15
-    ) -> None:
-        """Choose how labels are read back; the defaults are Cellpose's.
+    def __init__(self, options: FlowsOptions | None = None) -> None:
+        """Set the options.
 
         Args:
-            cellprob_threshold: a pixel is in an instance if its logit is above this.
-            flow_threshold: instances whose own flows differ more than this from the predicted ones, as a mean
-                squared error, are dropped; 0 keeps all.
-            min_size: instances of fewer pixels are dropped.
-
-        Raises:
-            ValueError: if a value is impossible.
+            options: the defaults if None.
         """
-        if not math.isfinite(cellprob_threshold):
-            raise ValueError(f"cellprob_threshold must be a number, not {cellprob_threshold}")
-        if not 0 <= flow_threshold < math.inf:
-            raise ValueError(f"flow_threshold must be 0 or more, not {flow_threshold}")
-        if type(min_size) is not int or min_size < 0:
-            raise ValueError(f"min_size must be a whole number of pixels, not {min_size!r}")
-        self.cellprob_threshold, self.flow_threshold = float(cellprob_threshold), float(flow_threshold)
-        self.min_size = min_size
+        self.settings = options or FlowsOptions()
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Labels (H, W) -> maps (3, H, W) float32."""
+        """Encode flows and cell mask.
+
+        Args:
+            labels: (H, W) integer, 0 is background.
+
+        Returns:
+            Maps (3, H, W) float32: flow y, flow x, cell.
+        """
         maps = np.zeros((3, *labels.shape), np.float32)
         inside = labels > 0
         if inside.any():
@@ -85,6 +94,13 @@ class Flows:
 
         Half the mean squared error between output and `LENGTH` × flows, over pixels and both directions, plus
         the binary cross-entropy of cell, over pixels.
+
+        Args:
+            output: raw output (N, 3, H, W).
+            maps: encoded labels (N, 3, H, W).
+
+        Returns:
+            A float32 scalar.
         """
         import torch
         import torch.nn.functional as F
@@ -96,18 +112,30 @@ class Flows:
             return (error / 2 + entropy.mean(dim=(1, 2))).mean()
 
     def activate(self, output: torch.Tensor) -> torch.Tensor:
-        """Raw output -> flows of length about 1, and the probability of cell."""
+        """Scale flows to a length of about 1, and convert the logit of cell to a probability.
+
+        Args:
+            output: raw output (N, 3, H, W).
+
+        Returns:
+            Maps (N, 3, H, W) float32.
+        """
         import torch
 
         output = output.float()
         return torch.cat([output[:, :2] / LENGTH, output[:, 2:].sigmoid()], dim=1)
 
     def decode(self, maps: np.ndarray) -> np.ndarray:
-        """Maps (3, H, W) -> labels (H, W) int32, by Cellpose's dynamics, on the CPU.
+        """Follow the flows by Cellpose's dynamics, on the CPU, as BioImage.IO's cellpose_flow_dynamics does.
 
-        As BioImage.IO's cellpose_flow_dynamics does it of the raw output. `compute_masks` divides flows by
-        `LENGTH` before all else; whether they were divided and multiplied once before changes no bit of that.
-        Cellpose drops an instance of over 0.4 of the image.
+        `compute_masks` first divides flows by `LENGTH`; dividing and multiplying them once before does not
+        change a bit of the result. Cellpose drops an instance that covers more than 0.4 of the image.
+
+        Args:
+            maps: (3, H, W) float32.
+
+        Returns:
+            Labels (H, W) int32, 0 is background.
         """
         import torch
         from cellpose.dynamics import compute_masks
@@ -119,37 +147,62 @@ class Flows:
             masks = compute_masks(
                 np.float32(LENGTH) * maps[:2],
                 maps[2],
-                cellprob_threshold=1 / (1 + math.exp(-self.cellprob_threshold)),
-                flow_threshold=self.flow_threshold,
+                cellprob_threshold=1 / (1 + math.exp(-self.settings.cellprob_threshold)),
+                flow_threshold=self.settings.flow_threshold,
                 device=torch.device("cpu"),
             )
-        return fill_holes_and_remove_small_masks(masks, min_size=self.min_size).astype(np.int32)
+        return fill_holes_and_remove_small_masks(masks, min_size=self.settings.min_size).astype(np.int32)
 
     def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
-        """Turn and mirror the pixels, and the vectors in them."""
-        y, x, cell = shared.orient_pixels(maps, rotations, flip)
+        """Rotate and mirror the pixels and their vectors.
+
+        Args:
+            maps: (K, H, W).
+            rotations: quarter turns, 0 to 3.
+            flip: whether to mirror left to right after the rotation.
+
+        Returns:
+            The oriented maps.
+        """
+        y, x, cell = orient_pixels(maps, rotations, flip)
         for _ in range(rotations):  # np.rot90 moves what lies at (y, x) to (-x, y)
             y, x = -x, y
         return np.stack([y, -x if flip else x, cell])
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Nearest neighbor; a direction does not change with size."""
-        return shared.rescale_pixels(maps, shape)
+        """Resize by nearest neighbor; directions do not depend on the scale.
+
+        Args:
+            maps: (K, H, W).
+            shape: new height and width in pixels.
+
+        Returns:
+            Maps (K, *shape).
+        """
+        return rescale_pixels(maps, shape)
 
     def options(self) -> dict[str, Any]:
-        """How labels are read back."""
-        return {
-            "cellprob_threshold": self.cellprob_threshold,
-            "flow_threshold": self.flow_threshold,
-            "min_size": self.min_size,
-        }
+        """Options that rebuild this target.
+
+        Returns:
+            Values by option name.
+        """
+        return self.settings.model_dump()
 
     def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
-        """None: the operation takes raw output."""
+        """No head: the operation takes raw output.
+
+        Returns:
+            None.
+        """
         return None
 
     def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
-        """Raw output -> labels."""
+        """Cellpose's dynamics, from raw output to labels.
+
+        Returns:
+            BioImage.IO operations.
+        """
         kwargs = {**self.options(), "do_3D": False, "output_dtype": "uint32"}
         return [{"id": "cellpose_flow_dynamics", "kwargs": kwargs}]
 
@@ -157,7 +210,7 @@ class Flows:
 def _flows(labels: np.ndarray) -> np.ndarray:
     """Unit vectors (2, pixels), y and x, of all labeled pixels in reading order; see `Flows`.
 
-    Heat flows from the middle of each instance into all of it, and nowhere else: in each step a pixel takes
+    Heat diffuses from the center of each instance within that instance: in each step a pixel takes
     the mean of itself and its 8 neighbors, those outside the instance counting 0. Flows are the gradient of
     the heat, scaled to length 1. Number of steps, gradient and scaling are Cellpose's (`masks_to_flows_gpu`).
     """
@@ -185,7 +238,7 @@ def _flows(labels: np.ndarray) -> np.ndarray:
 def _sources(
     instance: np.ndarray, y: np.ndarray, x: np.ndarray, pixels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Where heat comes from, how much there, and in how many steps.
+    """Heat sources, their strength, and the number of diffusion steps.
 
     Args:
         instance: (pixels,) the number of each pixel's instance.
@@ -194,15 +247,15 @@ def _sources(
         pixels: (pixels,) its place in the flat image.
 
     Returns:
-        The pixels nearest to the middle of each instance; 1 shared out among those of one instance; twice the
-        height + width + 2 of the largest instance.
+        The pixels nearest to the center of each instance; 1 divided by their number in the instance; twice
+        the height + width + 2 of the largest instance.
     """
     _, instance = np.unique(instance, return_inverse=True)
     number = np.bincount(instance)
     distance, extent = np.zeros(len(pixels)), np.full(len(number), 2)
     for place in (y, x):
         total = np.bincount(instance, place).astype(np.int64)
-        # Exact, as a whole number: places that are equally far must compare equal.
+        # Exact integers: positions at equal distance must compare equal.
         distance += (number[instance] * place - total[instance]).astype(np.float64) ** 2
         highest = np.zeros(len(number), np.int64)
         lowest = np.full(len(number), place.max())

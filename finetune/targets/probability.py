@@ -1,29 +1,130 @@
-"""What targets share: probability maps, their loss, and how they turn and change size."""
+"""Base class of the targets whose maps are probabilities per pixel, and their loss."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import BaseModel
+
+from finetune.targets.pixels import orient_pixels, rescale_pixels
+from finetune.utils.options import NoOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
-PROBABILITY_LOSS = "binary cross-entropy + soft Dice, per image"
 SMOOTH = 1.0  # pixels; see `probability_loss`
+
+
+class ProbabilityTarget:
+    """What the probability targets share: logits in, probabilities out, values independent of direction.
+
+    A subclass adds `name`, `channels`, `labels`, `map_names`, `encode` and `decode`.
+    """
+
+    Options: ClassVar[type[BaseModel]] = NoOptions
+    loss_name = "binary cross-entropy + soft Dice, per image"
+    keep_encoded = whole = False
+    exports_labels = False
+    exported_axes: Literal["bcyx", "byxc"] = "bcyx"
+    choices: dict[str, tuple[float, ...]] = {}
+
+    settings: BaseModel
+
+    def __init__(self, options: NoOptions | None = None) -> None:
+        """Set the options.
+
+        Args:
+            options: the target has none; a subclass that has some overrides this method.
+        """
+        self.settings = options or NoOptions()
+
+    def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        """Compute `probability_loss`.
+
+        Args:
+            output: logits (N, K, H, W).
+            maps: encoded labels (N, K, H, W), from 0 to 1.
+
+        Returns:
+            A float32 scalar.
+        """
+        return probability_loss(output, maps)
+
+    def activate(self, output: torch.Tensor) -> torch.Tensor:
+        """Convert logits to probabilities.
+
+        Args:
+            output: logits (N, K, H, W).
+
+        Returns:
+            Probabilities (N, K, H, W) float32.
+        """
+        return output.float().sigmoid()
+
+    def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
+        """Rotate and mirror maps; see `finetune.targets.pixels.orient_pixels`.
+
+        Args:
+            maps: (K, H, W).
+            rotations: quarter turns, 0 to 3.
+            flip: whether to mirror left to right after the rotation.
+
+        Returns:
+            The oriented maps.
+        """
+        return orient_pixels(maps, rotations, flip)
+
+    def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """Resize maps by nearest neighbor.
+
+        Args:
+            maps: (K, H, W).
+            shape: new height and width in pixels.
+
+        Returns:
+            Maps (K, *shape).
+        """
+        return rescale_pixels(maps, shape)
+
+    def options(self) -> dict[str, Any]:
+        """Options that rebuild this target.
+
+        Returns:
+            Values by option name.
+        """
+        return self.settings.model_dump()
+
+    def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
+        """No head: the post-processing takes raw output.
+
+        Returns:
+            None.
+        """
+        return None
+
+    def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
+        """Logits to probabilities: BioImage.IO has no operation for components or watersheds.
+
+        Returns:
+            BioImage.IO operations.
+        """
+        return [{"id": "sigmoid"}]
 
 
 def probability_loss(output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
     """Binary cross-entropy plus one minus soft Dice, per image, then the mean over images.
 
     The cross-entropy of an image is the mean over its pixels and maps. Its soft Dice is that of
-    V-Net (Milletari, Navab & Ahmadi 2016, https://arxiv.org/abs/1606.04797, section 3), taken for each
+    V-Net (Milletari, Navab & Ahmadi 2016, https://arxiv.org/abs/1606.04797, section 3), computed for each
     map and averaged over the maps:
 
         D = 2 Σ p g / (Σ p² + Σ g²)        p: predicted probability, g: map, sums over pixels
 
-    with `SMOOTH` added to numerator and denominator: so a map that is rightly empty has D = 1 and a
-    gradient that is not 0/0. One pixel is small against any nucleus.
+    with `SMOOTH` added to numerator and denominator: an empty map that is predicted as empty then has D = 1
+    and a finite gradient. One pixel is small compared with any nucleus.
 
     Computed in float32, also under autocast: sums over 10⁵ pixels lose their last digits in bfloat16.
 
@@ -32,7 +133,7 @@ def probability_loss(output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         maps: (N, K, H, W), from 0 to 1.
 
     Returns:
-        A scalar, float32.
+        A float32 scalar.
     """
     import torch
     import torch.nn.functional as F
@@ -45,49 +146,3 @@ def probability_loss(output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         total = (probability.square() + maps.square()).sum(dim=(2, 3))
         dice = (2 * overlap + SMOOTH) / (total + SMOOTH)
         return (entropy + 1 - dice.mean(dim=1)).mean()
-
-
-def probability(output: torch.Tensor) -> torch.Tensor:
-    """Logits -> probabilities of the same shape, float32."""
-    return output.float().sigmoid()
-
-
-def orient_pixels(maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
-    """Turn the last two axes by `rotations` × 90° (np.rot90), then mirror left to right if `flip`.
-
-    For maps whose values do not depend on direction, this is all that `Target.orient` has to do.
-    """
-    turned = np.rot90(maps, rotations, axes=(-2, -1))
-    return np.ascontiguousarray(turned[..., ::-1] if flip else turned)
-
-
-def rescale_pixels(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Resize the last two axes to `shape` by nearest neighbor, pixel centers on pixel centers.
-
-    Values stay those that were there: {0, 1} stays {0, 1}, and a label image stays one. On DSB 2018
-    masks the boundaries agree with those encoded after resizing to a Dice of 0.94 and 0.97 at 0.9 and
-    1.1 times the size and 0.85 and 0.93 at 0.75 and 1.25: better than area or maximum resampling.
-    """
-    height, width = maps.shape[-2:]
-    rows = ((np.arange(shape[0]) + 0.5) * height / shape[0]).astype(np.intp)
-    columns = ((np.arange(shape[1]) + 0.5) * width / shape[1]).astype(np.intp)
-    return np.ascontiguousarray(maps[..., rows[:, None], columns])
-
-
-def inner_boundary(labels: np.ndarray) -> np.ndarray:
-    """Pixels of an instance with one of their 4 neighbors in the background or in another instance.
-
-    Args:
-        labels: (H, W) integer, 0 is background.
-
-    Returns:
-        (H, W) bool. The image's edge alone makes no boundary.
-    """
-    edge = np.zeros(labels.shape, dtype=bool)
-    below = labels[1:] != labels[:-1]
-    edge[1:] |= below
-    edge[:-1] |= below
-    beside = labels[:, 1:] != labels[:, :-1]
-    edge[:, 1:] |= beside
-    edge[:, :-1] |= beside
-    return edge & (labels > 0)

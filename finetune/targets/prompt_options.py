@@ -1,35 +1,33 @@
-"""Prompts: what a recipe says in the place of a target where a person asks for one instance after the other.
+"""Prompts: training options of an interactive model, which segments one instance per point or box.
 
-They are no target: masks are not maps of the image but answers, so nothing is encoded or read back. What
-the data and the record ask of a target they have: the "maps" of an image are its numbered instances.
+Interactive segmentation has no target: a mask is the response to a prompt, not a map of the image, so
+nothing is decoded. `Prompts` satisfies `LabelEncoding` only; the training maps of an image are its numbered
+instances.
 """
 
 from __future__ import annotations
 
-import inspect
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
-from cards.errors import RecipeError
-from finetune.errors import unknown
-from finetune.targets import probability as shared
+from finetune.targets.pixels import number_instances, orient_pixels, rescale_pixels
+from finetune.utils.options import Options, build_options
 
-PROMPTS = "prompts"  # model.target of a recipe
+PROMPTS = "prompts"  # value of model.target in a recipe
 
 
-@dataclass(frozen=True)
-class Prompts:
-    """How a promptable model is trained and measured.
+class Prompts(Options):
+    """How an interactive model is trained and evaluated."""
 
-    Attributes:
-        instances: most of an image that are asked for in a training step, and in validation.
-        corrections: points that follow the first prompt, each where the last answer was wrong.
-    """
-
-    instances: int = 16
-    corrections: int = 3
+    instances: int = Field(
+        16, ge=1, description="largest number of instances per image that are prompted in a training step"
+    )
+    corrections: int = Field(
+        3, ge=0, description="correction points after the first prompt, each in an error of the previous mask"
+    )
 
     name: ClassVar[str] = PROMPTS
     channels: ClassVar[int] = 1
@@ -40,42 +38,61 @@ class Prompts:
         "the rounds of prompts, then the mean over instances"
     )
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be."""
-        for option, least in (("instances", 1), ("corrections", 0)):
-            value = getattr(self, option)
-            if type(value) is not int or value < least:
-                raise RecipeError(
-                    f"model.target_options.{option} is a whole number from {least} on, not {value!r}"
-                )
-
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Labels (H, W) -> (1, H, W) float32, numbered without gaps, which float32 holds exactly."""
-        from skimage.segmentation import relabel_sequential
+        """Number the instances consecutively.
 
-        return relabel_sequential(labels)[0][None].astype(np.float32)
+        Args:
+            labels: (H, W) integer, 0 is background.
+
+        Returns:
+            Maps (1, H, W) float32.
+        """
+        return number_instances(labels)
 
     def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
-        """See `finetune.targets.probability.orient_pixels`."""
-        return shared.orient_pixels(maps, rotations, flip)
+        """Rotate and mirror maps; see `finetune.targets.pixels.orient_pixels`.
+
+        Args:
+            maps: (1, H, W).
+            rotations: quarter turns, 0 to 3.
+            flip: whether to mirror left to right after the rotation.
+
+        Returns:
+            The oriented maps.
+        """
+        return orient_pixels(maps, rotations, flip)
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """See `finetune.targets.probability.rescale_pixels`."""
-        return shared.rescale_pixels(maps, shape)
+        """Resize maps by nearest neighbor.
+
+        Args:
+            maps: (1, H, W).
+            shape: new height and width in pixels.
+
+        Returns:
+            Maps (1, *shape).
+        """
+        return rescale_pixels(maps, shape)
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that build it again."""
-        return asdict(self)
+        """Options that rebuild this object.
+
+        Returns:
+            Values by option name.
+        """
+        return self.model_dump()
 
 
-def build_prompts(options: dict[str, Any] | None = None) -> Prompts:
-    """Build it from `model.target_options`.
+def build_prompts(options: Mapping[str, Any] | None = None) -> Prompts:
+    """Build the training options of an interactive model.
+
+    Args:
+        options: `model.target_options` of a recipe.
+
+    Returns:
+        The options.
 
     Raises:
-        RecipeError: if there is no such option, or an option is impossible.
+        InputError: if an option is unknown or its value is not allowed.
     """
-    known = inspect.signature(Prompts).parameters
-    for option in options or {}:
-        if option not in known:
-            raise unknown(f"option of target '{PROMPTS}'", option, known)
-    return Prompts(**options or {})
+    return build_options(Prompts, options, f"target '{PROMPTS}'")

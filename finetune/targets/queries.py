@@ -1,35 +1,52 @@
-"""Queries: a set of answers, each an object of its own, matched to the instances while they are learned."""
+"""Queries: a set of object masks that are matched to the instances during training (Mask2Former)."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import BaseModel, Field
 
-from finetune.targets import probability as shared
+from finetune.targets.pixels import number_instances, orient_pixels, rescale_pixels
+from finetune.utils.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
 
-QUERIES = "queries"  # its name in a recipe, and what a network that has some is asked for
+QUERIES = "queries"  # value of model.target in a recipe
+
+
+class QueriesOptions(Options):
+    """Number of queries, and how labels are decoded."""
+
+    queries: int = Field(
+        100, ge=1, description="number of queries; 100 as in the published weights, others start untrained"
+    )
+    threshold: float = Field(
+        0.5, ge=0, le=1, description="pixels whose best query is higher are labeled with that query"
+    )
+    min_size: int = Field(10, ge=0, description="size of the smallest object in pixels")
 
 
 class Queries:
-    """K maps, one a query: the probability that it has found an object, times that of each pixel to be in it.
+    """K maps, one per query: its object probability times the probability of each pixel to belong to it.
 
-    Mask2Former: Cheng et al. 2022, https://arxiv.org/abs/2112.01527. No query stands for one object from
-    the start: in each step the Hungarian method matches queries to instances, and those without one learn to
-    say so. So nothing can be encoded map by map, and what `encode` gives is the numbered instances. Queries
-    of two tiles are not the same objects, either: images go through whole. An image has at most K objects.
+    Mask2Former: Cheng et al. 2022, https://arxiv.org/abs/2112.01527. Queries are not assigned to objects
+    beforehand: in each step the Hungarian method matches queries to instances, and unmatched queries learn to
+    predict "no object". Maps therefore cannot be encoded one by one, and `encode` returns the numbered
+    instances. The queries of two tiles do not correspond, so images are never tiled. An image has at most K
+    objects.
 
-    The loss is that of transformers (`Mask2FormerLoss`) with the weights of the paper, taken of each image by
-    itself, and then the mean over images. The paper divides by the number of objects in the batch instead,
-    over all processes, so that an image with many counts for more; which would make the gradient depend
-    on how a batch is shared out.
+    The loss is that of transformers (`Mask2FormerLoss`) with the weights of the paper, computed per image and
+    averaged over images. The paper divides by the number of objects in the batch over all processes instead,
+    which gives images with many objects more weight and makes the gradient depend on how a batch is
+    distributed.
     """
+
+    Options: ClassVar[type[BaseModel]] = QueriesOptions
 
     name = QUERIES
     labels: Literal["instances", "boundary"] = "instances"
@@ -44,37 +61,40 @@ class Queries:
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
     choices: dict[str, tuple[float, ...]] = {"threshold": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)}
 
-    def __init__(self, queries: int = 100, threshold: float = 0.5, min_size: int = 10) -> None:
-        """Choose how many there are, and how labels are read back.
+    def __init__(self, options: QueriesOptions | None = None) -> None:
+        """Set the options.
 
         Args:
-            queries: K; 100 is what the published weights have, and another number starts from new queries.
-            threshold: a pixel goes to its best query if that map is above.
-            min_size: an object of fewer pixels is dropped: what is left of a query that lost to another.
-
-        Raises:
-            ValueError: if a value is impossible.
+            options: the defaults if None.
         """
-        for key, number, least in (("queries", queries, 1), ("min_size", min_size, 0)):
-            if type(number) is not int or number < least:
-                raise ValueError(f"{key} must be a whole number from {least} on, not {number!r}")
-        if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold must be from 0 to 1, not {threshold}")
-        self.channels, self.threshold, self.min_size = queries, float(threshold), min_size
-        self.map_names: tuple[str, ...] = tuple(f"query{number}" for number in range(queries))
+        self.settings = options or QueriesOptions()
+        self.channels = self.settings.queries
+        self.map_names: tuple[str, ...] = tuple(f"query{number}" for number in range(self.channels))
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Labels (H, W) -> (1, H, W) float32, numbered without gaps, which float32 holds exactly."""
-        from skimage.segmentation import relabel_sequential
+        """Number the instances consecutively.
 
-        return relabel_sequential(labels)[0][None].astype(np.float32)
+        Args:
+            labels: (H, W) integer, 0 is background.
+
+        Returns:
+            Maps (1, H, W) float32.
+        """
+        return number_instances(labels)
 
     def loss(self, output: Any, maps: torch.Tensor) -> torch.Tensor:
-        """`QueryLogits` and numbered instances (N, 1, H, W) -> scalar, in float32 also under autocast.
+        """Mask2Former's loss after Hungarian matching, in float32 also under autocast.
 
         The points at which masks are compared are drawn from torch's generator. An instance that the patch
-        cuts in two, or that is there a second time where a small image is continued by its mirror image, is
-        two: they are told apart by what hangs together.
+        cuts in two, or that is repeated where a small image is continued by its mirror image, counts as
+        two: instances are split into connected components.
+
+        Args:
+            output: a `finetune.networks.mask2former.QueryLogits`.
+            maps: numbered instances (N, 1, H, W).
+
+        Returns:
+            A float32 scalar.
         """
         import torch
         from transformers import Mask2FormerConfig
@@ -92,55 +112,104 @@ class Queries:
             criterion = Mask2FormerLoss(config, weights).to(masks.device)
             losses = []
             for number, image in enumerate(maps):
-                wanted = instances(image[0])
-                objects = torch.zeros(len(wanted), dtype=torch.int64, device=masks.device)
+                masks_true = instances(image[0])
+                objects = torch.zeros(len(masks_true), dtype=torch.int64, device=masks.device)
                 for layer in range(len(masks)):
                     each = criterion(
-                        masks[layer, number, None], classes[layer, number, None], [wanted], [objects]
+                        masks[layer, number, None], classes[layer, number, None], [masks_true], [objects]
                     )
                     losses.append(sum(weights[name] * value for name, value in each.items()))
             return torch.stack(losses).sum() / len(maps)
 
     def activate(self, output: torch.Tensor) -> torch.Tensor:
-        """What the network gives in evaluation mode is maps already."""
+        """Convert to float32: in evaluation mode the network returns maps.
+
+        Args:
+            output: (N, K, H, W).
+
+        Returns:
+            Maps (N, K, H, W) float32.
+        """
         return output.float()
 
     def decode(self, maps: np.ndarray) -> np.ndarray:
-        """Maps (K, H, W) -> labels (H, W) int32: each pixel to its best query, if above `threshold`."""
-        found = np.where(maps.max(axis=0) > self.threshold, maps.argmax(axis=0) + 1, 0)
-        kept = np.bincount(found.ravel(), minlength=len(maps) + 1) >= max(self.min_size, 1)
+        """Assign each pixel to its best query, if that exceeds the threshold.
+
+        Args:
+            maps: (K, H, W) float32, from 0 to 1.
+
+        Returns:
+            Labels (H, W) int32, 0 is background.
+        """
+        best = np.where(maps.max(axis=0) > self.settings.threshold, maps.argmax(axis=0) + 1, 0)
+        kept = np.bincount(best.ravel(), minlength=len(maps) + 1) >= max(self.settings.min_size, 1)
         kept[0] = False
-        return (kept.cumsum() * kept)[found].astype(np.int32)
+        return (kept.cumsum() * kept)[best].astype(np.int32)
 
     def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
-        """See `finetune.targets.probability.orient_pixels`."""
-        return shared.orient_pixels(maps, rotations, flip)
+        """Rotate and mirror maps; see `finetune.targets.pixels.orient_pixels`.
+
+        Args:
+            maps: (K, H, W).
+            rotations: quarter turns, 0 to 3.
+            flip: whether to mirror left to right after the rotation.
+
+        Returns:
+            The oriented maps.
+        """
+        return orient_pixels(maps, rotations, flip)
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """See `finetune.targets.probability.rescale_pixels`."""
-        return shared.rescale_pixels(maps, shape)
+        """Resize maps by nearest neighbor.
+
+        Args:
+            maps: (K, H, W).
+            shape: new height and width in pixels.
+
+        Returns:
+            Maps (K, *shape).
+        """
+        return rescale_pixels(maps, shape)
 
     def options(self) -> dict[str, Any]:
-        """How many queries, and how labels are read back."""
-        return {"queries": self.channels, "threshold": self.threshold, "min_size": self.min_size}
+        """Options that rebuild this target.
+
+        Returns:
+            Values by option name.
+        """
+        return self.settings.model_dump()
 
     def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
-        """Maps -> labels, as `decode`: no operation of BioImage.IO does it.
+        """Decoding in torch, because no BioImage.IO operation does it.
 
-        With its options filled in, it is no function whose source could go along; nor need it be, since
-        networks that have queries go into packages as TorchScript and ONNX alone.
+        The source of a partial function cannot be copied into a package. It need not be: networks with
+        queries are packaged as TorchScript and ONNX only.
+
+        Returns:
+            A function from maps (N, K, H, W) to labels (N, 1, H, W) int32.
         """
         from finetune.targets.queries_head import best_queries
 
-        return partial(best_queries, threshold=self.threshold, min_size=self.min_size)
+        return partial(best_queries, threshold=self.settings.threshold, min_size=self.settings.min_size)
 
     def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
-        """None: the head gives labels."""
+        """No operation: the head returns labels.
+
+        Returns:
+            An empty list.
+        """
         return []
 
 
 def instances(numbered: torch.Tensor) -> torch.Tensor:
-    """Numbered instances (H, W) -> a mask each (n, H, W) float32; one in several parts gives several."""
+    """Split a label image into binary masks, one per 8-connected component of an instance.
+
+    Args:
+        numbered: labels (H, W), 0 is background.
+
+    Returns:
+        Masks (n, H, W) float32, 0 or 1, on the same device.
+    """
     import torch
     from skimage.measure import label
 

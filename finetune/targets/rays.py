@@ -1,25 +1,47 @@
-"""Rays: in every pixel the probability that it is in an object's middle, and distances to its edge."""
+"""Rays: in every pixel an object probability and the distances to the edge of its object."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import BaseModel, Field
 
-from finetune.targets import probability as shared
+from finetune.targets.pixels import orient_pixels, rescale_pixels
+from finetune.utils.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
 
-# Nearer to the image's edge, in pixels of the grid, nothing is proposed. StarDist's default is 2, which
-# loses small objects that the edge cuts: of every fifth mask of DSB 2018 train, `decode(encode(labels))` then
-# keeps an AP at 0.5 of 0.976 with grid 1 and of 0.927 with grid 2; with 0 it is 0.993 and 0.987.
+# Width of the margin, in pixels of the grid, in which no polygon is proposed. StarDist's default is 2, and
+# loses small objects at the image border: of every fifth mask of DSB 2018 train, `decode(encode(labels))`
+# then keeps an AP at 0.5 of 0.976 with grid 1 and of 0.927 with grid 2; with 0 it is 0.993 and 0.987.
 BORDER = 0
 # StarDist's weights of the distances, and of those predicted for the background (`Config2D` in
 # stardist/models/model2d.py: train_loss_weights, train_background_reg), and Keras' smallest divisor.
 DISTANCE_WEIGHT, BACKGROUND_WEIGHT, EPSILON = 0.2, 1e-4, 1e-7
+
+
+class RaysOptions(Options):
+    """Number of rays, grid, and how labels are decoded; the defaults are StarDist's."""
+
+    rays: int = Field(
+        32, ge=4, le=256, multiple_of=4, description="number of rays; a multiple of 4 for exact quarter turns"
+    )
+    grid: Literal[1, 2] = Field(
+        1, description="2 for a network whose output is half as high and wide as its input"
+    )
+    prob_threshold: float = Field(
+        0.5, ge=0, le=1, description="pixels with a higher object probability propose a polygon"
+    )
+    nms_threshold: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="of two polygons that share more than this of the smaller, one is dropped",
+    )
 
 
 class Rays:
@@ -28,12 +50,14 @@ class Rays:
     StarDist: Schmidt, Weigert, Broaddus & Myers 2018, https://doi.org/10.1007/978-3-030-00934-2_30. The
     probability is the distance to the nearest pixel outside, relative to the greatest of the object. Ray k
     points to (y, x) = (sin, cos) of 2πk/n. Each pixel with a probability above a threshold proposes a
-    polygon; of those that overlap, the most probable is kept. Encoding, suppression and drawing are done by
-    the package stardist.
+    polygon; of overlapping polygons the most probable is kept. Encoding, non-maximum suppression and
+    rasterization are those of the package stardist.
 
-    With a grid of 2 the network predicts every other pixel of every other row only, with a quarter of the
-    work. Maps are as large as the image all the same, so that all but this class need not know.
+    With a grid of 2 the network predicts every other pixel of every other row, at a quarter of the
+    cost. Maps have the size of the image all the same, so that only this class depends on the grid.
     """
+
+    Options: ClassVar[type[BaseModel]] = RaysOptions
 
     name = "rays"
     labels: Literal["instances", "boundary"] = "instances"
@@ -50,33 +74,26 @@ class Rays:
         "nms_threshold": (0.3, 0.4, 0.5),
     }
 
-    def __init__(
-        self, rays: int = 32, grid: int = 1, prob_threshold: float = 0.5, nms_threshold: float = 0.4
-    ) -> None:
-        """Choose the maps, and how labels are read back; the defaults are StarDist's.
+    def __init__(self, options: RaysOptions | None = None) -> None:
+        """Set the options.
 
         Args:
-            rays: n, a multiple of 4, so that a quarter turn takes rays to rays.
-            grid: 1, or 2 for a network whose output is half as high and wide as its input.
-            prob_threshold: only pixels above this probability propose a polygon.
-            nms_threshold: of two polygons that share more than this of the smaller one, one is dropped.
-
-        Raises:
-            ValueError: if a value is impossible.
+            options: the defaults if None.
         """
-        if type(rays) is not int or rays % 4 or not 4 <= rays <= 256:
-            raise ValueError(f"rays must be a multiple of 4, at most 256, not {rays!r}")
-        if grid not in (1, 2):
-            raise ValueError(f"grid must be 1 or 2, not {grid!r}")
-        for key, value in (("prob_threshold", prob_threshold), ("nms_threshold", nms_threshold)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{key} must be from 0 to 1, not {value}")
-        self.rays, self.grid, self.channels = rays, int(grid), 1 + rays
-        self.prob_threshold, self.nms_threshold = float(prob_threshold), float(nms_threshold)
-        self.map_names: tuple[str, ...] = ("probability", *(f"distance{ray}" for ray in range(rays)))
+        self.settings = options or RaysOptions()
+        self.rays, self.grid = self.settings.rays, self.settings.grid
+        self.channels = 1 + self.rays
+        self.map_names: tuple[str, ...] = ("probability", *(f"distance{ray}" for ray in range(self.rays)))
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Labels (H, W) -> maps (1 + n, H, W) float32."""
+        """Encode object probability and ray distances.
+
+        Args:
+            labels: (H, W) integer, 0 is background.
+
+        Returns:
+            Maps (1 + n, H, W) float32: probability, distances in pixels.
+        """
         import warnings
 
         from stardist.geometry import star_dist
@@ -93,12 +110,18 @@ class Rays:
         return maps
 
     def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-        """StarDist's loss (stardist/models/base.py, `prepare_for_training`), but for each image by itself.
+        """StarDist's loss (stardist/models/base.py, `prepare_for_training`), computed per image.
 
         Binary cross-entropy of the probability p, over pixels, plus `DISTANCE_WEIGHT` times that of the
         distances: mean(p |d' - d|) / mean(p) + `BACKGROUND_WEIGHT` mean((1 - p) |d'|), over pixels and rays.
-        In float32 also under autocast. `output` (N, 1 + n, H / grid, W / grid) is compared with the pixels
-        that it stands for.
+        In float32 also under autocast.
+
+        Args:
+            output: raw output (N, 1 + n, H / grid, W / grid), compared with the pixels of the grid.
+            maps: encoded labels (N, 1 + n, H, W).
+
+        Returns:
+            A float32 scalar.
         """
         import torch
         import torch.nn.functional as F
@@ -114,14 +137,28 @@ class Rays:
             return (entropy.mean(dim=(1, 2, 3)) + DISTANCE_WEIGHT * distance).mean()
 
     def activate(self, output: torch.Tensor) -> torch.Tensor:
-        """Raw output (N, 1 + n, H / grid, W / grid) -> maps (N, 1 + n, H, W), each pixel repeated."""
+        """Convert raw output to probability and distances, and repeat each pixel of the grid.
+
+        Args:
+            output: raw output (N, 1 + n, H / grid, W / grid).
+
+        Returns:
+            Maps (N, 1 + n, H, W) float32.
+        """
         from finetune.targets.rays_head import proposals
 
         maps = proposals(output.float()).movedim(-1, 1)
         return maps.repeat_interleave(self.grid, -2).repeat_interleave(self.grid, -1)
 
     def decode(self, maps: np.ndarray) -> np.ndarray:
-        """Maps (1 + n, H, W) -> labels (H, W) int32, by StarDist's non-maximum suppression."""
+        """Select and rasterize polygons by StarDist's non-maximum suppression.
+
+        Args:
+            maps: (1 + n, H, W) float32.
+
+        Returns:
+            Labels (H, W) int32, 0 is background.
+        """
         from stardist.geometry import polygons_to_label
         from stardist.nms import non_maximum_suppression
 
@@ -130,14 +167,23 @@ class Rays:
             maps[0, :: self.grid, :: self.grid],
             grid=(self.grid, self.grid),
             b=BORDER,
-            nms_thresh=self.nms_threshold,
-            prob_thresh=self.prob_threshold,
+            nms_thresh=self.settings.nms_threshold,
+            prob_thresh=self.settings.prob_threshold,
         )
         return polygons_to_label(distances, points, shape=maps.shape[1:], prob=probabilities)
 
     def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
-        """Turn and mirror the pixels, and let rays trade places: none falls between two."""
-        maps = shared.orient_pixels(maps, rotations, flip)
+        """Rotate and mirror the pixels, and permute the rays.
+
+        Args:
+            maps: (K, H, W).
+            rotations: quarter turns, 0 to 3.
+            flip: whether to mirror left to right after the rotation.
+
+        Returns:
+            The oriented maps.
+        """
+        maps = orient_pixels(maps, rotations, flip)
         ray = np.arange(self.rays)
         if flip:  # an angle a was 180° - a before
             ray = self.rays // 2 - ray
@@ -145,31 +191,46 @@ class Rays:
         return maps[np.concatenate([[0], 1 + ray])]
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Nearest neighbor; distances grow with the image."""
-        rescaled = shared.rescale_pixels(maps, shape).astype(np.float32)
+        """Resize by nearest neighbor; distances scale with the image.
+
+        Args:
+            maps: (K, H, W).
+            shape: new height and width in pixels.
+
+        Returns:
+            Maps (K, *shape).
+        """
+        rescaled = rescale_pixels(maps, shape).astype(np.float32)
         rescaled[1:] *= shape[0] / maps.shape[1]
         return rescaled
 
     def options(self) -> dict[str, Any]:
-        """The maps, and how labels are read back."""
-        return {
-            "rays": self.rays,
-            "grid": self.grid,
-            "prob_threshold": self.prob_threshold,
-            "nms_threshold": self.nms_threshold,
-        }
+        """Options that rebuild this target.
+
+        Returns:
+            Values by option name.
+        """
+        return self.settings.model_dump()
 
     def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
-        """Logits and unbounded distances -> what the operation takes, which has no sigmoid."""
+        """Sigmoid and lower bound of the distances, which the BioImage.IO operation lacks.
+
+        Returns:
+            `finetune.targets.rays_head.proposals`.
+        """
         from finetune.targets.rays_head import proposals
 
         return proposals
 
     def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
-        """Output of the head -> labels, as large as the image."""
+        """StarDist's post-processing, from the output of the head to labels of the image's size.
+
+        Returns:
+            BioImage.IO operations.
+        """
         kwargs = {
-            "prob_threshold": self.prob_threshold,
-            "nms_threshold": self.nms_threshold,
+            "prob_threshold": self.settings.prob_threshold,
+            "nms_threshold": self.settings.nms_threshold,
             "n_rays": self.rays,
             "grid": [self.grid, self.grid],
             "b": BORDER,

@@ -1,6 +1,6 @@
-"""What turns a network's raw rays into probability and distances, in our own predictions and in packages.
+"""Head of the target rays, used for predictions and in packages.
 
-The function's source goes into BioImage.IO packages: it uses nothing but torch.
+Its source is copied into BioImage.IO packages, so it uses torch only.
 """
 
 from __future__ import annotations
@@ -9,9 +9,15 @@ import torch
 
 
 def proposals(output: torch.Tensor) -> torch.Tensor:
-    """Logit and distances (N, 1 + n, H, W) -> probability and distances (N, H, W, 1 + n).
+    """Convert raw output to object probability and distances.
 
-    Distances are at least 0.001, as StarDist has it: the operations that follow take no others.
+    Distances are at least 0.001, as in StarDist: the operations that follow require it.
+
+    Args:
+        output: logit and distances (N, 1 + n, H, W).
+
+    Returns:
+        Probability and distances (N, H, W, 1 + n).
     """
     maps = torch.cat([output[:, :1].sigmoid(), output[:, 1:].clamp(min=1e-3)], dim=1)
     return maps.permute(0, 2, 3, 1)

@@ -1,11 +1,12 @@
-"""Targets: how a label image becomes maps to learn, and maps a label image again. One file a target."""
+"""Registry of targets: one class per file, built by name."""
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Mapping
 from typing import Any
 
-from cards.errors import RecipeError
+from cards.base import Spec
+from cards.errors import InputError
 from finetune.errors import unknown
 from finetune.targets.base import Target
 from finetune.targets.boundary import Boundary
@@ -14,10 +15,11 @@ from finetune.targets.foreground import Foreground
 from finetune.targets.foreground_boundary import ForegroundBoundary
 from finetune.targets.queries import Queries
 from finetune.targets.rays import Rays
+from finetune.utils.options import build_options, option_errors
 
-__all__ = ["AUTO", "TARGETS", "Target", "build_target"]
+__all__ = ["AUTO", "TARGETS", "Target", "build_target", "register_target", "target_option_errors"]
 
-AUTO = "auto"  # the value of an option that is left open, and chosen on validation images
+AUTO = "auto"  # value of an option that is selected on validation images after training
 
 TARGETS: dict[str, type[Target]] = {
     "foreground": Foreground,
@@ -29,31 +31,80 @@ TARGETS: dict[str, type[Target]] = {
 }
 
 
-def build_target(name: str, options: dict[str, Any] | None = None) -> Target:
-    """Build a target by its name.
+def register_target(name: str, target: type[Target]) -> None:
+    """Add a target.
+
+    Args:
+        name: key in recipes (`model.target`); equal to `target.name`.
+        target: a class that satisfies the protocol `Target`.
+
+    Raises:
+        InputError: if the name belongs to another target, or differs from the class's own.
+    """
+    if TARGETS.get(name, target) is not target:
+        raise InputError(f"target '{name}' is already registered, as {TARGETS[name].__name__}")
+    if target.name != name:
+        raise InputError(f"target '{name}': {target.__name__}.name is '{target.name}'; both must be equal")
+    TARGETS[name] = target
+
+
+def build_target(target: str | Spec, options: Mapping[str, Any] | None = None) -> Target:
+    """Build a target by name.
+
+    Args:
+        target: a key of `TARGETS`, or a name with options.
+        options: values by option name, in addition to those of a `Spec`; missing ones take the defaults of
+            the class's `Options`. The value `auto` stands for the default until the option is selected on
+            validation images.
+
+    Returns:
+        The target.
+
+    Raises:
+        InputError: if there is no such target, it has no such option, or a value is not allowed.
+    """
+    name, given = (target.name, target.options) if isinstance(target, Spec) else (target, {})
+    kind, given = _find(name), {**given, **(options or {})}
+    for error in _auto_errors(name, given).values():
+        raise InputError(f"target '{name}': {error}")
+    return kind(build_options(kind.Options, _without_auto(kind, given), f"target '{name}'"))  # type: ignore[call-arg]
+
+
+def target_option_errors(name: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """Validate the options of a target without building it.
 
     Args:
         name: a key of `TARGETS`.
-        options: its keyword arguments. `auto` leaves one of its `choices` open, at its default for now.
+        options: values by option name; `auto` is allowed for the options in the target's `choices`.
+
+    Returns:
+        One message per option that is wrong, by option name.
 
     Raises:
-        RecipeError: if there is no such target, it has no such option, or an option is impossible.
+        InputError: if there is no such target.
     """
+    kind = _find(name)
+    errors = option_errors(kind.Options, _without_auto(kind, options), f"target '{name}'")
+    return _auto_errors(name, options) | errors
+
+
+def _find(name: str) -> type[Target]:
     if name not in TARGETS:
         raise unknown("target", name, TARGETS)
-    options = options or {}
-    known = inspect.signature(TARGETS[name]).parameters
-    for option in options:
-        if option not in known:
-            raise unknown(f"option of target '{name}'", option, known)
-    left_open = [option for option, value in options.items() if value == AUTO]
-    for option in left_open:
-        if option not in TARGETS[name].choices:
-            raise RecipeError(
-                f"target '{name}': {option} cannot be auto; "
-                f"{', '.join(TARGETS[name].choices) or 'none of its options'} can"
-            )
-    try:
-        return TARGETS[name](**{option: value for option, value in options.items() if value != AUTO})
-    except (TypeError, ValueError) as error:
-        raise RecipeError(f"target '{name}': {error}") from error
+    return TARGETS[name]
+
+
+def _without_auto(kind: type[Target], options: Mapping[str, Any]) -> dict[str, Any]:
+    known = kind.Options.model_fields  # an unknown option stays, and is reported
+    return {option: value for option, value in options.items() if value != AUTO or option not in known}
+
+
+def _auto_errors(name: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """Errors of the options that are set to `auto` but cannot be selected on validation images."""
+    kind = TARGETS[name]
+    allowed = ", ".join(kind.choices) or "none of its options"
+    return {
+        option: f"{option} cannot be auto; {allowed} can"
+        for option, value in options.items()
+        if value == AUTO and option in kind.Options.model_fields and option not in kind.choices
+    }

@@ -79,7 +79,7 @@ def test_a_run_leaves_what_it_should(prompts_file: Path, tmp_path: Path) -> None
         (["model.repository=wipp", "model.name=unet"], "model.target: model.target prompts needs a network"),
         (
             ["model.target_options={instances: none}"],
-            "model.target_options: model.target_options.instances",
+            "model.target_options: target 'prompts': instances must be an integer ≥ 1",
         ),
         (["model.adapt=heat"], "model.adapt: unknown way to adapt 'heat'; did you mean head?"),
     ],

@@ -29,9 +29,9 @@ def test_instances_keep_their_pixels_whatever_their_numbers() -> None:
     ("options", "message"),
     [
         ({"instance": 4}, "unknown option of target 'prompts' 'instance'; did you mean instances?"),
-        ({"instances": 0}, "model.target_options.instances is a whole number from 1 on, not 0"),
-        ({"corrections": -1}, "model.target_options.corrections is a whole number from 0 on, not -1"),
-        ({"corrections": True}, "is a whole number from 0 on, not True"),
+        ({"instances": 0}, "target 'prompts': instances must be an integer ≥ 1, got 0"),
+        ({"corrections": -1}, "target 'prompts': corrections must be an integer ≥ 0, got -1"),
+        ({"corrections": True}, "must be an integer ≥ 0, got True"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], message: str) -> None:

@@ -6,15 +6,20 @@ Two small targets with directions show that the tests would find out one that fo
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
 import torch
+from pydantic import BaseModel
 
+from cards.base import Spec
+from cards.errors import InputError
 from finetune.networks.mask2former import QueryLogits
-from finetune.targets.registry import TARGETS, Target, build_target
+from finetune.targets.base import Decoding, LabelEncoding, PackageForm
+from finetune.targets.prompt_options import build_prompts
+from finetune.targets.registry import TARGETS, Target, build_target, register_target, target_option_errors
+from finetune.utils.options import NoOptions, Options
 
 ENCODED = {"queries": 1}  # maps that `encode` gives, where they are not one a channel
 SYMMETRIES = [(rotations, flip) for rotations in range(4) for flip in (False, True)]
@@ -23,6 +28,7 @@ SYMMETRIES = [(rotations, flip) for rotations in range(4) for flip in (False, Tr
 class Directions:
     """A stand-in for flows: in every pixel the unit vector (y, x) towards its instance's center."""
 
+    Options: ClassVar[type[BaseModel]] = NoOptions
     name = "directions"
     channels = 2
     labels: Literal["instances", "boundary"] = "instances"
@@ -31,6 +37,9 @@ class Directions:
     keep_encoded = whole = exports_labels = False
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
     choices: dict[str, tuple[float, ...]] = {}
+
+    def __init__(self, options: NoOptions | None = None) -> None:
+        pass
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         maps = np.zeros((2, *labels.shape), np.float32)
@@ -72,9 +81,14 @@ class Directions:
         return []
 
 
+class DistancesOptions(Options):
+    rays: int = 8
+
+
 class Distances:
     """A stand-in for rays: the distance to the instance's edge along directions all around."""
 
+    Options: ClassVar[type[BaseModel]] = DistancesOptions
     name = "distances"
     labels: Literal["instances", "boundary"] = "instances"
     loss_name = "mean absolute error"
@@ -82,9 +96,9 @@ class Distances:
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
     choices: dict[str, tuple[float, ...]] = {}
 
-    def __init__(self, rays: int = 8) -> None:
-        self.rays = self.channels = rays
-        self.map_names: tuple[str, ...] = tuple(f"distance{ray}" for ray in range(rays))
+    def __init__(self, options: DistancesOptions | None = None) -> None:
+        self.rays = self.channels = (options or DistancesOptions()).rays
+        self.map_names: tuple[str, ...] = tuple(f"distance{ray}" for ray in range(self.rays))
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         padded = np.pad(labels, 1)
@@ -128,7 +142,7 @@ class Distances:
         return []
 
 
-MAKERS: dict[str, Callable[..., Target]] = {**TARGETS, "directions": Directions, "distances": Distances}
+MAKERS: dict[str, Any] = {**TARGETS, "directions": Directions, "distances": Distances}
 
 
 @pytest.fixture(params=MAKERS)
@@ -253,7 +267,8 @@ def test_activating_keeps_the_shape(target: Target) -> None:
 
 
 def test_is_built_again_from_its_name_and_options(target: Target) -> None:
-    again = MAKERS[target.name](**target.options())
+    kind = MAKERS[target.name]
+    again = kind(kind.Options(**target.options()))
     assert again.options() == target.options()
     assert again.channels == target.channels
 
@@ -273,3 +288,29 @@ def test_twice_the_size_is_the_maps_of_twice_the_size(target: Target) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_stands_under_its_own_name(name: str) -> None:
     assert build_target(name).name == name
+
+
+def test_prompts_encode_labels_but_do_not_decode_maps() -> None:
+    assert isinstance(build_prompts(), LabelEncoding)
+    assert not isinstance(build_prompts(), Decoding | PackageForm)
+
+
+def test_a_registered_target_is_built_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("finetune.targets.registry.TARGETS", dict(TARGETS))
+    register_target("distances", Distances)
+    register_target("distances", Distances)  # an entry point may be read twice
+    assert build_target("distances", {"rays": 4}).channels == 4
+    assert build_target(Spec(name="distances", options={"rays": 16})).channels == 16
+    with pytest.raises(InputError, match="target 'distances': rays must be an integer, got 'four'"):
+        build_target("distances", {"rays": "four"})
+    with pytest.raises(InputError, match="target 'flows' is already registered, as Flows"):
+        register_target("flows", Distances)
+
+
+def test_every_wrong_option_is_reported_by_its_name() -> None:
+    errors = target_option_errors("rays", {"ray": 3, "grid": "auto", "prob_threshold": "auto", "rays": 33})
+    assert errors == {
+        "ray": "unknown option of target 'rays' 'ray'; did you mean rays?",
+        "grid": "grid cannot be auto; prob_threshold, nms_threshold can",
+        "rays": "rays must be an integer from 4 to 256 and a multiple of 4, got 33",
+    }

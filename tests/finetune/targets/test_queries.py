@@ -158,9 +158,9 @@ def test_an_image_too_large_to_go_through_whole_is_refused_in_words() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"queries": 0}, "target 'queries': queries must be a whole number from 1 on, not 0"),
-        ({"min_size": 2.5}, "min_size must be a whole number from 0 on, not 2.5"),
-        ({"threshold": 1.5}, "threshold must be from 0 to 1, not 1.5"),
+        ({"queries": 0}, "target 'queries': queries must be an integer ≥ 1, got 0"),
+        ({"min_size": 2.5}, "min_size must be an integer ≥ 0, got 2.5"),
+        ({"threshold": 1.5}, "threshold must be a number from 0 to 1, got 1.5"),
         ({"queries": "auto"}, "queries cannot be auto; threshold can"),
     ],
 )

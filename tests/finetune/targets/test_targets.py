@@ -17,7 +17,8 @@ from skimage.segmentation import find_boundaries
 
 from cards.errors import InputError
 from finetune.metrics.instances import instance_scores
-from finetune.targets.probability import inner_boundary, probability_loss, rescale_pixels
+from finetune.targets.pixels import inner_boundary, rescale_pixels
+from finetune.targets.probability import probability_loss
 from finetune.targets.registry import build_target
 
 RADII = [1.5, 2, 3, 4, 5.5, 7, 9, 12]
