@@ -16,6 +16,7 @@ from finetune.repositories.bioimageio.package import Package, read_file
 from finetune.weights.checkpoint import Checkpoint, load_strictly
 from finetune.weights.state_dict import read_tensors
 from finetune.weights.torchscript import deprecation_ignored
+from finetune.weights.torchscript_check import load_torchscript
 
 LEAST = 32  # pixels: shorter sides say little of a network, they vanish where its resolution is lowest
 EPS = 1e-6  # a float32 sigmoid comes no nearer to 1 than 6e-8
@@ -51,19 +52,21 @@ def logits_of(network: nn.Module) -> nn.Module:
         return torch.jit.script(wrapped)
 
 
-def read_torchscript(content: bytes, where: str) -> nn.Module:
-    """Read a TorchScript file. It runs no Python: its code is torch's own, of torch's own operations.
+def read_torchscript(content: bytes, where: str, trust: bool = False) -> nn.Module:
+    """Load a network from TorchScript, after a check that it only computes.
+
+    Args:
+        content: bytes of the file.
+        where: name of the file for error messages.
+        trust: skip the check, see `load_torchscript`.
+
+    Returns:
+        The network on the CPU.
 
     Raises:
-        ModelError: if it cannot be read, or holds no weights that could be trained.
+        ModelError: if the file is damaged, could touch other files, or has no trainable parameters.
     """
-    try:
-        with deprecation_ignored():
-            network = torch.jit.load(io.BytesIO(content), map_location="cpu")
-    except Exception as error:  # torch raises what its reader of archives does
-        raise ModelError(
-            f"{where}: cannot be read as TorchScript, or cut short: {_first_line(error)}"
-        ) from error
+    network = load_torchscript(content, where, trust=trust)
     _check_trainable(network, where)
     return network
 

@@ -168,7 +168,8 @@ def _network(package: Package, weights: str, trust: bool) -> tuple[nn.Module, st
     entry = package.description.weights.torchscript
     assert entry is not None
     content, sha256 = read_file(package, entry)
-    return read_torchscript(content, f"{package.source}/{Path(str(entry.source)).name}"), sha256
+    where = f"{package.source}/{Path(str(entry.source)).name}"
+    return read_torchscript(content, where, trust), sha256
 
 
 def _check_sizes(package: Package, network: nn.Module, in_channels: int, out_channels: int) -> int:
