@@ -103,7 +103,7 @@ def _graphs(module: ScriptModule) -> Iterator[Any]:
     """Graphs of every method and hook of a module and its submodules, with all calls inlined."""
     import torch
 
-    inline = torch._C._jit_pass_inline  # type: ignore[attr-defined]
+    inline = torch._C._jit_pass_inline
     for submodule in module.modules():
         compiled: Any = submodule._c
         functions = [compiled._get_method(name) for name in compiled._method_names()]
