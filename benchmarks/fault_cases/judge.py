@@ -166,3 +166,10 @@ def _mentions(text: str, mentions: Iterable[str | Iterable[str]]) -> None:
 def _last(result: Result) -> str:
     lines = [line for line in result.text.splitlines() if line.strip()]
     return lines[-1][:90] if lines else "prints nothing"
+
+
+def same_images(found: dict[str, np.ndarray], expected: np.ndarray) -> None:
+    """All label images are equal to the expected one."""
+    need(found, "no label images")
+    other = sorted(name for name, pixels in found.items() if not np.array_equal(pixels, expected))
+    need(not other, f"other labels: {', '.join(other[:6])}")

@@ -58,6 +58,7 @@ class Hub:
         cuts: after how many bytes each of the next downloads breaks off.
         halts: after how many bytes each of the next downloads stands still, until the test ends.
         corrupt: names of files that arrive with another first byte.
+        altered: name of a file -> content that arrives in its place.
         extra: what the server serves besides: path -> what to answer as JSON.
     """
 
@@ -74,6 +75,7 @@ class Hub:
     halts: list[int] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
     corrupt: set[str] = field(default_factory=set)
+    altered: dict[str, bytes] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def add(
@@ -172,6 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._content(self.hub.repositories[f"{user}/{model}"].commits[commit][name], name, {})
 
     def _content(self, content: bytes, name: str, headers: dict[str, str]) -> None:
+        content = self.hub.altered.get(name, content)
         if name in self.hub.corrupt:
             content = bytes([content[0] ^ 1]) + content[1:]
         first, status = 0, 200
