@@ -54,7 +54,7 @@ def measure(recipe_file: Path, overrides: list[str]) -> dict:
 
     from finetune.pipeline.plan import prepare
     from finetune.pipeline.runner import build_segmenter
-    from finetune.recipe.schema import read_recipe
+    from finetune.recipe.reader import read_recipe
     from finetune.training.trainer import fit
 
     clock = Clock()

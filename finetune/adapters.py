@@ -1,53 +1,77 @@
-"""What of a network is trained: all of it (`full`), all but its encoder (`head`), or an adapter (`lora`)."""
+"""Adapters choose what is trained: all parameters (`full`), all but the encoder (`head`) or `lora`."""
 
 from __future__ import annotations
 
 import copy
-import inspect
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from pydantic import Field, field_validator
 
 from cards.errors import RecipeError
 from finetune.errors import unknown
+from finetune.utils.options import Options, build_options, option_errors
 
 if TYPE_CHECKING:
     from torch import nn
 
-ALL = "all-linear"  # peft's own word for every layer that takes an adapter
-ADAPTER = "lora_"  # how peft begins the names of what it adds
+ALL = "all-linear"  # peft's name for every layer that can be adapted
+ADAPTER = "lora_"  # prefix of the parameter names that peft adds
 
 
-class Adapt(Protocol):
-    """One way to choose what is trained; its fields are `model.adapt_options`."""
+class Adapter(Protocol):
+    """Chooses the parameters that are trained.
 
-    def apply(self, network: nn.Module, encoder: tuple[str, ...]) -> nn.Module:
-        """Say which parameters are trained, in place; may add some."""
-
-
-@dataclass(frozen=True)
-class Full:
-    """Every parameter that the network does not itself keep fixed."""
+    An adapter is a pydantic model (`finetune.utils.options.Options`); its fields are `model.adapt_options`.
+    """
 
     def apply(self, network: nn.Module, encoder: tuple[str, ...]) -> nn.Module:
-        """Nothing to change."""
+        """Set `requires_grad` of the parameters in place; may add parameters.
+
+        Args:
+            network: the network.
+            encoder: names of the submodules that form its encoder; empty if unknown.
+
+        Returns:
+            The network.
+        """
+
+
+class Full(Options):
+    """Train every parameter that the network itself does not freeze."""
+
+    def apply(self, network: nn.Module, encoder: tuple[str, ...]) -> nn.Module:
+        """Leave the network unchanged.
+
+        Args:
+            network: the network.
+            encoder: not used.
+
+        Returns:
+            The network.
+        """
         return network
 
 
-@dataclass(frozen=True)
-class Head:
-    """All but the encoder, which stays as it is: for few images, or a target the encoder was not made for."""
+class Head(Options):
+    """Freeze the encoder: for few images, or a target that the encoder was not trained for."""
 
     def apply(self, network: nn.Module, encoder: tuple[str, ...]) -> nn.Module:
-        """Freeze the submodules named.
+        """Freeze the encoder.
+
+        Args:
+            network: changed in place.
+            encoder: names of the submodules to freeze.
+
+        Returns:
+            The network.
 
         Raises:
-            RecipeError: if none are named.
+            RecipeError: if the encoder is unknown.
         """
         if not encoder:
             raise RecipeError(
-                "model.adapt: head needs a model whose repository says which part is its encoder; "
-                "this one does not: take full or lora"
+                "model.adapt: head needs a model whose repository names its encoder; "
+                "this one does not: set model.adapt=full or lora"
             )
         frozen = tuple(f"{name}." for name in encoder)
         for name, parameter in network.named_parameters():  # TorchScript has no requires_grad_ for a module
@@ -56,58 +80,49 @@ class Head:
         return network
 
 
-@dataclass(frozen=True)
-class Lora:
-    """A low-rank change of each layer's weights, W + alpha / rank · B A (Hu et al. 2021).
+class Lora(Options):
+    """Low-rank adaptation of each layer's weights, W + alpha / rank · B A (Hu et al. 2021).
 
-    https://arxiv.org/abs/2106.09685; the layers are those of the package peft. It begins as no change at all
-    (B = 0), and once trained it is added to the weights, so that a network of the old form is left. The light
-    decoder of an `EncoderDecoder` begins at random, where a small change is of no use: it is trained whole,
-    as are the parts that a network itself names as `trained_whole`.
-
-    Attributes:
-        rank: of the change.
-        alpha: how much it counts, as in the formula.
-        layers: "all-linear": every Linear and Conv2d; or names: of layers, of the last parts of their
-            names, or of parts of the network in which they lie.
+    https://arxiv.org/abs/2106.09685; the layers are those of the package peft. At first the adapters change
+    nothing (B = 0); after training they are merged into the weights, so the network has its original
+    architecture. Parts that start from random weights are trained in full, because a low-rank change of
+    random weights is of no use: the decoder of an `EncoderDecoder` and the parts in `trained_whole`.
     """
 
-    rank: int = 8
-    alpha: float = 16
-    layers: str | list[str] = ALL
+    rank: int = Field(8, ge=1, description="rank of the change")
+    alpha: float = Field(16, gt=0, description="scale of the change, as in the formula")
+    layers: str | list[str] = Field(
+        ALL,
+        description=f"{ALL}: every Linear and Conv2d layer; or names of layers, of the last parts of their "
+        "names or of modules that contain them",
+    )
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be."""
-        if type(self.rank) is not int or self.rank < 1:
-            raise RecipeError(f"model.adapt_options.rank is a whole number from 1 on, not {self.rank!r}")
-        if not (isinstance(self.alpha, int | float) and self.alpha > 0):
-            raise RecipeError(f"model.adapt_options.alpha is a number above 0, not {self.alpha!r}")
-        names = self.layers if isinstance(self.layers, list) else [self.layers]
-        if not names or not all(isinstance(name, str) and name for name in names):
-            raise RecipeError(f"model.adapt_options.layers is {ALL} or a list of names, not {self.layers!r}")
+    @field_validator("layers")
+    @classmethod
+    def _named(cls, layers: str | list[str]) -> str | list[str]:
+        if not layers or not all(layers):
+            raise ValueError(f"must be {ALL} or a list of names")
+        return layers
 
     def apply(self, network: nn.Module, encoder: tuple[str, ...]) -> nn.Module:
-        """Add the adapters, with random A from torch's generator as it stands; nothing else is trained.
+        """Add adapters, with random A from torch's current generator, and freeze everything else.
+
+        Args:
+            network: changed in place.
+            encoder: not used.
+
+        Returns:
+            The network.
 
         Raises:
-            RecipeError: if there is no layer that takes one, or a name matches none.
+            RecipeError: if no layer can be adapted, or a name matches no layer.
         """
-        import re
-
-        from peft import LoraConfig, inject_adapter_in_model
+        from finetune.utils.lora import adaptable_layers, inject
 
         whole: tuple[str, ...] = getattr(network, "trained_whole", ())
         within = tuple(f"{name}." for name in whole)
-        layers = [name for name in _adaptable(network) if not f"{name}.".startswith(within)]
-        chosen = self._choose(layers)
-        config = LoraConfig(
-            r=self.rank,
-            lora_alpha=self.alpha,  # type: ignore[arg-type]
-            lora_dropout=0.0,
-            # One pattern: peft would take a bare name for the end of any other, and "0" ends many.
-            target_modules="|".join(map(re.escape, chosen)),
-        )
-        network = inject_adapter_in_model(config, network)
+        layers = [name for name in adaptable_layers(network) if not f"{name}.".startswith(within)]
+        network = inject(network, self._choose(layers), self.rank, self.alpha)
         for name in whole:
             network.get_submodule(name).requires_grad_(True)
         return network
@@ -116,7 +131,7 @@ class Lora:
         if not layers:
             raise RecipeError(
                 "model.adapt: lora needs Linear or Conv2d layers, and this network shows none "
-                "(TorchScript hides them): take full or head"
+                "(TorchScript hides them): set model.adapt=full or head"
             )
         if self.layers == ALL:
             return layers
@@ -131,39 +146,65 @@ class Lora:
         return [layer for layer in layers if layer in chosen]
 
 
-ADAPTS: dict[str, type[Full] | type[Head] | type[Lora]] = {"full": Full, "head": Head, "lora": Lora}
+ADAPTERS: dict[str, type[Full] | type[Head] | type[Lora]] = {"full": Full, "head": Head, "lora": Lora}
 
 
 class Count(NamedTuple):
     """Numbers of parameters.
 
     Attributes:
-        trainable: that training changes: for `lora`, those of the adapter.
-        total: of the network as it is exported: without an adapter, which is added to its weights.
+        trainable: parameters that are trained; for `lora`, those of the adapters.
+        total: parameters of the exported network, without adapters, which are merged into its weights.
     """
 
     trainable: int
     total: int
 
 
-def build_adapt(name: str, options: dict[str, Any] | None = None) -> Full | Head | Lora:
-    """The way of that name.
+def build_adapter(name: str, options: dict[str, Any] | None = None) -> Adapter:
+    """Build an adapter.
+
+    Args:
+        name: a key of `ADAPTERS`.
+        options: values by option name.
+
+    Returns:
+        The adapter.
 
     Raises:
-        RecipeError: if there is none, it has no such option, or an option is impossible.
+        RecipeError: if the adapter or an option is unknown.
+        InputError: if the value of an option is not allowed.
     """
-    if name not in ADAPTS:
-        raise unknown("way to adapt", name, ADAPTS)
-    known = inspect.signature(ADAPTS[name]).parameters
-    for option in options or {}:
-        if option not in known:
-            raise unknown(f"option of model.adapt {name}", option, known)
-    return ADAPTS[name](**options or {})
+    return build_options(_find(name), options, f"model.adapt {name}")
+
+
+def adapter_option_errors(name: str, options: dict[str, Any]) -> dict[str, str]:
+    """Validate the options of an adapter without building it.
+
+    Args:
+        name: a key of `ADAPTERS`.
+        options: values by option name.
+
+    Returns:
+        One message per option that is wrong, by option name.
+
+    Raises:
+        RecipeError: if the adapter is unknown.
+    """
+    return option_errors(_find(name), options, f"model.adapt {name}")
 
 
 def describe(name: str, options: dict[str, Any] | None = None) -> dict[str, Any]:
-    """For the record: name and all options, those not given included."""
-    return {"name": name, "options": asdict(build_adapt(name, options))}
+    """Describe an adapter for the run record.
+
+    Args:
+        name: a key of `ADAPTERS`.
+        options: values by option name.
+
+    Returns:
+        Name and all options, defaults included.
+    """
+    return {"name": name, "options": build_options(_find(name), options, f"model.adapt {name}").model_dump()}
 
 
 def apply(
@@ -173,34 +214,41 @@ def apply(
     encoder: tuple[str, ...] = (),
     seed: int = 0,
 ) -> nn.Module:
-    """Say which parameters of a network are trained.
+    """Choose the parameters of a network that are trained.
 
     Args:
         network: changed in place: `requires_grad` of its parameters, and for `lora` some of its layers.
-        adapt: a key of `ADAPTS`.
-        options: of that way.
-        encoder: names of the submodules that `head` keeps as they are.
-        seed: of the adapter's weights; torch's own generator stays as it is.
+        adapt: a key of `ADAPTERS`.
+        options: options of the adapter.
+        encoder: names of the submodules that `head` freezes.
+        seed: seed of the adapter's weights; the state of torch's global generator is preserved.
 
     Returns:
         The network.
 
     Raises:
-        RecipeError: if there is no such way or option, it does not go with this network, or nothing would
-            be left to train.
+        RecipeError: if the adapter or an option is unknown, it does not fit this network, or no trainable
+            parameter is left.
     """
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_adapt(adapt, options).apply(network, encoder)
+        network = build_adapter(adapt, options).apply(network, encoder)
     if not count(network).trainable:
         raise RecipeError(f"model.adapt: {adapt} leaves nothing of this network to train")
     return network
 
 
 def count(network: nn.Module) -> Count:
-    """How many parameters there are, and how many of them are trained."""
+    """Count the parameters of a network.
+
+    Args:
+        network: the network, with or without adapters.
+
+    Returns:
+        Numbers of trainable and of all parameters.
+    """
     named = list(network.named_parameters())
     return Count(
         trainable=sum(parameter.numel() for _, parameter in named if parameter.requires_grad),
@@ -209,14 +257,14 @@ def count(network: nn.Module) -> Count:
 
 
 def merge(network: nn.Module) -> nn.Module:
-    """The network without adapters: each is added to the weights of its layer.
+    """Merge the adapters into the weights of their layers.
 
     Args:
-        network: as `apply` gave it and training left it; not changed.
+        network: a network with adapters (see `apply`); not changed.
 
     Returns:
-        A network of the architecture and with the keys that there were before `apply`; the same network
-        if it has no adapters. Its output is the same up to rounding.
+        A network with the original architecture and keys, whose output is the same up to rounding; the
+        network itself if it has no adapters.
     """
     if not any(ADAPTER in name for name, _ in network.named_parameters()):
         return network
@@ -233,9 +281,12 @@ def merge(network: nn.Module) -> nn.Module:
 
 
 def freeze_statistics(network: nn.Module) -> None:
-    """Put what is not trained in evaluation mode: a BatchNorm's running statistics are weights, too.
+    """Put frozen modules in evaluation mode, because the running statistics of a BatchNorm are weights, too.
 
-    To be called whenever a network was put in training mode.
+    To be called whenever the network has been put in training mode.
+
+    Args:
+        network: changed in place.
     """
     for module in network.modules():
         parameters = list(module.parameters())
@@ -243,23 +294,7 @@ def freeze_statistics(network: nn.Module) -> None:
             module.eval()
 
 
-def _adaptable(network: nn.Module) -> Iterator[str]:
-    """Names of the layers that peft can adapt and merge again.
-
-    Not convolutions of several groups, which it cannot merge, nor those with dilation or with other padding
-    than zeros, of which its adapter knows nothing; nor the last layer of torch's own attention, which takes
-    its weights and passes over what would stand in its place.
-    """
-    from torch import nn
-    from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
-
-    for name, module in network.named_modules():
-        if isinstance(module, NonDynamicallyQuantizableLinear):
-            continue
-        if isinstance(module, nn.Linear) or (
-            isinstance(module, nn.Conv2d)
-            and module.groups == 1
-            and set(module.dilation) == {1}
-            and module.padding_mode == "zeros"
-        ):
-            yield name
+def _find(name: str) -> type[Full] | type[Head] | type[Lora]:
+    if name not in ADAPTERS:
+        raise unknown("adapter", name, ADAPTERS)
+    return ADAPTERS[name]

@@ -1,43 +1,30 @@
-"""Random patches: a window, one of the 8 symmetries, scale, intensity and noise."""
+"""Augmentation of training patches: random window, symmetry of the square, scale, intensity and noise."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cards.errors import DataError
+from finetune.recipe.schema import AugmentationSection
 
 if TYPE_CHECKING:
     from finetune.targets.base import LabelEncoding
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """How a training patch is drawn. Maps follow every move of the image; they are never encoded again.
+class Augmentation(AugmentationSection):
+    """Random training patches. Maps are transformed together with the image; labels are not encoded again.
+
+    The options, with their defaults and limits, are those of the recipe (`training.augmentation`):
 
     Attributes:
-        symmetries: draw one of the 4 rotations by 90°, mirrored or not.
+        symmetries: apply one of the 4 rotations by 90°, mirrored or not.
         intensity: strength i of changes of intensity, per channel. With s the standard deviation of the
-            patch: gain e^U(-i, i), offset U(-i, i) s, and gamma e^U(-i, i) between the least and greatest
-                value.
+            patch: gain e^U(-i, i), offset U(-i, i) s, and gamma e^U(-i, i) between the smallest and largest
+            value.
         noise: Gaussian noise with a standard deviation of U(0, noise) s.
-        scale: least and greatest magnification, drawn evenly on a logarithmic scale.
+        scale: smallest and largest scale factor, drawn uniformly on a logarithmic scale.
     """
-
-    symmetries: bool = True
-    intensity: float = 0.2
-    noise: float = 0.1
-    scale: tuple[float, float] = (0.8, 1.25)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
-        low, high = self.scale
-        if not 0 < low <= high:
-            raise DataError(f"augmentation: scale is {low} to {high}; both must be over 0, the least first")
-        if self.intensity < 0 or self.noise < 0:
-            raise DataError("augmentation: intensity and noise must be at least 0")
 
     def __call__(
         self,
@@ -47,18 +34,18 @@ class Augmentation:
         patch: int,
         rng: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw one patch. The same state of `rng` gives the same patch.
+        """Draw one random patch. The same state of `rng` gives the same patch.
 
         Args:
             image: (C, H, W) float32, normalized.
             maps: (K, H, W) float32, the target's maps of the whole image.
-            target: turns and resizes the maps.
-            patch: side of the patch in pixels.
-            rng: the only source of chance.
+            target: rotates, mirrors and resizes the maps.
+            patch: side length of the patch in pixels.
+            rng: the only source of randomness.
 
         Returns:
             Image (C, patch, patch) and maps (K, patch, patch), float32. An image smaller than the window is
-            continued by its mirror images.
+            extended by reflection.
         """
         magnification = np.exp(rng.uniform(*np.log(self.scale)))
         side = max(1, round(patch / magnification))
@@ -87,7 +74,11 @@ class Augmentation:
         return image
 
     def describe(self) -> str:
-        """In words, for the card."""
+        """Summarize the augmentation for the model card.
+
+        Returns:
+            A comma-separated list of the random changes.
+        """
         words = ["random window"]
         if self.symmetries:
             words.append("the 8 symmetries of the square")
@@ -129,7 +120,15 @@ def _orient(image: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
 
 
 def resize(image: np.ndarray, patch: int) -> np.ndarray:
-    """Linear, pixel centers on pixel centers, with anti-aliasing when it shrinks."""
+    """Resize an image to a square by bilinear interpolation, with anti-aliasing when it shrinks.
+
+    Args:
+        image: (C, H, W) float32.
+        patch: new height and width in pixels.
+
+    Returns:
+        (C, patch, patch) float32.
+    """
     import torch
     from torch.nn.functional import interpolate
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,7 +141,7 @@ class Features(Dataset[dict[str, Any]]):
             views: of each image.
             store: whose files are read; it is not kept.
         """
-        reader, augmentation = patches.reader, asdict(patches.augmentation)
+        reader, augmentation = patches.reader, patches.augmentation.model_dump()
         settings = {
             "target": [reader.target.name, reader.target.options()],
             "normalize": [reader.normalize.name, reader.normalize.options()],

@@ -1,72 +1,103 @@
-"""Normalization of intensities: the same in training, in `predict` and in a BioImage.IO package.
+"""Intensity normalization: the same in training, in prediction and in a BioImage.IO package.
 
-All follow bioimageio.core 0.11 (`bioimageio.core.proc_ops`: ScaleRange, ZeroMeanUnitVariance, ScaleLinear);
-statistics are taken per channel over the whole image. An eps other than the default of 1e-6, and a linear
-scale, are there for models that come with them.
+All follow bioimageio.core 0.11 (`bioimageio.core.proc_ops`: ScaleRange, ZeroMeanUnitVariance, ScaleLinear).
+Statistics are computed per channel over the whole image. An eps other than the default of 1e-6 and the linear
+scale exist for models that were published with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from cards.errors import DataError
 from finetune.errors import unknown
+from finetune.utils.options import Options, build_options, option_errors
 
 EPS = 1e-6  # the default in the BioImage.IO specification
 
+Epsilon = Annotated[
+    float, Field(gt=0, le=0.1, description="added to the divisor; the limits are BioImage.IO's")
+]
+Factors = float | Annotated[list[float], Field(min_length=1)]
+
 
 class Normalize(Protocol):
-    """An image (C, H, W) of any type -> the same shape, float32."""
+    """Intensity normalization of one image."""
 
-    name: str
+    name: ClassVar[str]
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Normalize one image (C, H, W)."""
+        """Normalize an image.
+
+        Args:
+            image: (C, H, W), any numeric dtype.
+
+        Returns:
+            (C, H, W) float32.
+        """
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that build this normalization again."""
+        """Options that rebuild this normalization.
+
+        Returns:
+            Values by option name.
+        """
 
     def bioimageio_preprocessing(self) -> list[dict[str, Any]]:
-        """The BioImage.IO operations that do the same."""
+        """Equivalent BioImage.IO preprocessing.
+
+        Returns:
+            Operations with `id` and `kwargs`.
+        """
 
 
-@dataclass(frozen=True)
-class Percentile:
-    """The `low` percentile becomes 0 and the `high` percentile 1, without clipping.
+class Percentile(Options):
+    """Scale each channel so that its `low` percentile becomes 0 and its `high` percentile 1; no clipping.
 
     A constant channel becomes 0.
     """
 
-    low: float = 1.0
-    high: float = 99.8
-    eps: float = EPS
-    name = "percentile"
+    name: ClassVar[str] = "percentile"
+    low: float = Field(1.0, ge=0, lt=100, description="percentile that becomes 0")
+    high: float = Field(99.8, gt=1, le=100, description="percentile that becomes 1")
+    eps: Epsilon = EPS
 
-    def __post_init__(self) -> None:
-        """Bounds as in the BioImage.IO specification of `scale_range`."""
-        if not (0 <= self.low < 100 and 1 < self.high <= 100 and self.low < self.high):
-            raise DataError(
-                f"percentile normalization from {self.low} to {self.high}: "
-                "they must lie between 0 and 100, the low one first"
-            )
-        _check_eps(self.name, self.eps)
+    @model_validator(mode="after")
+    def _ordered(self) -> Percentile:
+        if self.low >= self.high:
+            raise ValueError(f"low must be smaller than high, got {self.low:g} and {self.high:g}")
+        return self
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """(x - low) / (high - low + eps) per channel, percentiles interpolated linearly."""
+        """Compute (x - low) / (high - low + eps) per channel, percentiles interpolated linearly.
+
+        Args:
+            image: (C, H, W), any numeric dtype.
+
+        Returns:
+            (C, H, W) float32.
+        """
         image = np.asarray(image, dtype=np.float32)
         low, high = np.percentile(image, [self.low, self.high], axis=(1, 2), keepdims=True).astype(np.float64)
         return ((image - low) / (high - low + self.eps)).astype(np.float32)
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that build this normalization again."""
-        return _without_default(asdict(self))
+        """Options that rebuild this normalization.
+
+        Returns:
+            Values by option name; eps only if it is not the default.
+        """
+        return _without_default_eps(self.model_dump())
 
     def bioimageio_preprocessing(self) -> list[dict[str, Any]]:
-        """The BioImage.IO operation `scale_range`."""
+        """Equivalent BioImage.IO preprocessing.
+
+        Returns:
+            The operation `scale_range`.
+        """
         kwargs = {
             "axes": ["y", "x"],
             "min_percentile": self.low,
@@ -76,19 +107,21 @@ class Percentile:
         return [{"id": "scale_range", "kwargs": kwargs}]
 
 
-@dataclass(frozen=True)
-class ZeroMeanUnitVariance:
-    """Mean 0 and standard deviation 1 (of the population) per channel. A constant channel becomes 0."""
+class ZeroMeanUnitVariance(Options):
+    """Scale each channel to mean 0 and (population) standard deviation 1. A constant channel becomes 0."""
 
-    eps: float = EPS
-    name = "zero_mean_unit_variance"
-
-    def __post_init__(self) -> None:
-        """Bounds as in the BioImage.IO specification."""
-        _check_eps(self.name, self.eps)
+    name: ClassVar[str] = "zero_mean_unit_variance"
+    eps: Epsilon = EPS
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """(x - mean) / (std + eps) per channel."""
+        """Compute (x - mean) / (std + eps) per channel.
+
+        Args:
+            image: (C, H, W), any numeric dtype.
+
+        Returns:
+            (C, H, W) float32.
+        """
         image = np.asarray(image, dtype=np.float32)
         # float32 sums of 16-bit images lose digits, and a constant image would not come out as 0
         mean = image.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
@@ -96,27 +129,40 @@ class ZeroMeanUnitVariance:
         return ((image - mean) / (std + self.eps)).astype(np.float32)
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that build this normalization again."""
-        return _without_default(asdict(self))
+        """Options that rebuild this normalization.
+
+        Returns:
+            Values by option name; eps only if it is not the default.
+        """
+        return _without_default_eps(self.model_dump())
 
     def bioimageio_preprocessing(self) -> list[dict[str, Any]]:
-        """The BioImage.IO operation `zero_mean_unit_variance`."""
+        """Equivalent BioImage.IO preprocessing.
+
+        Returns:
+            The operation `zero_mean_unit_variance`.
+        """
         return [{"id": "zero_mean_unit_variance", "kwargs": {"axes": ["y", "x"], "eps": self.eps}}]
 
 
-@dataclass(frozen=True)
-class ScaleLinear:
-    """gain · x + offset: the same for every image; a number, or one a channel."""
+class ScaleLinear(Options):
+    """Compute gain · x + offset, with numbers that do not depend on the image."""
 
-    gain: float | Sequence[float] = 1.0
-    offset: float | Sequence[float] = 0.0
-    name = "scale_linear"
+    name: ClassVar[str] = "scale_linear"
+    gain: Factors = Field(1.0, description="a number, or a list with one number per channel")
+    offset: Factors = Field(0.0, description="a number, or a list with one number per channel")
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Scale every channel by its own numbers.
+        """Compute gain · x + offset per channel.
+
+        Args:
+            image: (C, H, W), any numeric dtype.
+
+        Returns:
+            (C, H, W) float32.
 
         Raises:
-            DataError: if there are not as many channels as numbers.
+            DataError: if the number of channels differs from the number of gains or offsets.
         """
         gain, offset = np.atleast_1d(self.gain), np.atleast_1d(self.offset)
         for numbers in (gain, offset):
@@ -128,11 +174,19 @@ class ScaleLinear:
         return scaled.astype(np.float32)
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that build this normalization again."""
-        return asdict(self)
+        """Options that rebuild this normalization.
+
+        Returns:
+            Values by option name.
+        """
+        return self.model_dump()
 
     def bioimageio_preprocessing(self) -> list[dict[str, Any]]:
-        """The BioImage.IO operation `scale_linear`, which may not leave everything as it is."""
+        """Equivalent BioImage.IO preprocessing.
+
+        Returns:
+            The operation `scale_linear`, or `ensure_dtype` for the identity, which `scale_linear` excludes.
+        """
         gain, offset = (np.atleast_1d(numbers).tolist() for numbers in (self.gain, self.offset))
         if set(gain) == {1} and set(offset) == {0}:
             return [{"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}]
@@ -151,33 +205,48 @@ NORMALIZATIONS: dict[str, type[Percentile] | type[ZeroMeanUnitVariance] | type[S
 
 
 def build_normalize(described: dict[str, Any]) -> Normalize:
-    """Build a normalization from its name and options, e.g. `{"name": "percentile", "low": 1, "high": 99.8}`.
+    """Build a normalization from its name and options.
+
+    Args:
+        described: name and options, e.g. `{"name": "percentile", "low": 1, "high": 99.8}`.
+
+    Returns:
+        The normalization.
 
     Raises:
-        DataError: if there is no such normalization, it has no such option, or an option is impossible.
+        RecipeError: if the normalization or an option is unknown.
+        InputError: if the value of an option is not allowed.
     """
+    kind, options = _find(described)
+    return build_options(kind, options, f"normalization {kind.name}")
+
+
+def normalize_option_errors(described: dict[str, Any]) -> dict[str, str]:
+    """Validate a normalization without building it.
+
+    Args:
+        described: name and options, see `build_normalize`.
+
+    Returns:
+        One message per option that is wrong, by option name; "" stands for several options together.
+
+    Raises:
+        RecipeError: if the normalization is unknown.
+    """
+    kind, options = _find(described)
+    return option_errors(kind, options, f"normalization {kind.name}")
+
+
+def _find(
+    described: dict[str, Any],
+) -> tuple[type[Percentile] | type[ZeroMeanUnitVariance] | type[ScaleLinear], dict[str, Any]]:
     options = dict(described)
     name = str(options.pop("name", "none"))
     if name not in NORMALIZATIONS:
         raise unknown("normalization", name, NORMALIZATIONS)
-    known = [field.name for field in fields(NORMALIZATIONS[name])]
-    for option, value in options.items():
-        if option not in known:
-            raise unknown(f"option of normalization {name}", option, known)
-        if not isinstance(value, int | float) and not (name == ScaleLinear.name and _are_numbers(value)):
-            raise DataError(f"option {option} of normalization {name} is a number, not {value!r}")
-    return NORMALIZATIONS[name](**options)
+    return NORMALIZATIONS[name], options
 
 
-def _are_numbers(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(each, int | float) for each in value)
-
-
-def _check_eps(name: str, eps: float) -> None:
-    if not 0 < eps <= 0.1:
-        raise DataError(f"option eps of normalization {name} lies above 0 and up to 0.1, not {eps}")
-
-
-def _without_default(options: dict[str, Any]) -> dict[str, Any]:
-    """What differs from everybody's eps is worth a word on the card; what does not, is not."""
+def _without_default_eps(options: dict[str, Any]) -> dict[str, Any]:
+    # Only an unusual eps is worth a word on the card.
     return {key: value for key, value in options.items() if (key, value) != ("eps", EPS)}

@@ -26,7 +26,8 @@ from finetune.prompts.evaluation import (
 from finetune.prompts.model import PromptedModel
 from finetune.prompts.module import Prompter
 from finetune.prompts.verification import check_prompts
-from finetune.recipe.schema import Recipe, write_recipe
+from finetune.recipe.reader import write_recipe
+from finetune.recipe.schema import Recipe
 from finetune.repositories.registry import promptable, save, save_adapter
 from finetune.training.hardware import device_of
 from finetune.training.trainer import fit, is_finished

@@ -21,7 +21,8 @@ from finetune.pipeline.plan import Plan, prepare
 from finetune.pipeline.record_builder import build_record
 from finetune.pipeline.run_folder import RunFolder
 from finetune.recipe.library import find_recipe
-from finetune.recipe.schema import Recipe, write_recipe
+from finetune.recipe.reader import write_recipe
+from finetune.recipe.schema import Recipe
 from finetune.repositories.registry import save_adapter
 from finetune.targets.prompt_options import PROMPTS
 from finetune.training.hardware import device_of

@@ -1,57 +1,109 @@
-"""The recipes that come with finetune: found by name, listed, copied."""
+"""Recipes that come with finetune: found by name, listed and copied."""
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from cards.errors import RecipeError
-from finetune.recipe.schema import Recipe, read_recipe
+from finetune.recipe.reader import read_recipe
+from finetune.recipe.schema import Recipe
+
+SCHEMA_FILE = "recipe.schema.json"  # named in the first line of each recipe, for completion in editors
 
 
 def recipe_folder() -> Path:
-    """Where the recipes lie: inside the wheel, or at the root of a checkout."""
+    """Find the folder of the included recipes.
+
+    Returns:
+        The folder in the installed package, or `recipes/` in a checkout.
+    """
     packaged = Path(__file__).parents[1] / "_recipes"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "recipes"
 
 
 def recipe_path(name_or_path: Path | str) -> Path:
-    """The file of a recipe given by name ("quickstart") or by path.
+    """Find the file of a recipe.
+
+    Args:
+        name_or_path: a file, or the name of an included recipe, such as "quickstart".
+
+    Returns:
+        The file.
 
     Raises:
-        RecipeError: if there is neither such a file nor such a name.
+        RecipeError: if there is no such file or name.
     """
     path = Path(name_or_path)
     if path.is_file():
         return path
-    named = {file.stem: file for file in sorted(recipe_folder().glob("*.yaml"))}
-    if str(name_or_path) in named:
-        return named[str(name_or_path)]
-    raise RecipeError(f"{name_or_path}: neither a recipe file nor the name of one; names: {', '.join(named)}")
+    included = {file.stem: file for file in sorted(recipe_folder().glob("*.yaml"))}
+    if str(name_or_path) in included:
+        return included[str(name_or_path)]
+    raise RecipeError(
+        f"{name_or_path}: neither a recipe file nor the name of an included recipe; "
+        f"names: {', '.join(included)}"
+    )
 
 
-def find_recipe(name_or_path: Path | str, overrides: list[str] | tuple[str, ...] = ()) -> Recipe:
-    """Read a recipe given by name or path, with its `KEY=VALUE` overrides."""
+def find_recipe(name_or_path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by name or path.
+
+    Args:
+        name_or_path: a file, or the name of an included recipe, such as "quickstart".
+        overrides: `KEY=VALUE`, such as `training.epochs=10`; values are YAML.
+
+    Returns:
+        The validated recipe.
+
+    Raises:
+        RecipeError: if there is no such recipe, or it is invalid; one line per problem, with file, line and
+            key.
+    """
     return read_recipe(recipe_path(name_or_path), overrides)
 
 
 def all_recipes() -> list[Recipe]:
-    """Every recipe that comes with finetune, by name."""
+    """Read all included recipes.
+
+    Returns:
+        The recipes, sorted by name.
+    """
     return [read_recipe(path) for path in sorted(recipe_folder().glob("*.yaml"))]
 
 
-def copy_recipe(name: str, destination: Path) -> None:
-    """Copy a recipe to edit it.
+def copy_recipe(name: str, destination: Path) -> list[Path]:
+    """Copy an included recipe, and write the JSON Schema beside it unless a file of that name exists.
+
+    The first line of a recipe names the schema relative to the recipe: the copy stays unchanged, and editors
+    complete it offline. The schema is generated, so it knows the installed extensions.
+
+    Args:
+        name: name of an included recipe, or a recipe file.
+        destination: the file to write, or an existing folder.
+
+    Returns:
+        The files written.
 
     Raises:
-        RecipeError: if the name is unknown, or the destination exists or cannot be written.
+        RecipeError: if there is no such recipe, or the destination exists or cannot be written.
     """
+    from finetune.recipe.json_schema import recipe_schema
+
     source = recipe_path(name)
     if destination.is_dir():
         destination = destination / source.name
     if destination.exists():
         raise RecipeError(f"{destination}: exists; nothing was copied")
+    schema = destination.parent / SCHEMA_FILE
+    written = [destination]
     try:
         shutil.copyfile(source, destination)
+        if not schema.exists():
+            schema.write_text(json.dumps(recipe_schema(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+            written.append(schema)
     except OSError as error:
         raise RecipeError(f"{destination}: cannot write: {error.strerror}") from error
+    return written

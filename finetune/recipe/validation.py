@@ -1,64 +1,107 @@
-"""What can be said of a recipe without its images: names that do not exist, values that cannot work."""
+"""Recipe validation: names and options of components, and combinations that cannot work. Reads no images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cards.errors import InputError
+from finetune.recipe.schema import DataSection, ModelSection, Recipe
 
-if TYPE_CHECKING:
-    from finetune.recipe.schema import Recipe
+Problem = tuple[str, str]  # key and message
 
 
-def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """Keys of a recipe whose values are well-formed but cannot work, each with what is wrong."""
-    from finetune.adapters import ADAPTS, build_adapt
-    from finetune.data.datasets import DATASETS
-    from finetune.data.normalization import build_normalize
-    from finetune.errors import unknown
-    from finetune.licenses import forbidden
-    from finetune.repositories.registry import REPOSITORIES, describe, promptable
+def problems(recipe: Recipe) -> Iterator[Problem]:
+    """Validate what the schema cannot: names and options of components, existing paths, plausible values.
+
+    Args:
+        recipe: a recipe that follows the schema.
+
+    Yields:
+        Key, such as `model.adapt_options.rank`, and message.
+    """
+    yield from _target_problems(recipe.model)
+    yield from _adapter_problems(recipe.model)
+    yield from _data_problems(recipe.data)
+    yield from _network_problems(recipe)
+
+
+def _target_problems(model: ModelSection) -> Iterator[Problem]:
+    from finetune.repositories.registry import REPOSITORIES, promptable
     from finetune.targets.prompt_options import PROMPTS, build_prompts
     from finetune.targets.registry import build_target
 
-    model, training = recipe.model, recipe.training
     if model.target == PROMPTS:
         yield from _attempt("model.target_options", build_prompts, model.target_options)
         if model.repository in REPOSITORIES:
             yield from _attempt("model.target", promptable, model.repository)
     else:
         yield from _attempt("model.target", build_target, model.target, model.target_options)
-    adapt = "model.adapt_options" if model.adapt in ADAPTS else "model.adapt"
-    yield from _attempt(adapt, build_adapt, model.adapt, model.adapt_options)
-    if recipe.data.normalize is not None:
-        yield from _attempt("data.normalize", build_normalize, recipe.data.normalize)
-    if recipe.data.name is not None and recipe.data.name not in DATASETS:
-        yield "data.name", str(unknown("data set", recipe.data.name, DATASETS))
-    for key in ("root", "csv"):
-        path = getattr(recipe.data, key)
-        if path is not None and not path.exists():
-            yield f"data.{key}", f"{path}: there is no such {'folder' if key == 'root' else 'file'}"
+
+
+def _adapter_problems(model: ModelSection) -> Iterator[Problem]:
+    from finetune.adapters import adapter_option_errors
+
+    yield from _options(
+        "model.adapt", "model.adapt_options", adapter_option_errors, model.adapt, model.adapt_options
+    )
+
+
+def _data_problems(data: DataSection) -> Iterator[Problem]:
+    from finetune.data.datasets import DATASETS
+    from finetune.data.normalization import normalize_option_errors
+    from finetune.errors import unknown
+
+    if data.normalize is not None:
+        yield from _options("data.normalize.name", "data.normalize", normalize_option_errors, data.normalize)
+    if data.name is not None and data.name not in DATASETS:
+        yield "data.name", str(unknown("data set", data.name, DATASETS))
+    if data.root is not None and not data.root.exists():
+        yield "data.root", f"{data.root}: no such folder"
+    if data.csv is not None and not data.csv.exists():
+        yield "data.csv", f"{data.csv}: no such file"
+
+
+def _network_problems(recipe: Recipe) -> Iterator[Problem]:
+    from finetune.errors import unknown
+    from finetune.licenses import forbidden
+    from finetune.repositories.registry import REPOSITORIES, describe
+
+    model, training = recipe.model, recipe.training
     if model.repository not in REPOSITORIES:
         yield "model.repository", str(unknown("repository", model.repository, REPOSITORIES))
         return
     try:
-        described = describe(model.repository, model.name)
+        info = describe(model.repository, model.name)
     except InputError as error:
         yield "model.name", str(error)
         return
-    chosen, theirs = recipe.card.license, described.license if model.checkpoint is None else None
-    if chosen and theirs and model.pretrained and (why := forbidden(chosen, theirs)):
-        yield "card.license", f"{chosen} contradicts {theirs}, the license of {model.name}: {why}"
-    low, high = described.learning_rates
+    license, base_license = recipe.card.license, info.license if model.checkpoint is None else None
+    if license and base_license and model.pretrained and (reason := forbidden(license, base_license)):
+        yield "card.license", f"{license} contradicts {base_license}, the license of {model.name}: {reason}"
+    low, high = info.learning_rates
     if training.learning_rate is not None and not low <= training.learning_rate <= high:
         yield (
             "training.learning_rate",
-            f"{training.learning_rate:g} is far from what {model.name} learns with: {low:g} to {high:g}",
+            f"must be from {low:g} to {high:g} for {model.name}, got {training.learning_rate:g}",
         )
 
 
-def _attempt(key: str, build: Callable[..., Any], *arguments: Any) -> Iterator[tuple[str, str]]:
+def _options(
+    name_key: str, key: str, errors: Callable[..., dict[str, str]], *arguments: Any
+) -> Iterator[Problem]:
+    """Problems of a component's options; an unknown component is a problem of `name_key`."""
+    try:
+        messages = errors(*arguments)
+    except InputError as error:
+        yield name_key, str(error)
+        return
+    for option, message in messages.items():
+        message = message.removeprefix(f"{option}: ").removeprefix(f"{option} ")  # the key precedes it
+        yield f"{key}.{option}" if option else key, message
+
+
+def _attempt(key: str, build: Callable[..., Any], *arguments: Any) -> Iterator[Problem]:
     try:
         build(*arguments)
     except InputError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -67,7 +68,7 @@ def build_options(model: type[AnyOptions], options: Mapping[str, Any] | None, ow
     """
     errors = option_errors(model, options or {}, owner)
     for key, message in errors.items():
-        unknown_option = key not in model.model_fields
+        unknown_option = key and key not in model.model_fields
         raise InputError(message if unknown_option else f"{owner}: {message}")
     return model.model_validate(dict(options or {}))
 
@@ -81,11 +82,15 @@ def requirement(field: FieldInfo) -> str | None:
     Returns:
         A noun phrase such as "an integer from 1 to 6"; None if type and limits do not say it in full.
     """
-    if get_origin(field.annotation) is Literal:
-        return " or ".join(str(value) for value in get_args(field.annotation))
+    annotation: Any = field.annotation
+    members = [member for member in get_args(annotation) if member is not type(None)]
+    if get_origin(annotation) in (Union, UnionType) and len(members) == 1:  # an optional value
+        (annotation,) = members
+    if get_origin(annotation) is Literal:
+        return " or ".join(str(value) for value in get_args(annotation))
     nouns = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
-    noun = nouns.get(field.annotation) if isinstance(field.annotation, type) else None
-    if noun is None:
+    noun = nouns.get(annotation) if isinstance(annotation, type) else None
+    if noun is None or (annotation is str and field.metadata):  # a pattern or a length
         return None
     low = next((item for item in field.metadata if isinstance(item, Ge | Gt)), None)
     high = next((item for item in field.metadata if isinstance(item, Le | Lt)), None)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cards.errors import InputError
-from finetune.adapters import ADAPTS, apply, count, describe, freeze_statistics, merge
+from finetune.adapters import ADAPTERS, apply, count, describe, freeze_statistics, merge
 from finetune.networks.unet import UNet
 from finetune.targets.registry import build_target
 from finetune.training.module import Segmenter
@@ -160,25 +160,25 @@ def test_the_record_says_all_options() -> None:
         "name": "lora",
         "options": {"rank": 4, "alpha": 16, "layers": "all-linear"},
     }
-    assert [describe(name)["name"] for name in ADAPTS] == ["full", "head", "lora"]
+    assert [describe(name)["name"] for name in ADAPTERS] == ["full", "head", "lora"]
 
 
 @pytest.mark.parametrize(
     ("adapt", "options", "message"),
     [
-        ("lorra", {}, "unknown way to adapt 'lorra'; did you mean lora?"),
+        ("lorra", {}, "unknown adapter 'lorra'; did you mean lora?"),
         ("lora", {"rnk": 2}, "unknown option of model.adapt lora 'rnk'; did you mean rank?"),
         ("head", {"rank": 2}, "unknown option of model.adapt head 'rank'; known: none"),
-        ("lora", {"rank": 0}, "model.adapt_options.rank is a whole number from 1 on, not 0"),
-        ("lora", {"alpha": "much"}, "model.adapt_options.alpha is a number above 0, not 'much'"),
-        ("lora", {"layers": []}, "model.adapt_options.layers is all-linear or a list of names, not []"),
+        ("lora", {"rank": 0}, "model.adapt lora: rank must be an integer ≥ 1, got 0"),
+        ("lora", {"alpha": "much"}, "model.adapt lora: alpha must be a number > 0, got 'much'"),
+        ("lora", {"layers": []}, "model.adapt lora: layers: must be all-linear or a list of names, got []"),
         (
             "lora",
             {"layers": ["decodr"]},
             "unknown layer in model.adapt_options.layers 'decodr'; did you mean decoder or encoder?",
         ),
         ("lora", {"layers": ["qkv"]}, "known: all-linear, encoder, up, decoder, head"),
-        ("head", {}, "model.adapt: head needs a model whose repository says which part is its encoder"),
+        ("head", {}, "model.adapt: head needs a model whose repository names its encoder"),
     ],
 )
 def test_what_does_not_exist_is_said(adapt: str, options: dict[str, Any], message: str) -> None:

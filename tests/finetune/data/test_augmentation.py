@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from cards.errors import InputError
 from finetune.data.augmentation import Augmentation
 from finetune.targets.registry import build_target
+from finetune.utils.options import build_options
 
 ONLY_GEOMETRY = {"intensity": 0.0, "noise": 0.0}
 TARGET = build_target("foreground_boundary")
@@ -116,10 +117,10 @@ def test_a_constant_image_stays_finite():
 
 def test_in_words():
     assert Augmentation().describe() == (
-        "random window, the 8 symmetries of the square, scale 0.8 to 1.25, gain, offset and gamma per "
-        "channel (strength 0.2), Gaussian noise up to 0.1 standard deviations of the patch"
+        "random window, the 8 symmetries of the square, scale 0.75 to 1.33, gain, offset and gamma per "
+        "channel (strength 0.2), Gaussian noise up to 0.05 standard deviations of the patch"
     )
-    assert Augmentation(False, 0, 0, (1, 1)).describe() == "random window"
+    assert Augmentation(symmetries=False, intensity=0, noise=0, scale=(1, 1)).describe() == "random window"
 
 
 @pytest.mark.parametrize(
@@ -127,4 +128,4 @@ def test_in_words():
 )
 def test_what_cannot_be_drawn(wrong):
     with pytest.raises(InputError, match="augmentation"):
-        Augmentation(**wrong)
+        build_options(Augmentation, wrong, "augmentation")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import resource
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +104,7 @@ def test_a_file_is_another_one_for_anything_that_features_depend_on(tmp_path: Pa
     [
         {"patch": 16},
         {"seed": 1},
-        {"augmentation": replace(Augmentation(), noise=0.3)},
+        {"augmentation": Augmentation(noise=0.3)},
         {"channels": "gray"},
         {"target": "flows"},
     ],

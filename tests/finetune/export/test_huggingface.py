@@ -35,7 +35,7 @@ def edit(folder: Path, **changes) -> None:
 
 
 @pytest.mark.parametrize("target", ["foreground", "boundary", "foreground_boundary"])
-@pytest.mark.parametrize("normalize", [Percentile(2, 99), ZeroMeanUnitVariance()])
+@pytest.mark.parametrize("normalize", [Percentile(low=2, high=99), ZeroMeanUnitVariance()])
 def test_what_is_loaded_labels_as_what_was_saved(tmp_path, make_model, image, target, normalize):
     model = make_model(target=target, normalize=normalize)
     save_model(model, tmp_path)

@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import finetune
-from finetune.recipe.schema import read_recipe
+from finetune.recipe.reader import read_recipe
 from finetune.repositories.registry import LoadOptions, load
 
 OPTIONS = {"width": 8, "depth": 2}

@@ -16,7 +16,7 @@ import finetune
 from cards.errors import InputError
 from cards.record import RunRecord
 from finetune.pipeline.dry_run import dry_run
-from finetune.recipe.schema import read_recipe
+from finetune.recipe.reader import read_recipe
 
 TINY = "sam2.1-hiera-tiny"
 RECIPE = [

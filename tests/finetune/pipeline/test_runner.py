@@ -24,7 +24,7 @@ from cards.errors import InputError
 from cards.fingerprint import sha256_file
 from cards.record import RunRecord
 from finetune.metrics.dice import dice
-from finetune.recipe.schema import read_recipe
+from finetune.recipe.reader import read_recipe
 
 
 def run(recipe_file: Path, out: Path, *overrides: str) -> tuple[RunRecord, str]:

@@ -6,7 +6,8 @@ import pytest
 
 from cards.errors import InputError
 from finetune.recipe.library import all_recipes, copy_recipe, recipe_folder, recipe_path
-from finetune.recipe.schema import Recipe, read_recipe, write_recipe
+from finetune.recipe.reader import read_recipe, write_recipe
+from finetune.recipe.schema import Recipe
 
 
 def complaint(path: Path, *overrides: str) -> str:
@@ -42,18 +43,18 @@ def test_every_mistake_is_told_once(recipe_file: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("training.epochs=0", "greater than or equal to 1"),
-        ("training.epochs=ten", "valid integer"),
-        ("training.learning_rate=50", "far from what unet learns with"),
-        ("training.learning_rate=.nan", "finite number"),
+        ("training.epochs=0", "must be an integer ≥ 1, got 0"),
+        ("training.epochs=ten", "must be an integer ≥ 1, got 'ten'"),
+        ("training.learning_rate=50", "must be from 1e-05 to 0.01 for unet, got 50"),
+        ("training.learning_rate=.nan", "must be a number > 0, got nan"),
         ("training.augmentation.scale=[2, 1]", "the smaller first"),
-        ("data.labels=boundaries", "'instances', 'foreground' or 'boundary'"),
+        ("data.labels=boundaries", "must be instances or foreground or boundary, got 'boundaries'"),
         ("data.name=dsb2081", "did you mean dsb2018?"),
-        ("data.root=nowhere", "there is no such folder"),
+        ("data.root=nowhere", "no such folder"),
         ("data.normalize={name: percentil}", "did you mean percentile?"),
         ("model.target=foregruond", "did you mean foreground"),
         ("model.adapt=lorra", "did you mean lora?"),
-        ("model.adapt_options={rank: 4}", "unknown option of model.adapt full"),
+        ("model.adapt_options={rank: 4}", "unknown option of model.adapt full 'rank'; known: none"),
         ("model.name=unett", "did you mean unet?"),
         ("model.repository=wip", "did you mean wipp?"),
         ("model.trget=foreground", "did you mean target?"),
@@ -119,5 +120,20 @@ def test_copy_never_overwrites(tmp_path: Path) -> None:
     assert (tmp_path / "my.yaml").read_bytes() == (recipe_folder() / "quickstart.yaml").read_bytes()
     with pytest.raises(InputError, match="exists"):
         copy_recipe("unet_nuclei", tmp_path / "my.yaml")
-    with pytest.raises(InputError, match="neither a recipe file nor the name of one"):
+    with pytest.raises(InputError, match="neither a recipe file nor the name of an included recipe"):
         copy_recipe("nothing", tmp_path / "other.yaml")
+
+
+def test_errors_in_options_have_line_and_full_key(recipe_file: Path) -> None:
+    changed(recipe_file, "  root:", "  normalize:\n    name: percentile\n    lwo: 2\n  root:")
+    lines = recipe_file.read_text().splitlines()
+    assert complaint(recipe_file, "model.adapt=lora", "model.adapt_options.rank=0.5").splitlines() == [
+        "override model.adapt_options.rank: must be an integer ≥ 1, got 0.5",
+        f"{recipe_file}:{lines.index('    lwo: 2') + 1}: data.normalize.lwo: "
+        "unknown option of normalization percentile 'lwo'; did you mean low?",
+    ]
+
+
+def test_options_that_contradict_each_other(recipe_file: Path) -> None:
+    message = complaint(recipe_file, "data.normalize={name: percentile, low: 60, high: 50}")
+    assert message == "override data.normalize: low must be smaller than high, got 60 and 50"

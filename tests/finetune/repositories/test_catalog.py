@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cards.errors import InputError
-from finetune.cli.commands import list_known_models
+from finetune.cli.models import models as print_models
 from finetune.repositories import catalog as catalog
 from finetune.repositories.catalog import Count, count_models, list_models
 from finetune.repositories.registry import REPOSITORIES, wipp
@@ -65,7 +65,7 @@ def test_a_model_that_cannot_be_trained(monkeypatch, capsys):
     monkeypatch.setitem(REPOSITORIES, "frozen", SimpleNamespace(models=lambda: [frozen, wipp.UNET]))
     assert [model.info.name for model in list_models("frozen")] == ["graph", "unet"]
     assert [model.info.name for model in list_models("frozen", fine_tunable=True)] == ["unet"]
-    list_known_models("frozen", None, False, True)
+    print_models("frozen")
     assert "no: a graph for inference" in capsys.readouterr().out
 
 
@@ -162,32 +162,37 @@ def test_nobody_is_asked_where_that_is_not_wanted(online, monkeypatch):
     assert not online.asked
 
 
-def test_the_command_lists_and_counts(command):
-    shown = command("models", "--offline")
+def test_the_command_lists_and_asks_no_server(command):
+    shown = command("models")
     assert shown.returncode == 0, shown.stderr
     models, _, numbers = shown.stdout.partition("number of models")
+    assert not numbers
     for words in ("repository", "cyto3", "BSD-3-Clause", "6,600,843", "26 MB", "(any)"):
         assert words in models
-    rows = [line.split() for line in numbers.splitlines()]
+
+
+def test_the_command_counts_the_models_of_a_repository_that_is_listed_in_full(online, capsys):
+    print_models("cellpose", count=True)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["cellpose", "0", "4", "0"] in rows
-    assert numbers.endswith("numbers: what is known here, without asking anyone\n")
+    assert not online.asked
 
 
 def test_the_command_asks_and_goes_on_without_an_answer(hub, capsys):
     hub.listed = [{"id": "a/b", "pipeline_tag": "image-segmentation"}]
-    list_known_models("huggingface", None, False, False)
+    print_models("huggingface", count=True)
     shown = capsys.readouterr().out
     assert ["huggingface", "0", "1", "0"] in [line.split() for line in shown.splitlines()]
-    assert "huggingface: as answered just now; others: what is known here" in shown
+    assert "huggingface: current answer of the server" in shown
     hub.status = 503
-    list_known_models("huggingface", None, False, False)
+    print_models("huggingface", count=True)
     shown = capsys.readouterr().out
     assert "huggingface: the Hugging Face Hub fails (503): try again later" in shown
-    assert "numbers: what is known here" in shown
+    assert "no server has answered" in shown
 
 
 def test_the_command_says_what_is_wrong_in_a_line(command):
-    shown = command("models", "--repository", "wip", "--offline")
+    shown = command("models", "--repository", "wip")
     assert shown.returncode == 2
     assert shown.stderr == "finetune: unknown repository 'wip'; did you mean wipp?\n"
     assert not shown.stdout
@@ -195,8 +200,7 @@ def test_the_command_says_what_is_wrong_in_a_line(command):
 
 def test_it_is_quick():
     code = (
-        "import sys; from finetune.cli.commands import list_known_models; "
-        "list_known_models(None, None, False, True); "
+        "import sys; from finetune.cli.models import models; models(); "
         "sys.exit(str({'torch', 'transformers', 'sam2', 'bioimageio', 'stardist'} & set(sys.modules) or 0))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

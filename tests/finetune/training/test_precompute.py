@@ -23,7 +23,7 @@ import finetune
 from cards.record import RunRecord
 from finetune.pipeline.plan import prepare
 from finetune.pipeline.runner import build_segmenter
-from finetune.recipe.schema import read_recipe
+from finetune.recipe.reader import read_recipe
 from finetune.training.trainer import fit
 
 SCRIPT = pooled_repository.__file__

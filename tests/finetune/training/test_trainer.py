@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from cards.record import RunRecord
 from finetune.pipeline.plan import prepare
 from finetune.pipeline.runner import build_segmenter
-from finetune.recipe.schema import read_recipe
+from finetune.recipe.reader import read_recipe
 from finetune.training.trainer import fit
 
 WEIGHTS = "huggingface/model.safetensors"

@@ -11,7 +11,7 @@ import finetune
 from cards.base import Spec
 from cards.errors import InputError
 from finetune.data.images import read_image
-from finetune.recipe.schema import read_recipe
+from finetune.recipe.reader import read_recipe
 
 CHANGES = [
     "model.repository=bioimageio",

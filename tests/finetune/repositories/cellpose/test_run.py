@@ -80,7 +80,7 @@ def test_cellpose_4_runs_it_and_sees_the_same(tmp_path: Path) -> None:
 def test_a_run_from_the_encoder_alone(tmp_path: Path, recipe_file: Path) -> None:
     """What a person gets: the size measured, the card that says which part, and a file for cellpose."""
     import finetune
-    from finetune.recipe.schema import read_recipe
+    from finetune.recipe.reader import read_recipe
 
     torch.save(load_cyto3(seed=5).network.downsample.state_dict(), tmp_path / "encoder.pth")
     overrides = ["repository=cellpose", "name=cyto3", "options={diameter: auto}", "target=flows"]

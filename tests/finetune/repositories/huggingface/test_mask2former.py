@@ -16,7 +16,7 @@ from tiny_transformers import MASK2FORMER, SEGFORMER, WITH_QUERIES, serve, their
 import finetune
 from cards.errors import InputError
 from finetune.adapters import apply
-from finetune.recipe.schema import read_recipe
+from finetune.recipe.reader import read_recipe
 from finetune.repositories.huggingface.repository import CONFIGS
 from finetune.repositories.registry import Loaded, LoadOptions, describe, load, save, save_adapter
 

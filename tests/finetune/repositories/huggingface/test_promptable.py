@@ -23,7 +23,7 @@ from finetune.data.normalization import build_normalize
 from finetune.export.huggingface import save_model
 from finetune.prompts import interaction as asking
 from finetune.prompts.model import PromptedModel
-from finetune.recipe.schema import read_recipe
+from finetune.recipe.reader import read_recipe
 from finetune.repositories.registry import Loaded, LoadOptions, load, promptable, save, save_adapter
 from finetune.targets.prompt_options import Prompts
 

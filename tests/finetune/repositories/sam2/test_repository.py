@@ -245,7 +245,7 @@ def test_a_low_rank_change_leaves_the_decoder_free() -> None:
 def test_a_run(start: str, published: Path, recipe_file: Path, tmp_path: Path) -> None:
     """What a person gets: every export loads and scores the same, and sam2 loads its own form."""
     import finetune
-    from finetune.recipe.schema import read_recipe
+    from finetune.recipe.reader import read_recipe
 
     changes = ["model.repository=sam2", f"model.name={TINY}", "model.options={width: 16}"]
     changes += ["training.patch=64", "training.epochs=4"]

@@ -1,0 +1,13 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+RecipeName = Annotated[str, typer.Argument(help="A recipe file, or the name of an included recipe.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Values to change, such as training.epochs=10."),
+]

@@ -1,0 +1,68 @@
+"""Printing: lines, tables and the summary of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cards.record import RunRecord
+
+
+def print_line(text: str = "", style: str | None = None) -> None:
+    """Print one line to standard output, without wrapping.
+
+    Args:
+        text: the line.
+        style: a style of rich, such as "yellow".
+    """
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True).print(text, style=style, markup=False)
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Print a table to standard output.
+
+    Args:
+        columns: headings.
+        rows: cells of each row.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:  # no width to fit into: print whole names
+        console.width = 300
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def print_summary(record: RunRecord, out: Path) -> None:
+    """Print accuracy, time and warnings of a run.
+
+    Args:
+        record: the run record.
+        out: the run folder.
+    """
+    if accuracy := record.accuracy:
+        after = accuracy.after.summary
+        before = f"{accuracy.before.summary['dice'].mean:.4f}" if accuracy.before else accuracy.before_note
+        dice = f"Dice {after['dice'].mean:.4f} ± {after['dice'].std:.4f} on {accuracy.images} test images"
+        dice = f"segmented without prompts: {dice}" if accuracy.labeled_by else dice
+        print_line(f"{dice} (before: {before}), AP50 {after['ap50'].mean:.4f}, PQ {after['pq'].mean:.4f}")
+    for score in record.prompts:
+        before = f"{score.before.mean:.4f}" if score.before else "untrained"
+        iou = f"{score.kind}: IoU {score.after.mean:.4f} ± {score.after.std:.4f}"
+        print_line(f"{iou} on {len(score.images)} test images (before: {before})")
+    if timing := record.timing:
+        milliseconds = f"{1000 * timing.median_seconds:.0f} ms per image on {timing.device}"
+        print_line(f"trained in {record.training.seconds:.0f} s; {milliseconds}")
+    for warning in record.warnings:
+        print_line(f"warning: {warning}", style="yellow")
+    print_line(f"model, cards and packages: {out} (open {out / 'report.html'})")

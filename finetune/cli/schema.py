@@ -1,0 +1,12 @@
+"""`finetune schema`."""
+
+from __future__ import annotations
+
+import json
+
+
+def schema() -> None:
+    """Print the JSON Schema of recipes, with which editors complete and check a recipe."""
+    from finetune.recipe.json_schema import recipe_schema
+
+    print(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))

@@ -1,0 +1,160 @@
+"""Read and write recipe files: YAML, `KEY=VALUE` overrides, and errors with file, line and key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import MarkedYAMLError
+
+from cards.errors import RecipeError
+from finetune.recipe.schema import Recipe
+from finetune.recipe.validation import problems
+from finetune.utils.options import requirement
+
+
+def read_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file and apply overrides.
+
+    Relative paths in a recipe are relative to the working directory, as on a command line.
+
+    Args:
+        path: the recipe file.
+        overrides: `KEY=VALUE`, such as `data.root=images` or `training.epochs=10`; values are YAML.
+
+    Returns:
+        The validated recipe.
+
+    Raises:
+        RecipeError: if the file cannot be read or the recipe is invalid; one line per problem, with file,
+            line and key.
+    """
+    path = Path(path)
+    content = _read_yaml(path)
+    content.setdefault("name", path.stem)
+    overridden = [_override(content, override) for override in overrides]
+    messages: dict[str, str] = {}  # one message per key, although a union has one problem per member
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        for problem in error.errors():
+            keys = _keys(problem["loc"], content, missing=problem["type"] == "missing")
+            place = _place(keys, path, content, overridden)
+            messages.setdefault(place, f"{place}: {_message(problem, keys)}")
+        raise RecipeError("\n".join(messages.values())) from error
+    for key, message in problems(recipe):
+        place = _place(key.split("."), path, content, overridden)
+        messages.setdefault(place, f"{place}: {message}")
+    if messages:
+        raise RecipeError("\n".join(messages.values()))
+    return recipe
+
+
+def write_recipe(recipe: Recipe, path: Path) -> None:
+    """Write a recipe; `read_recipe` of the file returns an equal recipe.
+
+    Args:
+        recipe: the recipe.
+        path: the file to write.
+    """
+    with path.open("w", encoding="utf-8") as stream:
+        YAML(typ="safe", pure=True).dump(recipe.model_dump(mode="json"), stream)
+
+
+def _read_yaml(path: Path) -> CommentedMap:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise RecipeError(f"{path}: no such recipe; `finetune ls` lists the included recipes") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot read the recipe: {error}") from error
+    try:
+        content = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise RecipeError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    if not isinstance(content, CommentedMap):
+        raise RecipeError(f"{path}: not a recipe; a recipe has the sections {', '.join(Recipe.model_fields)}")
+    return content
+
+
+def _override(content: CommentedMap, override: str) -> str:
+    """Apply one override to the content in place; returns its key."""
+    key, equals, value = override.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"'{override}': an override has the form KEY=VALUE, such as training.epochs=10")
+    *parents, last = key.strip().split(".")
+    section: Any = content
+    for parent in parents:
+        if not isinstance(section.get(parent), dict):
+            section[parent] = CommentedMap()
+        section = section[parent]
+    try:
+        section[last] = YAML(typ="safe", pure=True).load(value)
+    except MarkedYAMLError as error:
+        raise RecipeError(f"'{override}': the value is not valid YAML: {error.problem}") from error
+    return key.strip()
+
+
+def _place(keys: list[str], path: Path, content: CommentedMap, overridden: list[str]) -> str:
+    dotted = ".".join(keys)
+    if any(dotted == key or dotted.startswith(key + ".") for key in overridden):
+        return f"override {dotted}"
+    return f"{path}:{_line(content, keys)}: {dotted or 'recipe'}"
+
+
+def _message(problem: Any, keys: list[str]) -> str:
+    section = _section(keys[:-1])
+    if problem["type"] == "extra_forbidden":
+        similar = difflib.get_close_matches(keys[-1], section.model_fields, n=1)
+        hint = f"did you mean {similar[0]}?" if similar else f"known: {', '.join(section.model_fields)}"
+        return f"unknown key; {hint}"
+    if problem["type"] == "missing":
+        return "missing; this key is required"
+    field = section.model_fields.get(keys[-1]) if keys else None
+    allowed = requirement(field) if field is not None and problem["type"] != "value_error" else None
+    if allowed:
+        return f"must be {allowed}, got {problem['input']!r}"
+    message = problem["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r}"
+    return f"{message[0].lower()}{message[1:]}{got}"
+
+
+def _keys(location: tuple[Any, ...], content: Any, missing: bool) -> list[str]:
+    # Lists and unions append indices and type names to the key; the key of the recipe ends before them.
+    keys: list[str] = []
+    for part in location:
+        if isinstance(content, dict) and part in content:
+            keys.append(str(part))
+            content = content[part]
+        elif missing and part == location[-1]:
+            keys.append(str(part))
+        else:
+            break
+    return keys
+
+
+def _line(content: Any, keys: list[str]) -> int:
+    line = 1
+    for key in keys:
+        if not isinstance(content, CommentedMap) or key not in content:
+            break
+        if content.lc.data and key in content.lc.data:
+            line = content.lc.key(key)[0] + 1
+        content = content[key]
+    return line
+
+
+def _section(keys: list[str]) -> type[BaseModel]:
+    """The pydantic model of a section by its keys; the recipe itself for none."""
+    section: type[BaseModel] = Recipe
+    for key in keys:
+        annotation = section.model_fields[key].annotation
+        candidates = [annotation, *get_args(annotation)]
+        section = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return section
