@@ -7,23 +7,62 @@ labels = model.predict(image)
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cards.errors import DataError, DownloadError, InputError, ModelError, RecipeError
+    from finetune.adapters import register_adapter
+    from finetune.evaluation.labels import Evaluation, evaluate
     from finetune.inference.model import load
     from finetune.pipeline.runner import run
+    from finetune.recipe.library import find_recipe as read_recipe
+    from finetune.repositories.catalog import list_models
+    from finetune.repositories.registry import register_repository
+    from finetune.targets.registry import register_target
 
-__all__ = ["load", "run"]
+__all__ = [
+    "DataError",
+    "DownloadError",
+    "Evaluation",
+    "InputError",
+    "ModelError",
+    "RecipeError",
+    "evaluate",
+    "list_models",
+    "load",
+    "read_recipe",
+    "register_adapter",
+    "register_repository",
+    "register_target",
+    "run",
+]
+
+# Imported on first use: torch takes seconds, and `finetune --help` must not wait for it.
+PUBLIC = {
+    "DataError": "cards.errors",
+    "DownloadError": "cards.errors",
+    "Evaluation": "finetune.evaluation.labels",
+    "InputError": "cards.errors",
+    "ModelError": "cards.errors",
+    "RecipeError": "cards.errors",
+    "evaluate": "finetune.evaluation.labels",
+    "list_models": "finetune.repositories.catalog",
+    "load": "finetune.inference.model",
+    "read_recipe": "finetune.recipe.library:find_recipe",
+    "register_adapter": "finetune.adapters",
+    "register_repository": "finetune.repositories.registry",
+    "register_target": "finetune.targets.registry",
+    "run": "finetune.pipeline.runner",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # torch takes seconds to import; `finetune --help` must not wait for it.
-    if name == "run":
-        from finetune.pipeline.runner import run
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'finetune' has no attribute '{name}'")
+    module, _, attribute = PUBLIC[name].partition(":")
+    return getattr(import_module(module), attribute or name)
 
-        return run
-    if name == "load":
-        from finetune.inference.model import load
 
-        return load
-    raise AttributeError(f"module 'finetune' has no attribute '{name}'")
+def __dir__() -> list[str]:
+    return __all__

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from cards.errors import RecipeError
 from finetune.errors import unknown
 from finetune.utils.options import Options, build_options, option_errors
+from finetune.utils.registration import Registry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -117,36 +118,33 @@ class Lora(Options):
         Raises:
             RecipeError: if no layer can be adapted, or a name matches no layer.
         """
-        from finetune.utils.lora import adaptable_layers, inject
+        from finetune.utils.lora import adaptable_layers, inject, select_layers
 
         whole: tuple[str, ...] = getattr(network, "trained_whole", ())
         within = tuple(f"{name}." for name in whole)
         layers = [name for name in adaptable_layers(network) if not f"{name}.".startswith(within)]
-        network = inject(network, self._choose(layers), self.rank, self.alpha)
+        network = inject(network, select_layers(layers, self.layers), self.rank, self.alpha)
         for name in whole:
             network.get_submodule(name).requires_grad_(True)
         return network
 
-    def _choose(self, layers: list[str]) -> list[str]:
-        if not layers:
-            raise RecipeError(
-                "model.adapt: lora needs Linear or Conv2d layers, and this network shows none "
-                "(TorchScript hides them): set model.adapt=full or head"
-            )
-        if self.layers == ALL:
-            return layers
-        chosen: dict[str, None] = {}
-        for name in [self.layers] if isinstance(self.layers, str) else self.layers:
-            found = [layer for layer in layers if f".{name}." in f".{layer}."]
-            if not found:
-                parts = dict.fromkeys(part for layer in layers for part in layer.split("."))
-                words = [part for part in parts if not part.isdigit()]
-                raise unknown("layer in model.adapt_options.layers", name, [ALL, *(words or layers)])
-            chosen |= dict.fromkeys(found)
-        return [layer for layer in layers if layer in chosen]
+
+ADAPTERS: Registry[type[Any]] = Registry(
+    "adapter", {"full": Full, "head": Head, "lora": Lora}, needs=("apply", "model_fields")
+)
 
 
-ADAPTERS: dict[str, type[Full] | type[Head] | type[Lora]] = {"full": Full, "head": Head, "lora": Lora}
+def register_adapter(name: str, adapter: type[Any]) -> None:
+    """Add an adapter.
+
+    Args:
+        name: value of `model.adapt` in recipes.
+        adapter: a subclass of `finetune.utils.options.Options` with the method of `Adapter`.
+
+    Raises:
+        InputError: if the name is taken, or the class is no adapter.
+    """
+    ADAPTERS.register(name, adapter)
 
 
 class Count(NamedTuple):
@@ -294,7 +292,7 @@ def freeze_statistics(network: nn.Module) -> None:
             module.eval()
 
 
-def _find(name: str) -> type[Full] | type[Head] | type[Lora]:
+def _find(name: str) -> type[Any]:
     if name not in ADAPTERS:
         raise unknown("adapter", name, ADAPTERS)
     return ADAPTERS[name]

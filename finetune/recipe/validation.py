@@ -28,15 +28,26 @@ def problems(recipe: Recipe) -> Iterator[Problem]:
 
 def _target_problems(model: ModelSection) -> Iterator[Problem]:
     from finetune.repositories.registry import REPOSITORIES, promptable
-    from finetune.targets.prompt_options import PROMPTS, build_prompts
-    from finetune.targets.registry import build_target
+    from finetune.targets.prompt_options import PROMPTS
+    from finetune.targets.registry import target_option_errors
 
     if model.target == PROMPTS:
-        yield from _attempt("model.target_options", build_prompts, model.target_options)
+        yield from _options(
+            "model.target", "model.target_options", _prompt_option_errors, model.target_options
+        )
         if model.repository in REPOSITORIES:
             yield from _attempt("model.target", promptable, model.repository)
     else:
-        yield from _attempt("model.target", build_target, model.target, model.target_options)
+        yield from _options(
+            "model.target", "model.target_options", target_option_errors, model.target, model.target_options
+        )
+
+
+def _prompt_option_errors(options: dict[str, Any]) -> dict[str, str]:
+    from finetune.targets.prompt_options import PROMPTS, Prompts
+    from finetune.utils.options import option_errors
+
+    return option_errors(Prompts, options, f"target '{PROMPTS}'")
 
 
 def _adapter_problems(model: ModelSection) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from finetune.repositories.huggingface import repository as huggingface
 from finetune.repositories.sam2 import promptable as sam2_prompts
 from finetune.repositories.sam2 import repository as sam2
 from finetune.repositories.stardist import repository as stardist
+from finetune.utils.registration import Registry
 
 __all__ = [
     "REPOSITORIES",
@@ -29,6 +30,7 @@ __all__ = [
     "describe",
     "load",
     "promptable",
+    "register_repository",
     "save",
     "save_adapter",
 ]
@@ -38,15 +40,33 @@ if TYPE_CHECKING:
 
     from cards.record import Origin
 
-REPOSITORIES: dict[str, Repository] = {
-    "wipp": wipp,
-    "bioimageio": bioimageio,
-    "cellpose": cellpose,
-    "stardist": stardist,
-    "sam2": sam2,
-    "huggingface": huggingface,
-    "torchvision": torchvision,
-}
+REPOSITORIES: Registry[Repository] = Registry(
+    "repository",
+    {
+        "wipp": wipp,
+        "bioimageio": bioimageio,
+        "cellpose": cellpose,
+        "stardist": stardist,
+        "sam2": sam2,
+        "huggingface": huggingface,
+        "torchvision": torchvision,
+    },
+    needs=("models", "build", "load", "save"),
+)
+
+
+def register_repository(name: str, repository: Repository) -> None:
+    """Add a repository.
+
+    Args:
+        name: value of `model.repository` in recipes.
+        repository: a module or object that satisfies the protocol `Repository`.
+
+    Raises:
+        InputError: if the name is taken, or the repository lacks a function of the protocol.
+    """
+    REPOSITORIES.register(name, repository)
+
 
 # Those of whose networks some answer prompts (`model.target: prompts`).
 PROMPTABLE: dict[str, Promptable] = {"sam2": sam2_prompts, "huggingface": huggingface_prompts}

@@ -16,19 +16,35 @@ from finetune.targets.foreground_boundary import ForegroundBoundary
 from finetune.targets.queries import Queries
 from finetune.targets.rays import Rays
 from finetune.utils.options import build_options, option_errors
+from finetune.utils.registration import Registry
 
 __all__ = ["AUTO", "TARGETS", "Target", "build_target", "register_target", "target_option_errors"]
 
 AUTO = "auto"  # value of an option that is selected on validation images after training
 
-TARGETS: dict[str, type[Target]] = {
-    "foreground": Foreground,
-    "boundary": Boundary,
-    "foreground_boundary": ForegroundBoundary,
-    "flows": Flows,
-    "rays": Rays,
-    "queries": Queries,
-}
+
+def _check_name(name: str, target: type[Target]) -> None:
+    if target.name != name:
+        raise InputError(f"target '{name}': {target.__name__}.name is '{target.name}'; both must be equal")
+
+
+TARGETS: Registry[type[Target]] = Registry(
+    "target",
+    {
+        "foreground": Foreground,
+        "boundary": Boundary,
+        "foreground_boundary": ForegroundBoundary,
+        "flows": Flows,
+        "rays": Rays,
+        "queries": Queries,
+    },
+    needs=(
+        *("Options", "name", "labels", "keep_encoded", "encode", "orient", "rescale", "options"),
+        *("whole", "choices", "activate", "decode", "loss_name", "loss"),
+        *("exports_labels", "exported_axes", "head", "bioimageio_postprocessing"),
+    ),
+    check=_check_name,
+)
 
 
 def register_target(name: str, target: type[Target]) -> None:
@@ -39,13 +55,10 @@ def register_target(name: str, target: type[Target]) -> None:
         target: a class that satisfies the protocol `Target`.
 
     Raises:
-        InputError: if the name belongs to another target, or differs from the class's own.
+        InputError: if the name belongs to another target or differs from the class's own, or the class lacks
+            a member of the protocol.
     """
-    if TARGETS.get(name, target) is not target:
-        raise InputError(f"target '{name}' is already registered, as {TARGETS[name].__name__}")
-    if target.name != name:
-        raise InputError(f"target '{name}': {target.__name__}.name is '{target.name}'; both must be equal")
-    TARGETS[name] = target
+    TARGETS.register(name, target)
 
 
 def build_target(target: str | Spec, options: Mapping[str, Any] | None = None) -> Target:

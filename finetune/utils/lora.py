@@ -7,6 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from torch import nn
 
+from cards.errors import RecipeError
+from finetune.errors import unknown
+
+ALL = "all-linear"  # peft's name for every layer that can be adapted
+
 
 def inject(network: nn.Module, layers: Iterable[str], rank: int, alpha: float) -> nn.Module:
     """Add adapters to layers and freeze all other parameters.
@@ -57,3 +62,35 @@ def adaptable_layers(network: nn.Module) -> Iterator[str]:
             and module.padding_mode == "zeros"
         ):
             yield name
+
+
+def select_layers(layers: list[str], names: str | list[str]) -> list[str]:
+    """Select layers by name.
+
+    Args:
+        layers: names of the layers that can be adapted.
+        names: "all-linear", or names of layers, of the last parts of their names, or of modules that contain
+            them.
+
+    Returns:
+        Names of the selected layers, in the order of `layers`.
+
+    Raises:
+        RecipeError: if there are no layers, or a name matches none.
+    """
+    if not layers:
+        raise RecipeError(
+            "model.adapt: lora needs Linear or Conv2d layers, and this network shows none "
+            "(TorchScript hides them): set model.adapt=full or head"
+        )
+    if names == ALL:
+        return layers
+    selected: set[str] = set()
+    for name in [names] if isinstance(names, str) else names:
+        matches = [layer for layer in layers if f".{name}." in f".{layer}."]
+        if not matches:
+            parts = dict.fromkeys(part for layer in layers for part in layer.split("."))
+            words = [part for part in parts if not part.isdigit()]
+            raise unknown("layer in model.adapt_options.layers", name, [ALL, *(words or layers)])
+        selected.update(matches)
+    return [layer for layer in layers if layer in selected]
