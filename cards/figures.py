@@ -97,7 +97,8 @@ def training_curve(history: Sequence[Epoch], path: Path, best_epoch: int | None 
             if best_epoch is not None:
                 axes.axvline(best_epoch, color=GRAY, linewidth=1, linestyle=":", label="weights kept")
             axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.legend()
+            if axes.get_legend_handles_labels()[0]:  # none without validation
+                axes.legend()
 
 
 def _curve(axes: Axes, history: Sequence[Epoch], field: str, label: str, color: str) -> None:

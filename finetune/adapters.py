@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from cards.errors import RecipeError
 from finetune.errors import unknown
+from finetune.utils.optional import require
 from finetune.utils.options import Options, build_options, option_errors
 from finetune.utils.registration import Registry
 
@@ -119,6 +120,8 @@ class Lora(Options):
             RecipeError: if no layer can be adapted, or a name matches no layer.
         """
         from finetune.utils.lora import adaptable_layers, inject, select_layers
+
+        require("peft", "lora")
 
         whole: tuple[str, ...] = getattr(network, "trained_whole", ())
         within = tuple(f"{name}." for name in whole)

@@ -191,7 +191,7 @@ def _write_onnx(model: Model, path: Path, foreign: bool) -> list[str]:
     if absent:
         verb = "is" if len(absent) == 1 else "are"
         return [
-            f"The BioImage.IO package has no ONNX weights: {' and '.join(absent)} {verb} not installed; "
+            f"The BioImage.IO package has no ONNX weights: {', '.join(absent)} {verb} not installed; "
             'install with: pip install "finetune[onnx]"'
         ]
     try:

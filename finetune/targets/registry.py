@@ -15,6 +15,7 @@ from finetune.targets.foreground import Foreground
 from finetune.targets.foreground_boundary import ForegroundBoundary
 from finetune.targets.queries import Queries
 from finetune.targets.rays import Rays
+from finetune.utils.optional import require
 from finetune.utils.options import build_options, option_errors
 from finetune.utils.registration import Registry
 
@@ -45,6 +46,13 @@ TARGETS: Registry[type[Target]] = Registry(
     ),
     check=_check_name,
 )
+
+# Package and extra of the targets that need an optional dependency; checked before a run reads its data.
+OPTIONAL: dict[str, tuple[str, str]] = {
+    "flows": ("cellpose", "cellpose"),
+    "rays": ("stardist", "stardist"),
+    "queries": ("transformers", "huggingface"),
+}
 
 
 def register_target(name: str, target: type[Target]) -> None:
@@ -78,6 +86,8 @@ def build_target(target: str | Spec, options: Mapping[str, Any] | None = None) -
     """
     name, given = (target.name, target.options) if isinstance(target, Spec) else (target, {})
     kind, given = _find(name), {**given, **(options or {})}
+    if name in OPTIONAL:
+        require(*OPTIONAL[name])
     for error in _auto_errors(name, given).values():
         raise InputError(f"target '{name}': {error}")
     return kind(build_options(kind.Options, _without_auto(kind, given), f"target '{name}'"))  # type: ignore[call-arg]
