@@ -21,7 +21,8 @@ extensions = [
 exclude_patterns = ["_build", "_generated"]  # generated pages are included by others
 html_theme = "furo"
 html_title = f"finetune {release}"
-html_static_path = ["_static"]
+html_show_copyright = False
+highlight_language = "text"
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
