@@ -128,9 +128,13 @@ def _evaluations(record: RunRecord) -> list[Evaluation]:
     if accuracy is None or source is None:
         return []
     rows = [
-        (f"{name} {value}", f"{long} over images: {meaning}", round(getattr(found, value), 4))
-        for metric, (name, meaning) in tables.METRICS.items()
-        if (found := accuracy.after.summary.get(metric))
+        (
+            f"{metric.label} {value}",
+            f"{long} over images: {metric.meaning}",
+            round(getattr(found, value), 4),
+        )
+        for metric in record.metrics
+        if (found := accuracy.after.summary.get(metric.name))
         for value, long in (("mean", "mean"), ("std", "standard deviation"))
     ]
     before = accuracy.before.summary["dice"] if accuracy.before else None

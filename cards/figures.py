@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cards.metrics import PRIMARY
 from cards.record import Epoch
 from cards.scores import Stage
 
@@ -63,16 +64,16 @@ def histogram(after: Stage, before: Stage | None, path: Path) -> None:
     from matplotlib.ticker import MaxNLocator
 
     stages = [("before", before, GRAY), ("after", after, BLUE)]
-    dice = {name: [score.dice for score in stage.scores] for name, stage, _ in stages if stage}
+    dice = {name: [score.metrics[PRIMARY] for score in stage.scores] for name, stage, _ in stages if stage}
     low = np.floor(10 * min(map(min, dice.values()))) / 10 if all(dice.values()) else 0.0
     bins = np.linspace(min(low, 0.9), 1, 21)
     with _figure(path, 6, 2.8) as figure:
         axes = figure.add_subplot()
         for name, stage, color in stages:
             if stage:
-                label = f"{name}: mean {stage.summary['dice'].mean:.4f}"
+                label = f"{name}: mean {stage.summary[PRIMARY].mean:.4f}"
                 axes.hist(dice[name], list(bins), color=color, alpha=0.7, label=label, edgecolor="white")
-                axes.axvline(stage.summary["dice"].mean, color=color, linewidth=1.5, linestyle="--")
+                axes.axvline(stage.summary[PRIMARY].mean, color=color, linewidth=1.5, linestyle="--")
         axes.set(xlabel="Dice", ylabel="images", xlim=(bins[0], 1))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="upper left")

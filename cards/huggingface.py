@@ -14,7 +14,6 @@ from cards.record import RunRecord
 from cards.references import hub_license
 from cards.scores import Summary
 
-HEADLINE = ("dice", "ap50", "pq")
 PICTURES = ("histogram.png", "training.png", "example_best.png", "example_median.png", "example_worst.png")
 
 
@@ -113,4 +112,8 @@ def _headline(record: RunRecord) -> list[tuple[str, str, Summary]]:
             for score in record.prompts
         ]
     found = record.accuracy.after.summary if record.accuracy else {}
-    return [(metric, tables.METRICS[metric][0], found[metric]) for metric in HEADLINE if metric in found]
+    return [
+        (metric.name, metric.label, found[metric.name])
+        for metric in record.metrics
+        if metric.headline and metric.name in found
+    ]

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from cards.base import LabelKind, NetworkSpec, RecordModel, RelativePath, Spec, Split, Task, Url
 from cards.errors import InputError
 from cards.fingerprint import data_digest
+from cards.metrics import MetricDescription
 from cards.scores import Accuracy, PromptScore, Timing
 
 SCHEMA_VERSION: Final = 1
@@ -212,6 +213,7 @@ class RunRecord(RecordModel):
     model: Model
     data: Data
     training: Training
+    metrics: list[MetricDescription] = Field(description="of accuracy, in the order of tables and columns")
     accuracy: Accuracy | None = Field(None, description="None when there were no test images")
     prompts: list[PromptScore] = Field([], description="one a kind, of a model that answers prompts")
     timing: Timing | None = None

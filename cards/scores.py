@@ -8,14 +8,10 @@ from cards.base import LabelKind, RecordModel, Split
 
 
 class ImageScore(RecordModel):
-    """How well one image was segmented."""
+    """Metrics of one image."""
 
     image: str
-    dice: float
-    ap50: float
-    ap75: float
-    ap90: float
-    pq: float
+    metrics: dict[str, float] = Field(description="value by name, for each metric of the record")
     seconds: float = Field(description="from pixels in memory to labels ready")
 
 
@@ -31,7 +27,7 @@ class Stage(RecordModel):
     """One evaluation over the test images."""
 
     scores: list[ImageScore]
-    summary: dict[str, Summary] = Field(description="dice, ap50, ap75, ap90, pq")
+    summary: dict[str, Summary] = Field(description="by name, for each metric of the record")
     worst: list[str] = Field(description="names of up to five images with the lowest Dice, worst first")
 
 

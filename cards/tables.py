@@ -11,18 +11,12 @@ from cards import formatting as words
 from cards import statements as facts
 from cards.base import Split
 from cards.markdown import call, code, linked
+from cards.metrics import PRIMARY
 from cards.record import Epoch, File, RunRecord
 from cards.scores import Stage, Summary
 
 Rows = list[list[str]]
 
-METRICS = {
-    "dice": ("Dice", "2 TP / (2 TP + FP + FN) over pixels"),
-    "ap50": ("AP50", "TP / (TP + FP + FN) over objects, found when their IoU is 0.5 or more"),
-    "ap75": ("AP75", "like AP50, at an IoU of 0.75"),
-    "ap90": ("AP90", "like AP50, at an IoU of 0.9"),
-    "pq": ("PQ", "panoptic quality at an IoU of 0.5: mean IoU of the objects found × F1 score"),
-}
 WEIGHTS = (".safetensors", ".zip", ".pt", ".pth", ".onnx", ".ckpt")
 
 
@@ -43,10 +37,10 @@ def headline(record: RunRecord) -> Rows:
     what = words.counted(accuracy.images, f"{accuracy.split} image") if accuracy else "no test images"
     rows = [[f"Mean ± std over {what}" if accuracy else f"Accuracy ({what})", "Before", "After"]]
     gap = facts.gap(record)
-    for metric in ("dice", "ap50", "pq"):
-        before = _summary(accuracy.before if accuracy else None, metric)
-        after = _summary(accuracy.after if accuracy else None, metric)
-        rows.append([METRICS[metric][0], gap or spread(before), spread(after)])
+    for metric in filter(lambda metric: metric.headline, record.metrics):
+        before = _summary(accuracy.before if accuracy else None, metric.name)
+        after = _summary(accuracy.after if accuracy else None, metric.name)
+        rows.append([metric.label, gap or spread(before), spread(after)])
     return rows
 
 
@@ -68,10 +62,12 @@ def accuracy(record: RunRecord) -> Rows:
     assert record.accuracy is not None
     gap = facts.gap(record)
     rows = [["Measure", "Before", "Median", "After", "Median"]]
-    for metric, (name, _) in METRICS.items():
-        before, after = _summary(record.accuracy.before, metric), _summary(record.accuracy.after, metric)
+    for metric in record.metrics:
+        before, after = (
+            _summary(stage, metric.name) for stage in (record.accuracy.before, record.accuracy.after)
+        )
         medians = [words.score(found.median if found else None) for found in (before, after)]
-        rows.append([name, gap or spread(before), gap or medians[0], spread(after), medians[1]])
+        rows.append([metric.label, gap or spread(before), gap or medians[0], spread(after), medians[1]])
     return rows
 
 
@@ -79,12 +75,12 @@ def worst(record: RunRecord) -> Rows:
     """The images with the lowest Dice after the run, worst first."""
     assert record.accuracy is not None
     gap, before = facts.gap(record), record.accuracy.before
-    known = {score.image: score.dice for score in before.scores} if before else {}
+    known = {score.image: score.metrics[PRIMARY] for score in before.scores} if before else {}
     after = {score.image: score for score in record.accuracy.after.scores}
     rows = [["Lowest Dice", "Dice before", "Dice after", "PQ after"]]
     for name in record.accuracy.after.worst:
         score = after.get(name)
-        scores = [words.score(score.dice if score else None), words.score(score.pq if score else None)]
+        scores = [words.score(score.metrics.get(metric) if score else None) for metric in (PRIMARY, "pq")]
         rows.append([code(name), gap or words.score(known.get(name)), *scores])
     return rows
 

@@ -55,7 +55,12 @@ def print_summary(record: RunRecord, out: Path) -> None:
         before = f"{accuracy.before.summary['dice'].mean:.4f}" if accuracy.before else accuracy.before_note
         dice = f"Dice {after['dice'].mean:.4f} ± {after['dice'].std:.4f} on {accuracy.images} test images"
         dice = f"segmented without prompts: {dice}" if accuracy.labeled_by else dice
-        print_line(f"{dice} (before: {before}), AP50 {after['ap50'].mean:.4f}, PQ {after['pq'].mean:.4f}")
+        others = [
+            f", {metric.label} {after[metric.name].mean:.4f}"
+            for metric in record.metrics
+            if metric.headline and metric.name != "dice"
+        ]
+        print_line(f"{dice} (before: {before}){''.join(others)}")
     for score in record.prompts:
         before = f"{score.before.mean:.4f}" if score.before else "untrained"
         iou = f"{score.kind}: IoU {score.after.mean:.4f} ± {score.after.std:.4f}"

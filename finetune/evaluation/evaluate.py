@@ -16,14 +16,11 @@ from cards.scores import ImageScore, Stage, Timing
 from finetune.data.datamodule import Sample
 from finetune.data.labels import convert
 from finetune.inference.model import Model
-from finetune.metrics.dice import dice
-from finetune.metrics.instances import instance_scores
+from finetune.metrics.registry import METRICS, compute_metrics
 from finetune.utils.memory import PeakMemory
 
 if TYPE_CHECKING:
     from finetune.prompts.model import PromptedModel
-
-COLUMNS = ("image", "stage", "dice", "ap50", "ap75", "ap90", "pq", "seconds")
 
 
 @dataclass
@@ -76,10 +73,9 @@ def score(model: Model | PromptedModel, sample: Sample, labels: np.ndarray, seco
     Where the target is a boundary, Dice is taken on the boundary and AP and PQ on what it encloses.
     """
     label_kind = model.target.labels
-    instances = instance_scores(
-        convert(labels, label_kind, "instances"), convert(sample.labels, label_kind, "instances")
-    )
-    return ImageScore(image=sample.name, dice=dice(labels, sample.labels), seconds=seconds, **instances)
+    instances = (convert(labels, label_kind, "instances"), convert(sample.labels, label_kind, "instances"))
+    metrics = compute_metrics(labels, sample.labels, instances)
+    return ImageScore(image=sample.name, metrics=metrics, seconds=seconds)
 
 
 def timing(measured: Measured, device: str) -> Timing:
@@ -105,8 +101,9 @@ def _median(seconds: list[float]) -> float | None:
 def write_scores(path: Path, stages: dict[str, Stage | None]) -> None:
     """Write `scores.csv`: a row an image and stage ("before", "after")."""
     with path.open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.DictWriter(stream, COLUMNS)
+        rows = csv.DictWriter(stream, ["image", "stage", *METRICS, "seconds"])
         rows.writeheader()
         for name, stage in stages.items():
             for scored in stage.scores if stage else []:
-                rows.writerow({"stage": name, **scored.model_dump()})
+                row = {"image": scored.image, "stage": name, **scored.metrics, "seconds": scored.seconds}
+                rows.writerow(row)

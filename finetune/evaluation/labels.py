@@ -11,8 +11,7 @@ import numpy as np
 from cards.errors import DataError
 from cards.scores import Summary
 from finetune.data.images import is_image, read_labels
-from finetune.metrics.dice import dice
-from finetune.metrics.instances import instance_scores
+from finetune.metrics.registry import compute_metrics
 from finetune.metrics.summary import spread
 
 Labels = np.ndarray | Sequence[np.ndarray] | Path | str
@@ -70,7 +69,7 @@ def _compare(name: str, predicted: np.ndarray | Path, expected: np.ndarray | Pat
             raise DataError(f"{name}: a label image is a 2D integer array, got {array.dtype} {array.shape}")
     if labels.shape != reference.shape:
         raise DataError(f"{name}: the prediction has shape {labels.shape}, the reference {reference.shape}")
-    return {"dice": dice(labels, reference), **instance_scores(labels, reference)}
+    return compute_metrics(labels, reference)
 
 
 def _read(source: np.ndarray | Path) -> np.ndarray:

@@ -47,7 +47,7 @@ def choose(model: Model, names: list[str], samples: Iterable[Sample]) -> Target:
         maps = model.predict_maps(model.prepare(sample.pixels))
         for number, candidate in enumerate(candidates):
             scored = score(model, sample, candidate.decode(maps), 0.0)
-            total[number] += scored.dice + scored.ap50
+            total[number] += scored.metrics["dice"] + scored.metrics["ap50"]
     return candidates[max(range(len(candidates)), key=total.__getitem__)]
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cards.metrics import PRIMARY
 from cards.scores import Change, ImageScore, Stage, Summary
 
-METRICS = ("dice", "ap50", "ap75", "ap90", "pq")
 WORST = 5
 
 
@@ -20,10 +20,10 @@ def summarize(scores: Sequence[ImageScore]) -> Stage:
     """
     if not scores:
         raise ValueError("no images to summarize")
-    worst = sorted(scores, key=lambda score: (score.dice, score.image))[:WORST]
+    worst = sorted(scores, key=lambda score: (score.metrics[PRIMARY], score.image))[:WORST]
     return Stage(
         scores=list(scores),
-        summary={metric: spread([getattr(score, metric) for score in scores]) for metric in METRICS},
+        summary={name: spread([score.metrics[name] for score in scores]) for name in scores[0].metrics},
         worst=[score.image for score in worst],
     )
 
@@ -75,7 +75,7 @@ def spread(values: list[float]) -> Summary:
 
 
 def _by_image(scores: Sequence[ImageScore]) -> dict[str, float]:
-    dice = {score.image: score.dice for score in scores}
+    dice = {score.image: score.metrics[PRIMARY] for score in scores}
     if len(dice) < len(scores):
         raise ValueError("an image was scored twice: names of images must differ")
     return dice

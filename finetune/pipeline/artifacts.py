@@ -10,6 +10,7 @@ from pathlib import Path
 from cards import figures as pictures
 from cards.base import Split
 from cards.huggingface import PICTURES, render, render_body
+from cards.metrics import PRIMARY
 from cards.record import RunRecord
 from cards.report import render_html
 from cards.scores import ImageScore
@@ -107,7 +108,7 @@ def _draw(model: Model, data: SegmentationData, record: RunRecord, folder: Path)
             sample.labels,
             model.target.decode(model.predict_maps(model.prepare(sample.pixels))),
             folder / f"example_{which}.png",
-            title=f"{which}: {_short(scored.image)}, Dice {scored.dice:.4f}",
+            title=f"{which}: {_short(scored.image)}, Dice {scored.metrics[PRIMARY]:.4f}",
             filled=model.target.labels == "boundary",
         )
 
@@ -119,7 +120,7 @@ def _short(name: str) -> str:
 
 def _examples(scores: list[ImageScore]) -> dict[str, ImageScore]:
     """The images with the best, the median and the worst Dice; fewer than three images give fewer."""
-    ranked = sorted(scores, key=lambda score: (-score.dice, score.image))
+    ranked = sorted(scores, key=lambda score: (-score.metrics[PRIMARY], score.image))
     places = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
     chosen = {which: ranked[place] for which, place in places.items()}
     return {which: score for which, score in chosen.items() if which == "best" or score is not chosen["best"]}

@@ -16,6 +16,7 @@ from cards.fingerprint import sha256_file
 from cards.scores import Accuracy
 from finetune.adapters import describe as describe_adapt
 from finetune.evaluation.evaluate import Measured, timing
+from finetune.metrics.registry import describe_metrics
 from finetune.metrics.summary import paired_change, summarize
 from finetune.pipeline.plan import Plan
 from finetune.recipe.schema import Recipe
@@ -52,6 +53,7 @@ def build_record(
         model=_model(plan),
         data=_data(plan),
         training=_training(plan, history, trained_on),
+        metrics=describe_metrics(),
         accuracy=_accuracy(plan, before, after),
         timing=times,
         environment=plan.environment,
@@ -96,7 +98,8 @@ def _guards(history: History, before: Measured | None, after: Measured | None, t
         )
     if before and after:
         was, now = (
-            sum(score.dice for score in stage.scores) / len(stage.scores) for stage in (before, after)
+            sum(score.metrics["dice"] for score in stage.scores) / len(stage.scores)
+            for stage in (before, after)
         )
         if now < was:
             without = "without prompts " if task == "interactive" else ""

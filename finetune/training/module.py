@@ -15,7 +15,7 @@ from cards.errors import InputError
 from finetune.adapters import freeze_statistics
 from finetune.data.feature_cache import FeatureStore, widen
 from finetune.inference.tiling import predict_maps
-from finetune.metrics.dice import Dice
+from finetune.metrics.mean_dice import MeanDice
 from finetune.targets.base import Target
 
 
@@ -64,7 +64,7 @@ class Segmenter(pl.LightningModule):
         self.divisor = divisor
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup, self.steps = warmup, steps
-        self.validation_dice = Dice()
+        self.validation_dice = MeanDice()
         self.found_nothing = False  # in the last validation: nothing found, though there was something
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

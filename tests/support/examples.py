@@ -22,6 +22,7 @@ from cards.record import (
     Training,
 )
 from cards.scores import Accuracy, Change, ImageScore, PromptImage, PromptScore, Stage, Summary, Timing
+from finetune.metrics.registry import describe_metrics
 
 # Text that tries to leave its place: YAML, Markdown, HTML and Jinja.
 HOSTILE = (
@@ -58,17 +59,18 @@ def stage(names: list[str], center: float, seed: int) -> Stage:
     scores = [
         ImageScore(
             image=name,
-            dice=value,
-            ap50=round(value - 0.05, 6),
-            ap75=round(value - 0.15, 6),
-            ap90=round(value - 0.4, 6),
-            pq=round(value - 0.12, 6),
+            metrics={
+                "dice": value,
+                "ap50": round(value - 0.05, 6),
+                "ap75": round(value - 0.15, 6),
+                "ap90": round(value - 0.4, 6),
+                "pq": round(value - 0.12, 6),
+            },
             seconds=0.043,
         )
         for name, value in zip(names, dice, strict=True)
     ]
-    metrics = ("dice", "ap50", "ap75", "ap90", "pq")
-    columns = {key: [getattr(score, key) for score in scores] for key in metrics}
+    columns = {key: [score.metrics[key] for score in scores] for key in scores[0].metrics}
     return Stage(
         scores=scores,
         summary={
@@ -77,7 +79,7 @@ def stage(names: list[str], center: float, seed: int) -> Stage:
             )
             for key, values in columns.items()
         },
-        worst=[score.image for score in sorted(scores, key=lambda score: score.dice)[:5]],
+        worst=[score.image for score in sorted(scores, key=lambda score: score.metrics["dice"])[:5]],
     )
 
 
@@ -187,6 +189,7 @@ def full() -> RunRecord:
                 for number in range(1, 41)
             ],
         ),
+        metrics=describe_metrics(),
         accuracy=Accuracy(
             images=len(tests),
             dice_of="foreground",
@@ -290,6 +293,7 @@ def sparse() -> RunRecord:
             seed=0,
             seconds=2.5,
         ),
+        metrics=describe_metrics(),
         environment=Environment(
             python="3.11.9", platform="Linux", cpu="Example CPU", cores=1, memory_bytes=None, packages={}
         ),

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune.metrics.instances import instance_scores
+from finetune.metrics.instances import average_precision, match_instances, panoptic_quality
+
+THRESHOLDS = {"ap50": 0.5, "ap75": 0.75, "ap90": 0.9}
+
+
+def instance_scores(prediction: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """AP at three thresholds and PQ, from one matching."""
+    matches = match_instances(prediction, reference)
+    scores = {name: average_precision(matches, threshold) for name, threshold in THRESHOLDS.items()}
+    return scores | {"pq": panoptic_quality(matches)}
 
 
 def by_the_book(prediction: np.ndarray, reference: np.ndarray) -> dict[str, float]:
@@ -19,7 +28,7 @@ def by_the_book(prediction: np.ndarray, reference: np.ndarray) -> dict[str, floa
     referred = [reference == i for i in np.unique(reference) if i]
     ious = np.array([[(p & r).sum() / (p | r).sum() for r in referred] for p in predicted])
     scores = {}
-    for name, threshold in {"ap50": 0.5, "ap75": 0.75, "ap90": 0.9}.items():
+    for name, threshold in THRESHOLDS.items():
         hits = int((ious >= threshold).sum()) if ious.size else 0
         total = len(predicted) + len(referred) - hits
         scores[name] = hits / total if total else 1.0
@@ -83,12 +92,42 @@ def test_shapes_that_differ_are_refused() -> None:
         instance_scores(np.zeros((2, 3), int), np.zeros((3, 2), int))
 
 
-def test_neither_tensorflow_nor_torch_is_imported() -> None:
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
+@settings(max_examples=80, deadline=None)
+def test_equals_stardist(seed: int, references: int, predictions: int) -> None:
+    matching = pytest.importorskip("stardist.matching").matching
+    rng = np.random.default_rng(seed)
+    reference = rng.integers(0, references + 1, (6, 6)).repeat(4, 0).repeat(4, 1)
+    noise = rng.integers(0, predictions + 1, reference.shape)
+    prediction = np.where(rng.random(reference.shape) < rng.choice([0.1, 0.3, 0.9]), noise, reference)
+    if not reference.any() and not prediction.any():
+        return
+    scores = instance_scores(prediction, reference)
+    expected = matching(reference, prediction, thresh=tuple(THRESHOLDS.values()))
+    for name, match in zip(THRESHOLDS, expected, strict=True):
+        assert scores[name] == pytest.approx(float(match.accuracy), abs=1e-12)
+    assert scores["pq"] == pytest.approx(float(expected[0].panoptic_quality), abs=1e-12)
+
+
+def test_equals_stardist_on_nuclei() -> None:
+    matching = pytest.importorskip("stardist.matching").matching
+    from stardist.data import test_image_nuclei_2d
+
+    reference = test_image_nuclei_2d(return_mask=True)[1].astype(np.int32)
+    prediction = np.roll(reference, 1, axis=1)
+    scores = instance_scores(prediction, reference)
+    expected = matching(reference, prediction, thresh=tuple(THRESHOLDS.values()))
+    assert [scores[name] for name in THRESHOLDS] == [match.accuracy for match in expected]
+    assert scores["pq"] == float(expected[0].panoptic_quality)
+    assert 0 < scores["ap90"] < scores["ap50"]
+
+
+def test_neither_torch_nor_stardist_is_imported() -> None:
     code = (
-        "import sys, numpy as np; from finetune.metrics.instances import instance_scores\n"
-        "assert 'stardist' not in sys.modules and 'numba' not in sys.modules\n"
-        "instance_scores(np.eye(3, dtype=int), np.eye(3, dtype=int))\n"
-        "print(sorted({'tensorflow', 'torch'} & set(sys.modules)))"
+        "import sys, numpy as np; from finetune.metrics.registry import compute_metrics\n"
+        "assert 'skimage' not in sys.modules and 'scipy' not in sys.modules\n"
+        "compute_metrics(np.eye(3, dtype=int), np.eye(3, dtype=int))\n"
+        "print(sorted({'tensorflow', 'torch', 'numba', 'stardist'} & set(sys.modules)))"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"

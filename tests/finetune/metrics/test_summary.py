@@ -10,9 +10,8 @@ from finetune.metrics.summary import paired_change, summarize
 
 
 def score(image: str, dice: float, **others: float) -> ImageScore:
-    return ImageScore(
-        image=image, dice=dice, **({"ap50": 0.5, "ap75": 0.4, "ap90": 0.1, "pq": 0.6, "seconds": 1} | others)
-    )
+    metrics = {"dice": dice, "ap50": 0.5, "ap75": 0.4, "ap90": 0.1, "pq": 0.6} | others
+    return ImageScore(image=image, metrics=metrics, seconds=1)
 
 
 def scores(values: dict[str, float]) -> list[ImageScore]:

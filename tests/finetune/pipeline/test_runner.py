@@ -84,7 +84,7 @@ def test_the_loaded_model_gives_the_dice_on_the_card(tuned: tuple[Path, Path, Pa
     for scored in record.accuracy.after.scores:
         image = tifffile.imread(discs / "test" / "images" / f"{scored.image.split('/')[-1]}.tif")
         reference = tifffile.imread(discs / "test" / "masks" / f"{scored.image.split('/')[-1]}.tif")
-        assert dice(model.predict(image), reference) == pytest.approx(scored.dice, abs=1e-3)
+        assert dice(model.predict(image), reference) == pytest.approx(scored.metrics["dice"], abs=1e-3)
 
 
 def test_scores_have_a_row_an_image_and_stage(tuned: tuple[Path, Path, Path]) -> None:

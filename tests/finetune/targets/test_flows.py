@@ -9,7 +9,7 @@ from scipy.ndimage import find_objects, gaussian_filter
 from skimage.segmentation import relabel_sequential
 
 from cards.errors import InputError
-from finetune.metrics.instances import instance_scores
+from finetune.metrics.registry import compute_metrics
 from finetune.targets.registry import build_target
 
 SYMMETRIES = [(rotations, flip) for rotations in range(4) for flip in (False, True)]
@@ -91,7 +91,7 @@ def test_an_instance_in_two_parts_is_encoded() -> None:
 
 def test_real_nuclei_come_back(nuclei: np.ndarray) -> None:
     target = build_target("flows")
-    scores = instance_scores(target.decode(target.encode(nuclei)), nuclei)
+    scores = compute_metrics(target.decode(target.encode(nuclei)), nuclei)
     assert scores["ap50"] > 0.97
     assert scores["pq"] > 0.95
 

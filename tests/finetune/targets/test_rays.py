@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.segmentation import relabel_sequential
 
 from cards.errors import InputError
-from finetune.metrics.instances import instance_scores
+from finetune.metrics.registry import compute_metrics
 from finetune.targets.registry import build_target
 
 SYMMETRIES = [(rotations, flip) for rotations in range(4) for flip in (False, True)]
@@ -56,7 +56,7 @@ def test_real_maps_turn(nuclei: np.ndarray, rotations: int, flip: bool) -> None:
 @pytest.mark.parametrize("grid", [1, 2])
 def test_real_nuclei_come_back(nuclei: np.ndarray, grid: int) -> None:
     target = build_target("rays", {"grid": grid})
-    scores = instance_scores(target.decode(target.encode(nuclei)), nuclei)
+    scores = compute_metrics(target.decode(target.encode(nuclei)), nuclei)
     assert scores["ap50"] > 0.97
     assert scores["pq"] > 0.9
 

@@ -16,7 +16,7 @@ from scipy.ndimage import binary_opening, distance_transform_edt, find_objects
 from skimage.segmentation import find_boundaries
 
 from cards.errors import InputError
-from finetune.metrics.instances import instance_scores
+from finetune.metrics.registry import compute_metrics
 from finetune.targets.pixels import inner_boundary, rescale_pixels
 from finetune.targets.probability import probability_loss
 from finetune.targets.registry import build_target
@@ -108,7 +108,7 @@ def test_real_nuclei_come_back() -> None:
     np.testing.assert_array_equal(decoded > 0, labels > 0)
     # One reference instance is in two parts that hang together by a single pixel; some have thin tails.
     assert abs(decoded.max() - np.count_nonzero(np.unique(labels))) <= 1
-    assert instance_scores(decoded, labels)["ap75"] > 0.97
+    assert compute_metrics(decoded, labels)["ap75"] > 0.97
     chosen = thick(labels)
     assert len(chosen) > 40
     sure = np.isin(labels, chosen) & ~ambiguous(labels)
