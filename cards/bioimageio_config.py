@@ -47,7 +47,7 @@ def bioimageio_config(record: RunRecord, tolerance: Sequence[dict[str, Any]] = (
         f"{words.counted(model.maps, 'map')}.",
         "modality": _modality(card.tags),
         "task": facts.task(record),
-        "out_of_scope_use": f"Not evaluated for anything but its intended use: {plain(card.intended_use)}"
+        "out_of_scope_use": f"Evaluated only for its intended use: {plain(card.intended_use)}"
         if card.intended_use
         else None,
         "bias_risks_limitations": v0_5.BiasRisksLimitations(
@@ -100,9 +100,9 @@ def _inference_time(record: RunRecord) -> str | None:
     sizes = facts.sizes([file for file in record.data.files if file.split == split])
     median, most = words.duration(timing.median_seconds), words.duration(timing.p95_seconds)
     return (
-        f"{median} (median), {most} (95th percentile) an image of {sizes}, "
+        f"{median} (median), {most} (95th percentile) per image of {sizes}, "
         f"over {words.counted(timing.images, 'image')}, on {facts.timed_on(record)}; "
-        "warm, one image at a time, from pixels in memory to labels ready"
+        "warm, batch size 1, from pixels in memory to the label image"
     )
 
 
@@ -112,9 +112,9 @@ def _memory(record: RunRecord, when: str) -> str | None:
         return None
     how = record.training
     if when == "training":
-        batch = f"batch {how.batch_size} of {how.patch} × {how.patch} px"
-        return f"{words.memory(size)} at the peak, {batch}, on {facts.trained_on(record)}"
-    return f"{words.memory(size)} at the peak, on {facts.timed_on(record)}"
+        batch = f"batch size {how.batch_size}, patches of {how.patch} × {how.patch} px"
+        return f"peak {words.memory(size)}, {batch}, on {facts.trained_on(record)}"
+    return f"peak {words.memory(size)}, on {facts.timed_on(record)}"
 
 
 def _evaluations(record: RunRecord) -> list[Evaluation]:

@@ -96,7 +96,7 @@ def training_curve(history: Sequence[Epoch], path: Path, best_epoch: int | None 
         reached.set(title=measure, xlabel="epoch")
         for axes in (loss, reached):
             if best_epoch is not None:
-                axes.axvline(best_epoch, color=GRAY, linewidth=1, linestyle=":", label="weights kept")
+                axes.axvline(best_epoch, color=GRAY, linewidth=1, linestyle=":", label="selected epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
             if axes.get_legend_handles_labels()[0]:  # none without validation
                 axes.legend()

@@ -1,6 +1,7 @@
-"""How figures and gaps are worded on a card: one place, so that every card words them alike.
+"""Formatting of values and of missing values, the same on all cards.
 
-Every function takes `None` and says that the figure is missing. Nothing here reads a record.
+Functions of a value that may be missing take None and return "not measured" or "not stated". Nothing here
+reads a record.
 """
 
 from __future__ import annotations
@@ -10,37 +11,87 @@ NOT_STATED = "not stated"
 
 
 def stated(text: str | None) -> str:
-    """A fact that somebody has to state: `not stated` where nobody did."""
+    """Format a fact that the author or the data set states.
+
+    Args:
+        text: the fact; None or blank if missing.
+
+    Returns:
+        The text without surrounding whitespace, or "not stated".
+    """
     return text.strip() if text and text.strip() else NOT_STATED
 
 
 def count(value: float | None) -> str:
-    """A whole number with its thousands apart: 1,234,567."""
+    """Format an integer with thousands separators.
+
+    Args:
+        value: a count; None if not measured.
+
+    Returns:
+        For example "1,234,567", or "not measured".
+    """
     return NOT_MEASURED if value is None else f"{value:,.0f}"
 
 
 def counted(value: int, noun: str) -> str:
-    """A number with its noun: 1 image, 2 images."""
+    """Format a count with its noun.
+
+    Args:
+        value: the count.
+        noun: in the singular, with a regular plural.
+
+    Returns:
+        For example "1 image" or "2 images".
+    """
     return f"{value:,} {noun}{'' if value == 1 else 's'}"
 
 
 def score(value: float | None) -> str:
-    """A score between 0 and 1, with the four decimals that all scores have: 0.9312."""
+    """Format the value of a metric.
+
+    Args:
+        value: the value; None if not measured.
+
+    Returns:
+        Four decimals, e.g. "0.9312", or "not measured".
+    """
     return NOT_MEASURED if value is None else f"{value:.4f}"
 
 
 def signed(value: float) -> str:
-    """A change of a score: +0.0312, −0.0100."""
+    """Format the change of a metric.
+
+    Args:
+        value: after minus before.
+
+    Returns:
+        Sign and four decimals, e.g. "+0.0312".
+    """
     return f"{value:+.4f}".replace("-", "−")
 
 
 def number(value: float | None) -> str:
-    """A setting, as it was set: 0.0003, 1e-05."""
+    """Format a setting.
+
+    Args:
+        value: the setting; None if not measured.
+
+    Returns:
+        For example "0.0003" or "1e-05".
+    """
     return NOT_MEASURED if value is None else f"{value:g}"
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in the unit a person would use: 43.2 ms, 1.25 s, 12 min 5 s, 2 h 3 min."""
+    """Format a duration in a suitable unit.
+
+    Args:
+        seconds: the duration in s; None if not measured.
+
+    Returns:
+        For example "43.2 ms", "1.25 s", "12 min 5 s" or "2 h 3 min".
+    """
     if seconds is None:
         return NOT_MEASURED
     if seconds < 0.9995:
@@ -55,14 +106,28 @@ def duration(seconds: float | None) -> str:
 
 
 def memory(size: int | None) -> str:
-    """Bytes of memory: 1.25 GiB, 512 MiB."""
+    """Format an amount of memory.
+
+    Args:
+        size: in bytes; None if not measured.
+
+    Returns:
+        For example "1.25 GiB" or "512.0 MiB".
+    """
     if size is None:
         return NOT_MEASURED
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else file_size(size)
 
 
 def file_size(size: int) -> str:
-    """Bytes of a file: 17.3 MiB, 4.2 KiB, 12 bytes."""
+    """Format the size of a file.
+
+    Args:
+        size: in bytes.
+
+    Returns:
+        For example "17.3 MiB" or "12 bytes".
+    """
     for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if size >= unit:
             return f"{size / unit:.1f} {name}"
@@ -70,10 +135,36 @@ def file_size(size: int) -> str:
 
 
 def short(digest: str) -> str:
-    """The first twelve digits of a hash: enough to compare by eye."""
+    """Shorten a hash for comparison by eye.
+
+    Args:
+        digest: hexadecimal digits.
+
+    Returns:
+        The first twelve digits.
+    """
     return digest[:12]
 
 
 def speed(images_per_second: float | None) -> str:
-    """Images per second of training."""
+    """Format the throughput of training.
+
+    Args:
+        images_per_second: the throughput; None if not measured.
+
+    Returns:
+        For example "1.21 images per second".
+    """
     return NOT_MEASURED if images_per_second is None else f"{images_per_second:.3g} images per second"
+
+
+def times(value: int) -> str:
+    """Format how often something happened.
+
+    Args:
+        value: the number of times.
+
+    Returns:
+        "no", "once" or e.g. "3 times".
+    """
+    return {0: "no", 1: "once"}.get(value, f"{value:,} times")

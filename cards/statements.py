@@ -1,14 +1,15 @@
-"""The sentences of a card that are not a single field of the record.
+"""Sentences of a card that combine several fields of the record.
 
-Every sentence follows from figures of the record. None is an opinion, and none is added by hand.
+Every sentence follows from values of the record. None is an opinion, and none is written by hand.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cards import formatting as words
-from cards.markdown import Markdown
+from cards.markdown import Markdown, code, escape
 from cards.record import DataFile, RunRecord
 from cards.references import is_bibtex
 
@@ -16,7 +17,14 @@ AXES = {"b": "batch", "c": "channels", "y": "height", "x": "width"}
 
 
 def before_in_words(record: RunRecord) -> str | None:
-    """What stands in place of figures from before the run; None where there are such figures."""
+    """Why there are no metrics from before training.
+
+    Args:
+        record: the run.
+
+    Returns:
+        For example "untrained" or "not measured"; None if there are metrics from before training.
+    """
     if record.accuracy is None:
         return words.NOT_MEASURED
     if record.accuracy.before is not None:
@@ -26,24 +34,70 @@ def before_in_words(record: RunRecord) -> str | None:
 
 
 def gap(record: RunRecord) -> str | None:
-    """`before_in_words`, short enough for the cell of a table: without what follows a comma."""
+    """Shorten `before_in_words` for a table cell, up to its first comma.
+
+    Args:
+        record: the run.
+
+    Returns:
+        A few words; None if there are metrics from before training.
+    """
     whole = before_in_words(record)
     return whole and whole.partition(",")[0]
 
 
 def change(record: RunRecord) -> str:
-    """The paired change of Dice with its interval, in words."""
-    if record.accuracy is None or (found := record.accuracy.change) is None:
+    """State the paired change in Dice with its confidence interval.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Mean, interval, number of images and resamples, or why there is no change.
+    """
+    if record.accuracy is None or (paired := record.accuracy.change) is None:
         return before_in_words(record) or words.NOT_MEASURED
     return (
-        f"{words.signed(found.mean)} ({100 * found.confidence:g} % interval {words.signed(found.low)} to "
-        f"{words.signed(found.high)}, paired over {words.counted(record.accuracy.images, 'image')}, "
-        f"{words.counted(found.resamples, 'bootstrap resample')})"
+        f"{words.signed(paired.mean)} ({100 * paired.confidence:g}% confidence interval "
+        f"{words.signed(paired.low)} to {words.signed(paired.high)}, paired over "
+        f"{words.counted(record.accuracy.images, 'image')}, "
+        f"{words.counted(paired.resamples, 'bootstrap resample')})"
     )
 
 
+def computed_on(record: RunRecord) -> str:
+    """State which metrics are computed on pixels and which on instances.
+
+    Args:
+        record: a run with accuracy.
+
+    Returns:
+        One sentence, e.g. "Dice is computed on foreground pixels; AP50 and PQ are computed on instances."
+    """
+    assert record.accuracy is not None
+    clauses = []
+    for kind, what in (("pixels", f"{record.accuracy.dice_of} pixels"), ("instances", "instances")):
+        labels = [metric.label for metric in record.metrics if metric.compares == kind]
+        if labels:
+            clauses.append(f"{_listed(labels)} {'is' if len(labels) == 1 else 'are'} computed on {what}")
+    return "; ".join(clauses) + "."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Join names as in a sentence: a, b and c."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def sizes(files: list[DataFile]) -> str:
-    """Height × width of images in pixels, as one size or as the range of both."""
+    """State the height × width of images in pixels.
+
+    Args:
+        files: the images.
+
+    Returns:
+        One size, or the range of heights and of widths.
+    """
     shapes = sorted({(file.shape[-2], file.shape[-1]) for file in files})
     if not shapes:
         return "no images"
@@ -57,21 +111,42 @@ def _range(values: list[int]) -> str:
 
 
 def timed_on(record: RunRecord) -> str:
-    """The hardware by name: what a time or a peak of memory was measured on."""
+    """Name the hardware on which time per image and peak memory were measured.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Device and number of threads, or "not measured".
+    """
     if (timing := record.timing) is None:
         return words.NOT_MEASURED
     return timing.device + (f", {words.counted(timing.threads, 'thread')}" if timing.threads else "")
 
 
 def time_per_image(record: RunRecord) -> str:
-    """The median time of one image, with the hardware."""
+    """State the median time per image with the hardware.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Time and hardware, or "not measured".
+    """
     if record.timing is None:
         return words.NOT_MEASURED
     return f"{words.duration(record.timing.median_seconds)} (median) on {timed_on(record)}"
 
 
 def trained_on(record: RunRecord) -> str:
-    """The hardware that trained the network. A graphics card in the machine need not be the one that did."""
+    """Name the hardware that trained the network. A GPU in the machine was not necessarily used.
+
+    Args:
+        record: the run.
+
+    Returns:
+        The device, or the CPU with its number of cores if there is no GPU.
+    """
     if record.training.device:
         return record.training.device
     if record.environment.gpus:
@@ -79,61 +154,131 @@ def trained_on(record: RunRecord) -> str:
     return f"{record.environment.cpu}, {words.counted(record.environment.cores, 'core')}"
 
 
-def what_it_is(record: RunRecord) -> str:
-    """The model in two sentences."""
+def what_it_is(record: RunRecord) -> Markdown:
+    """Summarize the model in one sentence: network, initialization, training data, task.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Markdown on one line.
+    """
     base, model = record.model.base, record.model
-    name = model.architecture.name
-    start = "random weights" if base.weights == "random" else f"the weights of {base.id} ({base.repository})"
-    if base.part:
-        start = f"the weights of a part of {base.id} ({base.repository}): {base.part}, the rest random,"
-    seen = words.counted(record.data.count("train"), "image")
-    return (
-        f"A {name} network of {words.counted(model.parameters, 'parameter')} ({trainable(record)} trained) "
-        f"that started from {start} and learned from {seen} of {record.data.id}. "
-        f"It segments {objects(record)}{', one for each point or box' if answers_prompts(record) else ''}."
+    parameters = words.counted(model.parameters, "parameter")
+    if model.trainable != model.parameters:
+        parameters += f" ({words.count(model.trainable)} trained)"
+    source = escape(f"{base.id} ({base.repository})")
+    if base.weights == "random":
+        start = "trained from scratch"
+    elif base.part:
+        part = escape(base.part)
+        start = f"initialized from part of {source}, {part}, with all other weights random, and trained"
+    else:
+        start = f"fine-tuned from {source}"
+    images = words.counted(record.data.count("train"), "image")
+    return Markdown(
+        f"{code(model.architecture.name)} with {parameters}, {start} on {images} of the data set "
+        f"*{escape(record.data.id)}* for {_task_in_words(record)}."
+    )
+
+
+def _task_in_words(record: RunRecord) -> str:
+    interactive = answers_prompts(record)
+    kind = {"instances": "instance", "boundaries": "boundary"}.get(objects(record), "foreground")
+    return f"{'interactive ' if interactive else ''}{kind} segmentation" + (
+        " with points and boxes" if interactive else ""
     )
 
 
 def answers_prompts(record: RunRecord) -> bool:
-    """Whether the model wants to be asked for one instance after the other."""
+    """Whether the model segments instances interactively, from points and boxes.
+
+    Args:
+        record: the run.
+
+    Returns:
+        True for an interactive model.
+    """
     return record.task == "interactive"
 
 
 def input_sizes(record: RunRecord) -> str:
-    """Which heights and widths the network takes."""
+    """State which heights and widths the network accepts.
+
+    Args:
+        record: the run.
+
+    Returns:
+        A clause.
+    """
     if answers_prompts(record):
-        return f"any size, which it sees as {record.training.patch} × {record.training.patch} px"
-    return f"sizes are multiples of {record.model.divisor} px"
+        return f"any height and width, resized to {record.training.patch} × {record.training.patch} px"
+    return f"height and width are multiples of {record.model.divisor} px"
 
 
 def trainable(record: RunRecord) -> str:
-    """How many of the parameters were trained."""
+    """State how many parameters were trained.
+
+    Args:
+        record: the run.
+
+    Returns:
+        "all" or a number.
+    """
     model = record.model
     return "all" if model.trainable == model.parameters else words.count(model.trainable)
 
 
 def objects(record: RunRecord) -> str:
-    """What the model segments, in the plural."""
+    """Name what the model segments.
+
+    Args:
+        record: the run.
+
+    Returns:
+        "boundaries", "instances" or "foreground".
+    """
     if record.model.target.labels == "boundary":
         return "boundaries"
     return "instances" if record.data.labels == "instances" else "foreground"
 
 
 def image_axes(record: RunRecord) -> Markdown:
-    """The axes of an image, for a comment in example code."""
+    """State the axes of an image, for a comment in example code.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Names of the axes in parentheses.
+    """
     return Markdown("(height, width)" if record.model.channels == 1 else "(channels, height, width)")
 
 
 def output_axes(record: RunRecord) -> Markdown:
-    """The axes of what a package gives, and what it is where it is no map, for a comment in example code."""
+    """State the axes of the output of a BioImage.IO package, for a comment in example code.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Names of the axes in parentheses, and "label image" where the output is one.
+    """
     target = record.model.target
     names = AXES | {"c": "1"} if target.exports_labels else AXES
     axes = ", ".join(names[letter] for letter in target.exported_axes or "bcyx")
-    return Markdown(f"({axes}): labels" if target.exports_labels else f"({axes})")
+    return Markdown(f"label image ({axes})" if target.exports_labels else f"({axes})")
 
 
 def limits(record: RunRecord) -> list[str]:
-    """What the record itself shows the model was not tried on, then the warnings, then the author's own."""
+    """List the limitations: those that follow from the record, the warnings, the author's own.
+
+    Args:
+        record: the run.
+
+    Returns:
+        One sentence or more for each limitation.
+    """
     inherited = [record.model.base.terms] if record.model.base.terms else []
     return [
         *_limits_of_data(record),
@@ -146,38 +291,37 @@ def limits(record: RunRecord) -> list[str]:
 
 def _limits_of_data(record: RunRecord) -> list[str]:
     data = record.data
-    seen = data.count("train")
     largest = max(data.files, key=lambda file: file.shape[-2] * file.shape[-1]).shape if data.files else []
-    found = [
-        f"It learned from {words.counted(seen, 'training image')} of one data set, {data.id}. "
-        "How well it does on images of another kind was not measured.",
-        f"It takes 2D images with {words.counted(record.model.channels, 'channel')}.",
+    sentences = [
+        f"Trained on {words.counted(data.count('train'), 'image')} of one data set, {data.id}. "
+        "Accuracy on other kinds of images was not measured.",
+        f"The input is a 2D image with {words.counted(record.model.channels, 'channel')}.",
     ]
     if largest:
-        found.append(
-            f"The largest image it was trained or tested on has {largest[-2]} × {largest[-1]} pixels; "
-            "much larger ones were not tried."
+        sentences.append(
+            f"The largest image used for training or testing has {largest[-2]} × {largest[-1]} pixels; "
+            "larger images were not tested."
         )
-    return found
+    return sentences
 
 
 def _limits_of_accuracy(record: RunRecord) -> list[str]:
     accuracy = record.accuracy
     if accuracy is None and record.prompts:
-        return [*_not_reproduced(record), "How well it labels images without prompts was not measured."]
+        return [*_not_reproduced(record), "Accuracy without prompts was not measured."]
     if accuracy is None:
-        return ["Its accuracy was not measured: there were no test images."]
-    found = []
+        return ["Accuracy was not measured: there were no test images."]
+    sentences = []
     if accuracy.split != "test":
-        found.append(f"Its accuracy is that of the {accuracy.split} images: none were held back for a test.")
+        sentences.append(f"Accuracy was measured on the {accuracy.split} images: there was no test split.")
     if accuracy.change and accuracy.change.low <= 0 <= accuracy.change.high:
-        found.append("The change of Dice cannot be told from none: its interval holds 0.")
-    return found + _not_reproduced(record)
+        sentences.append("The confidence interval of the change in Dice includes 0.")
+    return sentences + _not_reproduced(record)
 
 
 def _not_reproduced(record: RunRecord) -> list[str]:
     return [
-        f"{check.artifact} ({check.format}) does not reproduce the trained model."
+        f"{check.artifact} ({check.format}) does not reproduce the trained model's Dice."
         for check in record.exports
         if not check.equal
     ]
@@ -185,7 +329,13 @@ def _not_reproduced(record: RunRecord) -> list[str]:
 
 @dataclass(frozen=True)
 class Citation:
-    """One thing to cite."""
+    """A reference to cite.
+
+    Attributes:
+        what: what the reference describes: "Data" or "Base model".
+        text: the reference, as plain text or BibTeX.
+        bibtex: whether the text is BibTeX.
+    """
 
     what: str
     text: str
@@ -193,19 +343,40 @@ class Citation:
 
 
 def citations(record: RunRecord) -> list[Citation]:
-    """What to cite and for what, each once."""
-    found: dict[str, str] = {}
+    """List the references to cite, each once.
+
+    Args:
+        record: the run.
+
+    Returns:
+        References of the data, then of the base model.
+    """
+    sources: dict[str, str] = {}
     for what, texts in (("Data", record.data.citation), ("Base model", record.model.base.citation)):
         for text in filter(str.strip, texts):
-            found.setdefault(text.strip(), what)
-    return [Citation(what, text, is_bibtex(text)) for text, what in found.items()]
+            sources.setdefault(text.strip(), what)
+    return [Citation(what, text, is_bibtex(text)) for text, what in sources.items()]
 
 
 def task(record: RunRecord) -> str:
-    """The task in the word that both repositories use as a tag."""
+    """Name the task by the tag that Hugging Face and BioImage.IO share.
+
+    Args:
+        record: the run.
+
+    Returns:
+        "instance-segmentation" or "semantic-segmentation".
+    """
     return "instance-segmentation" if objects(record) == "instances" else "semantic-segmentation"
 
 
 def tags(record: RunRecord) -> list[str]:
-    """The author's tags, then what is true of every model here: 2D, PyTorch, its task."""
+    """List the tags: the author's, the task, 2D and PyTorch.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Each tag once.
+    """
     return list(dict.fromkeys([*record.card.tags, task(record), "2d", "pytorch"]))

@@ -1,6 +1,6 @@
 """The tables of a card: lists of rows, the first of which is the header.
 
-A cell is text, or `Markdown` where it is code. Tables of two columns name a thing and say what it is.
+A cell is text, or `Markdown` where it is code. A table of two columns holds names and values.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ WEIGHTS = (".safetensors", ".zip", ".pt", ".pth", ".onnx", ".ckpt")
 
 
 def spread(summary: Summary | None) -> str:
-    """Mean ± standard deviation."""
+    """Format mean ± standard deviation.
+
+    Args:
+        summary: over images; None if not measured.
+
+    Returns:
+        Four decimals each, or "not measured".
+    """
     return words.NOT_MEASURED if summary is None else f"{summary.mean:.4f} ± {summary.std:.4f}"
 
 
@@ -30,12 +37,21 @@ def _summary(stage: Stage | None, metric: str) -> Summary | None:
 
 
 def headline(record: RunRecord) -> Rows:
-    """Dice, AP50 and PQ before and after; of a model that answers prompts, IoU."""
+    """Headline metrics before and after training; for an interactive model, IoU for each kind of prompt.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     if record.prompts:
         return prompts(record)
     accuracy = record.accuracy
-    what = words.counted(accuracy.images, f"{accuracy.split} image") if accuracy else "no test images"
-    rows = [[f"Mean ± std over {what}" if accuracy else f"Accuracy ({what})", "Before", "After"]]
+    header = "Accuracy (no test images)"
+    if accuracy:
+        header = f"Mean ± SD over {words.counted(accuracy.images, f'{accuracy.split} image')}"
+    rows = [[header, "Before", "After"]]
     gap = facts.gap(record)
     for metric in filter(lambda metric: metric.headline, record.metrics):
         before = _summary(accuracy.before if accuracy else None, metric.name)
@@ -45,12 +61,19 @@ def headline(record: RunRecord) -> Rows:
 
 
 def prompts(record: RunRecord) -> Rows:
-    """IoU before and after for each kind of prompt."""
+    """IoU before and after training for each kind of prompt.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     images = record.prompts[0].images
     over = words.counted(len(images), "test image")
-    asked = words.counted(sum(image.instances for image in images), "instance")
+    instances = words.counted(sum(image.instances for image in images), "instance")
     random = record.model.base.weights == "random"
-    rows = [[f"Mean IoU ± std over {over} ({asked})", "Before", "After"]]
+    rows = [[f"Mean IoU ± SD over {over} ({instances})", "Before", "After"]]
     for score in record.prompts:
         before = "untrained" if random and score.before is None else spread(score.before)
         rows.append([score.kind, before, spread(score.after)])
@@ -58,26 +81,40 @@ def prompts(record: RunRecord) -> Rows:
 
 
 def accuracy(record: RunRecord) -> Rows:
-    """Mean ± standard deviation and median of every metric, before and after."""
+    """Mean ± standard deviation and median of each metric before and after training.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     assert record.accuracy is not None
     gap = facts.gap(record)
-    rows = [["Measure", "Before", "Median", "After", "Median"]]
+    rows = [["Metric", "Before", "Median", "After", "Median"]]
     for metric in record.metrics:
         before, after = (
             _summary(stage, metric.name) for stage in (record.accuracy.before, record.accuracy.after)
         )
-        medians = [words.score(found.median if found else None) for found in (before, after)]
+        medians = [words.score(summary.median if summary else None) for summary in (before, after)]
         rows.append([metric.label, gap or spread(before), gap or medians[0], spread(after), medians[1]])
     return rows
 
 
 def worst(record: RunRecord) -> Rows:
-    """The images with the lowest Dice after the run, worst first."""
+    """The images with the lowest Dice after training, lowest first.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     assert record.accuracy is not None
     gap, before = facts.gap(record), record.accuracy.before
     known = {score.image: score.metrics[PRIMARY] for score in before.scores} if before else {}
     after = {score.image: score for score in record.accuracy.after.scores}
-    rows = [["Lowest Dice", "Dice before", "Dice after", "PQ after"]]
+    rows = [["Images with the lowest Dice", "Dice before", "Dice after", "PQ after"]]
     for name in record.accuracy.after.worst:
         score = after.get(name)
         scores = [words.score(score.metrics.get(metric) if score else None) for metric in (PRIMARY, "pq")]
@@ -86,20 +123,34 @@ def worst(record: RunRecord) -> Rows:
 
 
 def data(record: RunRecord) -> Rows:
-    """What the images are and where they come from."""
+    """Source, license, label type and split of the data set.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     about = record.data
     return [
         ["Data set", about.id],
         ["Source", linked(words.stated(about.source))],
         ["License", words.stated(about.license)],
-        ["Labels hold", about.labels],
-        ["Split by", about.split_by],
+        ["Label type", about.labels],
+        ["Split", about.split_by],
         ["Note", linked(words.stated(about.note))],
     ]
 
 
 def splits(record: RunRecord) -> Rows:
-    """Images, instances and image sizes of every split."""
+    """Number of images and instances, and image size, of each split.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     rows = [["Split", "Images", "Instances", "Height × width"]]
     for split in get_args(Split):
         files = [file for file in record.data.files if file.split == split]
@@ -109,35 +160,44 @@ def splits(record: RunRecord) -> Rows:
 
 
 def training(record: RunRecord) -> Rows:
-    """The network and how it was trained: everything the record has on it."""
+    """Network, target and training settings.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     model, how = record.model, record.training
     history = how.history[-1] if how.history else None
     planned = f"{words.count(how.epochs)} of {words.count(how.epochs_planned)} planned"
+    selected = ", ".join(model.target.selected_on_validation)
     return [
         ["Network", call(model.architecture)],
         ["Target", call(model.target)],
+        *([["Selected on validation images", code(selected)]] if selected else []),
         ["Normalization", call(model.normalize)],
-        ["Parameters", f"{words.count(model.parameters)}, {facts.trainable(record)} of them trained"],
-        ["Adapted by", call(model.adapt) if model.adapt else words.NOT_STATED],
+        ["Parameters", f"{words.count(model.parameters)}, {facts.trainable(record)} trained"],
+        ["Adaptation", call(model.adapt) if model.adapt else words.NOT_STATED],
         ["Input", f"{words.counted(model.channels, 'channel')}; {facts.input_sizes(record)}"],
         ["Output", "masks" if facts.answers_prompts(record) else words.counted(model.maps, "map")],
         ["Epochs", planned + (", stopped early" if how.stopped_early else "")],
-        ["Weights kept", f"of epoch {words.count(how.best_epoch)}" if how.best_epoch else words.NOT_STATED],
-        ["Steps", words.count(how.steps)],
+        ["Selected epoch", words.count(how.best_epoch) if how.best_epoch else words.NOT_STATED],
+        ["Optimizer steps", words.count(how.steps)],
         ["Images seen", words.count(how.images_seen)],
         ["Batch size", words.count(how.batch_size)],
-        ["Patch", f"{how.patch} × {how.patch} px"],
+        ["Patch size", f"{how.patch} × {how.patch} px"],
         ["Optimizer", how.optimizer],
         ["Learning rate", words.number(how.learning_rate)],
-        ["Schedule", how.schedule],
+        ["Learning rate schedule", how.schedule],
         ["Weight decay", words.number(how.weight_decay)],
         ["Loss", how.loss],
         ["Augmentation", how.augmentation],
         ["Precision", how.precision],
         ["Seed", str(how.seed)],
-        ["Time", f"{words.duration(how.seconds)} on {facts.trained_on(record)}"],
-        ["Speed", words.speed(how.images_per_second)],
-        ["Taken up again", words.counted(how.resumed, "time")],
+        ["Duration", f"{words.duration(how.seconds)} on {facts.trained_on(record)}"],
+        ["Throughput", words.speed(how.images_per_second)],
+        ["Resumed", words.times(how.resumed)],
         ["Last epoch", _last(history)],
     ]
 
@@ -152,48 +212,70 @@ def _last(epoch: Epoch | None) -> str:
 
 
 def timing(record: RunRecord) -> Rows:
-    """Time per image and peak memory, with the hardware."""
+    """Time per image and peak memory, with the hardware.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     names = [
         "Time per image",
         "95th percentile",
-        "In the network",
-        "From maps to labels",
-        "Timed on",
+        "Network",
+        "Decoding to labels",
+        "Measured on",
         "Hardware",
+        "Peak memory, inference",
+        "Peak memory, training",
     ]
-    names += ["Peak memory, one image", "Peak memory, training"]
-    if (found := record.timing) is None:
+    if (measured := record.timing) is None:
         return [[name, words.NOT_MEASURED] for name in names]
     split = record.accuracy.split if record.accuracy else "test"
     files = [file for file in record.data.files if file.split == split]
     cells = [
-        f"{words.duration(found.median_seconds)} (median)",
-        words.duration(found.p95_seconds),
-        words.duration(found.network_seconds),
-        words.duration(found.decoding_seconds),
-        f"{words.counted(found.images, 'image')}, {facts.sizes(files)}",
+        f"{words.duration(measured.median_seconds)} (median)",
+        words.duration(measured.p95_seconds),
+        words.duration(measured.network_seconds),
+        words.duration(measured.decoding_seconds),
+        f"{words.counted(measured.images, 'image')}, {facts.sizes(files)}",
         facts.timed_on(record),
-        words.memory(found.peak_memory_inference_bytes),
-        words.memory(found.peak_memory_training_bytes),
+        words.memory(measured.peak_memory_inference_bytes),
+        words.memory(measured.peak_memory_training_bytes),
     ]
     return [[name, cell] for name, cell in zip(names, cells, strict=True)]
 
 
 def exports(record: RunRecord) -> Rows:
-    """Every exported file that was loaded again, and whether it does what the trained model does."""
-    rows = [["File", "Format", "Loaded by", "Images", "Dice", "Trained model", "Equal"]]
+    """Each reloaded export with its Dice and that of the trained model.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
+    rows = [["File", "Format", "Reloaded with", "Images", "Dice", "Dice of trained model", "Match"]]
     for check in record.exports:
-        equal = f"{'yes' if check.equal else 'no'}, within {words.number(check.tolerance)}"
+        match = f"{'yes' if check.equal else 'no'} (tolerance {words.number(check.tolerance)})"
         dice = [words.score(check.dice), words.score(check.trained_dice)]
         images = words.count(check.images)
-        rows.append([code(check.artifact), check.format, check.loaded_by, images, *dice, equal])
+        rows.append([code(check.artifact), check.format, check.loaded_by, images, *dice, match])
     return rows
 
 
 def licenses(record: RunRecord) -> Rows:
-    """The license of the model, of what it started from and of what it learned from."""
+    """Licenses of the model, the base model and the data.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     base = record.model.base
-    inherited = "none: random weights" if base.weights == "random" else words.stated(base.license)
+    inherited = "none (random initialization)" if base.weights == "random" else words.stated(base.license)
     return [
         ["This model", words.stated(record.card.license)],
         ["Base model", inherited],
@@ -202,41 +284,69 @@ def licenses(record: RunRecord) -> Rows:
 
 
 def provenance(record: RunRecord) -> Rows:
-    """By what the base model, the data, the code and the machine are known again."""
+    """Identity of run, base model, data, code and machine.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     base, where = record.model.base, record.environment
-    none = "none: random weights" if base.weights == "random" else None
+    none = "none (random initialization)" if base.weights == "random" else None
     commit = f"commit {words.short(where.git_commit)}" if where.git_commit else f"commit {words.NOT_STATED}"
-    hub = f", {base.hub_id} on the Hub" if base.hub_id else ""
+    hub = f", {base.hub_id} on Hugging Face" if base.hub_id else ""
     memory = words.memory(where.memory_bytes)
     dirty = {True: ", with uncommitted changes", False: ", no uncommitted changes", None: ""}[where.git_dirty]
     return [
         ["Run", f"{record.name}, {record.created}"],
-        ["Base model", f"{base.id}, from {base.repository}{hub}"],
-        ["Base weights", f"{base.weights}, of a part: {base.part}" if base.part else base.weights],
+        ["Base model", f"{base.id} ({base.repository}){hub}"],
+        ["Base weights", f"{base.weights}, in part: {base.part}" if base.part else base.weights],
         ["Base revision", none or words.stated(base.revision)],
         ["Base SHA-256", none or (code(words.short(base.sha256)) if base.sha256 else words.NOT_MEASURED)],
         ["Data fingerprint", code(words.short(record.data.digest()))],
         ["Code", f"finetune {record.finetune_version}, {commit}{dirty}"],
         ["Machine", f"{where.cpu}, {words.counted(where.cores, 'core')}, memory {memory}"],
-        ["Graphics", ", ".join(where.gpus) or "none"],
+        ["GPU", ", ".join(where.gpus) or "none"],
         ["System", f"{where.platform}, Python {where.python}"],
     ]
 
 
 def weights(record: RunRecord) -> list[File]:
-    """The files with weights among those that the run wrote."""
+    """Select the files with weights among those that the run wrote.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Files with a suffix in `WEIGHTS`.
+    """
     return [file for file in record.files if file.path.endswith(WEIGHTS)]
 
 
 def hashes(record: RunRecord) -> Rows:
-    """Every hash in full."""
+    """Full SHA-256 of the data, the base weights and each file with weights.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     base = record.model.base
-    rows = [["Of", "SHA-256"], ["the data", code(record.data.digest())]]
+    rows = [["Item", "SHA-256"], ["data", code(record.data.digest())]]
     if base.sha256:
-        rows.append(["the base weights", code(base.sha256)])
+        rows.append(["base weights", code(base.sha256)])
     return rows + [[code(file.path), code(file.sha256)] for file in weights(record)]
 
 
 def packages(record: RunRecord) -> Rows:
-    """The version of every package."""
+    """Version of each package.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
     return [["Package", "Version"], *map(list, sorted(record.environment.packages.items()))]

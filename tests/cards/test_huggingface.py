@@ -93,13 +93,13 @@ def test_every_figure_of_the_record_is_on_the_card(full):
         for name in full.accuracy.after.worst:
             assert f"`{name}`" in text
     for words in (
-        "4,396,577, all of them trained", "40 of 60 planned, stopped early", "of epoch 32", "| 200 |",
+        "4,396,577, all trained", "40 of 60 planned, stopped early", "| Selected epoch | 32 |", "| 200 |",
         "1,600", "256 × 256 px", "AdamW", "0.0003", "cosine", "| 0.01 |", "cross-entropy + Dice",
-        "8 symmetries", "bf16-mixed", "22 min 5 s", "1.21 images per second", "| 1 time |", "43.2 ms",
+        "8 symmetries", "bf16-mixed", "22 min 5 s", "1.21 images per second", "| Resumed | once |", "43.2 ms",
         "61.7 ms", "38.1 ms", "4.9 ms", "2.50 GiB", "600.0 MiB", "16.00 GiB",
-        "10,000 bootstrap resamples", "95 % interval", "CC0-1.0", "Example CPU 2.0 GHz, 2 threads",
+        "10,000 bootstrap resamples", "95% confidence interval", "CC0-1.0", "Example CPU 2.0 GHz, 2 threads",
         "0123456789ab", full.data.digest(), full.model.base.sha256, "pytorch-lightning | 2.6.0",
-        "learning_rate: 0.0003", "yes, within 0.0001", "doi:10.1038/s41592-019-0612-7", *full.warnings,
+        "learning_rate: 0.0003", "yes (tolerance 0.0001)", "doi:10.1038/s41592-019-0612-7", *full.warnings,
         *full.card.limits, *full.card.authors, full.card.intended_use,
         *(file.sha256 for file in tables.weights(full)),
     ):  # fmt: skip
@@ -120,7 +120,7 @@ def test_before_training_there_is_no_number(full):
     full.accuracy.before = full.accuracy.change = None
     text = huggingface.render_body(full)
     assert "| Dice | untrained | " in text
-    assert "**Change of Dice:** untrained." in text
+    assert "**Change in Dice:** untrained." in text
 
 
 def test_a_network_with_weights_in_a_part_of_it_fills_no_table_with_that(full):
@@ -172,17 +172,17 @@ def test_hostile_text_stays_text(full):
     assert "{{ 7*7 }}" in text.replace("\\", "")
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert headings == [
-        "## How to use", "## Data", "## Training", "## Accuracy", "## Timing and memory", "## After export",
-        "## Limits", "## License", "## Citation", "## Provenance",
+        "## How to use", "## Data", "## Training", "## Results", "## Speed and memory",
+        "## Export verification", "## Limitations", "## License", "## Citation", "## Provenance",
     ]  # fmt: skip
 
 
 def test_warnings_and_unequal_exports_are_limits(full):
     full.exports[1].equal = False
     full.accuracy.change.low = -0.01
-    limits = huggingface.render_body(full).split("## Limits")[1].split("##")[0]
-    assert "unet_nuclei.zip (torchscript) does not reproduce the trained model." in limits
-    assert "cannot be told from none" in limits
+    limits = huggingface.render_body(full).split("## Limitations")[1].split("##")[0]
+    assert "unet_nuclei.zip (torchscript) does not reproduce the trained model's Dice." in limits
+    assert "The confidence interval of the change in Dice includes 0." in limits
     assert full.warnings[0] in limits
 
 
@@ -192,10 +192,11 @@ def test_a_part_of_a_base_model_is_said_to_be_one(full):
     text = huggingface.render(full)
     base = full.model.base
     assert (
-        f"started from the weights of a part of {base.id} ({base.repository}): {base.part}, the rest" in text
+        f"initialized from part of {base.id} ({base.repository}), {base.part}, with all other weights random"
+        in text
     )
-    assert f"pretrained, of a part: {base.part}" in text
-    assert base.terms in text.split("## Limits")[1].split("## License")[0]
+    assert f"pretrained, in part: {base.part}" in text
+    assert base.terms in text.split("## Limitations")[1].split("## License")[0]
     assert base.part in render_documentation(full)
 
 
@@ -213,11 +214,11 @@ def test_cards_are_read_without_torch():
 def test_a_card_of_prompts_says_what_each_kind_gives():
     record = examples.prompted()
     card = huggingface.render(record, PICTURES)
-    assert "| Mean IoU ± std over 2 test images (22 instances) | Before | After |" in card
+    assert "| Mean IoU ± SD over 2 test images (22 instances) | Before | After |" in card
     assert "| point | 0.5000 ± 0.2500 | 0.7500 ± 0.2500 |" in card
     assert "| box | not measured | 0.7500 ± 0.2500 |" in card
     assert card.count("| point |") == 2  # at the head, and under accuracy
-    assert "Without prompts, labels made by SAM2AutomaticMaskGenerator" in card
+    assert "Automatic segmentation without prompts, by SAM2AutomaticMaskGenerator" in card
     assert "model.masks(image, points=" in card
     assert "loss 12.5000; validation IoU 0.6250" in card
     results = {result.metric_type: result.metric_value for result in huggingface.evaluation(record)}
@@ -228,11 +229,11 @@ def test_what_was_not_measured_with_prompts_is_said():
     record = examples.prompted()
     record.accuracy = None
     card = huggingface.render(record, PICTURES)
-    assert "Labels without prompts: not measured." in card
-    assert "How well it labels images without prompts was not measured." in card
+    assert "Automatic segmentation without prompts: not measured." in card
+    assert "Accuracy without prompts was not measured." in card
     assert "there were no test images" not in card.lower()
     record.prompts = []
-    assert "Its accuracy was not measured: there were no test images." in huggingface.render(record, PICTURES)
+    assert "Accuracy was not measured: there were no test images." in huggingface.render(record, PICTURES)
 
 
 def test_of_random_weights_nothing_was_there_to_ask_before():
@@ -245,8 +246,8 @@ def test_of_random_weights_nothing_was_there_to_ask_before():
     ("axes", "labels", "words"),
     [
         ("bcyx", False, "# (batch, channels, height, width)\n"),
-        ("bcyx", True, "# (batch, 1, height, width): labels\n"),
-        ("byxc", True, "# (batch, height, width, 1): labels\n"),
+        ("bcyx", True, "# label image (batch, 1, height, width)\n"),
+        ("byxc", True, "# label image (batch, height, width, 1)\n"),
     ],
 )
 def test_the_output_of_a_package_is_described_for_a_target_that_cards_do_not_know(full, axes, labels, words):
@@ -258,5 +259,5 @@ def test_the_output_of_a_package_is_described_for_a_target_that_cards_do_not_kno
 
 def test_a_target_of_boundaries_is_described_as_one_whatever_its_name(full):
     full.model.target = TargetSpec(name="someone_elses", labels="boundary")
-    assert "It segments boundaries." in huggingface.render(full)
+    assert "for boundary segmentation." in huggingface.render(full)
     assert "semantic-segmentation" in huggingface.metadata(full).tags
