@@ -1,4 +1,4 @@
-"""What every part of the record is: strict about its keys, and about what leads out of the run folder."""
+"""Base classes and types of the record: unknown keys, absolute paths and non-finite numbers are errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Task = Literal["automatic", "interactive"]
 
 
 def _relative(path: str) -> str:
-    """Refuse a path that says where on somebody's disk a file lies."""
+    """Reject a path outside the run folder: it would reveal a local directory."""
     outside = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive or ".." in path.split("/")
     if outside or "\\" in path:
         raise ValueError(f"{path!r} must be a relative path with forward slashes")
@@ -21,7 +21,7 @@ def _relative(path: str) -> str:
 
 
 def _url(source: str) -> str:
-    """Refuse a source that is not on the web; keep it as it was written."""
+    """Reject a source that is not a web address; keep the spelling."""
     try:
         TypeAdapter(HttpUrl).validate_python(source)
     except ValidationError as error:
@@ -34,9 +34,9 @@ Url = Annotated[str, AfterValidator(_url)]
 
 
 class RecordModel(BaseModel):
-    """A part of the record. Unknown keys are an error: a record says nothing by accident.
+    """Base class of all parts of the record.
 
-    So are NaN and infinity: JSON cannot hold them, and a card must not.
+    Unknown keys are an error, and so are NaN and infinity, which JSON cannot hold.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)

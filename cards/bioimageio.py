@@ -1,7 +1,7 @@
-"""The BioImage.IO description of a run: what stands in the rdf.yaml of its package.
+"""The BioImage.IO description of a run: the content of rdf.yaml in its package.
 
-`describe` fills a `ModelDescr` from the record and the files it is handed; it runs no model and asks
-nothing of the network. `bioimageio.spec.save_bioimageio_package` makes the package of it.
+`describe` fills a `ModelDescr` from the record and from files; it neither runs the model nor accesses the
+internet. `bioimageio.spec.save_bioimageio_package` writes the package.
 """
 
 from __future__ import annotations
@@ -46,16 +46,30 @@ __all__ = [
 
 
 def render_documentation(record: RunRecord) -> str:
-    """README.md of the package. It has the heading with "Validation" that BioImage.IO asks for."""
+    """Render README.md of the package, with the heading "Validation" that BioImage.IO requires.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Markdown.
+    """
     context = huggingface.context(record)
     return markdown.render("documentation.md.j2", **(context | {"package": f"{record.name}.zip"}))
 
 
 def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
-    """The description of the package.
+    """Describe the package.
 
-    What nobody stated stays out: without authors, license or citations the description is valid, and
-    `bioimageio test` warns of what is missing.
+    Facts that are not stated are absent: without authors, license or citations the description is valid, and
+    `bioimageio test` warns.
+
+    Args:
+        record: the run.
+        parts: files and operations of the package.
+
+    Returns:
+        The validated description.
 
     Raises:
         pydantic.ValidationError: if the parts do not fit together, e.g. a test tensor of another shape.
@@ -67,7 +81,7 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
     documentation, attached = parts.folder / "README.md", parts.folder / "record.json"
     documentation.write_text(render_documentation(record), encoding="utf-8")
     attached.write_text(record.dumps(), encoding="utf-8")
-    # A URL that is known already is not fetched: a run must not wait for the network, or need it.
+    # The spec does not fetch URLs listed as known: a run must work offline.
     with ValidationContext(perform_io_checks=True, known_files=dict.fromkeys(_urls(record))):
         return v0_5.ModelDescr(
             name=clean_name(record.card.title),
@@ -91,7 +105,7 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
 
 
 def _parent(record: RunRecord) -> dict[str, LinkedModel]:
-    """The BioImage.IO model that this one was trained from, where it has an id in the collection."""
+    """The base model as parent, if it has an id in the BioImage.IO collection."""
     from bioimageio.spec.model import v0_5
 
     base = record.model.base
@@ -103,9 +117,9 @@ def _parent(record: RunRecord) -> dict[str, LinkedModel]:
 
 
 def _own(record: RunRecord) -> dict[str, str]:
-    """What the format has no field for, under our own key: by what the run and its data are known again.
+    """Identity of run, data and base model, for which the format has no fields.
 
-    And the base model, since `parent` takes none but those of the BioImage.IO collection.
+    The base model is included because `parent` accepts only models of the BioImage.IO collection.
     """
     base = record.model.base
     known = {"repository": base.repository, "id": base.id, "revision": base.revision, "sha256": base.sha256}
@@ -120,14 +134,21 @@ def _own(record: RunRecord) -> dict[str, str]:
 
 
 def clean_name(title: str) -> str:
-    """A title in the letters BioImage.IO allows, 5 to 128 of them: `[A-Za-z0-9_+- ()]`."""
+    """Convert a title to a valid BioImage.IO name: 5 to 128 characters of `[A-Za-z0-9_+- ()]`.
+
+    Args:
+        title: any text.
+
+    Returns:
+        The name.
+    """
     letters = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
     name = " ".join(re.sub(r"[^A-Za-z0-9_+\- ()]", " ", letters).split())[:128].strip()
     return name if len(name) >= 5 else f"{name} model".strip()
 
 
 def _brief(description: str) -> str:
-    """A description on one line, cut at a word to the 1024 characters BioImage.IO allows."""
+    """The description on one line, shortened at a word to the 1024 characters that BioImage.IO allows."""
     line = plain(description)
     return line if len(line) <= 1024 else line[:1023].rsplit(" ", 1)[0] + "…"
 
@@ -137,7 +158,7 @@ def _without_slash(name: str) -> str:
 
 
 def _cite(record: RunRecord) -> list[CiteEntry]:
-    """The citations that BioImage.IO can hold: those with a DOI or a web address."""
+    """The citations with a DOI or a web address, one of which BioImage.IO requires."""
     from bioimageio.spec.model import v0_5
 
     entries = []
@@ -151,7 +172,7 @@ def _cite(record: RunRecord) -> list[CiteEntry]:
 
 
 def _license(record: RunRecord, folder: Path) -> Any:
-    """The SPDX id; a file with the license's name where SPDX has no id for it; None where none is stated."""
+    """The SPDX id, a file with the name of a license that has none, or None if no license is stated."""
     from bioimageio.spec.model import v0_5
     from bioimageio.spec.utils import get_spdx_licenses
 
@@ -167,7 +188,7 @@ def _license(record: RunRecord, folder: Path) -> Any:
 
 
 def _urls(record: RunRecord) -> set[str]:
-    """Every web address of the description, as the spec writes it."""
+    """All web addresses in the description, in the spelling of the spec."""
     urls = [record.data.source, *(find_url(entry.text) for entry in facts.citations(record))]
     return {str(HttpUrl(url)) for url in urls if url}
 
@@ -227,7 +248,7 @@ def _output(parts: PackageParts) -> OutputTensorDescr:
 
 
 def _weights(parts: PackageParts) -> WeightsDescr:
-    """The root, from which the others were converted: the state dict, or TorchScript where there is none."""
+    """The weights; the root entry is the state dict, or TorchScript without one."""
     from bioimageio.spec.model import v0_5
 
     state, script, onnx = parts.state_dict, parts.torchscript, parts.onnx

@@ -1,4 +1,4 @@
-"""`config.bioimageio` of a description: training, evaluation, time and memory, from the record alone."""
+"""`config.bioimageio` of a description: training, evaluation, timing and memory, from the record."""
 
 from __future__ import annotations
 
@@ -31,11 +31,14 @@ MODALITIES = (
 
 
 def bioimageio_config(record: RunRecord, tolerance: Sequence[dict[str, Any]] = ()) -> BioimageioConfig:
-    """Every field that the record has figures for. The others stay unset.
+    """Fill all fields for which the record has values.
 
     Args:
         record: the run.
-        tolerance: by how much reproduced outputs may differ, each the fields of `ReproducibilityTolerance`.
+        tolerance: fields of `ReproducibilityTolerance` for each rule on reproduced outputs.
+
+    Returns:
+        The configuration; other fields are unset.
     """
     from bioimageio.spec.model import v0_5
 
@@ -65,12 +68,12 @@ def bioimageio_config(record: RunRecord, tolerance: Sequence[dict[str, Any]] = (
 
 
 def _call(part: Spec) -> str:
-    """`unet(depth=4)`, as on the card but without the marks of code."""
+    """`unet(depth=4)` as on the card, without backticks."""
     return tables.call(part).strip("`")
 
 
 def _modality(tags: Sequence[str]) -> str | None:
-    """The modality, where the author tagged the model with one that BioImage.IO knows."""
+    """The first tag of the author that is a modality of BioImage.IO."""
     return next((tag for tag in tags if tag in MODALITIES), None)
 
 
@@ -118,9 +121,9 @@ def _memory(record: RunRecord, when: str) -> str | None:
 
 
 def _evaluations(record: RunRecord) -> list[Evaluation]:
-    """Mean and standard deviation of every metric on the test images; none without a source of the data.
+    """Mean and standard deviation of each metric on the test images; empty without a source of the data.
 
-    The specification asks for the web address of the data set, so that an evaluation can be repeated.
+    The specification requires the web address of the data set.
     """
     from bioimageio.spec.model import v0_5
 
@@ -159,7 +162,7 @@ def _evaluations(record: RunRecord) -> list[Evaluation]:
 
 
 def _clean_id(name: str) -> str:
-    """The id of a data set in the letters that BioImage.IO allows in one."""
+    """The id of a data set in the characters that BioImage.IO allows."""
     return re.sub(r"[^a-z0-9_\-/.]", "-", name.lower()).strip("/") or "data"
 
 

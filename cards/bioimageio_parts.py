@@ -1,4 +1,4 @@
-"""The files and operations of a BioImage.IO package, which whoever makes the weights hands over."""
+"""Files and operations of a BioImage.IO package, as input of `cards.bioimageio.describe`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class StateDict:
-    """The weights that the others were converted from, and the code that builds the network to hold them."""
+    """PyTorch weights, from which other formats were converted, with the source code of the network."""
 
     source: Path
     architecture: Path
@@ -21,7 +21,7 @@ class StateDict:
 
 @dataclass(frozen=True)
 class TorchScript:
-    """Weights with their network, by torch.jit."""
+    """Network and weights as TorchScript."""
 
     source: Path
     pytorch_version: str
@@ -29,7 +29,7 @@ class TorchScript:
 
 @dataclass(frozen=True)
 class Onnx:
-    """Weights with their network, by ONNX."""
+    """Network and weights as ONNX."""
 
     source: Path
     opset_version: int
@@ -37,26 +37,26 @@ class Onnx:
 
 @dataclass(frozen=True)
 class PackageParts:
-    """What a package holds that a record does not.
+    """Contents of a package that are not in the record.
 
     Attributes:
-        folder: where `describe` writes the texts of the package: README.md, record.json and, for a
+        folder: output folder of `describe` for the texts of the package: README.md, record.json and, for a
             license without an SPDX id, LICENSE.txt.
         test_input: .npy, float32 (1, C, H, W), before preprocessing.
         test_output: .npy, its axes `output_axes`, after postprocessing, made on the CPU in eval mode.
-        state_dict: the root of all weights; without it, TorchScript is.
-        sample_input: a picture of an input that people can look at, e.g. TIFF (C, H, W) or PNG (H, W).
-        sample_output: the same of its output.
+        state_dict: the root entry of the weights; without it, TorchScript is the root.
+        sample_input: an input for people to look at, e.g. TIFF (C, H, W) or PNG (H, W).
+        sample_output: the output for the sample input.
         covers: PNG files, 2:1 or 1:1, each below 500 kB.
         preprocessing: BioImage.IO operations, e.g. `[{"id": "scale_range", "kwargs": {...}}]`.
         postprocessing: BioImage.IO operations, e.g. `[{"id": "sigmoid"}]`.
-        input_channels: a name a channel of the input.
-        output_channels: a name a channel after postprocessing, e.g. `["foreground"]`.
-        output_dtype: of the output after postprocessing.
-        output_axes: their order, before and after postprocessing: batch, channel, y and x.
-        output_description: what the output is, in words.
+        input_channels: name of each channel of the input.
+        output_channels: name of each channel after postprocessing, e.g. `["foreground"]`.
+        output_dtype: data type of the output after postprocessing.
+        output_axes: order of the axes of the output: b, c, y and x.
+        output_description: content of the output in words.
         minimum: the smallest height and width of an input, in pixels, a multiple of the record's divisor.
-        tolerance: fields of `ReproducibilityTolerance` that differ from the default, one dict a rule;
+        tolerance: fields of `ReproducibilityTolerance` for each rule;
             outputs that are labels need `mismatched_elements_per_million`.
         attachments: further files.
     """
@@ -76,7 +76,7 @@ class PackageParts:
     output_channels: Sequence[str] = ("foreground",)
     output_dtype: str = "float32"
     output_axes: str = "bcyx"
-    output_description: str = "what the network predicts, after postprocessing"
+    output_description: str = "output of the network after postprocessing"
     minimum: int = 64
     tolerance: Sequence[dict[str, Any]] = ()
     attachments: Sequence[Path] = ()

@@ -1,7 +1,6 @@
 """The pictures of a card. The same input gives the same file, byte for byte.
 
-Figures are drawn in matplotlib's default style on a canvas of their own: neither the backend nor the
-style of the process that calls them matters.
+Figures use matplotlib's default style and their own canvas, independent of the caller's backend and style.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Colors that stay apart for color-blind eyes: Okabe and Ito 2008, https://jfly.uni-koeln.de/color/
+# Colors that color-blind readers can distinguish: Okabe and Ito 2008, https://jfly.uni-koeln.de/color/
 ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
@@ -60,7 +59,13 @@ def _figure(path: Path, width: float, height: float, layout: str | None = "const
 
 
 def histogram(after: Stage, before: Stage | None, path: Path) -> None:
-    """How many images have which Dice after the run and, where it was measured, before."""
+    """Draw the histogram of Dice over the test images, after and, if measured, before training.
+
+    Args:
+        after: metrics after training.
+        before: metrics before training, or None.
+        path: output PNG.
+    """
     from matplotlib.ticker import MaxNLocator
 
     stages = [("before", before, GRAY), ("after", after, BLUE)]
@@ -80,7 +85,12 @@ def histogram(after: Stage, before: Stage | None, path: Path) -> None:
 
 
 def training_curve(history: Sequence[Epoch], path: Path, best_epoch: int | None = None) -> None:
-    """Loss and validation Dice, or IoU, of every epoch, with a line at the epoch whose weights were kept.
+    """Draw training loss and validation Dice, or IoU, by epoch.
+
+    Args:
+        history: one entry for each epoch.
+        path: output PNG.
+        best_epoch: epoch whose weights were selected, marked by a line.
 
     Raises:
         ValueError: if there is no epoch.
@@ -118,15 +128,15 @@ def overlay(
     title: str = "",
     filled: bool = False,
 ) -> None:
-    """An image with the outlines of its reference and of the prediction.
+    """Draw an image with the outlines of reference and prediction.
 
     Args:
-        image: (C, H, W) or (H, W), any numbers; its contrast is stretched.
+        image: (C, H, W) or (H, W), any range; the contrast is stretched.
         reference: (H, W) integer labels, 0 is background.
         prediction: (H, W) integer labels.
-        path: the PNG to write.
+        path: output PNG.
         title: a line above the image.
-        filled: color pixels instead of outlining objects, for labels that are lines already.
+        filled: color pixels instead of outlining instances, for labels that are boundaries.
     """
     from matplotlib.patches import Patch
 
@@ -152,12 +162,12 @@ def overlay(
 
 
 def cover(image: np.ndarray, prediction: np.ndarray, path: Path) -> None:
-    """A cover for BioImage.IO: the image and its prediction side by side, 2:1, at most 500 kB.
+    """Draw the cover of a BioImage.IO package: image and prediction side by side, 2:1, at most 500 kB.
 
     Args:
-        image: (C, H, W) or (H, W); its middle square is shown.
+        image: (C, H, W) or (H, W); the central square is shown.
         prediction: (H, W) integer labels, 0 is background.
-        path: the PNG to write.
+        path: output PNG.
     """
     from matplotlib.image import imsave
 
@@ -173,9 +183,13 @@ def cover(image: np.ndarray, prediction: np.ndarray, path: Path) -> None:
 
 
 def stretch(image: np.ndarray) -> np.ndarray:
-    """An image (C, H, W) or (H, W) as RGB (H, W, 3) float in 0 … 1, from its 1st to its 99.8th percentile.
+    """Stretch the contrast of an image from its 1st to its 99.8th percentile.
 
-    Three channels are red, green and blue; any other number is averaged to gray.
+    Args:
+        image: (C, H, W) or (H, W); three channels are red, green and blue, any other number is averaged.
+
+    Returns:
+        RGB (H, W, 3) float32 from 0 to 1.
     """
     channels = np.atleast_3d(image.T).T.astype(np.float32)
     low, high = np.percentile(channels, (1, 99.8), axis=(1, 2), keepdims=True)
@@ -186,7 +200,7 @@ def stretch(image: np.ndarray) -> np.ndarray:
 
 
 def _scale(shape: tuple[int, ...]) -> float:
-    """The factor that brings the longer side between SHORTEST and LONGEST, whole where it enlarges."""
+    """Scale factor that brings the longer side between SHORTEST and LONGEST; an integer if it enlarges."""
     longer = max(shape)
     return LONGEST / longer if longer > LONGEST else float(-(-SHORTEST // longer))
 
@@ -206,7 +220,7 @@ def _resize_labels(labels: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _outline(labels: np.ndarray, width: int) -> np.ndarray:
-    """The edge of every object, of an odd width in pixels."""
+    """Outlines of all instances, with an odd width in pixels."""
     from skimage.morphology import dilation, footprint_rectangle
     from skimage.segmentation import find_boundaries
 
@@ -221,7 +235,7 @@ def _middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
 
 
 def _colored(canvas: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Every object in a color of its own over the image, with its outline."""
+    """The image with each instance in its own color, outlined."""
     colors = np.array([_rgb(color) for color in PALETTE], np.float32)
     result = canvas * 0.6
     inside = labels > 0

@@ -18,25 +18,43 @@ PICTURES = ("histogram.png", "training.png", "example_best.png", "example_median
 
 
 def render(record: RunRecord, pictures: Collection[str] = ()) -> str:
-    """README.md of the folder that is published on the Hub.
+    """Render README.md of the folder that is published on Hugging Face.
 
     Args:
         record: the run.
-        pictures: which of `PICTURES` lie in the folder `pictures/` beside the card; only these are shown.
+        pictures: names from `PICTURES` that exist in the folder `pictures/` next to the card.
+
+    Returns:
+        YAML metadata and Markdown.
     """
     return f"---\n{metadata(record).to_yaml()}\n---\n\n{render_body(record, pictures)}"
 
 
 def render_body(record: RunRecord, pictures: Collection[str] = ()) -> str:
-    """The card without metadata, in Markdown: what the report shows too."""
+    """Render the card without metadata, which is also the body of the report.
+
+    Args:
+        record: the run.
+        pictures: names from `PICTURES` that exist in the folder `pictures/` next to the card.
+
+    Returns:
+        Markdown.
+    """
     return markdown.render("card.md.j2", **context(record, pictures))
 
 
 def context(record: RunRecord, pictures: Collection[str] = ()) -> dict[str, object]:
-    """What every template of a card is filled from.
+    """Collect the variables of all templates.
+
+    Args:
+        record: the run.
+        pictures: names from `PICTURES` to show.
+
+    Returns:
+        Variables by name.
 
     Raises:
-        ValueError: for a picture that no card shows.
+        ValueError: for a name that is not in `PICTURES`.
     """
     if unknown := set(pictures) - set(PICTURES):
         raise ValueError(f"no card shows {', '.join(sorted(unknown))}: use {', '.join(PICTURES)}")
@@ -52,9 +70,15 @@ def context(record: RunRecord, pictures: Collection[str] = ()) -> dict[str, obje
 
 
 def metadata(record: RunRecord) -> ModelCardData:
-    """The metadata in the Hub's own words. What the Hub has no field for stays in the body.
+    """Build the metadata of the card in the vocabulary of Hugging Face.
 
-    The base model and the data are named only by their ids on the Hub, so that no local path leaks.
+    Base model and data set are named only by their Hugging Face ids, so that no local path leaks.
+
+    Args:
+        record: the run.
+
+    Returns:
+        The metadata; unknown fields are absent.
     """
     base = record.model.base
     results = evaluation(record)
@@ -76,7 +100,7 @@ def metadata(record: RunRecord) -> ModelCardData:
 
 
 def _license(license: str | None) -> tuple[str | None, str | None]:
-    """The license by the Hub's identifier, or as `other` with its name; nothing where none is stated."""
+    """Identifier and name of the license: `other` with a name if Hugging Face does not list it."""
     if not license or not license.strip():
         return None, None
     known = hub_license(license)
@@ -84,9 +108,13 @@ def _license(license: str | None) -> tuple[str | None, str | None]:
 
 
 def evaluation(record: RunRecord) -> list[EvalResult]:
-    """Mean and standard deviation of each headline figure after the run, each a number of its own.
+    """List mean and standard deviation of each headline metric after training, as two entries.
 
-    Four decimals, as in the body: a reader finds the same figure in both.
+    Args:
+        record: the run.
+
+    Returns:
+        Entries of a model-index, with four decimals as in the body of the card.
     """
     return [
         EvalResult(
@@ -105,7 +133,7 @@ def evaluation(record: RunRecord) -> list[EvalResult]:
 
 
 def _headline(record: RunRecord) -> list[tuple[str, str, Summary]]:
-    """Dice, AP50 and PQ; of a model that answers prompts, IoU for each kind of prompt."""
+    """Headline metrics; for an interactive model, IoU for each kind of prompt."""
     if record.prompts:
         return [
             (f"iou_{score.kind.replace(' + ', '_').replace(' ', '_')}", f"IoU, {score.kind}", score.after)

@@ -1,9 +1,8 @@
-"""Markdown from templates, in which text from a record is text and nothing else.
+"""Markdown from templates, in which text from a record cannot act as markup.
 
-Every `{{ expression }}` of a template goes through `safe`: a plain string comes out escaped, so that a
-title cannot open a table, a link, a comment or a script. What a filter below returns is `Markdown`
-and comes out as it is. A missing value or a bare figure is an error rather than `None` or
-`0.931234567` on a card: the template has to word it.
+Each `{{ expression }}` of a template passes through `safe`: a plain string is escaped, so that a title cannot
+open a table, a link, a comment or a script. The filters below return `Markdown`, which is not escaped. A
+missing value or an unformatted number is an error rather than `None` or `0.931234567` on a card.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from cards.base import Spec
 
 
 class Markdown(str):
-    """Text that is Markdown already."""
+    """Text that is already Markdown and is not escaped again."""
 
     __slots__ = ()
 
@@ -35,13 +34,27 @@ _URL = re.compile(r"https?://[^\s<>|\"`\\]*[^\s<>|\"`\\.,;:!?*'()\[\]]")
 
 
 def plain(text: str) -> str:
-    """Text on one line, without control characters."""
+    """Put text on one line, without control characters.
+
+    Args:
+        text: any text.
+
+    Returns:
+        Words separated by single spaces.
+    """
     kept = "".join(" " if unicodedata.category(character) == "Cc" else character for character in text)
     return " ".join(kept.split())
 
 
 def escape(text: str) -> Markdown:
-    """Any text on one line, literal in running text, in a heading and in a table."""
+    """Escape text so that it is literal in running text, headings and tables.
+
+    Args:
+        text: any text.
+
+    Returns:
+        Markdown on one line.
+    """
     escaped = _SPECIAL.sub(r"\\\g<0>", plain(text))
     return Markdown(_OPENING.sub(_escape_opening, escaped))
 
@@ -53,7 +66,14 @@ def _escape_opening(match: re.Match[str]) -> str:
 
 
 def linked(text: str) -> Markdown:
-    """Like `escape`, with its web addresses as links."""
+    """Escape text and turn its web addresses into links.
+
+    Args:
+        text: any text.
+
+    Returns:
+        Markdown on one line.
+    """
     text, pieces, last = plain(text), [], 0
     for match in _URL.finditer(text):
         pieces += [text[last : match.start()], match.group()]
@@ -74,25 +94,54 @@ def _inner(piece: str) -> str:
 
 
 def paragraphs(text: str) -> Markdown:
-    """Text whose blank lines part paragraphs."""
+    """Escape text and keep its paragraphs.
+
+    Args:
+        text: any text; blank lines separate paragraphs.
+
+    Returns:
+        Markdown.
+    """
     return Markdown("\n\n".join(linked(part) for part in re.split(r"\n\s*\n", text.strip())))
 
 
 def code(text: str) -> Markdown:
-    """A name, a path or a hash, in the letters of code; also within a table."""
+    """Format a name, a path or a hash as a code span, also in a table.
+
+    Args:
+        text: any text.
+
+    Returns:
+        A code span; escaped text if it contains a backtick or a vertical bar.
+    """
     text = plain(text)
     return escape(text) if not text or re.search(r"[`|]", text) else Markdown(f"`{text}`")
 
 
 def fenced(text: str, language: str = "") -> Markdown:
-    """A block of code, in a fence longer than any that the text has."""
+    """Format a block of code, with a fence longer than any in the text.
+
+    Args:
+        text: the code.
+        language: for syntax highlighting.
+
+    Returns:
+        Markdown.
+    """
     runs = [len(run) for run in re.findall(r"`{3,}", text)]
     fence = "`" * (max(runs, default=2) + 1)
     return Markdown(f"{fence}{language}\n{text.strip()}\n{fence}")
 
 
 def literal(text: str) -> Markdown:
-    """A string literal that means the same in Python and in JSON, for a line of example code."""
+    """Format a string literal for example code, valid in Python and JSON.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The literal with double quotes.
+    """
     return Markdown(json.dumps(text, ensure_ascii=False))
 
 
@@ -111,7 +160,15 @@ def call(spec: Spec) -> Markdown:
 
 
 def table(rows: Sequence[Sequence[str]], align: str = "") -> Markdown:
-    """A table whose first row is its header; `align` has a letter a column, l or r."""
+    """Format a table.
+
+    Args:
+        rows: cells; the first row is the header.
+        align: "l" or "r" for each column; all left by default.
+
+    Returns:
+        Markdown.
+    """
     rules = {"l": ":--", "r": "--:"}
     align = align or "l" * len(rows[0])
     head, *body = ["| " + " | ".join(safe(cell) for cell in row) + " |" for row in rows]
@@ -119,24 +176,30 @@ def table(rows: Sequence[Sequence[str]], align: str = "") -> Markdown:
 
 
 def safe(value: Any) -> str:
-    """What a template prints for an expression.
+    """Convert the value of an expression in a template to text.
+
+    Args:
+        value: `Markdown`, which is returned unchanged, a string, which is escaped, or an integer.
+
+    Returns:
+        Markdown.
 
     Raises:
-        TypeError: for anything but text and whole numbers, so that no figure goes out unworded.
+        TypeError: for other types, e.g. a float that was not formatted.
         ValueError: for empty text.
     """
     if isinstance(value, Markdown):
         return value
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise TypeError(f"a card cannot print {value!r}: word it with a filter")
+        raise TypeError(f"a card cannot print {value!r}: format it with a filter")
     if value == "":
-        raise ValueError("a card cannot print nothing: word what is missing")
+        raise ValueError("a card cannot print empty text: state what is missing")
     return escape(str(value))
 
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """The templates, with the filters of this module and wordings of `words`."""
+    """The Jinja environment with the filters of this module and of `cards.formatting`."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("cards"),
         undefined=jinja2.StrictUndefined,
@@ -153,6 +216,14 @@ def environment() -> jinja2.Environment:
 
 
 def render(template: str, **context: Any) -> str:
-    """Fill a template; the result has no run of blank lines and ends with one newline."""
+    """Render a template.
+
+    Args:
+        template: file name in `cards/templates`.
+        context: variables of the template.
+
+    Returns:
+        Markdown without consecutive blank lines, with one newline at the end.
+    """
     text = environment().get_template(template).render(context)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

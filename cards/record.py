@@ -1,7 +1,7 @@
-"""The run record: everything a card says, and the only road by which a number reaches one.
+"""The run record: the single source of everything that a card states.
 
-`RunRecord` is written as `record.json` in every run folder. A figure that was not measured is
-`None` here and "not measured" on the card.
+`RunRecord` is written as `record.json` in every run folder. A value that was not measured is None in the
+record and "not measured" on the card.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from cards.base import LabelKind, NetworkSpec, RecordModel, RelativePath, Spec, Split, Task, Url
 from cards.errors import InputError
@@ -23,16 +23,16 @@ SCHEMA_VERSION: Final = 1
 
 
 class Origin(RecordModel):
-    """The base model: what the run started from."""
+    """The base model, with which the run was initialized."""
 
-    repository: str = Field(description="which of our repositories it came from, e.g. 'wipp'")
-    id: str = Field(description="the model's name in that repository")
+    repository: str = Field(description="repository of the base model, e.g. 'wipp'")
+    id: str = Field(description="name of the model in that repository")
     weights: Literal["pretrained", "random"]
     revision: str | None = None
     sha256: str | None = Field(None, description="of the weights file; None for random weights")
-    license: str | None = Field(None, description="SPDX id; inherited by what is trained from it")
-    terms: str | None = Field(None, description="what its authors say beside the license, in a sentence")
-    part: str | None = Field(None, description="the part of the network that had weights; None for all of it")
+    license: str | None = Field(None, description="SPDX id; the trained model inherits it")
+    terms: str | None = Field(None, description="further terms of its authors, in one sentence")
+    part: str | None = Field(None, description="part of the network with pretrained weights; None for all")
     citation: list[str] = []
     hub_id: str | None = Field(None, description="Hugging Face id, when the base model is on the Hub")
     bioimageio_id: str | None = Field(None, description="BioImage.IO id, when the base model has one")
@@ -57,26 +57,26 @@ class TargetSpec(Spec):
 
 
 class Model(RecordModel):
-    """The network and the target that were trained, and how to build them again."""
+    """The trained network with target and normalization, sufficient to rebuild the model."""
 
     base: Origin
     architecture: NetworkSpec
     target: TargetSpec
     normalize: Spec
     channels: int = Field(description="channels of the input image")
-    maps: int = Field(description="maps the network predicts")
+    maps: int = Field(description="output maps of the network")
     divisor: int = Field(description="height and width of the input are multiples of this, in pixels")
     parameters: int
-    trainable: int = Field(description="parameters that were trained; an adapter's come on top of the others")
+    trainable: int = Field(description="parameters that were trained, including those of an adapter")
     adapt: Spec | None = Field(None, description="which parameters were trained, e.g. 'lora' and its options")
 
 
 class DataFile(RecordModel):
-    """One image with its labels, and the hashes by which they are known again."""
+    """One image with its label image, and the hashes that identify both."""
 
     name: str
     split: Split
-    image: RelativePath = Field(description="path relative to the data's root, never absolute")
+    image: RelativePath = Field(description="path relative to the root folder of the data")
     label: RelativePath
     page: int | None = None
     shape: list[int] = Field(description="channels, height, width in pixels")
@@ -84,25 +84,32 @@ class DataFile(RecordModel):
     instances: int
     image_sha256: str = Field(description="of the file")
     label_sha256: str
-    image_pixels: str = Field(description="of the decoded pixels: survives re-encoding")
+    image_pixels: str = Field(description="of the decoded pixels; independent of the file format")
     label_pixels: str
 
 
 class Data(RecordModel):
-    """The images, where they come from, and how they were split."""
+    """The data set: images, source, license and split."""
 
     id: str
     license: str | None = None
     citation: list[str] = []
-    source: Url | None = Field(None, description="where the images are on the web, never a local path")
+    source: Url | None = Field(None, description="web address of the images")
     hub_id: str | None = None
     note: str | None = None
     labels: LabelKind
-    split_by: str = Field(description="how the split was made, in words")
+    split_by: str = Field(description="how each split was made, in words")
     files: list[DataFile]
 
     def count(self, split: Split) -> int:
-        """Number of images in a split."""
+        """Count the images of a split.
+
+        Args:
+            split: "train", "validation" or "test".
+
+        Returns:
+            Number of images.
+        """
         return sum(file.split == split for file in self.files)
 
     def digest(self) -> str:
@@ -111,32 +118,24 @@ class Data(RecordModel):
 
 
 class Epoch(RecordModel):
-    """What one epoch gave."""
+    """Loss and validation metric of one epoch."""
 
     epoch: int
     loss: float
     validation_dice: float | None = None
-    validation_iou: float | None = Field(None, description="with prompts: mean IoU of a point and of a box")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_it_was(cls, content: Any) -> Any:
-        """Records of the first days hold a `validation_loss`, which was never measured."""
-        if isinstance(content, dict) and content.get("validation_loss", 0) is None:
-            content = {key: value for key, value in content.items() if key != "validation_loss"}
-        return content
+    validation_iou: float | None = Field(None, description="mean IoU over point and box prompts")
 
 
 class Training(RecordModel):
-    """How the network was trained."""
+    """Training settings, duration and history."""
 
     epochs_planned: int
     epochs: int
-    best_epoch: int | None = Field(None, description="epoch whose weights were kept, from 1")
+    best_epoch: int | None = Field(None, description="epoch whose weights were selected; the first is 1")
     steps: int
     images_seen: int
     batch_size: int
-    patch: int = Field(description="side of a training patch, in pixels")
+    patch: int = Field(description="height and width of a training patch in pixels")
     optimizer: str
     learning_rate: float
     schedule: str
@@ -146,15 +145,15 @@ class Training(RecordModel):
     precision: str
     seed: int
     seconds: float
-    device: str | None = Field(None, description="the hardware that trained, by name")
+    device: str | None = Field(None, description="hardware that trained the network")
     images_per_second: float | None = None
-    resumed: int = Field(0, description="how often the run was taken up again after a stop")
+    resumed: int = Field(0, description="how often the run was resumed")
     stopped_early: bool = False
     history: list[Epoch] = []
 
 
 class Environment(RecordModel):
-    """Where the run took place."""
+    """Hardware and software of the run."""
 
     python: str
     platform: str
@@ -168,11 +167,11 @@ class Environment(RecordModel):
 
 
 class ExportCheck(RecordModel):
-    """An artifact that was loaded again and scored on test images."""
+    """Verification of an exported file: reloaded and re-scored on test images."""
 
     artifact: RelativePath = Field(description="path in the run folder")
     format: str = Field(description="e.g. 'safetensors', 'torchscript', 'onnx', 'pytorch_state_dict'")
-    loaded_by: str = Field(description="the tool that loaded it, with version")
+    loaded_by: str = Field(description="package that reloaded it, with version")
     images: int
     dice: float = Field(description="mean over those images")
     trained_dice: float = Field(description="of the trained model on the same images")
@@ -181,7 +180,7 @@ class ExportCheck(RecordModel):
 
 
 class File(RecordModel):
-    """A file the run wrote."""
+    """A file that the run wrote."""
 
     path: RelativePath = Field(description="path in the run folder")
     sha256: str
@@ -189,7 +188,7 @@ class File(RecordModel):
 
 
 class Card(RecordModel):
-    """What only the author knows."""
+    """Statements of the author."""
 
     title: str
     description: str
@@ -201,42 +200,52 @@ class Card(RecordModel):
 
 
 class RunRecord(RecordModel):
-    """The single source of truth of a run."""
+    """Everything that was measured and decided in a run."""
 
     schema_version: Literal[1] = 1
     name: str
     created: str = Field(description="ISO 8601, UTC")
     finetune_version: str
-    task: Task = Field("automatic", description="'interactive' if the model segments what prompts point at")
-    recipe: dict[str, Any] = Field(description="the resolved recipe, local paths cut to their last part")
+    task: Task = Field("automatic", description="'interactive' if points and boxes prompt the model")
+    recipe: dict[str, Any] = Field(description="the resolved recipe; of local paths only the last part")
     card: Card
     model: Model
     data: Data
     training: Training
     metrics: list[MetricDescription] = Field(description="of accuracy, in the order of tables and columns")
     accuracy: Accuracy | None = Field(None, description="None when there were no test images")
-    prompts: list[PromptScore] = Field([], description="one a kind, of a model that answers prompts")
+    prompts: list[PromptScore] = Field([], description="accuracy with each kind of prompt, if interactive")
     timing: Timing | None = None
     environment: Environment
-    warnings: list[str] = Field([], description="what the guards saw, in words")
+    warnings: list[str] = Field([], description="problems found during the run, one sentence each")
     exports: list[ExportCheck] = []
     files: list[File] = []
 
     def dumps(self) -> str:
-        """Canonical JSON: sorted keys, two spaces, UTF-8, a newline at the end."""
+        """Serialize as canonical JSON.
+
+        Returns:
+            Sorted keys, indentation of two spaces, a newline at the end.
+        """
         content = self.model_dump(mode="json")
         return json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def digest(self) -> str:
-        """SHA-256 of the record as it is written."""
+        """SHA-256 of `record.json`, as 64 hexadecimal digits."""
         return hashlib.sha256(self.dumps().encode()).hexdigest()
 
     @classmethod
     def read(cls, path: Path | str) -> RunRecord:
-        """Read `record.json`, or the one in a run folder.
+        """Read a record.
+
+        Args:
+            path: `record.json` or a folder that contains it.
+
+        Returns:
+            The validated record.
 
         Raises:
-            InputError: if there is no such file, or it is not a record.
+            InputError: if the file cannot be read or is not a record.
         """
         path = Path(path)
         path = path / "record.json" if path.is_dir() else path
@@ -256,5 +265,5 @@ class RunRecord(RecordModel):
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of `record.json`, shipped as `cards/schema/run-record-1.json`."""
+    """JSON Schema of `record.json`, shipped as `cards/schema/run-record-1.json`."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunRecord.model_json_schema()}

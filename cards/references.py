@@ -1,4 +1,4 @@
-"""Licenses and citations as the two repositories write them."""
+"""Licenses and citations in the notation of Hugging Face and BioImage.IO."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LISTED = """
 """
 HUB_LICENSES = frozenset(_LISTED.split())
 
-# What the Hub calls by a shorter name than SPDX does.
+# Licenses whose Hugging Face identifier is shorter than the SPDX id.
 _HUB_NAMES = {"odc-by-1.0": "odc-by", "odbl-1.0": "odbl", "pddl-1.0": "pddl", "gfdl-1.3": "gfdl"}
 
 _DOI = re.compile(r"\b10\.[0-9]{4,9}/[^\s\"<>{}|\\^`]*[^\s\"<>{}|\\^`.,;:)\]]")
@@ -29,20 +29,41 @@ _URL = re.compile(r"https?://[^\s\"<>{}|\\^`]*[^\s\"<>{}|\\^`.,;:)\]]")
 
 
 def hub_license(license: str) -> str | None:
-    """The Hub's identifier of an SPDX license, or None where the Hub has none."""
+    """Convert an SPDX id to the identifier of Hugging Face.
+
+    Args:
+        license: SPDX id.
+
+    Returns:
+        The identifier; None if Hugging Face does not list the license.
+    """
     name = re.sub(r"-(only|or-later)$", "", license.strip().lower())
     name = _HUB_NAMES.get(name, name)
     return name if name in HUB_LICENSES else None
 
 
 def find_doi(citation: str) -> str | None:
-    """The DOI in a citation, without a prefix: `10.1038/s41592-019-0612-7`."""
+    """Find the first DOI in a citation.
+
+    Args:
+        citation: text or BibTeX.
+
+    Returns:
+        The DOI without a prefix, e.g. `10.1038/s41592-019-0612-7`; None if there is none.
+    """
     found = _DOI.search(citation)
     return found.group() if found else None
 
 
 def find_url(citation: str) -> str | None:
-    """The first web address in a citation."""
+    """Find the first web address in a citation.
+
+    Args:
+        citation: text or BibTeX.
+
+    Returns:
+        The address; None if there is none.
+    """
     for found in _URL.finditer(citation):
         try:
             TypeAdapter(HttpUrl).validate_python(found.group())
@@ -53,5 +74,12 @@ def find_url(citation: str) -> str | None:
 
 
 def is_bibtex(citation: str) -> bool:
-    """Whether a citation is a BibTeX entry rather than text."""
+    """Whether a citation is a BibTeX entry.
+
+    Args:
+        citation: text or BibTeX.
+
+    Returns:
+        True for BibTeX.
+    """
     return re.match(r"\s*@\w+\s*\{", citation) is not None

@@ -1,8 +1,7 @@
-"""report.html: the card of a run as one file that needs nothing else, on paper, phone and screen.
+"""report.html: the card of a run as one self-contained file, for screen, phone and print.
 
-The body is that of the Hugging Face card. It holds text from a record, so nothing in it is trusted:
-raw HTML is shown as text but for the folding sections of our own templates, and the page forbids
-scripts and requests to the browser that shows it.
+The body is that of the Hugging Face card. Text from a record is not trusted: raw HTML is shown as text except
+for the folding sections of our templates, and the content security policy forbids scripts and requests.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _PICTURE = re.compile(r"pictures/([a-z_]+\.png)")
 
 
 class _Renderer(RendererHTML):
-    """Writes HTML in which only our own folding sections and pictures are more than text."""
+    """Render HTML in which only folding sections and pictures of our templates are active."""
 
     def html_block(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         lines = tokens[index].content.strip().split("\n")
@@ -57,16 +56,18 @@ def _reader() -> MarkdownIt:
 
 
 def render_html(body: str, pictures: Path) -> str:
-    """The whole page.
+    """Render the page.
 
     Args:
         body: the card in Markdown, from `cards.huggingface.render_body`.
-        pictures: the folder whose pictures are taken into the page. One that the card names and the
-            folder lacks leaves its caption.
+        pictures: folder of the pictures to embed. A picture that is missing there is replaced by its caption.
+
+    Returns:
+        HTML.
     """
     title = re.search(r"^# (.+)$", body, re.MULTILINE)
     content = _reader().render(body, {"pictures": pictures})
-    # A picture is a figure, which HTML does not allow within a paragraph.
+    # HTML does not allow a figure inside a paragraph.
     content = re.sub(r"<p>(<figure>.*?</figure>)</p>", r"\1", content, flags=re.DOTALL)
     page = resources.files("cards").joinpath("templates", "report.html").read_text("utf-8")
     name = _reader().renderInline(title.group(1)) if title else "Model card"

@@ -1,4 +1,4 @@
-"""The parts of the record that hold what was measured: accuracy, answers to prompts, and time."""
+"""The parts of the record that hold measurements: accuracy, accuracy with prompts, and timing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class ImageScore(RecordModel):
 
     image: str
     metrics: dict[str, float] = Field(description="value by name, for each metric of the record")
-    seconds: float = Field(description="from pixels in memory to labels ready")
+    seconds: float = Field(description="from pixels in memory to the label image")
 
 
 class Summary(RecordModel):
-    """Over images."""
+    """Distribution of a metric over images."""
 
     mean: float
     std: float = Field(description="population standard deviation over images")
@@ -28,24 +28,24 @@ class Stage(RecordModel):
 
     scores: list[ImageScore]
     summary: dict[str, Summary] = Field(description="by name, for each metric of the record")
-    worst: list[str] = Field(description="names of up to five images with the lowest Dice, worst first")
+    worst: list[str] = Field(description="names of up to five images with the lowest Dice, lowest first")
 
 
 class PromptImage(RecordModel):
-    """How well the instances of one image were found by one kind of prompt."""
+    """Accuracy on one image with one kind of prompt."""
 
     image: str
-    instances: int = Field(description="how many were asked for, one after the other")
-    before: float | None = Field(None, description="mean IoU over them")
+    instances: int = Field(description="number of instances, prompted one by one")
+    before: float | None = Field(None, description="mean IoU over the instances")
     after: float
 
 
 class PromptScore(RecordModel):
-    """What one kind of prompt gives on the test images: IoU, a mean over each image's instances."""
+    """Accuracy on the test images with one kind of prompt: IoU, averaged over the instances of an image."""
 
     kind: str = Field(description="'point', 'box' or 'point + N corrections'")
     images: list[PromptImage]
-    before: Summary | None = Field(None, description="over images; None if there was nothing to measure")
+    before: Summary | None = Field(None, description="over images; None if not measured")
     after: Summary
 
 
@@ -64,22 +64,22 @@ class Accuracy(RecordModel):
 
     split: Split = "test"
     images: int
-    dice_of: LabelKind = Field(description="what Dice was taken on: foreground or boundary")
+    dice_of: LabelKind = Field(description="pixels that Dice compares: foreground or boundary")
     before: Stage | None = None
-    before_note: str | None = Field(None, description="why there is no 'before', e.g. 'untrained'")
+    before_note: str | None = Field(None, description="why 'before' is missing, e.g. 'untrained'")
     after: Stage
     change: Change | None = None
-    labeled_by: str | None = Field(None, description="what made labels of a model that answers prompts")
+    labeled_by: str | None = Field(None, description="method that segments without prompts, if interactive")
 
 
 class Timing(RecordModel):
-    """Time per image: warm, batch 1, from pixels in memory to labels ready."""
+    """Time per image: warm, batch size 1, from pixels in memory to the label image."""
 
     images: int
     median_seconds: float
     p95_seconds: float
-    network_seconds: float | None = Field(None, description="median spent in the network")
-    decoding_seconds: float | None = Field(None, description="median spent reading maps back to labels")
+    network_seconds: float | None = Field(None, description="median time from pixels to maps")
+    decoding_seconds: float | None = Field(None, description="median time from maps to the label image")
     device: str
     threads: int | None = None
     peak_memory_training_bytes: int | None = None

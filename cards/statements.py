@@ -270,6 +270,18 @@ def output_axes(record: RunRecord) -> Markdown:
     return Markdown(f"label image ({axes})" if target.exports_labels else f"({axes})")
 
 
+def tolerance(record: RunRecord) -> str:
+    """State by how much the Dice of an exported file may differ from the trained model's.
+
+    Args:
+        record: a run with verified exports.
+
+    Returns:
+        The tolerance; several if they differ between files.
+    """
+    return " or ".join(words.number(value) for value in sorted({check.tolerance for check in record.exports}))
+
+
 def limits(record: RunRecord) -> list[str]:
     """List the limitations: those that follow from the record, the warnings, the author's own.
 

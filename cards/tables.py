@@ -256,9 +256,9 @@ def exports(record: RunRecord) -> Rows:
     Returns:
         Rows of cells, the first of which is the header.
     """
-    rows = [["File", "Format", "Reloaded with", "Images", "Dice", "Dice of trained model", "Match"]]
+    rows = [["File", "Format", "Reloaded with", "Images", "Dice", "Trained model", "Match"]]
     for check in record.exports:
-        match = f"{'yes' if check.equal else 'no'} (tolerance {words.number(check.tolerance)})"
+        match = "yes" if check.equal else "no"
         dice = [words.score(check.dice), words.score(check.trained_dice)]
         images = words.count(check.images)
         rows.append([code(check.artifact), check.format, check.loaded_by, images, *dice, match])

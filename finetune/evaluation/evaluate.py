@@ -1,4 +1,4 @@
-"""A model and annotated images -> scores an image, and the time it takes."""
+"""Evaluation of a model on images with reference labels: metrics and time per image."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Measured:
-    """What evaluating a model gave.
+    """Measurements of one evaluation.
 
     Attributes:
-        scores: one an image.
-        network_seconds: an image, from pixels in memory to maps.
-        decoding_seconds: an image, from maps to labels.
-        peak_bytes: highest memory in use meanwhile; None where it cannot be measured.
+        scores: metrics and time, one entry for each image.
+        network_seconds: time from pixels in memory to maps in s, for each image.
+        decoding_seconds: time from maps to the label image in s, for each image.
+        peak_bytes: peak memory in bytes; None if it cannot be measured.
     """
 
     scores: list[ImageScore] = field(default_factory=list)
@@ -41,14 +41,14 @@ class Measured:
 
 
 def evaluate(model: Model, samples: Iterable[Sample]) -> Measured:
-    """Label every image and compare with its reference; one image in memory at a time.
+    """Segment each image and compare it with its reference. One image is in memory at a time.
 
     Args:
-        model: what to evaluate.
-        samples: images with reference labels of the kind the model's target learns.
+        model: the model to evaluate.
+        samples: images with reference labels of the type that the target of the model encodes.
 
     Returns:
-        Scores and times. The first image is labeled once more beforehand, so that all are warm.
+        Metrics and times. The first image is segmented once before timing starts (warm-up).
     """
     measured = Measured()
     with PeakMemory(model.device) as memory:
@@ -68,9 +68,19 @@ def evaluate(model: Model, samples: Iterable[Sample]) -> Measured:
 
 
 def score(model: Model | PromptedModel, sample: Sample, labels: np.ndarray, seconds: float) -> ImageScore:
-    """Compare labels (H, W) with the reference: Dice on the foreground, AP and PQ on instances.
+    """Compute all metrics of one image.
 
-    Where the target is a boundary, Dice is taken on the boundary and AP and PQ on what it encloses.
+    For a boundary target, metrics on pixels compare boundaries, and metrics on instances compare the enclosed
+    regions.
+
+    Args:
+        model: the model, whose target states the type of the labels.
+        sample: image with reference labels (H, W).
+        labels: predicted label image (H, W) integer, 0 is background.
+        seconds: time per image in s.
+
+    Returns:
+        Metrics by name, with the time.
     """
     label_kind = model.target.labels
     instances = (convert(labels, label_kind, "instances"), convert(sample.labels, label_kind, "instances"))
@@ -79,7 +89,15 @@ def score(model: Model | PromptedModel, sample: Sample, labels: np.ndarray, seco
 
 
 def timing(measured: Measured, device: str) -> Timing:
-    """Time per image: median and 95th percentile over the images."""
+    """Summarize time per image: median and 95th percentile over the images.
+
+    Args:
+        measured: an evaluation of at least one image.
+        device: name of the hardware.
+
+    Returns:
+        The timing for the record.
+    """
     seconds = [score.seconds for score in measured.scores]
     return Timing(
         images=len(seconds),
@@ -94,12 +112,17 @@ def timing(measured: Measured, device: str) -> Timing:
 
 
 def _median(seconds: list[float]) -> float | None:
-    """None where the two were not told apart."""
+    """Median; None without separate times."""
     return float(np.median(seconds)) if seconds else None
 
 
 def write_scores(path: Path, stages: dict[str, Stage | None]) -> None:
-    """Write `scores.csv`: a row an image and stage ("before", "after")."""
+    """Write `scores.csv`, one row for each image and stage.
+
+    Args:
+        path: output file.
+        stages: "before" and "after"; None for a stage that was not measured.
+    """
     with path.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.DictWriter(stream, ["image", "stage", *METRICS, "seconds"])
         rows.writeheader()

@@ -1,1 +1,1 @@
-"""How well images were segmented."""
+"""Metrics of a segmentation: per image, and summarized over images."""

@@ -1,4 +1,4 @@
-"""From scores of single images to what a card says of all of them."""
+"""Summary of metrics over images, and their paired change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ WORST = 5
 
 
 def summarize(scores: Sequence[ImageScore]) -> Stage:
-    """Mean, population standard deviation and median of every metric, and the images with the lowest Dice.
+    """Summarize each metric over images: mean, population standard deviation, median.
+
+    Args:
+        scores: metrics of at least one image.
+
+    Returns:
+        The scores, their summary and the images with the lowest Dice.
 
     Raises:
         ValueError: if there are no scores.
@@ -37,16 +43,16 @@ def paired_change(
     Tibshirani 1993, chapter 13), which stays defined where all images change by the same amount.
 
     Args:
-        before: a score an image.
-        after: the same images, in any order.
-        seed: of the resampling.
-        resamples: their number.
+        before: scores before training, one for each image.
+        after: scores of the same images after training, in any order.
+        seed: of the bootstrap.
+        resamples: number of bootstrap resamples.
 
     Returns:
-        The change, or None for a single image: one image says nothing of the spread.
+        The change; None for a single image, which has no spread.
 
     Raises:
-        ValueError: if the two are not of the same images, or a name occurs twice.
+        ValueError: if the images differ or a name occurs twice.
     """
     earlier, later = _by_image(before), _by_image(after)
     if earlier.keys() != later.keys():
@@ -70,7 +76,14 @@ def paired_change(
 
 
 def spread(values: list[float]) -> Summary:
-    """Mean, population standard deviation and median of at least one value."""
+    """Compute mean, population standard deviation and median.
+
+    Args:
+        values: at least one.
+
+    Returns:
+        The summary.
+    """
     return Summary(mean=float(np.mean(values)), std=float(np.std(values)), median=float(np.median(values)))
 
 

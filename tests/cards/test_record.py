@@ -106,11 +106,3 @@ def test_the_fingerprint_of_the_data_is_that_of_its_pixels(full):
     assert other.digest() != data.digest()
     assert data.model_copy(update={"files": data.files[1:]}).digest() != data.digest()
     assert data.count("train") == 40
-
-
-def test_a_record_of_the_first_days_can_still_be_read(full, tmp_path):
-    content = json.loads(full.dumps())
-    for epoch in content["training"]["history"]:
-        epoch["validation_loss"] = None
-    (tmp_path / "record.json").write_text(json.dumps(content))
-    assert RunRecord.read(tmp_path) == full
