@@ -64,7 +64,7 @@ def test_the_record_fills_the_fields_for_it(full, parts):
     assert config.training.training_duration == pytest.approx(1325.4 / 3600, abs=1e-4)
     assert config.model_parameter_count == 4_396_577
     assert config.modality == "fluorescence-light-microscopy"
-    assert config.inference_time.startswith("43.2 ms (median), 61.7 ms (95th percentile) an image of 256 ×")
+    assert config.inference_time.startswith("43.2 ms (median), 61.7 ms (95th percentile) per image of 256 ×")
     assert config.memory_requirements_training.startswith("2.50 GiB")
     (evaluation,) = config.evaluations
     results = dict(zip(evaluation.metrics, evaluation.results, strict=True))
