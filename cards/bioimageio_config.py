@@ -116,8 +116,8 @@ def _memory(record: RunRecord, when: str) -> str | None:
     how = record.training
     if when == "training":
         batch = f"batch size {how.batch_size}, patches of {how.patch} × {how.patch} px"
-        return f"peak {words.memory(size)}, {batch}, on {facts.trained_on(record)}"
-    return f"peak {words.memory(size)}, on {facts.timed_on(record)}"
+        return f"{words.memory(size)} peak, {batch}, on {facts.trained_on(record)}"
+    return f"{words.memory(size)} peak, on {facts.timed_on(record)}"
 
 
 def _evaluations(record: RunRecord) -> list[Evaluation]:

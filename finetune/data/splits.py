@@ -36,13 +36,14 @@ def assign_splits(
     """
     assigned: dict[Pair, Split] = {pair: pair.split or "train" for pair in pairs}
     pool = [pair for pair in pairs if assigned[pair] == "train"]
-    words = {"train": "given with the data" if any(pair.split == "train" for pair in pairs) else "the rest"}
+    provided = "provided with the data set"
+    words = {"train": provided if any(pair.split == "train" for pair in pairs) else "the rest"}
     wanted: dict[Split, float] = {"test": test, "validation": validation}
     for split, fraction in wanted.items():
         if not 0 <= fraction < 1:
             raise DataError(f"data.{split} is {fraction}: it must be at least 0 and less than 1")
         if any(pair.split == split for pair in pairs):
-            words[split] = "given with the data"
+            words[split] = provided
             continue
         left = [pair for pair in pool if assigned[pair] == "train"]
         drawn = _draw(left, fraction, pool, f"{split} {seed}")

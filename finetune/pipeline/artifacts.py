@@ -1,4 +1,4 @@
-"""What a run leaves behind: exports, the proof that they work, pictures, cards and the record."""
+"""Write the artifacts of a run: exports and their verification, pictures, cards and the record."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from finetune.pipeline.record_builder import written_files
 from finetune.repositories.registry import save
 
 NOTHING_TO_TEST = (
-    "the model finds no instance in any image, and BioImage.IO asks for a test output that is not empty"
+    "the model predicts no instance in any image, and BioImage.IO requires a test output that is not empty"
 )
 
 
 def write_artifacts(
     model: Model, data: SegmentationData, record: RunRecord, folder: Path, check_images: int
 ) -> RunRecord:
-    """Export the model, load every export again, and write cards and record from what came of it.
+    """Export the model, verify each export, and write pictures, cards and the record.
 
     Args:
-        model: as it was trained.
-        data: where test images come from; without any, training images stand in for examples.
-        record: all that is known before the exports.
+        model: the trained model.
+        data: source of test images; without test images, examples are training images.
+        record: the record without exports and files.
         folder: the run folder.
-        check_images: test images on which each export is scored.
+        check_images: number of test images on which each export is re-scored.
 
     Returns:
-        The record as written: with checks and files.
+        The record as written, with verified exports and files.
     """
     hub = folder / "huggingface"
     split: Split = "test" if data.of("test") else "train"
@@ -50,13 +50,13 @@ def write_artifacts(
     if example := _example_for_test(model, data.samples(split)):
         save_package(model, record, example.pixels, folder / "bioimageio", record.name, left_out)
     else:
-        left_out.append(f"There is no BioImage.IO package: {NOTHING_TO_TEST}")
+        left_out.append(f"No BioImage.IO package was written: {NOTHING_TO_TEST}")
     record = record.model_copy(update={"warnings": [*record.warnings, *left_out]})
     checked = islice(data.samples("test"), check_images)
     checks = check_exports(folder, model, checked) if data.of("test") else []
     differ = [
-        f"{check.artifact} as {check.format} does not give the trained model's Dice: {check.dice:.4f}, "
-        f"not {check.trained_dice:.4f}"
+        f"{check.artifact} ({check.format}) does not reproduce the trained model's Dice: {check.dice:.4f} "
+        f"instead of {check.trained_dice:.4f}"
         for check in checks
         if not check.equal
     ]
@@ -66,9 +66,17 @@ def write_artifacts(
 
 
 def write_cards(record: RunRecord, folder: Path) -> RunRecord:
-    """Write cards and record of a run folder that holds all else; the record comes back with its files."""
+    """Write the cards and the record into a run folder that is complete otherwise.
+
+    Args:
+        record: the record without files.
+        folder: the run folder.
+
+    Returns:
+        The record as written, with files.
+    """
     hub = folder / "huggingface"
-    # The cards name the packages and weights that lie here by now; then the cards are files themselves.
+    # The cards list packages and weights; the record also lists the cards.
     record = record.model_copy(update={"files": written_files(folder)})
     shown = [name for name in PICTURES if (hub / "pictures" / name).exists()]
     (hub / "README.md").write_text(render(record, shown), encoding="utf-8")
@@ -81,7 +89,7 @@ def write_cards(record: RunRecord, folder: Path) -> RunRecord:
 
 
 def _example_for_test(model: Model, samples: Iterable[Sample]) -> Sample | None:
-    """An image to test a package with: one with something to find, if the model finds anything there."""
+    """Image for the test tensors, in which the model finds instances; with reference labels if possible."""
     found = None
     for sample in samples:
         if can_test(model, sample.pixels):
@@ -92,7 +100,7 @@ def _example_for_test(model: Model, samples: Iterable[Sample]) -> Sample | None:
 
 
 def _draw(model: Model, data: SegmentationData, record: RunRecord, folder: Path) -> None:
-    """The pictures that the cards show."""
+    """Draw the pictures of the cards."""
     folder.mkdir(parents=True, exist_ok=True)
     training, accuracy = record.training, record.accuracy
     if training.history:
@@ -114,12 +122,12 @@ def _draw(model: Model, data: SegmentationData, record: RunRecord, folder: Path)
 
 
 def _short(name: str) -> str:
-    """A name that fits above a picture; the card's table has the whole of it."""
+    """A name short enough for the title of a picture."""
     return name if len(name) <= 24 else f"{name[:12]}…{name[-11:]}"
 
 
 def _examples(scores: list[ImageScore]) -> dict[str, ImageScore]:
-    """The images with the best, the median and the worst Dice; fewer than three images give fewer."""
+    """The images with the best, median and worst Dice; fewer for fewer than three images."""
     ranked = sorted(scores, key=lambda score: (-score.metrics[PRIMARY], score.image))
     places = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
     chosen = {which: ranked[place] for which, place in places.items()}

@@ -1,4 +1,4 @@
-"""From what a run did to its record. Every figure here was measured; none is made up."""
+"""Build the record of a run from its plan, its training history and its measurements."""
 
 from __future__ import annotations
 
@@ -35,7 +35,19 @@ def build_record(
     training_peak_bytes: int | None,
     task: Task = "automatic",
 ) -> record.RunRecord:
-    """Everything but the exports and the files, which are not written yet."""
+    """Build the record, except for exports and files, which are not written yet.
+
+    Args:
+        plan: the resolved recipe with model and data.
+        history: of the training.
+        before: evaluation of the base model on the test images; None if it was not measured.
+        after: evaluation of the trained model on the test images; None if it was not measured.
+        training_peak_bytes: peak memory during training in bytes; None if it was not measured.
+        task: "interactive" for a model that is prompted with points and boxes.
+
+    Returns:
+        The record.
+    """
     recipe, device = plan.recipe, plan.model.device
     warnings = [*plan.warnings, *_guards(history, before, after, task)]
     trained_on = torch.cuda.get_device_name(device) if device.type == "cuda" else plan.environment.cpu
@@ -48,7 +60,7 @@ def build_record(
         finetune_version=version("finetune"),
         task=task,
         recipe=without_local_paths(recipe),
-        # The base model's license binds what is made from it; where neither is stated, the card says so.
+        # The trained model inherits the license of the base model, unless the author states one.
         card=recipe.card.model_copy(update={"license": recipe.card.license or plan.origin.license}),
         model=_model(plan),
         data=_data(plan),
@@ -62,17 +74,20 @@ def build_record(
 
 
 def written_files(folder: Path, known: Iterable[record.File] = ()) -> list[record.File]:
-    """Every file of a run folder with its hash, but the record, which holds the list.
+    """List all files of a run folder with their hashes, except for the record and the logs.
 
     Args:
         folder: the run folder.
-        known: files hashed before, that did not change.
+        known: files that were hashed before and have not changed.
+
+    Returns:
+        Files, sorted by path.
     """
     hashed = {file.path: file for file in known}
     files = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        # Loggers hold their files open.
+        # Loggers still write to their files.
         if not path.is_file() or path.name == "record.json" or "logs" in name.split("/"):
             continue
         found = hashed.get(name)
@@ -81,7 +96,14 @@ def written_files(folder: Path, known: Iterable[record.File] = ()) -> list[recor
 
 
 def without_local_paths(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as a record holds it: of a path on this machine only the last part."""
+    """Convert the recipe for the record and reduce local paths to their last part.
+
+    Args:
+        recipe: the resolved recipe.
+
+    Returns:
+        The content of the recipe, as JSON types.
+    """
     content = recipe.model_dump(mode="json")
     for section, key in (("data", "root"), ("data", "csv"), ("model", "checkpoint")):
         if path := content[section][key]:
@@ -93,8 +115,8 @@ def _guards(history: History, before: Measured | None, after: Measured | None, t
     warnings = []
     if history.empty_validation:
         warnings.append(
-            "the model found nothing in any validation image: it predicts background everywhere; "
-            "train longer, or look whether data.labels and the masks say the same"
+            "the model predicts background for all validation images: train longer, "
+            "or check that data.labels describes the masks"
         )
     if before and after:
         was, now = (
@@ -102,9 +124,9 @@ def _guards(history: History, before: Measured | None, after: Measured | None, t
             for stage in (before, after)
         )
         if now < was:
-            without = "without prompts " if task == "interactive" else ""
+            without = "without prompts, " if task == "interactive" else ""
             warnings.append(
-                f"{without}the tuned model is worse than its base model: mean Dice {now:.4f}, "
+                f"{without}the fine-tuned model is worse than its base model: mean Dice {now:.4f}, "
                 f"before {was:.4f}"
             )
     return warnings
@@ -203,7 +225,7 @@ def _augmentation(plan: Plan) -> str:
     words, views = plan.data.augmentation.describe(), plan.data.views
     if views is None:
         return words
-    return f"{words}; {views} view{'s' if views > 1 else ''} an image, each drawn once"
+    return f"{words}; {views} view{'s' if views > 1 else ''} of each image, each drawn once"
 
 
 def _accuracy(plan: Plan, before: Measured | None, after: Measured | None) -> Accuracy | None:

@@ -182,8 +182,8 @@ def test_given_splits_stand_and_the_rest_is_drawn_from_train(tmp_path):
     assert sizes(pairs) == [18, 2, 5]
     assert pairs[20:] == given_test
     assert words == (
-        "train: given with the data; validation: 10% of train (2 of 20 images), seed 3; "
-        "test: given with the data"
+        "train: provided with the data set; validation: 10% of train (2 of 20 images), seed 3; "
+        "test: provided with the data set"
     )
 
 

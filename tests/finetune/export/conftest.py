@@ -19,6 +19,7 @@ from cards.record import Model as ModelPart
 from finetune.data.normalization import Normalize, Percentile, ZeroMeanUnitVariance
 from finetune.export.bioimageio import save_package
 from finetune.inference.model import Model
+from finetune.metrics.registry import describe_metrics
 from finetune.pipeline.record_builder import describe_target
 from finetune.repositories.registry import LoadOptions, load
 from finetune.targets.registry import build_target
@@ -139,6 +140,7 @@ def make_record() -> Callable[[Model], RunRecord]:
                 seed=0,
                 seconds=1,
             ),
+            metrics=describe_metrics(),
             environment=Environment(
                 python="3.11.7", platform="Linux", cpu="a CPU", cores=2, memory_bytes=None, packages={}
             ),

@@ -177,7 +177,7 @@ def test_a_model_that_finds_nothing_is_told(
     save_file(weights, blind / "huggingface" / "model.safetensors")
     overrides = (f"model.checkpoint={blind}", "training.epochs=1", "training.learning_rate=1e-5")
     record, _ = run(recipe_file, tmp_path / "run", *overrides)
-    assert any("found nothing in any validation image" in warning for warning in record.warnings)
+    assert any("predicts background for all validation images" in warning for warning in record.warnings)
     assert "found nothing" in (tmp_path / "run" / "huggingface" / "README.md").read_text()
 
 

@@ -93,8 +93,11 @@ def test_a_run_says_how_many_views_there_were(tmp_path: Path, recipe_file: Path)
     recipe = read_recipe(recipe_file, [*CHANGES, "training.epochs=2"])
     record = finetune.run(recipe, out=tmp_path / "run", console=Console(file=io.StringIO()))
     assert record is not None
-    assert record.training.augmentation.endswith("; 2 views an image, each drawn once")
-    assert "2 views an image, each drawn once" in (tmp_path / "run" / "huggingface" / "README.md").read_text()
+    assert record.training.augmentation.endswith("; 2 views of each image, each drawn once")
+    assert (
+        "2 views of each image, each drawn once"
+        in (tmp_path / "run" / "huggingface" / "README.md").read_text()
+    )
     assert record.exports
     assert all(check.equal for check in record.exports)
     names = {path.name for path in (tmp_path / "run").iterdir()}
