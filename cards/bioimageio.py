@@ -19,6 +19,7 @@ from cards import huggingface, markdown
 from cards import statements as facts
 from cards.bioimageio_config import bioimageio_config
 from cards.bioimageio_parts import Onnx, PackageParts, StateDict, TorchScript
+from cards.citations import citations
 from cards.markdown import plain
 from cards.record import RunRecord
 from cards.references import find_doi, find_url
@@ -162,7 +163,7 @@ def _cite(record: RunRecord) -> list[CiteEntry]:
     from bioimageio.spec.model import v0_5
 
     entries = []
-    for entry in facts.citations(record):
+    for entry in citations(record):
         text = f"{entry.what}: {plain(entry.text)}"
         if doi := find_doi(entry.text):
             entries.append(v0_5.CiteEntry(text=text, doi=v0_5.Doi(doi)))
@@ -189,7 +190,7 @@ def _license(record: RunRecord, folder: Path) -> Any:
 
 def _urls(record: RunRecord) -> set[str]:
     """All web addresses in the description, in the spelling of the spec."""
-    urls = [record.data.source, *(find_url(entry.text) for entry in facts.citations(record))]
+    urls = [record.data.source, *(find_url(entry.text) for entry in citations(record))]
     return {str(HttpUrl(url)) for url in urls if url}
 
 
@@ -229,11 +230,11 @@ def _channels(names: Sequence[str]) -> ChannelAxis:
 def _output(parts: PackageParts) -> OutputTensorDescr:
     from bioimageio.spec.model import v0_5
 
-    def same(axis: str) -> v0_5.SpaceOutputAxis:
+    def _same(axis: str) -> v0_5.SpaceOutputAxis:
         size = v0_5.SizeReference(tensor_id=v0_5.TensorId("input"), axis_id=v0_5.AxisId(axis))
         return v0_5.SpaceOutputAxis(id=v0_5.AxisId(axis), size=size)
 
-    axes = {"b": v0_5.BatchAxis(), "c": _channels(parts.output_channels), "y": same("y"), "x": same("x")}
+    axes = {"b": v0_5.BatchAxis(), "c": _channels(parts.output_channels), "y": _same("y"), "x": _same("x")}
     return v0_5.OutputTensorDescr.model_validate(
         {
             "id": "output",

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cards import formatting as words
+from cards import result_tables, tables
 from cards import statements as facts
-from cards import tables
 from cards.base import Spec
+from cards.limitations import limitations
 from cards.markdown import plain
 from cards.record import RunRecord
 
@@ -54,7 +55,7 @@ def bioimageio_config(record: RunRecord, tolerance: Sequence[dict[str, Any]] = (
         if card.intended_use
         else None,
         "bias_risks_limitations": v0_5.BiasRisksLimitations(
-            limitations="\n".join(f"- {plain(limit)}" for limit in facts.limits(record))
+            limitations="\n".join(f"- {plain(limit)}" for limit in limitations(record))
         ),
         "model_parameter_count": model.parameters,
         "training": _training(record),
@@ -142,8 +143,8 @@ def _evaluations(record: RunRecord) -> list[Evaluation]:
     ]
     before = accuracy.before.summary["dice"] if accuracy.before else None
     summary = (
-        f"Dice before: {facts.before_in_words(record) or tables.spread(before)}; "
-        f"after: {tables.spread(accuracy.after.summary.get('dice'))}; change: {facts.change(record)}."
+        f"Dice before: {facts.before_in_words(record) or result_tables.spread(before)}; "
+        f"after: {result_tables.spread(accuracy.after.summary.get('dice'))}; change: {facts.change(record)}."
     )
     return [
         v0_5.Evaluation(

@@ -7,8 +7,10 @@ from collections.abc import Collection
 from huggingface_hub import EvalResult, ModelCardData
 from huggingface_hub.utils import yaml_dump
 
-from cards import markdown, tables
+from cards import markdown, result_tables, tables
 from cards import statements as facts
+from cards.citations import citations
+from cards.limitations import limitations
 from cards.markdown import plain
 from cards.record import RunRecord
 from cards.references import hub_license
@@ -63,6 +65,9 @@ def context(record: RunRecord, pictures: Collection[str] = ()) -> dict[str, obje
         "record": record,
         "facts": facts,
         "tables": tables,
+        "results": result_tables,
+        "limitations": limitations,
+        "citations": citations,
         "pictures": frozenset(pictures),
         "package": packages[0].rsplit("/", 1)[-1] if packages else None,
         "recipe": yaml_dump(record.recipe),

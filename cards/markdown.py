@@ -199,7 +199,11 @@ def safe(value: Any) -> str:
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """The Jinja environment with the filters of this module and of `cards.formatting`."""
+    """Build the Jinja environment.
+
+    Returns:
+        The environment with the filters of this module and of `cards.formatting`.
+    """
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("cards"),
         undefined=jinja2.StrictUndefined,

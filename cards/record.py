@@ -113,7 +113,11 @@ class Data(RecordModel):
         return sum(file.split == split for file in self.files)
 
     def digest(self) -> str:
-        """SHA-256 that identifies the data set by its pixels: see `cards.fingerprint.data_digest`."""
+        """Identify the data set by its pixels: see `cards.fingerprint.data_digest`.
+
+        Returns:
+            SHA-256 as 64 hexadecimal digits.
+        """
         return data_digest(self.files)
 
 
@@ -231,7 +235,11 @@ class RunRecord(RecordModel):
         return json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def digest(self) -> str:
-        """SHA-256 of `record.json`, as 64 hexadecimal digits."""
+        """Hash the record as it is written to `record.json`.
+
+        Returns:
+            SHA-256 as 64 hexadecimal digits.
+        """
         return hashlib.sha256(self.dumps().encode()).hexdigest()
 
     @classmethod
@@ -265,5 +273,9 @@ class RunRecord(RecordModel):
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of `record.json`, shipped as `cards/schema/run-record-1.json`."""
+    """Build the JSON Schema of `record.json`, shipped as `cards/schema/run-record-1.json`.
+
+    Returns:
+        The schema.
+    """
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunRecord.model_json_schema()}

@@ -6,12 +6,10 @@ Every sentence follows from values of the record. None is an opinion, and none i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cards import formatting as words
 from cards.markdown import Markdown, code, escape
 from cards.record import DataFile, RunRecord
-from cards.references import is_bibtex
 
 AXES = {"b": "batch", "c": "channels", "y": "height", "x": "width"}
 
@@ -216,19 +214,6 @@ def input_sizes(record: RunRecord) -> str:
     return f"height and width are multiples of {record.model.divisor} px"
 
 
-def trainable(record: RunRecord) -> str:
-    """State how many parameters were trained.
-
-    Args:
-        record: the run.
-
-    Returns:
-        "all" or a number.
-    """
-    model = record.model
-    return "all" if model.trainable == model.parameters else words.count(model.trainable)
-
-
 def objects(record: RunRecord) -> str:
     """Name what the model segments.
 
@@ -280,94 +265,6 @@ def tolerance(record: RunRecord) -> str:
         The tolerance; several if they differ between files.
     """
     return " or ".join(words.number(value) for value in sorted({check.tolerance for check in record.exports}))
-
-
-def limits(record: RunRecord) -> list[str]:
-    """List the limitations: those that follow from the record, the warnings, the author's own.
-
-    Args:
-        record: the run.
-
-    Returns:
-        One sentence or more for each limitation.
-    """
-    inherited = [record.model.base.terms] if record.model.base.terms else []
-    return [
-        *_limits_of_data(record),
-        *_limits_of_accuracy(record),
-        *inherited,
-        *record.warnings,
-        *record.card.limits,
-    ]
-
-
-def _limits_of_data(record: RunRecord) -> list[str]:
-    data = record.data
-    largest = max(data.files, key=lambda file: file.shape[-2] * file.shape[-1]).shape if data.files else []
-    sentences = [
-        f"Trained on {words.counted(data.count('train'), 'image')} of one data set, {data.id}. "
-        "Accuracy on other kinds of images was not measured.",
-        f"The input is a 2D image with {words.counted(record.model.channels, 'channel')}.",
-    ]
-    if largest:
-        sentences.append(
-            f"The largest image used for training or testing has {largest[-2]} × {largest[-1]} pixels; "
-            "larger images were not tested."
-        )
-    return sentences
-
-
-def _limits_of_accuracy(record: RunRecord) -> list[str]:
-    accuracy = record.accuracy
-    if accuracy is None and record.prompts:
-        return [*_not_reproduced(record), "Accuracy without prompts was not measured."]
-    if accuracy is None:
-        return ["Accuracy was not measured: there were no test images."]
-    sentences = []
-    if accuracy.split != "test":
-        sentences.append(f"Accuracy was measured on the {accuracy.split} images: there was no test split.")
-    if accuracy.change and accuracy.change.low <= 0 <= accuracy.change.high:
-        sentences.append("The confidence interval of the change in Dice includes 0.")
-    return sentences + _not_reproduced(record)
-
-
-def _not_reproduced(record: RunRecord) -> list[str]:
-    return [
-        f"{check.artifact} ({check.format}) does not reproduce the trained model's Dice."
-        for check in record.exports
-        if not check.equal
-    ]
-
-
-@dataclass(frozen=True)
-class Citation:
-    """A reference to cite.
-
-    Attributes:
-        what: what the reference describes: "Data" or "Base model".
-        text: the reference, as plain text or BibTeX.
-        bibtex: whether the text is BibTeX.
-    """
-
-    what: str
-    text: str
-    bibtex: bool
-
-
-def citations(record: RunRecord) -> list[Citation]:
-    """List the references to cite, each once.
-
-    Args:
-        record: the run.
-
-    Returns:
-        References of the data, then of the base model.
-    """
-    sources: dict[str, str] = {}
-    for what, texts in (("Data", record.data.citation), ("Base model", record.model.base.citation)):
-        for text in filter(str.strip, texts):
-            sources.setdefault(text.strip(), what)
-    return [Citation(what, text, is_bibtex(text)) for text, what in sources.items()]
 
 
 def task(record: RunRecord) -> str:

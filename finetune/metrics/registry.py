@@ -147,7 +147,11 @@ def register_metric(
 
 
 def describe_metrics() -> list[MetricDescription]:
-    """Describe all metrics for the record, in the order of tables and columns."""
+    """Describe all metrics for the record.
+
+    Returns:
+        Descriptions in the order of tables and columns.
+    """
     return [metric.describe(name) for name, metric in METRICS.items()]
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from cards import huggingface, tables
+from cards import huggingface, result_tables, tables
 from cards.bioimageio import render_documentation
 from cards.huggingface import PICTURES
 from cards.record import RunRecord, TargetSpec
@@ -88,7 +88,7 @@ def test_every_figure_of_the_record_is_on_the_card(full):
     text = huggingface.render_body(full)
     for stage in (full.accuracy.before, full.accuracy.after):
         for summary in stage.summary.values():
-            assert tables.spread(summary) in text
+            assert result_tables.spread(summary) in text
             assert f"{summary.median:.4f}" in text
         for name in full.accuracy.after.worst:
             assert f"`{name}`" in text

@@ -11,7 +11,7 @@ import examples
 import numpy as np
 import pytest
 
-from cards import bioimageio_config, huggingface, tables
+from cards import bioimageio_config, huggingface, result_tables
 from cards.errors import InputError
 from cards.record import RunRecord
 from cards.scores import ImageScore
@@ -77,7 +77,7 @@ def test_a_registered_metric_is_in_scores_record_summary_and_both_cards(
     del METRICS["count_error"]  # a card needs the record alone
     try:
         assert record.accuracy.after.summary["count_error"].mean == 1
-        assert [row[0] for row in tables.headline(record)[1:]] == ["Dice", "AP50", "PQ", "Count error"]
+        assert [row[0] for row in result_tables.headline(record)[1:]] == ["Dice", "AP50", "PQ", "Count error"]
         results = {result.metric_type: result.metric_value for result in huggingface.evaluation(record)}
         assert results["count_error"] == 1
         card = huggingface.render(record)
