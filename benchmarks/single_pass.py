@@ -77,7 +77,7 @@ def load_generator(ours: Any, size: int, points: int, device: str) -> Any:
     from finetune.networks.hiera import STRIDES
     from finetune.repositories.registry import save
 
-    config, _ = HF_MODEL_ID_TO_FILENAMES[f"facebook/{ours.architecture['name']}"]
+    config, _ = HF_MODEL_ID_TO_FILENAMES[f"facebook/{ours.architecture.name}"]
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = str(save(ours.network, ours.architecture, Path(folder))[0])
         sized = [f"++model.image_size={size}"]

@@ -124,9 +124,7 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageP
     options = {"channels": model.channels, "divisor": model.divisor}
     # A network that came as TorchScript, or out of another package, has no one file of code that a state
     # dict could go with.
-    foreign = "structure" in model.architecture["options"] or isinstance(
-        model.network, EncoderDecoder | Mask2Former | Semantic
-    )
+    foreign = model.torchscript or isinstance(model.network, EncoderDecoder | Mask2Former | Semantic)
     write_torchscript(_with_head(model), work / "weights-torchscript.pt", **options)
     missing = _write_onnx(model, work / "weights.onnx", foreign)
     parts = PackageParts(
@@ -224,7 +222,7 @@ def _write_state_dict(model: Model, work: Path) -> StateDict:
         kwargs={
             "in_channels": model.channels,
             "out_channels": model.target.channels,
-            **model.architecture["options"],
+            **model.architecture.options,
         },
         pytorch_version=TORCH_VERSION,
     )

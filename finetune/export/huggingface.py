@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import torch
 from pydantic import BaseModel, Field, ValidationError
 
+from cards.base import NetworkSpec
 from cards.errors import InputError, ModelError
 from finetune.inference.model import Model
 from finetune.repositories.base import STRUCTURE
@@ -33,12 +34,6 @@ WEIGHTS = "model.safetensors"
 HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
 
 
-class _Architecture(BaseModel):
-    repository: str
-    name: str
-    options: dict[str, Any] = {}
-
-
 class _Target(BaseModel):
     name: str
     options: dict[str, Any] = {}
@@ -48,7 +43,7 @@ class _Config(BaseModel):
     """`config.json`, as `Model.config` gives it. Keys that others add, such as the Hub's own, are let be."""
 
     library_name: Literal["finetune"]
-    architecture: _Architecture
+    architecture: NetworkSpec
     target: _Target
     normalize: dict[str, Any]
     select_channels: Literal["auto", "gray"] | list[Annotated[int, Field(ge=0)]]
@@ -70,7 +65,7 @@ def save_model(model: Model | PromptedModel, folder: Path) -> None:
         name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()
     }
     write_safetensors(folder / WEIGHTS, weights, {"format": "pt"})
-    if "structure" in model.architecture["options"] and isinstance(model, Model):
+    if isinstance(model, Model) and model.torchscript:
         _write_structure(model, folder / STRUCTURE)
     config = json.dumps(model.config(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
     (folder / CONFIG).write_text(config, encoding="utf-8")
@@ -156,6 +151,7 @@ def _build(config: _Config, weights: Path) -> Model:
         divisor=loaded.divisor,
         architecture=loaded.architecture,
         halo=loaded.halo,
+        torchscript=loaded.torchscript,
     )
 
 

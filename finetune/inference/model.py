@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cards.base import NetworkSpec
 from cards.errors import DataError
 from finetune.data.channels import Channels, select_channels
 from finetune.data.normalization import Normalize
@@ -34,6 +35,7 @@ class Model:
         divisor: heights and widths that the network takes are multiples of this, in pixels.
         architecture: repository, name and options that build the network again.
         halo: pixels at the edge of a tile of which the output is not used, where tiles meet.
+        torchscript: whether the network is saved as TorchScript, because finetune has no code that builds it.
     """
 
     network: nn.Module
@@ -42,8 +44,9 @@ class Model:
     select: Channels
     channels: int
     divisor: int
-    architecture: dict[str, Any]
+    architecture: NetworkSpec
     halo: int = 0
+    torchscript: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -88,7 +91,7 @@ def config_of(model: Model | PromptedModel) -> dict[str, Any]:
     """What `config.json` holds: all of a model but its weights."""
     return {
         "library_name": "finetune",
-        "architecture": model.architecture,
+        "architecture": model.architecture.model_dump(),
         "target": {"name": model.target.name, "options": model.target.options()},
         "normalize": {"name": model.normalize.name, **model.normalize.options()},
         "select_channels": model.select,

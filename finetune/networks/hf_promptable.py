@@ -16,19 +16,19 @@ from torch import nn
 from finetune.networks.hf_encoders import Sam2Encoder, SamEncoder
 from finetune.networks.passthrough import PassthroughWeights
 from finetune.networks.rgb_input import Rgb
-from finetune.networks.sam2_promptable import Answer
+from finetune.networks.sam2_promptable import MaskPrediction
 from finetune.prompts.sampling import NONE, UPPER_LEFT
 
 SHARED = "shared_image_embedding"
 
 
 class PromptableSam(nn.Module):
-    """Images (N, C, side, side) and prompts -> masks; as `finetune.networks.sam2_promptable.Promptable`."""
+    """Images (N, C, S, S) and prompts -> masks; as `finetune.networks.sam2_promptable.Promptable`."""
 
     def __init__(self, model: Any, rgb: Rgb) -> None:
-        """Take the weights of a SamModel, not copied; its side is the one of its configuration."""
+        """Take the weights of a SamModel, not copied; the image size is that of its configuration."""
         super().__init__()
-        self.side: int = model.config.vision_config.image_size
+        self.image_size: int = model.config.vision_config.image_size
         self.encoder = SamEncoder(model.vision_encoder, rgb)
         self.prompt_encoder, self.mask_decoder = model.prompt_encoder, model.mask_decoder
         # Random numbers that stay as they are: in SAM as it was published they are a buffer
@@ -39,10 +39,10 @@ class PromptableSam(nn.Module):
         self.kept = PassthroughWeights({f"{SHARED}.{name}": tensor.clone() for name, tensor in shared})
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Images (N, C, side, side) -> what `answer` takes: (N, D, side / s, side / s), s of a patch."""
+        """Images (N, C, S, S) -> the features for `predict_masks`: (N, D, S / s, S / s), s of a patch."""
         return self.encoder(images)
 
-    def answer(
+    def predict_masks(
         self,
         features: tuple[torch.Tensor, ...],
         points: torch.Tensor,
@@ -50,8 +50,8 @@ class PromptableSam(nn.Module):
         prev_logits: torch.Tensor | None = None,
         *,
         multimask_output: bool,
-    ) -> Answer:
-        """See `sam2_promptable.Promptable.answer`; all M prompts begin with a box, or none."""
+    ) -> MaskPrediction:
+        """See `sam2_promptable.Promptable.predict_masks`; all M prompts begin with a box, or none."""
         _, dense = self.prompt_encoder(None, None, None, prev_logits)
         (coarse,) = features
         logits, iou = self.mask_decoder(
@@ -61,7 +61,7 @@ class PromptableSam(nn.Module):
             dense_prompt_embeddings=dense,
             multimask_output=multimask_output,
         )
-        return Answer(logits[:, 0], iou[:, 0])
+        return MaskPrediction(logits[:, 0], iou[:, 0])
 
     def _embed(self, points: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Points (M, P, 2) and labels (M, P) -> tokens (M, P or P + 1, D), as `SamPromptEncoder` has them.
@@ -82,12 +82,12 @@ class PromptableSam(nn.Module):
 
 
 class PromptableSam2(nn.Module):
-    """Images (N, C, side, side) and prompts -> masks; as `finetune.networks.sam2_promptable.Promptable`."""
+    """Images (N, C, S, S) and prompts -> masks; as `finetune.networks.sam2_promptable.Promptable`."""
 
     def __init__(self, model: Any, rgb: Rgb) -> None:
-        """Take the weights of a Sam2Model, not copied; its side is the one of its configuration."""
+        """Take the weights of a Sam2Model, not copied; the image size is that of its configuration."""
         super().__init__()
-        self.side: int = model.config.prompt_encoder_config.image_size
+        self.image_size: int = model.config.prompt_encoder_config.image_size
         self.encoder = Sam2Encoder(model.vision_encoder, rgb)
         self.prompt_encoder, self.mask_decoder = model.prompt_encoder, model.mask_decoder
         self.shared_image_embedding = model.get_submodule(SHARED)
@@ -96,13 +96,13 @@ class PromptableSam2(nn.Module):
         self.mask_decoder.pred_obj_score_head.requires_grad_(False)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Images (N, C, side, side) -> what `answer` takes: (N, Cᵢ, side / s, side / s), s of 4, 8 and 16."""
+        """Encode images (N, C, S, S) into features (N, Cᵢ, S / s, S / s) of strides s = 4, 8 and 16."""
         fine, middle, coarse = self.encoder(images)
         decoder = self.mask_decoder
         empty = self.no_memory_embedding.view(1, -1, 1, 1)
         return decoder.conv_s0(fine), decoder.conv_s1(middle), coarse + empty
 
-    def answer(
+    def predict_masks(
         self,
         features: tuple[torch.Tensor, ...],
         points: torch.Tensor,
@@ -110,8 +110,8 @@ class PromptableSam2(nn.Module):
         prev_logits: torch.Tensor | None = None,
         *,
         multimask_output: bool,
-    ) -> Answer:
-        """See `sam2_promptable.Promptable.answer`."""
+    ) -> MaskPrediction:
+        """See `sam2_promptable.Promptable.predict_masks`."""
         *fine, coarse = features
         # Corners of a box are points of a kind of their own: what `Sam2PromptEncoder` makes of boxes, too.
         sparse, dense = self.prompt_encoder(points[:, None], labels[:, None], None, prev_logits)
@@ -123,7 +123,7 @@ class PromptableSam2(nn.Module):
             multimask_output=multimask_output,
             high_resolution_features=fine,
         )
-        return Answer(logits[:, 0], iou[:, 0])
+        return MaskPrediction(logits[:, 0], iou[:, 0])
 
 
 def _positions(embedding: nn.Module, features: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from finetune.networks.encoder_decoder import EncoderDecoder, PyramidDecoder
 from finetune.networks.passthrough import PassthroughWeights
 
 ENCODER = "image_encoder."  # how the names of its weights begin in SAM2
-SIDE = 1024  # pixels: of the images that SAM2 was made for
+IMAGE_SIZE = 1024  # pixels: of the images that SAM2 was made for
 
 # How the names of a network's weights begin, and how they do in SAM2.
 PARTS = {
@@ -32,20 +32,20 @@ STABLE = {
 }
 
 
-def build_whole(config: str, side: int = SIDE) -> Any:
+def build_whole(config: str, image_size: int = IMAGE_SIZE) -> Any:
     """The package's SAM2, with random weights, on torch's default device, its image encoder exportable.
 
     The names of its weights are those of `sam2.build_sam.build_sam2(config)`.
 
     Args:
         config: a file of the package, such as "configs/sam2.1/sam2.1_hiera_t.yaml".
-        side: of the images that prompts are for, in pixels, a multiple of 32.
+        image_size: of the images that prompts are for, in pixels, a multiple of 32.
     """
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
     model = OmegaConf.load(str(files("sam2") / config)).model
-    model.image_size, model.sam_mask_decoder_extra_args = side, STABLE
+    model.image_size, model.sam_mask_decoder_extra_args = image_size, STABLE
     encoder = model.image_encoder
     encoder["_target_"] = "finetune.networks.hiera.ImageEncoder"
     encoder.trunk["_target_"] = "finetune.networks.hiera.Hiera"

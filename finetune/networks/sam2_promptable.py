@@ -1,7 +1,7 @@
 """SAM2 as it answers prompts: image encoder, prompt encoder and mask decoder of the package `sam2` 1.1.0.
 
-What follows images and prompts through them is `sam2.sam2_image_predictor.SAM2ImagePredictor`, for any side:
-the same masks for the same prompts. What SAM2 has for videos alone is kept, and not run.
+Predicts the same masks for the same prompts as `sam2.sam2_image_predictor.SAM2ImagePredictor`, for any image
+size. What SAM2 has for videos alone is kept, and not run.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from finetune.networks.passthrough import PassthroughWeights
 RUN = ("image_encoder.", "sam_prompt_encoder.", "sam_mask_decoder.", "no_mem_embed")  # names in SAM2
 
 
-class Answer(NamedTuple):
+class MaskPrediction(NamedTuple):
     """What SAM2 answers to M prompts.
 
     Attributes:
-        logits: (M, K, side / 4, side / 4), above 0 in the mask.
+        logits: (M, K, S / 4, S / 4), above 0 in the mask.
         iou: (M, K), which IoU it expects of each mask.
     """
 
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
 
 
 class Promptable(nn.Module):
-    """Images (N, C, side, side) and prompts -> masks."""
+    """Images (N, C, S, S) and prompts -> masks."""
 
     def __init__(self, whole: Any) -> None:
         """Take the weights of a SAM2, not copied.
@@ -38,7 +38,7 @@ class Promptable(nn.Module):
             whole: as `finetune.networks.sam2.build_whole` gives it.
         """
         super().__init__()
-        self.side: int = whole.image_size
+        self.image_size: int = whole.image_size
         self.encoder = whole.image_encoder
         self.prompt_encoder, self.mask_decoder = whole.sam_prompt_encoder, whole.sam_mask_decoder
         self.no_mem_embed = whole.no_mem_embed
@@ -50,12 +50,12 @@ class Promptable(nn.Module):
         self.mask_decoder.pred_obj_score_head.requires_grad_(False)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Images (N, C, side, side) -> what `answer` takes: (N, Cᵢ, side / s, side / s), s of 4, 8 and 16."""
+        """Encode images (N, C, S, S) into features (N, Cᵢ, S / s, S / s) of strides s = 4, 8 and 16."""
         fine, middle, coarse = self.encoder(images)
         decoder = self.mask_decoder
         return decoder.conv_s0(fine), decoder.conv_s1(middle), coarse + self.no_mem_embed.view(1, -1, 1, 1)
 
-    def answer(
+    def predict_masks(
         self,
         features: tuple[torch.Tensor, ...],
         points: torch.Tensor,
@@ -63,14 +63,14 @@ class Promptable(nn.Module):
         prev_logits: torch.Tensor | None = None,
         *,
         multimask_output: bool,
-    ) -> Answer:
-        """Answer M prompts for one image.
+    ) -> MaskPrediction:
+        """MaskPrediction M prompts for one image.
 
         Args:
-            features: of that image, (1, Cᵢ, side / s, side / s).
-            points: (M, P, 2) float32, x and y in pixels of side × side; a box is its two corners.
+            features: of that image, (1, Cᵢ, S / s, S / s).
+            points: (M, P, 2) float32, x and y in pixels of S × S; a box is its two corners.
             labels: (M, P), see `finetune.prompts.sampling`.
-            prev_logits: (M, 1, side / 4, side / 4), logits of the mask that the last of the points corrects.
+            prev_logits: (M, 1, S / 4, S / 4), logits of the mask that the last of the points corrects.
             multimask_output: whether to answer with 3 masks, for a prompt that may mean more than one thing.
         """
         *fine, coarse = features
@@ -84,4 +84,4 @@ class Promptable(nn.Module):
             repeat_image=True,
             high_res_features=fine,
         )
-        return Answer(logits, iou)
+        return MaskPrediction(logits, iou)

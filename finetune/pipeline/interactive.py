@@ -81,7 +81,7 @@ def run_prompted(recipe: Recipe, folder: Path, console: Console, helping: bool) 
     peak = memory.bytes if trains else None
     record = build_record(plan, history, labeled_before, labeled, peak, task="interactive")
     if record.accuracy:
-        record.accuracy.labeled_by = promptable(plan.model.architecture["repository"]).NATIVE.labels_by
+        record.accuracy.labeled_by = promptable(plan.model.architecture.repository).NATIVE.labels_by
     record.prompts = prompt_scores(before, after)
     record.warnings += _worse(record)
     write_prompt_scores(folder / "scores.csv", record.prompts)

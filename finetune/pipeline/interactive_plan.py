@@ -38,8 +38,8 @@ def prepare_prompted(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
     found = collect_data(recipe, prompts.labels, console)
     loaded = repository.load(recipe.model.name, load_options(recipe, found.channels, prompts.channels))
     check_license(recipe.card.license, loaded.origin.license, loaded.origin.id)
-    recipe = _with_side(
-        resolve_defaults(recipe, found.label_kind, loaded.learning_rate), loaded.architecture["options"]
+    recipe = _with_image_size(
+        resolve_defaults(recipe, found.label_kind, loaded.learning_rate), loaded.architecture.options
     )
     normalize = normalize_of(recipe, loaded)
     data = build_data(recipe, found, prompts, normalize, squared=True)
@@ -71,12 +71,12 @@ def prepare_prompted(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
     )
 
 
-def _with_side(recipe: Recipe, options: dict[str, Any]) -> Recipe:
-    """The recipe with the network's side as the side of its patches, which are no other."""
-    side, training = options["side"], recipe.training
-    if "patch" in training.model_fields_set and training.patch != side:
+def _with_image_size(recipe: Recipe, options: dict[str, Any]) -> Recipe:
+    """The recipe whose patches have the image size of the network."""
+    image_size, training = options["image_size"], recipe.training
+    if "patch" in training.model_fields_set and training.patch != image_size:
         raise RecipeError(
             f"training.patch: {training.patch}; with prompts each image goes in as a square of "
-            f"model.options.side pixels, which is {side}: leave training.patch out"
+            f"model.options.image_size pixels, which is {image_size}: leave training.patch out"
         )
-    return recipe.model_copy(update={"training": training.model_copy(update={"patch": side})})
+    return recipe.model_copy(update={"training": training.model_copy(update={"patch": image_size})})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from rich.console import Console
 
-from cards.base import LabelKind, Split
+from cards.base import LabelKind, NetworkSpec, Split
 from cards.errors import RecipeError
 from cards.record import Environment, Origin
 from finetune.adapters import Count, count
@@ -115,6 +115,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
         divisor=loaded.divisor,
         architecture=loaded.architecture,
         halo=loaded.halo,
+        torchscript=loaded.torchscript,
     )
     chosen = open_options(recipe.model.target, recipe.model.target_options)
     if chosen and not data.of("validation"):
@@ -133,9 +134,9 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
     )
 
 
-def _check_grid(architecture: dict[str, Any], target: Target) -> None:
+def _check_grid(architecture: NetworkSpec, target: Target) -> None:
     """A network that predicts for every second pixel needs a target that expects that."""
-    theirs, ours = architecture.get("options", {}).get("grid", 1), target.options().get("grid", 1)
+    theirs, ours = architecture.options.get("grid", 1), target.options().get("grid", 1)
     if theirs != ours:
         raise RecipeError(
             f"the network's maps have a pixel for each {theirs} × {theirs} of the image, the target "

@@ -92,7 +92,10 @@ def build_segmenter(plan: Plan, folder: Path) -> Segmenter:
     assert training.learning_rate is not None  # prepare() filled it in
     features, frozen = None, with_frozen_encoder(network)
     if training.cache and training.views is not None and frozen:
-        settings = {"network": plan.model.architecture, "precision": plan.recipe.compute.precision}
+        settings = {
+            "network": plan.model.architecture.model_dump(),
+            "precision": plan.recipe.compute.precision,
+        }
         features, network = FeatureStore(folder / "features", frozen.encoder, settings), frozen.decoder
     return Segmenter(
         network,

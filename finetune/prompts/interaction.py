@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from finetune.networks.sam2_promptable import Answer
+from finetune.networks.sam2_promptable import MaskPrediction
 from finetune.prompts import sampling as prompting
 
 LOGIT_CLAMP = 32.0  # logits go back to the network within ± this, as SAM2ImagePredictor gives them back
@@ -26,20 +26,20 @@ def to_square(images: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def masks_of(
-    labels: np.ndarray, most: int | None = None, rng: np.random.Generator | None = None
+    labels: np.ndarray, max_instances: int | None = None, rng: np.random.Generator | None = None
 ) -> np.ndarray:
     """Labels (H, W) -> the masks of its instances, (M, H, W) bool.
 
     Args:
         labels: integer, 0 is background.
-        most: of them.
+        max_instances: at most so many of them; None for all.
         rng: chooses these; without it they are taken evenly from all.
     """
     numbers = np.unique(labels)
     numbers = numbers[numbers != 0]
-    if most is not None and len(numbers) > most:
-        even = np.linspace(0, len(numbers) - 1, most).astype(np.intp)
-        numbers = numbers[even] if rng is None else rng.choice(numbers, most, replace=False)
+    if max_instances is not None and len(numbers) > max_instances:
+        even = np.linspace(0, len(numbers) - 1, max_instances).astype(np.intp)
+        numbers = numbers[even] if rng is None else rng.choice(numbers, max_instances, replace=False)
     return labels == numbers[:, None, None]
 
 
@@ -66,7 +66,7 @@ def predict_masks(
     prompts: np.ndarray,
     shape: tuple[int, int],
     prev_logits: torch.Tensor | None = None,
-) -> tuple[Answer, torch.Tensor]:
+) -> tuple[MaskPrediction, torch.Tensor]:
     """Ask once.
 
     A single point may mean more than one thing, so that there are three answers to it and one to all else: a
@@ -77,14 +77,16 @@ def predict_masks(
         features: of one image.
         prompts: (M, P, 3), x and y in pixels of the image, and label.
         shape: H and W of the image.
-        prev_logits: see `Promptable.answer`.
+        prev_logits: see `Promptable.predict_masks`.
 
     Returns:
         The answer, and its logits at the image's size, (M, K, H, W) float32.
     """
     height, width = shape
     prompted = torch.from_numpy(prompts).to(features[0].device)
-    points = prompted[..., :2] * prompted.new_tensor([network.side / width, network.side / height])
+    points = prompted[..., :2] * prompted.new_tensor(
+        [network.image_size / width, network.image_size / height]
+    )
     multimask_output = prompts.shape[1] == 1
     given = network.predict_masks(
         features, points, prompted[..., 2].int(), prev_logits, multimask_output=multimask_output
@@ -92,7 +94,7 @@ def predict_masks(
     return given, F.interpolate(given.logits.float(), shape, mode="bilinear", align_corners=False)
 
 
-def best(given: Answer, logits: torch.Tensor) -> torch.Tensor:
+def best(given: MaskPrediction, logits: torch.Tensor) -> torch.Tensor:
     """Of the K masks of each prompt the one of which the network expects most: (M, K, ...) -> (M, ...)."""
     return logits[torch.arange(len(logits)), given.iou.argmax(dim=1)]
 
@@ -104,7 +106,7 @@ def rounds(
     prompts: np.ndarray,
     corrections: int,
     rng: np.random.Generator | None = None,
-) -> Iterator[tuple[Answer, torch.Tensor]]:
+) -> Iterator[tuple[MaskPrediction, torch.Tensor]]:
     """Ask for instances and correct the answers; as `predict_masks`, 1 + `corrections` times.
 
     With each correction go all points before it, and the logits of the answer that it corrects. No gradient

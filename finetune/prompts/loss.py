@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import torch
 
-from finetune.networks.sam2_promptable import Answer
+from finetune.networks.sam2_promptable import MaskPrediction
 
 FOCAL, DICE, IOU = 20.0, 1.0, 1.0  # weights
 ALPHA, GAMMA = 0.25, 2.0  # of the focal loss (Lin et al. 2017, https://arxiv.org/abs/1708.02002)
 SMOOTH = 1.0  # pixels, in the Dice loss
 
 
-def prompt_loss(given: Answer, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+def prompt_loss(given: MaskPrediction, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """The mean over M prompts of 20 × focal + Dice + L1 of the expected IoU.
 
     Of several masks for a prompt the one with the lowest 20 × focal + Dice counts; the expected IoU counts of

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from cards.base import NetworkSpec
 from cards.errors import InputError
 from finetune.data.channels import Channels
 from finetune.data.normalization import Normalize
@@ -41,7 +42,7 @@ class PromptedModel:
     select: Channels
     channels: int
     divisor: int
-    architecture: dict[str, Any]
+    architecture: NetworkSpec
 
     @property
     def device(self) -> torch.device:
@@ -96,7 +97,7 @@ class PromptedModel:
         """What labels images without prompts, with the weights as they are now."""
         from finetune.adapters import merge
 
-        return promptable(self.architecture["repository"]).automatic(merge(self.network), self.architecture)
+        return promptable(self.architecture.repository).automatic(merge(self.network), self.architecture)
 
     def label(self, pixels: np.ndarray, generator: Any) -> np.ndarray:
         """As `predict`, for raw pixels (any channels, H, W)."""
@@ -109,7 +110,7 @@ class PromptedModel:
     def encode(self, pixels: np.ndarray) -> tuple[torch.Tensor, ...]:
         """Raw pixels (any channels, H, W) -> features of the image. Leaves the network in evaluation mode."""
         image = torch.from_numpy(prepare(pixels, self.select, self.channels, self.normalize))
-        return self.network.eval()(to_square(image[None].to(self.device), self.network.side))
+        return self.network.eval()(to_square(image[None].to(self.device), self.network.image_size))
 
     def as_photograph(self, pixels: np.ndarray) -> np.ndarray:
         """Raw pixels (any channels, H, W) -> (H, W, 3) float32 of about 0..1, as SAM2's predictor takes it.

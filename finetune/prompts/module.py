@@ -100,7 +100,7 @@ class Prompter(pl.LightningModule):
         masks = masks_of(batch["labels"][0].cpu().numpy(), self.prompts.instances)
         if not len(masks):
             return
-        features = self.network(to_square(batch["image"], self.network.side))
+        features = self.network(to_square(batch["image"], self.network.image_size))
         wanted = torch.from_numpy(masks).to(self.device)
         reached = []
         for prompts in (first_points(masks), first_boxes(masks)):

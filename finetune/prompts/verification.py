@@ -44,7 +44,7 @@ def check_prompts(run: Path, model: PromptedModel, samples: Iterable[Sample]) ->
     assert isinstance(loaded, PromptedModel)
     got = _scores(samples, lambda pixels, boxes: loaded.masks(pixels, boxes=boxes))
     checks = [compare(f"huggingface/{WEIGHTS}", "safetensors", "finetune", expected, got)]
-    native = promptable(model.architecture["repository"]).NATIVE
+    native = promptable(model.architecture.repository).NATIVE
     for path in sorted((run / "native").glob(native.weights)):
         got = _scores(samples, _native(path, model))
         checks.append(compare(f"native/{path.name}", native.format, native.package, expected, got))
@@ -53,7 +53,7 @@ def check_prompts(run: Path, model: PromptedModel, samples: Iterable[Sample]) ->
 
 def _native(path: Path, model: PromptedModel) -> Answers:
     """The repository's own code with the file that was written for it."""
-    predictor = promptable(model.architecture["repository"]).predictor(path, model.architecture)
+    predictor = promptable(model.architecture.repository).predictor(path, model.architecture)
 
     def answer(pixels: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         predictor.set_image(model.as_photograph(pixels))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cards.base import NetworkSpec
 from cards.record import Origin
 
 if TYPE_CHECKING:
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 # The name of a model that stands for all that a repository has, where those are too many to list.
 ANY = "*"
 
-# TorchScript of a network that no code of ours can build. It lies beside the weights of an exported model
-# whose architecture has the option `structure`.
+# TorchScript of a network that finetune has no code for (`Built.torchscript`), saved beside its weights.
 STRUCTURE = "network.pt"
 
 
@@ -54,11 +54,14 @@ class Built:
         network: images (N, C, H, W) float32 -> raw output (N, K, H, W).
         architecture: repository, name and all options; builds the same network again.
         divisor: heights and widths that it takes are multiples of this, in pixels.
+        torchscript: whether exports save the network as TorchScript, because finetune has no code that builds
+            it from `architecture`.
     """
 
     network: nn.Module
-    architecture: dict[str, Any]
+    architecture: NetworkSpec
     divisor: int
+    torchscript: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Repository(Protocol):
     def save(
         self,
         network: nn.Module,
-        architecture: dict[str, Any],
+        architecture: NetworkSpec,
         folder: Path,
         target: dict[str, Any] | None = None,
     ) -> list[Path]:
@@ -157,11 +160,11 @@ class Promptable(Protocol):
     def load(self, name: str, start: LoadOptions) -> Loaded:
         """A `finetune.networks.sam2_promptable.Promptable` to start from, otherwise as `Repository.load`."""
 
-    def automatic(self, network: nn.Module, architecture: dict[str, Any]) -> Any:
+    def automatic(self, network: nn.Module, architecture: NetworkSpec) -> Any:
         """What labels a whole image without prompts: `generate` of an image (H, W, 3) float32 gives masks.
 
         Its `predictor` is one as `predictor` gives it, of the same weights.
         """
 
-    def predictor(self, checkpoint: Path, architecture: dict[str, Any]) -> Any:
+    def predictor(self, checkpoint: Path, architecture: NetworkSpec) -> Any:
         """The repository's own predictor with a file of its own: `set_image`, then `predict` of boxes."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.base import NetworkSpec
 from cards.errors import ModelError
 from finetune.errors import unknown
 from finetune.repositories import torchvision, wipp
@@ -136,7 +137,7 @@ def promptable(repository: str) -> Promptable:
 
 
 def save(
-    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+    network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
     """Write a trained network in the form of the repository that it came from.
 
@@ -149,12 +150,10 @@ def save(
     Returns:
         The files; none where the repository has no form of its own.
     """
-    return _find(architecture["repository"]).save(network, architecture, folder, target)
+    return _find(architecture.repository).save(network, architecture, folder, target)
 
 
-def save_adapter(
-    network: nn.Module, architecture: dict[str, Any], origin: Origin, folder: Path
-) -> list[Path]:
+def save_adapter(network: nn.Module, architecture: NetworkSpec, origin: Origin, folder: Path) -> list[Path]:
     """Write a trained adapter by itself, where the repository has a form for that.
 
     Args:
@@ -166,7 +165,7 @@ def save_adapter(
     Returns:
         The files; none if there is no adapter, or no form for it.
     """
-    if architecture["repository"] != "huggingface":
+    if architecture.repository != "huggingface":
         return []
     from finetune.repositories.huggingface import adapter as huggingface_adapter
 

@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
@@ -113,7 +114,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
 
     return Built(
         network=build_torchvision(name, out_channels),
-        architecture={"repository": "torchvision", "name": name, "options": {}},
+        architecture=NetworkSpec(repository="torchvision", name=name, options={}),
         divisor=model.stride,
     )
 
@@ -153,13 +154,13 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
 
 def save(
-    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+    network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
     """Write a state dict that torchvision's own model of that name takes, with as many classes as maps."""
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{architecture['name']}_finetuned.pth"
+    path = folder / f"{architecture.name}_finetuned.pth"
     state = network.state_dict()
     torch.save({_theirs(key): value.detach().cpu().contiguous() for key, value in state.items()}, path)
     return [path]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
@@ -47,7 +48,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     options = _complete(name, options)
     return Built(
         network=UNet(in_channels, out_channels, **options),
-        architecture={"repository": "wipp", "name": name, "options": options},
+        architecture=NetworkSpec(repository="wipp", name=name, options=options),
         divisor=2 ** options["depth"],
     )
 
@@ -81,7 +82,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
 
 def save(
-    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+    network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
     """Nothing: WIPP has no form of its own for weights."""
     return []

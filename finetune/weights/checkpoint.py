@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.fingerprint import sha256_file
 from cards.record import Origin, RunRecord
@@ -30,13 +33,15 @@ class Checkpoint:
         state: the weights by their keys, on the CPU.
         architecture: repository, name and options of the network they belong to, if a config says so.
         record: of the run they come from, if it lies with them.
+        target: name of the target that the weights were trained for, if a config says so.
     """
 
     path: Path
     sha256: str
     state: dict[str, torch.Tensor]
-    architecture: dict[str, Any] | None
+    architecture: NetworkSpec | None
     record: RunRecord | None
+    target: str | None = None
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -60,12 +65,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
         folder, weights = path.parent, path
         if path.suffix != ".safetensors":
             raise ModelError(f"{path}: only .safetensors is read: other formats can run code when opened")
+    architecture, target = _read_config(folder / "config.json")
     return Checkpoint(
         path=weights,
         sha256=_sha256(weights),
         state=_read_weights(weights),
-        architecture=_read_architecture(folder / "config.json"),
+        architecture=architecture,
         record=_read_record(folder),
+        target=target,
     )
 
 
@@ -92,18 +99,18 @@ def options_of(checkpoint: Checkpoint, repository: str, name: str, options: dict
     if checkpoint.architecture is None:
         return options
     theirs = checkpoint.architecture
-    if (theirs["repository"], theirs["name"]) != (repository, name):
+    if (theirs.repository, theirs.name) != (repository, name):
         raise ModelError(
-            f"{checkpoint.path}: the checkpoint is of {theirs['repository']}/{theirs['name']}, "
+            f"{checkpoint.path}: the checkpoint is of {theirs.repository}/{theirs.name}, "
             f"the recipe wants {repository}/{name}"
         )
     for option, value in options.items():
-        if option in theirs["options"] and theirs["options"][option] != value:
+        if option in theirs.options and theirs.options[option] != value:
             raise ModelError(
-                f"{checkpoint.path}: the checkpoint has {option} {theirs['options'][option]}, "
+                f"{checkpoint.path}: the checkpoint has {option} {theirs.options[option]}, "
                 f"the recipe {value}; leave the option out to take the checkpoint's"
             )
-    return theirs["options"] | options
+    return theirs.options | options
 
 
 def refuse_prompts(checkpoint: Checkpoint) -> None:
@@ -112,7 +119,9 @@ def refuse_prompts(checkpoint: Checkpoint) -> None:
     Raises:
         ModelError: if the checkpoint is of one.
     """
-    if checkpoint.architecture and "side" in checkpoint.architecture["options"]:
+    from finetune.targets.prompt_options import PROMPTS
+
+    if checkpoint.target == PROMPTS:
         raise ModelError(
             f"{checkpoint.path}: is of a run with prompts; without any, start from what it has in native/"
         )
@@ -169,20 +178,22 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise ModelError(f"{path}: not a safetensors file, or cut short: {error}") from error
 
 
-def _read_architecture(path: Path) -> dict[str, Any] | None:
-    """What the config beside the weights says; None if there is none, or it is not one of ours."""
+def _read_config(path: Path) -> tuple[NetworkSpec | None, str | None]:
+    """Network and name of the target in the config beside the weights; None where it states none."""
     if not path.is_file():
-        return None
+        return None, None
     try:
         config = json.loads(path.read_bytes())
-        architecture = config.get("architecture")
+        architecture, target = config.get("architecture"), config.get("target")
     except (ValueError, AttributeError, OSError) as error:
         raise ModelError(f"{path}: not a readable config: {error}") from error
     if architecture is None:
-        return None
-    if not isinstance(architecture, dict) or not {"repository", "name", "options"} <= architecture.keys():
-        raise ModelError(f"{path}: architecture: needs repository, name and options")
-    return architecture
+        return None, None
+    try:
+        network = NetworkSpec.model_validate(architecture)
+    except ValidationError as error:
+        raise ModelError(f"{path}: architecture: needs repository, name and options") from error
+    return network, target.get("name") if isinstance(target, dict) else None
 
 
 def _read_record(folder: Path) -> RunRecord | None:

@@ -8,6 +8,7 @@ import time
 import torch
 from torch import nn
 
+from cards.base import NetworkSpec
 from cards.record import Origin
 from finetune.cli.main import main
 from finetune.networks.encoder_decoder import EncoderDecoder, PyramidDecoder
@@ -47,7 +48,7 @@ class Pooled:
         return [ModelInfo("small", "Small", "segmentation", None, 1e-2, (1e-5, 1))]
 
     def build(self, name, *, in_channels, out_channels, options):
-        built = {"repository": "pooled", "name": name, "options": {}}
+        built = NetworkSpec(repository="pooled", name=name)
         return Built(network(in_channels, out_channels), built, divisor=8)
 
     def load(self, name, start):

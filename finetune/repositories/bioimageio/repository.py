@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin, RunRecord
 from finetune.errors import unknown
@@ -106,11 +107,12 @@ def load(name: str, start: LoadOptions) -> Loaded:
         networks.randomize(network, start.seed)
     return Loaded(
         network=network,
-        architecture={
-            "repository": "bioimageio",
-            "name": package.name,
-            "options": {"structure": STRUCTURE, "divisor": divisor, "halo": halo(package)},
-        },
+        architecture=NetworkSpec(
+            repository="bioimageio",
+            name=package.name,
+            options={"divisor": divisor, "halo": halo(package)},
+        ),
+        torchscript=True,
         divisor=divisor,
         halo=halo(package),
         origin=_origin(package, sha256, start.pretrained),
@@ -121,7 +123,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
 
 def save(
-    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+    network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
     """Nothing: the repository's own form is the package that every run exports to `bioimageio/`."""
     return []
@@ -256,7 +258,7 @@ def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int)
     from finetune.repositories.bioimageio import network as networks
 
     found = read_checkpoint(checkpoint)
-    if found.architecture is None or found.architecture["repository"] != "bioimageio":
+    if found.architecture is None or found.architecture.repository != "bioimageio":
         raise ModelError(f"{checkpoint}: not a run that tuned a BioImage.IO package")
     architecture = found.architecture
     structure = found.path.with_name(STRUCTURE)
@@ -266,7 +268,7 @@ def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int)
         raise ModelError(f"{structure}: cannot read the network: {error.strerror}") from error
     network = networks.read_torchscript(content, str(structure))
     load_strictly(network, found)
-    divisor = architecture["options"]["divisor"]
+    divisor = architecture.options["divisor"]
     maps = networks.fits(network, in_channels, [divisor])
     if maps is None:
         raise ModelError(f"{checkpoint}: the network takes no images of {in_channels} channels")
@@ -274,8 +276,9 @@ def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int)
     return Loaded(
         network=network,
         architecture=architecture,
+        torchscript=True,
         divisor=divisor,
-        halo=architecture["options"]["halo"],
+        halo=architecture.options["halo"],
         origin=origin(found, "bioimageio", name),
         learning_rate=PACKAGE.learning_rate,
         normalize=_recorded_normalization(found.record) if found.record else None,

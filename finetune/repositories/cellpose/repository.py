@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
@@ -111,7 +112,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
         divisor = cpnet.divisor
     else:
         network, divisor = _build_sam(in_channels, out_channels)
-    architecture = {"repository": "cellpose", "name": name, "options": options}
+    architecture = NetworkSpec(repository="cellpose", name=name, options=options)
     return Built(network=network, architecture=architecture, divisor=divisor)
 
 
@@ -145,7 +146,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
         without = _drop_head(model, found, start.out_channels)
         base = base.model_copy(update={"part": load_part(built.network, without) or base.part})
     if model.kind == "cpnet":
-        completed = built.architecture["options"]
+        completed = built.architecture.options
         # What `cellpose --diameter 0` resizes by: nothing, or as here.
         built.network.get_buffer("diam_labels").fill_(completed["diameter"] or completed["diam_mean"])
     return Loaded(
@@ -158,7 +159,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
 
 def save(
-    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+    network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
     """Write a file for `cellpose --pretrained_model FILE`: cellpose 3 for the classic models, 4 for cpsam.
 
@@ -169,10 +170,10 @@ def save(
 
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
     state = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
-    if _maps(_find(architecture["name"]), state) != MAPS:
+    if _maps(_find(architecture.name), state) != MAPS:
         return []
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{architecture['name']}_finetuned.pth"
+    path = folder / f"{architecture.name}_finetuned.pth"
     torch.save(state, path)
     return [path]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.base import NetworkSpec
 from cards.record import Origin
 from finetune.utils.atomic import write_safetensors
 
@@ -19,9 +20,7 @@ PREFIX = "base_model.model."  # how peft begins the names of all weights in that
 NAME = "default"  # peft's own for an adapter that was given none
 
 
-def save_adapter(
-    network: nn.Module, architecture: dict[str, Any], origin: Origin, folder: Path
-) -> list[Path]:
+def save_adapter(network: nn.Module, architecture: NetworkSpec, origin: Origin, folder: Path) -> list[Path]:
     """Write `adapter_model.safetensors` and `adapter_config.json`, with the base model and its commit.
 
     In transformers' names. A model's own head for the maps, new as it is, goes along whole, its adapters
@@ -42,7 +41,7 @@ def save_adapter(
     from finetune.adapters import ADAPTER, merge
     from finetune.repositories.huggingface.architectures import encoder_of, kind_of
 
-    kind = kind_of(architecture["options"]["config"], architecture["name"])
+    kind = kind_of(architecture.options["config"], architecture.name)
     state = {
         theirs: tensor
         for name, tensor in network.state_dict().items()

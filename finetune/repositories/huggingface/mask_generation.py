@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cards.base import NetworkSpec
+
 if TYPE_CHECKING:
     import torch
 
 
-def build_processor(architecture: dict[str, Any]) -> Any:
-    """A Sam2Processor, which makes each image a square of the network's side, whatever its proportions.
+def build_processor(architecture: NetworkSpec) -> Any:
+    """A Sam2Processor, which resizes each image to the network's square, whatever its proportions.
 
     For a SAM, too: its own keeps the proportions and fills up, which the network has not been trained with.
 
@@ -21,19 +23,19 @@ def build_processor(architecture: dict[str, Any]) -> Any:
     """
     from transformers import Sam2ImageProcessor, Sam2Processor
 
-    options = architecture["options"]
-    side = options["side"]
+    options = architecture.options
+    image_size = options["image_size"]
     return Sam2Processor(
         Sam2ImageProcessor(
-            size={"height": side, "width": side},
-            mask_size={"height": side // 4, "width": side // 4},
+            size={"height": image_size, "width": image_size},
+            mask_size={"height": image_size // 4, "width": image_size // 4},
             image_mean=options["mean"],
             image_std=options["std"],
         )
     )
 
 
-def save_processor(architecture: dict[str, Any], folder: Path) -> None:
+def save_processor(architecture: NetworkSpec, folder: Path) -> None:
     """Write what `AutoProcessor` and `AutoImageProcessor` read, beside the model."""
     processor = build_processor(architecture)
     processor.save_pretrained(folder)

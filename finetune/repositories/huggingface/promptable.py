@@ -10,6 +10,7 @@ from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
 from finetune.repositories.base import Loaded, LoadOptions, NativePackage
@@ -32,8 +33,8 @@ NATIVE = NativePackage(
 )
 NETWORKS = {"sam": "PromptableSam", "sam2": "PromptableSam2"}  # by `Kind.network`
 LEARNING_RATE = 1e-5  # nothing begins at random; sam2's own fine-tuning takes 5e-6
-SIDES = (64, 1024)  # pixels
-SIDE = 256  # pixels, unless a recipe says otherwise
+IMAGE_SIZES = (64, 1024)  # pixels
+IMAGE_SIZE = 256  # pixels, unless a recipe says otherwise
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
@@ -41,7 +42,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
     Args:
         name: its id on the Hub.
-        start: as `repository.load`; and with the option `side`: each image goes in as
+        start: as `repository.load`; and with the option `image_size`: each image goes in as
             a square of so many pixels. If unset, as in the run that the weights are from, or 256.
 
     Raises:
@@ -52,13 +53,14 @@ def load(name: str, start: LoadOptions) -> Loaded:
     files, found = huggingface.find_weights(name, start)
     options, base = start.options, Origin(repository="huggingface", id=name, weights="random")
     if found:
-        side = {"side": options["side"]} if "side" in options else {}  # may be another than the run's
-        given = {key: value for key, value in options.items() if key not in side}
-        options = options_of(found, "huggingface", name, given) | side
+        # May differ from the run's.
+        image_size = {"image_size": options["image_size"]} if "image_size" in options else {}
+        given = {key: value for key, value in options.items() if key not in image_size}
+        options = options_of(found, "huggingface", name, given) | image_size
         base = origin(found, "huggingface", name)
     if files:
         options = huggingface.options_of_files(files, options)
-    options = huggingface.complete(name, start.in_channels, options, side=SIDE)
+    options = huggingface.complete(name, start.in_channels, options, image_size=IMAGE_SIZE)
     kind = _kind(name, options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(start.seed)
@@ -72,7 +74,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
         state = {kind.theirs(key): tensor for key, tensor in found.state.items()}
         whole = {key: tensor for key, tensor in state.items() if key is not None}  # without a light decoder
         load_strictly(network, dataclasses.replace(found, state=_fit(kind, whole, network)))
-    architecture = {"repository": "huggingface", "name": name, "options": options | {"config": config}}
+    architecture = NetworkSpec(repository="huggingface", name=name, options=options | {"config": config})
     if files:
         base = huggingface.origin_of(name, files, None, architecture, on_hub=start.checkpoint is None)
     return Loaded(
@@ -86,7 +88,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     )
 
 
-def automatic(network: nn.Module, architecture: dict[str, Any]) -> Generator:
+def automatic(network: nn.Module, architecture: NetworkSpec) -> Generator:
     """The MaskGenerationPipeline of transformers, of the same weights, with all its settings as they are.
 
     Args:
@@ -96,22 +98,22 @@ def automatic(network: nn.Module, architecture: dict[str, Any]) -> Generator:
     from finetune.repositories.huggingface import architectures as kinds
     from finetune.repositories.huggingface.mask_generation import Generator, build_processor
 
-    config = architecture["options"]["config"]
-    kind = kinds.kind_of(config, architecture["name"])
+    config = architecture.options["config"]
+    kind = kinds.kind_of(config, architecture.name)
     with kinds.quiet():
-        read = kinds.read_config(kind, config, None, architecture["name"])
+        read = kinds.read_config(kind, config, None, architecture.name)
         model = kinds.back_to_transformers(kind, read, network.state_dict())
     return Generator(model.eval(), build_processor(architecture))
 
 
-def predictor(checkpoint: Path, architecture: dict[str, Any]) -> Predictor:
+def predictor(checkpoint: Path, architecture: NetworkSpec) -> Predictor:
     """Model and processor of transformers, on the CPU, of a folder that `huggingface.save` wrote."""
     from transformers import AutoProcessor
 
     from finetune.repositories.huggingface import architectures as kinds
     from finetune.repositories.huggingface.mask_generation import Predictor
 
-    kind = kinds.kind_of(architecture["options"]["config"], architecture["name"])
+    kind = kinds.kind_of(architecture.options["config"], architecture.name)
     with kinds.quiet():
         model = kinds.model_class(kind).from_pretrained(checkpoint.parent, local_files_only=True)
         processor = AutoProcessor.from_pretrained(checkpoint.parent, local_files_only=True)
@@ -132,18 +134,18 @@ def _kind(name: str, options: dict[str, Any]) -> Architecture:
 
 
 def _build(name: str, kind: Architecture, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any], int]:
-    """The network for a side, with random weights; its configuration; and what a side is a multiple of."""
+    """The network with random weights, its configuration, and the divisor of its image size."""
     from finetune.networks import hf_promptable as transformer_prompts
     from finetune.networks.rgb_input import Rgb
     from finetune.repositories.huggingface import architectures as kinds
     from finetune.repositories.huggingface.network import windows
 
-    config, side = kinds.read_config(kind, options["config"], None, name), options["side"]
-    divisor, (low, high) = lcm(kind.divisor, *windows(kind, config)), SIDES
-    if type(side) is not int or not low <= side <= high or side % divisor:
+    config, image_size = kinds.read_config(kind, options["config"], None, name), options["image_size"]
+    divisor, (low, high) = lcm(kind.divisor, *windows(kind, config)), IMAGE_SIZES
+    if type(image_size) is not int or not low <= image_size <= high or image_size % divisor:
         sides = f"a multiple of {divisor} from {low} to {high} pixels"
-        raise ModelError(f"option side of model {name} is {sides}, not {side!r}")
-    _set_side(kind, config, side)
+        raise ModelError(f"option image_size of model {name} is {sides}, not {image_size!r}")
+    _set_image_size(kind, config, image_size)
     with kinds.quiet():
         try:
             model = kinds.model_class(kind)(config)
@@ -156,24 +158,24 @@ def _build(name: str, kind: Architecture, options: dict[str, Any]) -> tuple[nn.M
     return network, kinds.write_config(kind, config), divisor
 
 
-def _set_side(kind: Architecture, config: Any, side: int) -> None:
+def _set_image_size(kind: Architecture, config: Any, image_size: int) -> None:
     """Say in a configuration of transformers how large images are, wherever it is asked."""
     vision, prompts = config.vision_config, config.prompt_encoder_config
-    prompts.image_size = side
+    prompts.image_size = image_size
     if kind.network == "sam":
-        vision.image_size, prompts.image_embedding_size = side, side // prompts.patch_size
+        vision.image_size, prompts.image_embedding_size = image_size, image_size // prompts.patch_size
         return
     hiera = vision.backbone_config
-    hiera.image_size = [side, side]
+    hiera.image_size = [image_size, image_size]
     strides = [hiera.patch_stride[0] * 2**level for level in range(vision.num_feature_levels)]
-    vision.backbone_feature_sizes = [[side // stride] * 2 for stride in strides]
+    vision.backbone_feature_sizes = [[image_size // stride] * 2 for stride in strides]
 
 
 def _fit(kind: Architecture, state: dict[str, torch.Tensor], network: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of a model of transformers, by our network's names, and for its side.
+    """The weights of a model of transformers, by our network's names, and for its image size.
 
-    What SAM learned of places in images of another side is interpolated, once: as `SamEncoder` does with the
-    absolute and transformers with the relative ones. SAM 2 does so for each image.
+    SAM's position embeddings, learned for another image size, are interpolated once: absolute ones as in
+    `SamEncoder`, relative ones as in transformers. SAM 2 interpolates them for each image.
     """
     import torch.nn.functional as F
 

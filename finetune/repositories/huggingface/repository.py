@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
@@ -151,7 +152,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
 
 def save(
-    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+    network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
     """Write a folder that `from_pretrained` of the model's class in transformers takes.
 
@@ -160,17 +161,17 @@ def save(
     """
     from finetune.repositories.huggingface import architectures as kinds
 
-    config = architecture["options"]["config"]
-    kind = kinds.kind_of(config, architecture["name"])
+    config = architecture.options["config"]
+    kind = kinds.kind_of(config, architecture.name)
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     own = {key: value for key, value in state.items() if kind.theirs(key) is None}
     folder.mkdir(parents=True, exist_ok=True)
-    if "side" in architecture["options"]:
+    if "image_size" in architecture.options:
         from finetune.repositories.huggingface.mask_generation import save_processor
 
         save_processor(architecture, folder)
     with kinds.quiet():
-        read = kinds.read_config(kind, config, config.get("num_labels"), architecture["name"])
+        read = kinds.read_config(kind, config, config.get("num_labels"), architecture.name)
         kinds.back_to_transformers(kind, read, state).save_pretrained(folder)
     if own:
         write_safetensors(folder / DECODER, own, {"format": "pt"})
@@ -258,7 +259,7 @@ def _build(
     options["config"] = kinds.write_config(kind, config)
     built = Built(
         network=network,
-        architecture={"repository": "huggingface", "name": name, "options": options},
+        architecture=NetworkSpec(repository="huggingface", name=name, options=options),
         divisor=divisor,
     )
     return built, None if files is None else kinds.part(kind, network, fresh)
@@ -273,14 +274,12 @@ def _encoder(built: Built) -> str:
     if not isinstance(built.network, Mask2Former | Semantic):
         return "encoder"
     architecture = built.architecture
-    return f"model.{encoder_of(kind_of(architecture['options']['config'], architecture['name']))}"
+    return f"model.{encoder_of(kind_of(architecture.options['config'], architecture.name))}"
 
 
-def origin_of(
-    name: str, files: Files, part: str | None, architecture: dict[str, Any], on_hub: bool
-) -> Origin:
+def origin_of(name: str, files: Files, part: str | None, architecture: NetworkSpec, on_hub: bool) -> Origin:
     """What the record says of the weights."""
-    model_type = architecture["options"]["config"]["model_type"]
+    model_type = architecture.options["config"]["model_type"]
     return Origin(
         repository="huggingface",
         id=name,

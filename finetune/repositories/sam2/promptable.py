@@ -9,6 +9,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.base import NetworkSpec
 from cards.errors import ModelError
 from finetune.errors import unknown
 from finetune.repositories.base import Loaded, LoadOptions, NativePackage
@@ -25,8 +26,8 @@ NATIVE = NativePackage(
     labels_by="SAM2AutomaticMaskGenerator, as the package sam2 sets it, without prompts",
 )
 LEARNING_RATE = 1e-5  # nothing begins at random; sam2's own fine-tuning takes 5e-6
-SIDES = (64, 1024)  # pixels
-SIDE = 256  # pixels, unless a recipe says otherwise
+IMAGE_SIZES = (64, 1024)  # pixels
+IMAGE_SIZE = 256  # pixels, unless a recipe says otherwise
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
@@ -34,9 +35,9 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
     Args:
         name: a key of `finetune.repositories.sam2.repository.MODELS`.
-        start: images have at most 3 channels; a gray one is repeated. Its option is `side`: each image goes
-            in as a square of so many pixels. If unset, as in the run that the weights are from, or 256. A
-            checkpoint is a run of ours, or a file as SAM2 publishes them.
+        start: images have at most 3 channels; a gray one is repeated. The option `image_size` is the side of
+            the square that each image is resized to, in pixels; by default that of the checkpoint's run, or
+            256. A checkpoint is a run of finetune, or a file as SAM2 publishes them.
 
     Raises:
         ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
@@ -51,14 +52,14 @@ def load(name: str, start: LoadOptions) -> Loaded:
     options = _complete(name, start.options, found)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(start.seed)
-        whole = sam2.build_whole(name, start.in_channels, options["side"])
+        whole = sam2.build_whole(name, start.in_channels, options["image_size"])
     if found:
         if any(key.startswith("kept.") for key in found.state):
             found = dataclasses.replace(found, state=state_of_whole(found.state))
         sam2.load_whole(whole, name, found)
     return Loaded(
         network=Promptable(whole),
-        architecture={"repository": "sam2", "name": name, "options": options},
+        architecture=NetworkSpec(repository="sam2", name=name, options=options),
         divisor=DIVISOR,
         origin=base,
         learning_rate=sam2.LEARNING_RATE if base.weights == "random" else LEARNING_RATE,
@@ -67,7 +68,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     )
 
 
-def automatic(network: nn.Module, architecture: dict[str, Any]) -> Any:
+def automatic(network: nn.Module, architecture: NetworkSpec) -> Any:
     """SAM2's own SAM2AutomaticMaskGenerator, on a copy of the weights, with all its settings as they are.
 
     Args:
@@ -83,11 +84,11 @@ def automatic(network: nn.Module, architecture: dict[str, Any]) -> Any:
     whole.load_state_dict(state_of_whole(network.state_dict()))
     with deprecation_ignored():
         generator = SAM2AutomaticMaskGenerator(whole)
-    _fit_side(generator.predictor)
+    _fit_image_size(generator.predictor)
     return generator
 
 
-def predictor(checkpoint: Path, architecture: dict[str, Any]) -> Any:
+def predictor(checkpoint: Path, architecture: NetworkSpec) -> Any:
     """SAM2's own SAM2ImagePredictor, on the CPU, of a file that `repository.save` wrote."""
     from sam2.sam2_image_predictor import SAM2ImagePredictor
 
@@ -95,37 +96,38 @@ def predictor(checkpoint: Path, architecture: dict[str, Any]) -> Any:
 
     with deprecation_ignored():
         found = SAM2ImagePredictor(_build(architecture, "cpu", checkpoint))
-    _fit_side(found)
+    _fit_image_size(found)
     return found
 
 
-def _build(architecture: dict[str, Any], device: str, checkpoint: Path | None = None) -> Any:
-    """What `sam2.build_sam.build_sam2` makes of a checkpoint, for the network's side."""
+def _build(architecture: NetworkSpec, device: str, checkpoint: Path | None = None) -> Any:
+    """What `sam2.build_sam.build_sam2` makes of a checkpoint, for the network's image size."""
     from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES, build_sam2
 
-    config = HF_MODEL_ID_TO_FILENAMES[f"facebook/{architecture['name']}"][0]
-    size = f"++model.image_size={architecture['options']['side']}"
+    config = HF_MODEL_ID_TO_FILENAMES[f"facebook/{architecture.name}"][0]
+    size = f"++model.image_size={architecture.options['image_size']}"
     return build_sam2(config, checkpoint and str(checkpoint), device, hydra_overrides_extra=[size])
 
 
-def _fit_side(predictor: Any) -> None:
-    """Tell a SAM2ImagePredictor how large its features are: it takes for granted that its side is 1024."""
-    side = predictor.model.image_size
-    predictor._bb_feat_sizes = [(side // stride,) * 2 for stride in (4, 8, 16)]
+def _fit_image_size(predictor: Any) -> None:
+    """Set the feature sizes of a SAM2ImagePredictor, which assumes an image size of 1024."""
+    image_size = predictor.model.image_size
+    predictor._bb_feat_sizes = [(image_size // stride,) * 2 for stride in (4, 8, 16)]
 
 
 def _complete(name: str, options: dict[str, Any], found: Checkpoint | None) -> dict[str, Any]:
     """All options of the model: those given, checked; for others what the checkpoint had, or the default."""
-    default = {"side": SIDE}
+    default = {"image_size": IMAGE_SIZE}
     if found:
         theirs = options_of(found, "sam2", name, {})  # says so if it is of another model
         default |= {option: value for option, value in theirs.items() if option in default}
     for option, value in options.items():
         if option not in default:
             raise unknown(f"option of model {name} with prompts", option, default)
-        low, high = SIDES
+        low, high = IMAGE_SIZES
         if type(value) is not int or not low <= value <= high or value % 32:
             raise ModelError(
-                f"option side of model {name} is a multiple of 32 from {low} to {high} pixels, not {value!r}"
+                f"option image_size of model {name} is a multiple of 32 from {low} to {high} pixels, "
+                f"not {value!r}"
             )
     return default | options

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.base import NetworkSpec
 from cards.errors import InputError, ModelError
 from cards.record import Origin
 from finetune.errors import unknown
@@ -122,7 +123,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
 
 def save(
-    network: nn.Module, architecture: dict[str, Any], folder: Path, target: dict[str, Any] | None = None
+    network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
     """Write a checkpoint that `sam2.build_sam.build_sam2` loads, and the light decoder, if any, beside it.
 
@@ -134,14 +135,14 @@ def save(
     from finetune.networks.sam2 import state_of_whole
 
     folder.mkdir(parents=True, exist_ok=True)
-    name = architecture["name"]
+    name = architecture.name
     checkpoint = folder / f"{name}_finetuned.pt"
     torch.save({"model": _plain(state_of_whole(network.state_dict()))}, checkpoint)
     if not isinstance(network, EncoderDecoder):
         return [checkpoint]
     decoder = folder / f"{name}_automatic_decoder.safetensors"
     weights = _plain(network.decoder.state_dict())
-    metadata = {"format": "pt", "architecture": json.dumps(architecture)}
+    metadata = {"format": "pt", "architecture": json.dumps(architecture.model_dump())}
     write_safetensors(decoder, weights, metadata)
     return [checkpoint, decoder]
 
@@ -151,8 +152,8 @@ def _plain(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
 
 
-def build_whole(name: str, in_channels: int, side: int | None = None) -> Any:
-    """All of SAM2 with random weights, for images of a side in pixels; its own if unset."""
+def build_whole(name: str, in_channels: int, image_size: int | None = None) -> Any:
+    """All of SAM2 with random weights, for square images of `image_size` pixels (its own, 1024, if unset)."""
     if name not in MODELS:
         raise unknown("model of repository sam2", name, MODELS)
     if in_channels > MOST:
@@ -165,7 +166,7 @@ def build_whole(name: str, in_channels: int, side: int | None = None) -> Any:
     from finetune.networks import sam2
 
     config = HF_MODEL_ID_TO_FILENAMES[_hub_id(name)][0]
-    return sam2.build_whole(config, sam2.SIDE if side is None else side)
+    return sam2.build_whole(config, sam2.IMAGE_SIZE if image_size is None else image_size)
 
 
 def _assemble(name: str, whole: Any, out_channels: int, options: dict[str, Any]) -> Built:
@@ -175,7 +176,7 @@ def _assemble(name: str, whole: Any, out_channels: int, options: dict[str, Any])
     options = _complete(name, options)
     return Built(
         network=automatic(whole, out_channels, **options),
-        architecture={"repository": "sam2", "name": name, "options": options},
+        architecture=NetworkSpec(repository="sam2", name=name, options=options),
         divisor=DIVISOR,
     )
 

@@ -10,6 +10,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.fingerprint import sha256_file
 from cards.record import Origin
@@ -81,7 +82,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
         )
     return Built(
         network=StarDistUNet(in_channels, out_channels, **options),
-        architecture={"repository": REPOSITORY, "name": name, "options": options},
+        architecture=NetworkSpec(repository=REPOSITORY, name=name, options=options),
         divisor=options["grid"] * 2 ** options["depth"],
     )
 
@@ -136,7 +137,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
 def save(
     network: nn.Module,
-    architecture: dict[str, Any],
+    architecture: NetworkSpec,
     folder: Path,
     target: dict[str, Any] | None = None,
 ) -> list[Path]:
@@ -156,7 +157,7 @@ def save(
         config.json, weights_best.h5 and, where there are thresholds, thresholds.json. None at all if the
         network does not predict what StarDist does: a polygon has three rays or more.
     """
-    state, options = network.state_dict(), architecture["options"]
+    state, options = network.state_dict(), architecture.options
     if len(state["dist.weight"]) < 3:
         return []
     folder.mkdir(parents=True, exist_ok=True)
@@ -203,7 +204,7 @@ def _keras_file(path: Path) -> Path | None:
 def _read_keras(file: Path, name: str, options: dict[str, Any]) -> Checkpoint:
     """Weights of a .h5 file, with the options in the `config.json` beside it, where there is one."""
     theirs = options_in(file.parent / "config.json")
-    architecture = theirs and {"repository": REPOSITORY, "name": name, "options": theirs}
+    architecture = NetworkSpec(repository=REPOSITORY, name=name, options=theirs) if theirs else None
     found = Checkpoint(file, "", {}, architecture, None)
     state = read_weights(file, _complete(name, options_of(found, REPOSITORY, name, options)))
     return dataclasses.replace(found, state=state, sha256=sha256_file(file))

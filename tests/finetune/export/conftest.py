@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from cards.base import Spec
+from cards.base import NetworkSpec, Spec
 from cards.record import Card, Data, DataFile, Environment, Origin, RunRecord, Training
 from cards.record import Model as ModelPart
 from finetune.data.normalization import Normalize, Percentile, ZeroMeanUnitVariance
@@ -208,7 +208,7 @@ def seeing() -> Callable[..., Model]:
             select="auto",
             channels=1,
             divisor=8,
-            architecture={"repository": "tests", "name": "blobs", "options": {"stride": stride}},
+            architecture=NetworkSpec(repository="tests", name="blobs", options={"stride": stride}),
         )
 
     return make

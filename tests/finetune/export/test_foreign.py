@@ -46,6 +46,7 @@ def as_model(loaded: Loaded) -> Model:
         loaded.divisor,
         loaded.architecture,
         loaded.halo,
+        loaded.torchscript,
     )
 
 

@@ -11,7 +11,7 @@ from tiny_transformers import SAM2, theirs
 
 from finetune.networks.hf_promptable import PromptableSam, PromptableSam2
 from finetune.networks.rgb_input import Rgb
-from finetune.networks.sam2_promptable import Answer
+from finetune.networks.sam2_promptable import MaskPrediction
 
 KINDS = {"sam": PromptableSam, "sam2": PromptableSam2}
 SIDE = {"sam": 256, "sam2": 128}
@@ -31,7 +31,7 @@ def both(kind: str) -> tuple[Any, Any, torch.Tensor]:
         changes = {"vision_config": vision, "prompt_encoder_config": prompts}
     model = theirs(kind, **changes)
     network = KINDS[kind](copy.deepcopy(model), Rgb([0.0] * 3, [1.0] * 3)).eval()
-    assert network.side == SIDE[kind]
+    assert network.image_size == SIDE[kind]
     return (
         network,
         model,
@@ -41,9 +41,9 @@ def both(kind: str) -> tuple[Any, Any, torch.Tensor]:
 
 def ask(
     network: Any, image: torch.Tensor, prompts: Any, prev_logits: Any = None, multimask_output: bool = False
-) -> Answer:
+) -> MaskPrediction:
     given = torch.tensor(prompts, dtype=torch.float32)
-    return network.answer(
+    return network.predict_masks(
         network(image), given[..., :2], given[..., 2].int(), prev_logits, multimask_output=multimask_output
     )
 

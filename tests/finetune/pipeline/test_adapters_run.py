@@ -26,7 +26,9 @@ def base(tmp_path: Path) -> Path:
     loaded = load("wipp", "unet", LoadOptions(in_channels=1, out_channels=2, options=OPTIONS, seed=5))
     (tmp_path / "base").mkdir()
     save_file(loaded.network.state_dict(), tmp_path / "base" / "model.safetensors")
-    (tmp_path / "base" / "config.json").write_text(json.dumps({"architecture": loaded.architecture}))
+    (tmp_path / "base" / "config.json").write_text(
+        json.dumps({"architecture": loaded.architecture.model_dump()})
+    )
     return tmp_path / "base"
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from cards.errors import InputError
 from finetune.data.datamodule import Sample
 from finetune.data.normalization import build_normalize
-from finetune.networks.sam2_promptable import Answer
+from finetune.networks.sam2_promptable import MaskPrediction
 from finetune.prompts.evaluation import evaluate_prompts, kinds, prompt_scores, write_prompt_scores
 from finetune.prompts.model import PromptedModel
 from finetune.targets.prompt_options import Prompts
@@ -25,7 +25,7 @@ class Squares(nn.Module):
     For a box it answers with all of the box. Side 64; features are the image.
     """
 
-    side = 64
+    image_size = 64
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Squares(nn.Module):
         assert images.shape[-2:] == (64, 64)
         return (images,)
 
-    def answer(self, features, points, labels, prev_logits=None, *, multimask_output):
+    def predict_masks(self, features, points, labels, prev_logits=None, *, multimask_output):
         self.asked.append((points.clone(), labels.clone(), prev_logits, multimask_output))
         y, x = torch.meshgrid(torch.arange(16) * 4 + 1.5, torch.arange(16) * 4 + 1.5, indexing="ij")
         masks = []
@@ -54,7 +54,7 @@ class Squares(nn.Module):
         if multimask_output:  # the second of three is the good one, and the network knows it
             logits = torch.cat([-logits.abs(), logits, -logits.abs()], dim=1)
         expected = torch.tensor([[0.1, 0.9, 0.2]]) if multimask_output else torch.ones(1, 1)
-        return Answer(logits, expected.expand(len(logits), -1))
+        return MaskPrediction(logits, expected.expand(len(logits), -1))
 
 
 def model(corrections: int = 2) -> PromptedModel:

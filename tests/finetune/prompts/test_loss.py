@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from finetune.networks.sam2_promptable import Answer
+from finetune.networks.sam2_promptable import MaskPrediction
 from finetune.prompts.loss import iou, prompt_loss
 
 
@@ -16,7 +16,7 @@ def masks() -> torch.Tensor:
 
 
 def loss_of(logits: torch.Tensor, expected: torch.Tensor) -> float:
-    return prompt_loss(Answer(logits, expected), logits, masks()).item()
+    return prompt_loss(MaskPrediction(logits, expected), logits, masks()).item()
 
 
 def by_hand(logits: torch.Tensor, expected: torch.Tensor, mask: torch.Tensor) -> float:
@@ -49,7 +49,7 @@ def test_of_three_masks_the_best_is_learned_from_and_every_expectation() -> None
     right = torch.where(masks(), 30.0, -30.0)
     logits = torch.stack([torch.randn(2, 8, 8), right, torch.randn(2, 8, 8)], dim=1).requires_grad_()
     expected = torch.full((2, 3), 0.9, requires_grad=True)
-    prompt_loss(Answer(logits, expected), logits, masks()).backward()
+    prompt_loss(MaskPrediction(logits, expected), logits, masks()).backward()
     assert logits.grad[:, [0, 2]].abs().max() == 0
     assert (expected.grad != 0).all()
 

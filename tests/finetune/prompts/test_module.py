@@ -16,7 +16,7 @@ from finetune.targets.prompt_options import Prompts
 
 
 def prompter(seed: int = 0, **options: int) -> Prompter:
-    start = LoadOptions(in_channels=1, out_channels=1, options={"side": 64}, pretrained=False)
+    start = LoadOptions(in_channels=1, out_channels=1, options={"image_size": 64}, pretrained=False)
     loaded = promptable("sam2").load("sam2.1-hiera-tiny", start)
     network = adapt.apply(loaded.network, "head", {}, loaded.encoder)
     return Prompter(

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from cards import record
+from cards.base import NetworkSpec
 from cards.errors import InputError
 from finetune.repositories.base import ANY
 from finetune.repositories.registry import REPOSITORIES, LoadOptions, build, describe, load
@@ -38,7 +39,7 @@ def write_record(path: Path, license: str | None = "MIT") -> None:
         "card": {"title": "Nuclei", "description": "Finds them.", "license": license},
         "model": {
             "base": base | {"citation": ["Doe 2020"]},
-            "architecture": {},
+            "architecture": {"repository": "wipp", "name": "unet"},
             "target": {},
             "normalize": {},
             **dict.fromkeys(["channels", "maps", "divisor", "parameters", "trainable"], 1),
@@ -64,7 +65,9 @@ def folder(tmp_path: Path) -> Path:
     """A model as a run exports it, with weights of another seed than the default."""
     tuned = load_tiny(seed=7)
     save_file(tuned.network.state_dict(), tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture, "channels": 1}))
+    (tmp_path / "config.json").write_text(
+        json.dumps({"architecture": tuned.architecture.model_dump(), "channels": 1})
+    )
     return tmp_path
 
 
@@ -85,8 +88,8 @@ def test_every_repository_says_what_it_offers(name: str) -> None:
             size = 2 * built.divisor
             network = built.network.to(device).eval()  # some begin on the CPU all the same
             assert network(torch.zeros(1, 2, size, size)).shape == (1, 3, size, size)
-            json.dumps(built.architecture)
-            again = build(**built.architecture, in_channels=2, out_channels=3)
+            json.dumps(built.architecture.model_dump())
+            again = build(**built.architecture.model_dump(), in_channels=2, out_channels=3)
         assert again.network.state_dict().keys() == built.network.state_dict().keys()
 
 
@@ -110,12 +113,12 @@ def test_random_weights_follow_the_seed_and_nothing_else() -> None:
 def test_without_a_checkpoint_the_origin_is_random() -> None:
     loaded = load_tiny()
     assert loaded.origin == record.Origin(repository="wipp", id="unet", weights="random")
-    assert loaded.architecture == {"repository": "wipp", "name": "unet", "options": TINY}
+    assert loaded.architecture == NetworkSpec(repository="wipp", name="unet", options=TINY)
     assert loaded.divisor == 4
 
 
 def test_options_that_are_not_given_are_written_down_all_the_same() -> None:
-    assert load_tiny(options={"width": 8}).architecture["options"].keys() == {"width", "depth"}
+    assert load_tiny(options={"width": 8}).architecture.options.keys() == {"width", "depth"}
 
 
 @pytest.mark.parametrize("given", ["folder", "file", "run"])
@@ -132,7 +135,7 @@ def test_a_checkpoint_comes_back(folder: Path, given: str, tmp_path_factory: pyt
 
 
 def test_options_come_from_the_checkpoint(folder: Path) -> None:
-    assert load_tiny(folder, options={}).architecture["options"] == TINY
+    assert load_tiny(folder, options={}).architecture.options == TINY
     with pytest.raises(InputError, match="the checkpoint has width 8, the recipe 16"):
         load_tiny(folder, options={"width": 16})
 

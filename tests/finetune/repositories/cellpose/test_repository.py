@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_cellpose import load_cyto3, same
 
+from cards.base import NetworkSpec
 from cards.errors import InputError
 from finetune.networks.cpnet import CPnet
 from finetune.repositories.cellpose import download as cellpose_store
@@ -63,14 +64,14 @@ def test_a_file_of_cellpose_s(tmp_path: Path) -> None:
     assert origin.terms is not None and "CC-BY-NC" in origin.terms
     assert len(origin.citation) == 2
     assert loaded.normalize == {"name": "percentile", "low": 1.0, "high": 99.0}
-    assert loaded.architecture == {"repository": "cellpose", "name": "cyto3", "options": CYTO3}
+    assert loaded.architecture == NetworkSpec(repository="cellpose", name="cyto3", options=CYTO3)
     assert loaded.divisor == 8
     assert all(isinstance(loaded.network.get_submodule(name), torch.nn.Module) for name in loaded.encoder)
 
 
 def test_what_a_file_says_of_itself_holds(tmp_path: Path) -> None:
     loaded = load_cyto3(theirs(tmp_path / "mine", nchan=3, diam_mean=17.0), options={"diameter": 34})
-    assert loaded.architecture["options"] == {"diameter": 34, "diam_mean": 17.0, "nchan": 3}
+    assert loaded.architecture.options == {"diameter": 34, "diam_mean": 17.0, "nchan": 3}
     assert loaded.network.diam_labels.item() == 34
     assert loaded.divisor == 8
 
@@ -123,12 +124,12 @@ def test_random_weights_follow_the_seed_and_nothing_else() -> None:
 def test_our_own_export_comes_back_and_may_see_objects_of_another_size(tmp_path: Path) -> None:
     tuned = load_cyto3(seed=7, options={"diameter": 20.0})
     save_file(tuned.network.state_dict(), tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture}))
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture.model_dump()}))
     assert same(load_cyto3(tmp_path).network, tuned.network)
     assert load_cyto3(tmp_path).architecture == tuned.architecture
     assert load_cyto3(tmp_path).origin.license is None  # nobody said
     other = load_cyto3(tmp_path, options={"diameter": 40.0})
-    assert other.architecture["options"]["diameter"] == 40.0
+    assert other.architecture.options["diameter"] == 40.0
     assert other.network.diam_labels.item() == 40.0
 
 

@@ -35,7 +35,7 @@ def test_from_the_hub_with_its_commit_license_and_images(hub: Any, folder: Path)
     assert (origin.revision, origin.hub_id, origin.license) == (commit, "somebody/model", "apache-2.0")
     assert origin.sha256 == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     assert origin.terms is None and "SegFormer" in origin.citation[0]
-    assert loaded.architecture["options"]["mean"] == [0.5, 0.5, 0.4]
+    assert loaded.architecture.options["mean"] == [0.5, 0.5, 0.4]
     assert loaded.network.encoder.rgb.std.flatten().tolist() == pytest.approx([0.5, 0.5, 0.6])
     content = load_file(folder / "model.safetensors")
     weight = loaded.network.state_dict()["decoder.head.classifier.weight"]
@@ -96,7 +96,7 @@ def test_code_of_a_repository_is_not_run(folder: Path, tmp_path: Path) -> None:
     config["auto_map"] = {"AutoModelForSemanticSegmentation": "modeling.Model", "AutoConfig": "modeling.C"}
     (folder / "config.json").write_text(json.dumps(config))
     loaded = start("segformer", folder, trust=True)
-    assert "auto_map" not in loaded.architecture["options"]["config"]
+    assert "auto_map" not in loaded.architecture.options["config"]
     assert not (tmp_path / "ran").exists()
 
 

@@ -72,7 +72,7 @@ def test_of_another_task_only_what_is_another_s_starts_anew(tmp_path: Path) -> N
     name = "model.transformer_module.queries_features.weight"
     assert torch.equal(state[f"model.{name}"], before[name])
     assert state["model.criterion.empty_weight"].tolist() == pytest.approx([1, 0.1])
-    assert loaded.architecture["options"]["config"]["num_queries"] == 10
+    assert loaded.architecture.options["config"]["num_queries"] == 10
     more = start(tmp_path, out_channels=14)
     assert more.origin.part is not None
     assert more.origin.part.startswith("all but class_predictor, queries_embedder, queries_features (")

@@ -69,7 +69,7 @@ def test_small_images_go_in_at_their_own_size(kind: str) -> None:
 def test_a_run_of_ours_comes_back(kind: str, tmp_path: Path) -> None:
     loaded = start(kind, seed=4)
     save_file(loaded.network.state_dict(), tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": loaded.architecture}))
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": loaded.architecture.model_dump()}))
     again = start(kind, tmp_path, seed=5)
     assert again.architecture == loaded.architecture
     assert same(loaded.network.state_dict(), again.network.state_dict())
@@ -118,7 +118,7 @@ def test_a_model_for_video_is_read_as_one_for_images(tmp_path: Path) -> None:
     state = load_file(tmp_path / "model.safetensors") | {"memory_attention.weight": torch.zeros(2)}
     save_file(state, tmp_path / "model.safetensors", metadata={"format": "pt"})
     loaded = start("sam2", tmp_path)
-    assert loaded.architecture["options"]["config"]["model_type"] == "sam2"
+    assert loaded.architecture.options["config"]["model_type"] == "sam2"
     weight = loaded.network.state_dict()["encoder.model.neck.convs.0.weight"]
     assert torch.equal(weight, state["vision_encoder.neck.convs.0.weight"])
 
@@ -175,7 +175,7 @@ def test_names_without_a_listing_are_models_too() -> None:
 def test_parameters_are_those_of_transformers(name: str) -> None:
     with torch.device("meta"):
         architecture = build("huggingface", name, in_channels=1, out_channels=150).architecture
-        config = architecture["options"]["config"]
+        config = architecture.options["config"]
         known = transformers.CONFIG_MAPPING[config["model_type"]].from_dict(config)
         model = getattr(transformers, MODELS[config["model_type"]])(known)
     assert sum(each.numel() for each in model.parameters()) == describe("huggingface", name).parameters

@@ -33,9 +33,9 @@ KINDS = ["sam", "sam2"]
 
 def start(checkpoint: Path | None = None, kind: str = "sam", **changes: Any) -> Loaded:
     arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 1, "checkpoint": checkpoint}
-    arguments |= {"options": {"side": SIDE}}
+    arguments |= {"options": {"image_size": SIDE}}
     if checkpoint is None:
-        arguments |= {"options": {"config": CONFIGS[kind], "side": SIDE}, "pretrained": False}
+        arguments |= {"options": {"config": CONFIGS[kind], "image_size": SIDE}, "pretrained": False}
     return promptable("huggingface").load("somebody/model", LoadOptions(**arguments | changes))
 
 
@@ -58,10 +58,10 @@ def tune(network: Any) -> None:
     """A step that moves all that is trained."""
     trained = [parameter for parameter in network.train().parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-2)
-    features = network(torch.rand(1, 1, network.side, network.side))
+    features = network(torch.rand(1, 1, network.image_size, network.image_size))
     for prompts in ([[(9, 9, 1)]], [[(5, 5, 2), (60, 70, 3)]]):
-        shape = (network.side, network.side)
-        given, logits = asking.answer(network, features, np.array(prompts, np.float32), shape)
+        shape = (network.image_size, network.image_size)
+        given, logits = asking.predict_masks(network, features, np.array(prompts, np.float32), shape)
         (logits.square().mean() + given.iou.square().mean()).backward(retain_graph=True)
     optimizer.step()
     network.eval()
@@ -92,7 +92,7 @@ def test_transformers_loads_what_was_tuned_and_answers_the_same(
     masks, expected = predictor.predict(box=boxes, multimask_output=False)
     with torch.inference_mode():
         features = network(asking.to_square(torch.from_numpy(image)[None, None], SIDE))
-        given, logits = asking.answer(network, features, asking.as_corners(boxes), image.shape)
+        given, logits = asking.predict_masks(network, features, asking.as_corners(boxes), image.shape)
     assert masks.shape == (2, 1, 90, 140)
     assert np.mean(masks != (logits > 0).numpy()) < 1e-3  # up to rounding, where logits are about 0
     np.testing.assert_allclose(given.iou.numpy(), expected, rtol=1e-4, atol=1e-5)
@@ -119,12 +119,12 @@ def test_a_run_with_prompts_comes_back(folder: Path, tmp_path: Path) -> None:
     save_model(model, tmp_path / "run")
     again = finetune.load(tmp_path / "run")
     assert isinstance(again, PromptedModel)
-    assert (again.config(), again.network.side) == (model.config(), SIDE)
+    assert (again.config(), again.network.image_size) == (model.config(), SIDE)
     image = np.random.default_rng(0).random((70, 50))
     for prompts in ({"points": [(20, 30), (40, 60)]}, {"boxes": [(10, 10, 30, 40)]}):
         assert np.array_equal(model.masks(image, **prompts), again.masks(image, **prompts))
     assert start(tmp_path / "run", options={}).architecture == loaded.architecture  # as the run had it
-    assert start(tmp_path / "run", options={"side": 64}).network.side == 64
+    assert start(tmp_path / "run", options={"image_size": 64}).network.image_size == 64
     with pytest.raises(InputError, match=r"is of a run with prompts; without any, start from .* native/"):
         load("huggingface", "somebody/model", LoadOptions(1, 1, checkpoint=tmp_path / "run"))
     save(loaded.network, loaded.architecture, tmp_path / "native")
@@ -137,7 +137,7 @@ def test_a_run_with_prompts_comes_back(folder: Path, tmp_path: Path) -> None:
 def test_a_run_without_prompts_is_a_start_as_well(folder: Path, tmp_path: Path) -> None:
     tuned = load("huggingface", "somebody/model", LoadOptions(1, 3, checkpoint=folder))
     save_file(tuned.network.state_dict(), tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture}))
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture.model_dump()}))
     state, expected = start(tmp_path).network.state_dict(), start(folder).network.state_dict()
     assert state.keys() == expected.keys()
     assert all(torch.equal(state[key], expected[key]) for key in expected)
@@ -145,7 +145,7 @@ def test_a_run_without_prompts_is_a_start_as_well(folder: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("folder", ["sam"], indirect=True)
 def test_peft_gives_what_was_trained(folder: Path, tmp_path: Path) -> None:
-    loaded = start(folder, in_channels=3, options={"side": 256, "mean": [0, 0, 0], "std": [1, 1, 1]})
+    loaded = start(folder, in_channels=3, options={"image_size": 256, "mean": [0, 0, 0], "std": [1, 1, 1]})
     network = adapt.apply(loaded.network, "lora", {"rank": 2})
     with torch.no_grad():
         for name, weight in network.named_parameters():
@@ -156,7 +156,7 @@ def test_peft_gives_what_was_trained(folder: Path, tmp_path: Path) -> None:
     image, box = torch.rand(1, 3, 256, 256), torch.tensor([[[30.0, 20.0, 70.0, 50.0]]])
     plain = model_of(folder)
     with torch.inference_mode():
-        given = network.eval().answer(
+        given = network.eval().predict_masks(
             network(image),
             box.view(1, 2, 2),
             torch.tensor([[2, 3]], dtype=torch.int32),
@@ -186,14 +186,17 @@ def test_random_weights_follow_the_seed(kind: str) -> None:
             "model.target prompts needs a network that answers prompts; somebody/model is a Segformer",
         ),
         (
-            {"options": {"config": CONFIGS["sam"], "side": 100}},
-            "option side of model somebody/model is a multiple of 16 from 64 to 1024 pixels, not 100",
+            {"options": {"config": CONFIGS["sam"], "image_size": 100}},
+            "option image_size of model somebody/model is a multiple of 16 from 64 to 1024 pixels, not 100",
         ),
-        ({"options": {"config": SAM2, "side": 80}}, "is a multiple of 32 from 64 to 1024 pixels, not 80"),
-        ({"options": {"config": SAM2, "side": "big"}}, "from 64 to 1024 pixels, not 'big'"),
+        (
+            {"options": {"config": SAM2, "image_size": 80}},
+            "is a multiple of 32 from 64 to 1024 pixels, not 80",
+        ),
+        ({"options": {"config": SAM2, "image_size": "big"}}, "from 64 to 1024 pixels, not 'big'"),
         (
             {"options": {"width": 8}},
-            "unknown option of model somebody/model 'width'; known: config, mean, std, side",
+            "unknown option of model somebody/model 'width'; known: config, mean, std, image_size",
         ),
         ({"options": {}}, "random weights need a configuration, and none is known by that name"),
         ({"in_channels": 4}, "takes images of at most 3 channels, these have 4"),
@@ -206,7 +209,7 @@ def test_what_cannot_be_is_said(changes: dict[str, Any], message: str) -> None:
 
 
 def test_transformers_own_generator_labels_images_of_any_proportions() -> None:
-    loaded = start(options={"config": CONFIGS["sam"], "side": 64})
+    loaded = start(options={"config": CONFIGS["sam"], "image_size": 64})
     network: Any = loaded.network.eval()
     with torch.no_grad():  # so that it is sure of each mask, as its generator wants it to be
         network.mask_decoder.iou_prediction_head.proj_out.bias.fill_(2)

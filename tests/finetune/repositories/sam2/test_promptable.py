@@ -30,7 +30,7 @@ SIDE = 128
 
 
 def load_tiny(checkpoint: Path | None = None, **changes: Any) -> Loaded:
-    channels, options = {"in_channels": 1, "out_channels": 1}, {"side": SIDE}
+    channels, options = {"in_channels": 1, "out_channels": 1}, {"image_size": SIDE}
     arguments = channels | {"options": options, "checkpoint": checkpoint, "pretrained": False} | changes
     return promptable("sam2").load(TINY, LoadOptions(**arguments))
 
@@ -63,7 +63,7 @@ def test_it_answers_as_sam2_s_own_predictor(published: Path) -> None:
             (True, [[(40, 30, 1)]], {"point_coords": point, "point_labels": [1]}),
             (False, asking.as_corners([box]), {"box": np.array(box)}),
         ):
-            given, logits = asking.answer(network, features, np.array(prompts, np.float32), (90, 140))
+            given, logits = asking.predict_masks(network, features, np.array(prompts, np.float32), (90, 140))
             expected = predictor.predict(
                 **_arrays(theirs), multimask_output=multimask_output, return_logits=True
             )
@@ -71,7 +71,7 @@ def test_it_answers_as_sam2_s_own_predictor(published: Path) -> None:
             _same(expected[:2], (logits[0], given.iou[0]))
         prev_logits = rng.normal(size=(1, 32, 32)).astype(np.float32)
         prompts = np.array([[(40, 30, 1), (100, 60, 0)]], np.float32)
-        given, logits = asking.answer(
+        given, logits = asking.predict_masks(
             network, features, prompts, (90, 140), torch.from_numpy(prev_logits)[None]
         )
         theirs = _arrays({"point_coords": point + more, "point_labels": [1, 0]})
@@ -96,9 +96,9 @@ def test_many_prompts_at_once_are_answered_as_one_by_one(published: Path) -> Non
     prompts = np.array([[(10, 20, 1)], [(90, 70, 1)], [(64, 64, 1)]], np.float32)
     with torch.inference_mode():
         features = network(torch.rand(1, 1, SIDE, SIDE))
-        together, _ = asking.answer(network, features, prompts, (SIDE, SIDE))
+        together, _ = asking.predict_masks(network, features, prompts, (SIDE, SIDE))
         for number in range(3):
-            alone, _ = asking.answer(network, features, prompts[number : number + 1], (SIDE, SIDE))
+            alone, _ = asking.predict_masks(network, features, prompts[number : number + 1], (SIDE, SIDE))
             torch.testing.assert_close(alone.logits[0], together.logits[number], rtol=1e-4, atol=1e-4)
 
 
@@ -113,7 +113,7 @@ def test_sam2_itself_loads_what_was_tuned(
     network = adapt.apply(loaded.network, how, options, loaded.encoder).train()
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-2)
-    given, logits = asking.answer(
+    given, logits = asking.predict_masks(
         network, network(torch.rand(1, 1, SIDE, SIDE)), np.array([[(9, 9, 1)]], np.float32), (SIDE, SIDE)
     )
     (logits.square().mean() + given.iou.mean()).backward()
@@ -139,13 +139,13 @@ def test_a_run_with_prompts_comes_back(published: Path, tmp_path: Path) -> None:
     save_model(model, tmp_path)
     again = finetune.load(tmp_path)
     assert isinstance(again, PromptedModel)
-    assert (again.config(), again.network.side) == (model.config(), SIDE)
+    assert (again.config(), again.network.image_size) == (model.config(), SIDE)
     image = np.random.default_rng(0).random((70, 50))
     for prompts in ({"points": [(20, 30), (40, 60)]}, {"boxes": [(10, 10, 30, 40)]}):
         assert np.array_equal(model.masks(image, **prompts), again.masks(image, **prompts))
     start = load_tiny(tmp_path, options={})
-    assert start.architecture["options"] == {"side": SIDE}  # as the run had it
-    assert load_tiny(tmp_path, options={"side": 64}).network.side == 64  # SAM2 takes any
+    assert start.architecture.options == {"image_size": SIDE}  # as the run had it
+    assert load_tiny(tmp_path, options={"image_size": 64}).network.image_size == 64  # SAM2 takes any
     assert start.origin.weights == "pretrained" and start.origin.part is None
     with pytest.raises(InputError, match=r"is of a run with prompts; without any, start from .* native/"):
         load("sam2", TINY, LoadOptions(1, 3, checkpoint=tmp_path))
@@ -154,7 +154,7 @@ def test_a_run_with_prompts_comes_back(published: Path, tmp_path: Path) -> None:
 def test_a_run_without_prompts_is_a_start_as_well(published: Path, tmp_path: Path) -> None:
     tuned = load("sam2", TINY, LoadOptions(in_channels=1, out_channels=3, checkpoint=published))
     save_file(tuned.network.state_dict(), tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture}))
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture.model_dump()}))
     state = state_of_whole(load_tiny(tmp_path).network.state_dict())
     assert all(torch.equal(state[key], tensor) for key, tensor in torch.load(published)["model"].items())
 
@@ -177,10 +177,10 @@ def test_without_a_hub_the_way_out_is_said(hub: Any) -> None:
     ("changes", "message"),
     [
         (
-            {"options": {"side": 100}},
-            "option side of model sam2.1-hiera-tiny is a multiple of 32 from 64 to 1024",
+            {"options": {"image_size": 100}},
+            "option image_size of model sam2.1-hiera-tiny is a multiple of 32 from 64 to 1024",
         ),
-        ({"options": {"side": 2048}}, "from 64 to 1024 pixels, not 2048"),
+        ({"options": {"image_size": 2048}}, "from 64 to 1024 pixels, not 2048"),
         ({"options": {"width": 64}}, "unknown option of model sam2.1-hiera-tiny with prompts 'width'"),
         ({"in_channels": 4}, "takes images of at most 3 channels, these have 4"),
     ],

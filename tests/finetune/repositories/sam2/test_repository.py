@@ -15,6 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from sam2.build_sam import build_sam2
 
+from cards.base import NetworkSpec
 from cards.errors import InputError
 from finetune import adapters as adapt
 from finetune.networks.rgb_input import Rgb
@@ -50,7 +51,7 @@ def run(tmp_path: Path) -> Path:
     """A model as a run exports it, with weights of another seed than the default."""
     tuned = load_tiny(seed=7, options={"width": 16})
     save_file(tuned.network.state_dict(), tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture}))
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": tuned.architecture.model_dump()}))
     return tmp_path
 
 
@@ -75,7 +76,7 @@ def test_a_file_of_sam2_s(published: Path, weights: dict[str, torch.Tensor]) -> 
     assert origin.sha256 == hashlib.sha256(published.read_bytes()).hexdigest()
     assert len(origin.citation) == 1 and "2408.00714" in origin.citation[0]
     assert loaded.normalize == {"name": "percentile", "low": 1.0, "high": 99.8}
-    assert loaded.architecture == {"repository": "sam2", "name": TINY, "options": {"width": 64}}
+    assert loaded.architecture == NetworkSpec(repository="sam2", name=TINY, options={"width": 64})
     assert (loaded.divisor, loaded.encoder) == (32, ("encoder",))
 
 
@@ -228,7 +229,7 @@ def test_sam2_itself_loads_what_was_tuned(
     assert tensors.keys() == network.decoder.state_dict().keys()
     assert any(not torch.equal(tensors[key], before[f"decoder.{key}"]) for key in tensors)
     with safe_open(decoder, "pt") as opened:
-        assert json.loads(opened.metadata()["architecture"]) == loaded.architecture
+        assert json.loads(opened.metadata()["architecture"]) == loaded.architecture.model_dump()
 
 
 def test_a_low_rank_change_leaves_the_decoder_free() -> None:

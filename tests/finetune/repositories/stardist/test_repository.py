@@ -90,7 +90,7 @@ def test_an_old_configuration_leaves_out_what_was_not_there_yet(tmp_path: Path) 
     old = {"n_channel_in": 1, "n_rays": RAYS, "unet_n_depth": DEPTH, "unet_n_filter_base": WIDTH}
     (tmp_path / "config.json").write_text(json.dumps(old | {"net_conv_after_unet": FEATURES}))
     write(tmp_path / "weights_last.h5", random_weights(1))
-    assert load_rays(tmp_path).architecture["options"]["grid"] == 1
+    assert load_rays(tmp_path).architecture.options["grid"] == 1
 
 
 def test_written_as_stardist_writes_it_and_read_again(tmp_path: Path, grid: int) -> None:
