@@ -25,8 +25,6 @@ from finetune.export.crop import crop, shortest
 from finetune.inference.bioimageio_runtime import quiet, run_test
 from finetune.inference.model import Model
 from finetune.networks.encoder_decoder import EncoderDecoder
-from finetune.networks.hf_semantic import Semantic
-from finetune.networks.mask2former import Mask2Former
 from finetune.weights.onnx import ONNX_PACKAGES, OPSET, write_onnx
 from finetune.weights.torchscript import write_torchscript
 
@@ -122,16 +120,15 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageP
     np.save(work / "test_output.npy", output)
     cover(pixels, model.predict(pixels), work / "cover.png")
     options = {"channels": model.channels, "divisor": model.divisor}
-    # A network that came as TorchScript, or out of another package, has no one file of code that a state
-    # dict could go with.
-    foreign = model.torchscript or isinstance(model.network, EncoderDecoder | Mask2Former | Semantic)
+    # Without a file of code that defines the network there is nothing that could load a state dict.
+    portable = not model.torchscript and getattr(type(model.network), "portable", False)
     write_torchscript(_with_head(model), work / "weights-torchscript.pt", **options)
-    missing = _write_onnx(model, work / "weights.onnx", foreign)
+    missing = _write_onnx(model, work / "weights.onnx", portable)
     parts = PackageParts(
         folder=work / "texts",
         test_input=work / "test_input.npy",
         test_output=work / "test_output.npy",
-        state_dict=None if foreign else _write_state_dict(model, work),
+        state_dict=_write_state_dict(model, work) if portable else None,
         torchscript=TorchScript(work / "weights-torchscript.pt", TORCH_VERSION),
         onnx=None if missing else Onnx(work / "weights.onnx", OPSET),
         covers=[work / "cover.png"],
@@ -183,7 +180,7 @@ def _with_head(model: Model) -> nn.Module:
     return _WithHead(model.network, head).eval() if head else model.network
 
 
-def _write_onnx(model: Model, path: Path, foreign: bool) -> list[str]:
+def _write_onnx(model: Model, path: Path, portable: bool) -> list[str]:
     """Write ONNX, or say why a network that is not ours cannot be; ours can, or it is an error."""
     absent = [package for package in ONNX_PACKAGES if find_spec(package) is None]
     if absent:
@@ -195,7 +192,7 @@ def _write_onnx(model: Model, path: Path, foreign: bool) -> list[str]:
     try:
         write_onnx(_with_head(model), path, channels=model.channels, divisor=model.divisor)
     except Exception as error:  # torch's exporters fail as they like
-        if not foreign:
+        if portable:
             raise
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         reason = re.sub(r"\S*[/\\]\S+", "…", reason)[:200]  # no path on somebody's disk

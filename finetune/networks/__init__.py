@@ -1,1 +1,6 @@
-"""Networks of our own: plain torch, one file each, shipped as they are inside BioImage.IO packages."""
+"""Networks, one module each.
+
+A class with `portable = True` is defined by its one file, which exports copy into BioImage.IO packages as
+the architecture of the state dict. The file needs torch only (`CellposeSAM` needs cellpose, too). All other
+networks are exported as TorchScript and ONNX only.
+"""

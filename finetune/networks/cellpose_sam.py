@@ -24,6 +24,8 @@ class CellposeSAM(CPSAM):
     the middle 224 are kept. The names of the weights are those of `cellpose.vit.CPSAM`.
     """
 
+    portable = True  # exports copy this file into BioImage.IO packages; it needs cellpose as well
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         """Build it with random weights.
 

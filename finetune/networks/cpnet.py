@@ -30,6 +30,8 @@ class CPnet(nn.Module):
     much of the image it is shown; cellpose shows it tiles of 224 pixels.
     """
 
+    portable = True  # this file is the whole network: exports copy it into BioImage.IO packages
+
     def __init__(
         self,
         in_channels: int,

@@ -18,6 +18,8 @@ class StarDistUNet(nn.Module):
     Each has a 1×1 convolution of its own, as in StarDist: `prob` and `dist`.
     """
 
+    portable = True  # this file is the whole network: exports copy it into BioImage.IO packages
+
     def __init__(
         self,
         in_channels: int,

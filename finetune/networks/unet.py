@@ -18,6 +18,8 @@ class UNet(nn.Module):
     upsampling is nearest neighbor after a 1×1 convolution.
     """
 
+    portable = True  # this file is the whole network: exports copy it into BioImage.IO packages
+
     def __init__(self, in_channels: int, out_channels: int, width: int = 32, depth: int = 4) -> None:
         """Build it with random weights, after He et al. 2015 (https://arxiv.org/abs/1502.01852).
 

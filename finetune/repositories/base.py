@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel
 
 from cards.base import NetworkSpec
 from cards.record import Origin
+from finetune.repositories.counts import Row
 
 if TYPE_CHECKING:
     from torch import nn
@@ -152,19 +155,91 @@ class NativePackage:
     labels_by: str
 
 
-class Promptable(Protocol):
-    """What a module in `PROMPTABLE` has: a repository's networks, made to answer prompts."""
+class InteractiveRepository(Protocol):
+    """Interactive segmentation with the networks of one repository (`model.target: prompts`)."""
 
     NATIVE: NativePackage
 
     def load(self, name: str, start: LoadOptions) -> Loaded:
-        """A `finetune.networks.sam2_promptable.Promptable` to start from, otherwise as `Repository.load`."""
+        """Load a promptable network, see `finetune.networks.sam2_promptable.Promptable`.
+
+        Args:
+            name: of the model.
+            start: initialization options.
+
+        Returns:
+            The network with its initial weights.
+        """
 
     def automatic(self, network: nn.Module, architecture: NetworkSpec) -> Any:
-        """What labels a whole image without prompts: `generate` of an image (H, W, 3) float32 gives masks.
+        """Build the repository's own generator of masks for whole images, without prompts.
 
-        Its `predictor` is one as `predictor` gives it, of the same weights.
+        Args:
+            network: a promptable network, on any device.
+            architecture: specification of the network.
+
+        Returns:
+            An object whose `generate` takes an image (H, W, 3) float32 and returns masks, and whose
+            `predictor` is the one of `predictor`, with the same weights.
         """
 
     def predictor(self, checkpoint: Path, architecture: NetworkSpec) -> Any:
-        """The repository's own predictor with a file of its own: `set_image`, then `predict` of boxes."""
+        """Build the repository's own predictor from a file that `Repository.save` wrote.
+
+        Args:
+            checkpoint: the file.
+            architecture: specification of the network.
+
+        Returns:
+            An object with `set_image` and `predict` (boxes).
+        """
+
+    def options_model(self, name: str) -> type[BaseModel] | None:
+        """Options of a model that is trained with prompts; see `DescribesOptions`."""
+
+
+@runtime_checkable
+class Interactive(Protocol):
+    """Optional part of a repository: some of its networks are promptable."""
+
+    interactive: InteractiveRepository
+
+
+@runtime_checkable
+class SavesAdapters(Protocol):
+    """Optional part of a repository: a file format for adapters without the base model."""
+
+    def save_adapter(
+        self, network: nn.Module, architecture: NetworkSpec, origin: Origin, folder: Path
+    ) -> list[Path]:
+        """Write a trained adapter; see `finetune.repositories.registry.save_adapter`."""
+
+
+@runtime_checkable
+class CountsModels(Protocol):
+    """Optional part of a repository: a server that knows how many models there are."""
+
+    def count_models(self) -> Row:
+        """Ask the server.
+
+        Returns:
+            Number of models by kind (the keys of `finetune.repositories.counts.KINDS`).
+
+        Raises:
+            InputError: if the server does not answer.
+        """
+
+
+@runtime_checkable
+class DescribesOptions(Protocol):
+    """Optional part of a repository: options of its models, with types, defaults and limits."""
+
+    def options_model(self, name: str) -> type[BaseModel] | None:
+        """Options that a recipe may set for a model.
+
+        Args:
+            name: of the model.
+
+        Returns:
+            A pydantic model; None if the repository has no such model.
+        """

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from cards.errors import InputError, ModelError
+from cards.errors import InputError
 from finetune.errors import unknown
-from finetune.repositories.base import ANY
+from finetune.repositories.base import ANY, CountsModels
+from finetune.repositories.counts import KINDS, Count, Row
 from finetune.repositories.registry import REPOSITORIES, ModelInfo
 
-# Kinds of models, as in the table that this project sets out to make for everyone: what the Hub calls them,
-# and what is part of the names that others give them.
-KINDS = {
-    "image classification": ("image-classification", "classification"),
-    "segmentation": ("image-segmentation", "segmentation"),
-    "mask generation": ("mask-generation", "mask generation"),
-}
-
-# Where bioimageio.spec 0.5.12 finds packages by their ids (its setting collection_http_pattern), the children
-# of the collection "bioimage.io"; asked as the website https://bioimage.io does.
-BIOIMAGEIO = "https://hypha.aicell.io/bioimage-io/artifacts/bioimage.io/children"
-PAGE = 100  # entries
-MOST = 10_000  # models that are counted, for the answer to come in seconds
-TIMEOUT = 4  # seconds without an answer
+__all__ = ["KINDS", "Count", "Counts", "Listed", "Row", "count_models", "list_models"]
 
 
 @dataclass(frozen=True)
@@ -37,27 +21,6 @@ class Listed:
 
     repository: str
     info: ModelInfo
-
-
-@dataclass(frozen=True)
-class Count:
-    """How many models there are.
-
-    Attributes:
-        number: None if it is not known.
-        more: whether there are more than that.
-    """
-
-    number: int | None
-    more: bool = False
-
-    def __str__(self) -> str:
-        if self.number is None:
-            return "not known"
-        return f"{'more than ' * self.more}{self.number:,}"
-
-
-Row = dict[str, Count]  # by kind
 
 
 @dataclass(frozen=True)
@@ -103,12 +66,15 @@ def list_models(
 
 
 def count_models(repository: str | None = None, ask: bool = True) -> Counts:
-    """How many models of each kind repositories have.
+    """Count the models of each kind in each repository.
 
     Args:
-        repository: only this one.
-        ask: whether to ask those that have more than can be listed here; for no longer than some seconds, and
-            not if HF_HUB_OFFLINE is set.
+        repository: count only this repository; None for all.
+        ask: whether to ask the servers of repositories that state how (`base.CountsModels`). It takes a few
+            seconds at most. HF_HUB_OFFLINE switches it off.
+
+    Returns:
+        Counts by repository and kind, and which servers answered.
     """
     names = list(REPOSITORIES) if repository is None else [repository]
     rows = {name: _count_listed(REPOSITORIES[name].models()) for name in names}
@@ -116,12 +82,12 @@ def count_models(repository: str | None = None, ask: bool = True) -> Counts:
         return Counts(rows, asked=[], silent={})
     from huggingface_hub import constants  # takes a quarter of a second
 
-    to_ask = [name for name in names if name in ASK]
+    to_ask = {name: module for name in names if isinstance(module := REPOSITORIES[name], CountsModels)}
     if constants.HF_HUB_OFFLINE:
         return Counts(rows, asked=[], silent=dict.fromkeys(to_ask, "not asked, as HF_HUB_OFFLINE is set"))
     asked, silent = [], {}
     with ThreadPoolExecutor() as pool:
-        answers = {name: pool.submit(ASK[name]) for name in to_ask}
+        answers = {name: pool.submit(module.count_models) for name, module in to_ask.items()}
         for name, answer in answers.items():
             try:
                 rows[name] = answer.result()
@@ -136,43 +102,3 @@ def _count_listed(models: Iterable[ModelInfo]) -> Row:
     if any(info.name == ANY for info in models):
         return dict.fromkeys(KINDS, Count(None))
     return {kind: Count(sum(word in info.task for info in models)) for kind, (_, word) in KINDS.items()}
-
-
-def _ask_hub() -> Row:
-    from finetune.downloads.hub import count_models
-
-    with ThreadPoolExecutor() as pool:
-        answers = {kind: pool.submit(count_models, tag, MOST) for kind, (tag, _) in KINDS.items()}
-        return {kind: Count(*answer.result()) for kind, answer in answers.items()}
-
-
-def _ask_bioimageio() -> Row:
-    """Its models by what their authors tagged them with, as it has no other notion of a task."""
-    tags: list[str] = []
-    total = MOST
-    try:
-        while len(tags) < min(total, MOST):
-            page = _children(len(tags))
-            total = page["total"]
-            if not page["items"]:
-                break
-            tags += [_tags(item["manifest"]) for item in page["items"]]
-    except (OSError, http.client.HTTPException) as error:  # urllib's errors are OSErrors
-        raise ModelError(f"BioImage.IO cannot be reached ({type(error).__name__})") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError("BioImage.IO answers something else than a list of its models") from error
-    more = len(tags) < total
-    return {kind: Count(sum(word in text for text in tags), more) for kind, (_, word) in KINDS.items()}
-
-
-def _children(offset: int) -> dict:
-    query = {"pagination": "true", "offset": offset, "limit": PAGE, "filters": '{"type": "model"}'}
-    with urllib.request.urlopen(f"{BIOIMAGEIO}?{urllib.parse.urlencode(query)}", timeout=TIMEOUT) as answer:
-        return json.load(answer)
-
-
-def _tags(manifest: dict) -> str:
-    return " ".join(manifest.get("tags") or []).lower().replace("-", " ")
-
-
-ASK: dict[str, Callable[[], Row]] = {"huggingface": _ask_hub, "bioimageio": _ask_bioimageio}

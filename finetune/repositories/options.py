@@ -1,38 +1,26 @@
-"""Options of a network that are whole numbers between limits."""
+"""Options of networks: validate those that a recipe sets and add the defaults of the others."""
 
 from __future__ import annotations
 
-import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cards.errors import RecipeError
-from finetune.errors import unknown
+from pydantic import BaseModel
 
-if TYPE_CHECKING:
-    from torch import nn
+from finetune.utils.options import build_options
 
 
-def complete(
-    name: str, options: dict[str, Any], limits: dict[str, tuple[int, int]], network: type[nn.Module]
-) -> dict[str, Any]:
-    """All options of a model: those given, checked, and the network's defaults of the others.
+def complete(name: str, options: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """Validate the options of a model and add defaults.
 
     Args:
-        name: of the model.
-        options: those given.
-        limits: lowest and highest of each option that there is.
-        network: what takes them as keyword arguments.
+        name: of the model, for error messages.
+        options: values by option name, as a recipe or a checkpoint states them.
+        model: pydantic model of the options.
+
+    Returns:
+        All options; values that were given are returned as they were given.
 
     Raises:
-        RecipeError: if an option is unknown, no whole number, or out of its limits.
+        InputError: if an option is unknown, or its value is of the wrong type or out of range.
     """
-    for option, value in options.items():
-        if option not in limits:
-            raise unknown(f"option of model {name}", option, limits)
-        low, high = limits[option]
-        if type(value) is not int or not low <= value <= high:
-            raise RecipeError(
-                f"option {option} of model {name} is a whole number from {low} to {high}, not {value!r}"
-            )
-    parameters = inspect.signature(network).parameters
-    return {option: options.get(option, parameters[option].default) for option in limits}
+    return build_options(model, options, f"model {name}").model_dump() | options

@@ -6,18 +6,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from finetune.errors import unknown
-from finetune.repositories import torchvision, wipp
-from finetune.repositories.base import ANY, Built, Loaded, LoadOptions, ModelInfo, Promptable, Repository
-from finetune.repositories.bioimageio import repository as bioimageio
-from finetune.repositories.cellpose import repository as cellpose
-from finetune.repositories.huggingface import promptable as huggingface_prompts
-from finetune.repositories.huggingface import repository as huggingface
-from finetune.repositories.sam2 import promptable as sam2_prompts
-from finetune.repositories.sam2 import repository as sam2
-from finetune.repositories.stardist import repository as stardist
+from finetune.repositories import (
+    bioimageio,
+    cellpose,
+    huggingface,
+    sam2,
+    stardist,
+    torchvision,
+    wipp,
+)
+from finetune.repositories.base import (
+    ANY,
+    Built,
+    DescribesOptions,
+    Interactive,
+    InteractiveRepository,
+    Loaded,
+    LoadOptions,
+    ModelInfo,
+    Repository,
+    SavesAdapters,
+)
 from finetune.utils.registration import Registry
 
 __all__ = [
@@ -29,6 +43,7 @@ __all__ = [
     "LoadOptions",
     "build",
     "describe",
+    "options_model",
     "load",
     "promptable",
     "register_repository",
@@ -61,7 +76,8 @@ def register_repository(name: str, repository: Repository) -> None:
 
     Args:
         name: value of `model.repository` in recipes.
-        repository: a module or object that satisfies the protocol `Repository`.
+        repository: a module or object that satisfies the protocol `Repository`. It may also have the optional
+            parts `Interactive`, `SavesAdapters`, `CountsModels` and `DescribesOptions`.
 
     Raises:
         InputError: if the name is taken, or the repository lacks a function of the protocol.
@@ -69,8 +85,25 @@ def register_repository(name: str, repository: Repository) -> None:
     REPOSITORIES.register(name, repository)
 
 
-# Those of whose networks some answer prompts (`model.target: prompts`).
-PROMPTABLE: dict[str, Promptable] = {"sam2": sam2_prompts, "huggingface": huggingface_prompts}
+def options_model(repository: str, name: str, *, interactive: bool = False) -> type[BaseModel] | None:
+    """Options that a recipe may set for a model.
+
+    Args:
+        repository: a key of `REPOSITORIES`.
+        name: of the model.
+        interactive: whether the model is trained with prompts, which may take other options.
+
+    Returns:
+        A pydantic model with types, defaults and limits; None if the repository does not describe its options
+        or has no such model.
+
+    Raises:
+        InputError: if there is no such repository.
+    """
+    module: Any = _find(repository)
+    if interactive:
+        return module.interactive.options_model(name) if isinstance(module, Interactive) else None
+    return module.options_model(name) if isinstance(module, DescribesOptions) else None
 
 
 def describe(repository: str, name: str) -> ModelInfo:
@@ -121,19 +154,26 @@ def load(repository: str, name: str, start: LoadOptions) -> Loaded:
     return _find(repository).load(name, start)
 
 
-def promptable(repository: str) -> Promptable:
-    """The repository as one of networks that answer prompts.
+def promptable(repository: str) -> InteractiveRepository:
+    """Interactive segmentation with the networks of a repository.
+
+    Args:
+        repository: a key of `REPOSITORIES`.
+
+    Returns:
+        The repository's module for promptable networks.
 
     Raises:
-        ModelError: if it has none.
+        InputError: if there is no such repository, or none of its networks is promptable.
     """
-    _find(repository)
-    if repository not in PROMPTABLE:
+    module = _find(repository)
+    if not isinstance(module, Interactive):
+        others = [name for name, other in REPOSITORIES.items() if isinstance(other, Interactive)]
         raise ModelError(
             f"model.target prompts needs a network that answers prompts; repository {repository} has none: "
-            f"take {' or '.join(PROMPTABLE)}"
+            f"take {' or '.join(others)}"
         )
-    return PROMPTABLE[repository]
+    return module.interactive
 
 
 def save(
@@ -165,11 +205,10 @@ def save_adapter(network: nn.Module, architecture: NetworkSpec, origin: Origin, 
     Returns:
         The files; none if there is no adapter, or no form for it.
     """
-    if architecture.repository != "huggingface":
+    module = _find(architecture.repository)
+    if not isinstance(module, SavesAdapters):
         return []
-    from finetune.repositories.huggingface import adapter as huggingface_adapter
-
-    return huggingface_adapter.save_adapter(network, architecture, origin, folder)
+    return module.save_adapter(network, architecture, origin, folder)
 
 
 def _find(repository: str) -> Repository:

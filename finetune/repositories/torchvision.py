@@ -12,11 +12,15 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
+from finetune.repositories.options import complete
+from finetune.utils.options import NoOptions
 from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 
 if TYPE_CHECKING:
@@ -96,6 +100,18 @@ def models() -> list[ModelInfo]:
     return [model.info for model in MODELS.values()]
 
 
+def options_model(name: str) -> type[BaseModel] | None:
+    """Options that a recipe may set for a model.
+
+    Args:
+        name: of the model.
+
+    Returns:
+        A pydantic model without fields; None if there is no such model.
+    """
+    return NoOptions if name in MODELS else None
+
+
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
     """A network with random weights, drawn from torch's generator as it stands.
 
@@ -103,8 +119,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
         RecipeError: if there is no such model, an option is given, or it takes fewer channels.
     """
     model = _find(name)
-    for option in options:
-        raise unknown(f"option of model {name}", option, [])
+    complete(name, options, NoOptions)
     if in_channels > 3:
         raise ModelError(
             f"model {name} takes images of at most 3 channels, these have {in_channels}; "

@@ -8,12 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, Field
+
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.options import complete
+from finetune.utils.options import Options
 from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 
 if TYPE_CHECKING:
@@ -28,8 +31,24 @@ UNET = ModelInfo(
     learning_rates=(1e-5, 1e-2),
 )
 
-# Lowest and highest of each option; beyond, a network is of no use or does not fit into memory.
-LIMITS = {"width": (4, 256), "depth": (1, 6)}
+
+class UNetOptions(Options):
+    """Options of the U-Net; beyond the limits a network is of no use or does not fit into memory."""
+
+    width: int = Field(32, ge=4, le=256, description="channels at full resolution; doubled at each level")
+    depth: int = Field(4, ge=1, le=6, description="number of times that the resolution halves")
+
+
+def options_model(name: str) -> type[BaseModel] | None:
+    """Options that a recipe may set for a model.
+
+    Args:
+        name: of the model.
+
+    Returns:
+        A pydantic model; None if there is no such model.
+    """
+    return UNetOptions if name == UNET.name else None
 
 
 def models() -> list[ModelInfo]:
@@ -90,11 +109,9 @@ def save(
 
 def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
     """All options of the model: those given, checked, and the defaults of the others."""
-    from finetune.networks.unet import UNet
-
     if name != UNET.name:
         raise unknown("model of repository wipp", name, [UNET.name])
-    return complete(name, options, LIMITS, UNet)
+    return complete(name, options, UNetOptions)
 
 
 def _check_channels(found: Checkpoint, network: nn.Module, in_channels: int, out_channels: int) -> None:

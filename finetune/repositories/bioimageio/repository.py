@@ -21,8 +21,10 @@ from cards.record import Origin, RunRecord
 from finetune.errors import unknown
 from finetune.repositories.base import ANY, STRUCTURE, Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.bioimageio.operations import normalization, output
+from finetune.repositories.bioimageio.options import PackageOptions
 from finetune.repositories.bioimageio.package import TUNABLE, Package, open_package, read_file
 from finetune.repositories.bioimageio.tensors import check_tensors, halo, own_test, steps
+from finetune.repositories.options import complete
 from finetune.weights.checkpoint import load_strictly, origin, read_checkpoint
 
 if TYPE_CHECKING:
@@ -151,11 +153,8 @@ def _describe(package: Package) -> ModelInfo:
 
 def _format(package: Package, options: dict[str, Any]) -> str:
     """Which weights to take."""
-    for option in options:
-        if option != "weights":
-            raise unknown("option of a BioImage.IO package", option, ["weights"])
     there = [name for name in TUNABLE if name in package.formats]
-    wanted = options.get("weights", there[0])
+    wanted = complete(package.name, options, PackageOptions)["weights"] or there[0]
     if wanted not in there:
         raise unknown("weights to tune in this package", str(wanted), there)
     return wanted

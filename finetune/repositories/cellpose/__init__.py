@@ -1,1 +1,5 @@
-"""Cellpose."""
+"""Cellpose: the module in `REPOSITORIES`, see `finetune.repositories.base.Repository`."""
+
+from finetune.repositories.cellpose.repository import build, load, models, options_model, save
+
+__all__ = ["build", "load", "models", "options_model", "save"]

@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.cellpose import download as store
+from finetune.repositories.cellpose.options import CPnetOptions, NucleiOptions
+from finetune.repositories.options import complete
+from finetune.utils.options import NoOptions, Options
 from finetune.weights.checkpoint import Checkpoint, options_of, origin, read_checkpoint
 
 if TYPE_CHECKING:
@@ -37,7 +42,6 @@ CELLPOSE_SAM = "Pachitariu, Rariden & Stringer 2025, bioRxiv, https://doi.org/10
 # cellpose.transforms.normalize99, in all versions
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.0}
 MAPS = 3  # flow y, flow x and cell logit: what `cellpose` itself can read back
-DIAMETERS = (3.0, 300.0)  # pixels: a tenth and ten times what the classic networks were trained for
 FIRST_CONV = "downsample.down.res_down_0.conv.conv_0.2.weight"
 LAST = {"cpnet": "output.2.weight", "sam": "W2"}
 HEAD = {"cpnet": ("output.",), "sam": ("out.", "W2")}
@@ -50,10 +54,12 @@ class _Model:
     info: ModelInfo
     kind: str  # of network: "cpnet" or "sam"
     citation: tuple[str, ...]
-    diam_mean: float = 30.0  # pixels; https://cellpose.readthedocs.io/en/v3.1.1.1/models.html
+    options: type[Options]  # diam_mean: https://cellpose.readthedocs.io/en/v3.1.1.1/models.html
 
 
-def _classic(name: str, title: str, citation: tuple[str, ...], diam_mean: float = 30.0) -> _Model:
+def _classic(
+    name: str, title: str, citation: tuple[str, ...], options: type[Options] = CPnetOptions
+) -> _Model:
     info = ModelInfo(
         name=name,
         title=title,
@@ -63,7 +69,7 @@ def _classic(name: str, title: str, citation: tuple[str, ...], diam_mean: float 
         learning_rates=(1e-6, 2e-2),
         parameters=6_600_843,
     )
-    return _Model(info, "cpnet", citation, diam_mean)
+    return _Model(info, "cpnet", citation, options)
 
 
 _SAM_INFO = ModelInfo(
@@ -79,14 +85,26 @@ _SAM_INFO = ModelInfo(
 MODELS = {
     "cyto3": _classic("cyto3", "Cells and nuclei of many kinds of images", (CELLPOSE, CELLPOSE_3)),
     "cyto2": _classic("cyto2", "Cells, learned from users' images, too", (CELLPOSE, CELLPOSE_2)),
-    "nuclei": _classic("nuclei", "Nuclei", (CELLPOSE,), diam_mean=17.0),
-    "cpsam": _Model(_SAM_INFO, "sam", (CELLPOSE_SAM,)),
+    "nuclei": _classic("nuclei", "Nuclei", (CELLPOSE,), NucleiOptions),
+    "cpsam": _Model(_SAM_INFO, "sam", (CELLPOSE_SAM,), NoOptions),
 }
 
 
 def models() -> list[ModelInfo]:
     """The models that can be asked for by name."""
     return [model.info for model in MODELS.values()]
+
+
+def options_model(name: str) -> type[BaseModel] | None:
+    """Options that a recipe may set for a model.
+
+    Args:
+        name: of the model.
+
+    Returns:
+        A pydantic model; None if there is no such model.
+    """
+    return MODELS[name].options if name in MODELS else None
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
@@ -197,24 +215,11 @@ def _build_sam(in_channels: int, out_channels: int) -> tuple[nn.Module, int]:
 
 
 def _complete(model: _Model, options: dict[str, Any]) -> dict[str, Any]:
-    """All options of the model: those given, checked, and the defaults of the others."""
-    default: dict[str, Any] = {}
-    if model.kind == "cpnet":
-        default = {"diameter": None, "diam_mean": model.diam_mean, "nchan": 2}
-    for option, value in options.items():
-        if option not in default:
-            raise unknown(f"option of model {model.info.name}", option, default)
-        if option == "nchan":
-            right, wanted = type(value) is int and 1 <= value <= 16, "a whole number from 1 to 16"
-        else:
-            low, high = DIAMETERS
-            right = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-            right = right or (option == "diameter" and value is None)
-            wanted = f"a number of pixels from {low:g} to {high:g}"
-            wanted += ", null, or auto in a recipe" if option == "diameter" else ""
-        if not right:
-            raise ModelError(f"option {option} of model {model.info.name} is {wanted}, not {value!r}")
-    return default | options
+    """Validated options with defaults; "auto" must have been replaced by a diameter before."""
+    options = complete(model.info.name, options, model.options)
+    if options.get("diameter") == "auto":
+        raise ModelError(f"model {model.info.name}: diameter is auto; only a recipe can measure it")
+    return options
 
 
 def _weights(model: _Model, start: LoadOptions) -> tuple[Checkpoint | None, Origin]:

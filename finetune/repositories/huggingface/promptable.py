@@ -10,12 +10,15 @@ from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, Field
+
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
 from finetune.repositories.base import Loaded, LoadOptions, NativePackage
 from finetune.repositories.huggingface import repository as huggingface
 from finetune.repositories.huggingface.files import read_model
+from finetune.repositories.huggingface.options import ImageOptions, complete
 from finetune.weights.checkpoint import load_strictly, options_of, origin
 
 if TYPE_CHECKING:
@@ -33,8 +36,26 @@ NATIVE = NativePackage(
 )
 NETWORKS = {"sam": "PromptableSam", "sam2": "PromptableSam2"}  # by `Kind.network`
 LEARNING_RATE = 1e-5  # nothing begins at random; sam2's own fine-tuning takes 5e-6
-IMAGE_SIZES = (64, 1024)  # pixels
-IMAGE_SIZE = 256  # pixels, unless a recipe says otherwise
+
+
+class PromptOptions(ImageOptions):
+    """Options of a promptable SAM or SAM 2. The architecture may require a larger divisor of `image_size`."""
+
+    image_size: int = Field(
+        256, ge=64, le=1024, description="side of the square that images are resized to, in pixels"
+    )
+
+
+def options_model(name: str) -> type[BaseModel] | None:
+    """Options that a recipe may set for a model that is trained with prompts.
+
+    Args:
+        name: id on the Hub; all models have the same options.
+
+    Returns:
+        A pydantic model.
+    """
+    return PromptOptions
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
@@ -60,7 +81,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
         base = origin(found, "huggingface", name)
     if files:
         options = huggingface.options_of_files(files, options)
-    options = huggingface.complete(name, start.in_channels, options, image_size=IMAGE_SIZE)
+    options = complete(name, start.in_channels, options, PromptOptions)
     kind = _kind(name, options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(start.seed)
@@ -141,10 +162,9 @@ def _build(name: str, kind: Architecture, options: dict[str, Any]) -> tuple[nn.M
     from finetune.repositories.huggingface.network import windows
 
     config, image_size = kinds.read_config(kind, options["config"], None, name), options["image_size"]
-    divisor, (low, high) = lcm(kind.divisor, *windows(kind, config)), IMAGE_SIZES
-    if type(image_size) is not int or not low <= image_size <= high or image_size % divisor:
-        sides = f"a multiple of {divisor} from {low} to {high} pixels"
-        raise ModelError(f"option image_size of model {name} is {sides}, not {image_size!r}")
+    divisor = lcm(kind.divisor, *windows(kind, config))
+    if image_size % divisor:
+        raise ModelError(f"model {name}: image_size must be a multiple of {divisor} px, got {image_size}")
     _set_image_size(kind, config, image_size)
     with kinds.quiet():
         try:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
-from finetune.errors import unknown
 from finetune.repositories.base import ANY, Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.huggingface.files import (
     CONFIG,
@@ -21,8 +20,8 @@ from finetune.repositories.huggingface.files import (
     from_hub,
     read_json,
     read_model,
-    three,
 )
+from finetune.repositories.huggingface.options import ImageOptions, complete
 from finetune.utils.atomic import write_safetensors
 from finetune.weights.checkpoint import (
     Checkpoint,
@@ -64,27 +63,6 @@ ANY_MODEL = _info(
     None,
     1e-4,
 )
-
-# Models that can be built without asking anyone: their `config.json`, where it is not transformers' default.
-CONFIGS: dict[str, dict[str, Any]] = {
-    "nvidia/mit-b0": {"model_type": "segformer"},
-    "nvidia/segformer-b0-finetuned-ade-512-512": {"model_type": "segformer"},
-    # By transformers' default its random weights are as good as 0 (1e-10), from which nothing is learned.
-    "facebook/sam-vit-base": {"model_type": "sam", "vision_config": {"initializer_range": 0.02}},
-    "facebook/sam2.1-hiera-tiny": {"model_type": "sam2"},
-    "facebook/mask2former-swin-tiny-coco-instance": {
-        "model_type": "mask2former",
-        "backbone_config": {
-            "model_type": "swin",
-            "depths": [2, 2, 6, 2],
-            "embed_dim": 96,
-            "num_heads": [3, 6, 12, 24],
-            "window_size": 7,
-            "drop_path_rate": 0.3,
-            "out_features": ["stage1", "stage2", "stage3", "stage4"],
-        },
-    },
-}
 
 # Parameters are those of the model as transformers has it. Licenses: of SAM and SAM 2, https://github.com/
 # facebookresearch/segment-anything and …/sam2 (README); NVIDIA's has no SPDX id. That of Mask2Former's
@@ -209,41 +187,6 @@ def options_of_files(files: Files, options: dict[str, Any]) -> dict[str, Any]:
     return {"config": files.config} | {key: value for key, value in says.items() if value} | options
 
 
-def complete(name: str, in_channels: int, options: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """All options of a model: those given, checked, and the defaults of the others.
-
-    Args:
-        name: of the model.
-        in_channels: of the images.
-        options: those given.
-        more: options that it has besides, with their defaults.
-
-    Raises:
-        ModelError: if an option is unknown or impossible, or it cannot take so many channels.
-    """
-    from finetune.networks.rgb_input import MEAN, STD
-
-    default = {"config": CONFIGS.get(name), "mean": list(MEAN), "std": list(STD)} | more
-    for option in options:
-        if option not in default:
-            raise unknown(f"option of model {name}", option, default)
-    options = default | options
-    if not isinstance(options["config"], dict):
-        raise ModelError(
-            f"{name}: random weights need a configuration, and none is known by that name: give its "
-            f"config.json as model.options.config, or name one of {', '.join(CONFIGS)}"
-        )
-    for option in ("mean", "std"):
-        if three(options[option]) is None or (option == "std" and min(options[option]) <= 0):
-            raise ModelError(f"option {option} of model {name} is three numbers, a channel each")
-    if in_channels > 3:
-        raise ModelError(
-            f"model {name} takes images of at most 3 channels, these have {in_channels}; "
-            "choose with data.channels, such as [0, 1, 2]"
-        )
-    return options
-
-
 def _build(
     name: str, in_channels: int, out_channels: int, options: dict[str, Any], files: Files | None = None
 ) -> tuple[Built, str | None]:
@@ -251,7 +194,7 @@ def _build(
     from finetune.repositories.huggingface import architectures as kinds
     from finetune.repositories.huggingface.network import build_network
 
-    options = complete(name, in_channels, options)
+    options = complete(name, in_channels, options, ImageOptions)
     kind = kinds.kind_of(options["config"], name)
     config = kinds.read_config(kind, options["config"], out_channels, name)
     model, fresh = (None, []) if files is None else read_model(files, kind, config, name)

@@ -9,11 +9,13 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, Field
+
 from cards.base import NetworkSpec
-from cards.errors import ModelError
-from finetune.errors import unknown
 from finetune.repositories.base import Loaded, LoadOptions, NativePackage
+from finetune.repositories.options import complete
 from finetune.repositories.sam2 import repository as sam2
+from finetune.utils.options import Options
 from finetune.weights.checkpoint import Checkpoint, options_of
 
 if TYPE_CHECKING:
@@ -26,8 +28,30 @@ NATIVE = NativePackage(
     labels_by="SAM2AutomaticMaskGenerator, as the package sam2 sets it, without prompts",
 )
 LEARNING_RATE = 1e-5  # nothing begins at random; sam2's own fine-tuning takes 5e-6
-IMAGE_SIZES = (64, 1024)  # pixels
-IMAGE_SIZE = 256  # pixels, unless a recipe says otherwise
+
+
+class PromptOptions(Options):
+    """Options of a promptable SAM2."""
+
+    image_size: int = Field(
+        256,
+        ge=64,
+        le=1024,
+        multiple_of=32,
+        description="side of the square that images are resized to, in pixels",
+    )
+
+
+def options_model(name: str) -> type[BaseModel] | None:
+    """Options that a recipe may set for a model that is trained with prompts.
+
+    Args:
+        name: of the model.
+
+    Returns:
+        A pydantic model; None if there is no such model.
+    """
+    return PromptOptions if name in sam2.MODELS else None
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
@@ -116,18 +140,8 @@ def _fit_image_size(predictor: Any) -> None:
 
 
 def _complete(name: str, options: dict[str, Any], found: Checkpoint | None) -> dict[str, Any]:
-    """All options of the model: those given, checked; for others what the checkpoint had, or the default."""
-    default = {"image_size": IMAGE_SIZE}
+    """All options of the model: from the recipe, else from the checkpoint, else the default."""
     if found:
-        theirs = options_of(found, "sam2", name, {})  # says so if it is of another model
-        default |= {option: value for option, value in theirs.items() if option in default}
-    for option, value in options.items():
-        if option not in default:
-            raise unknown(f"option of model {name} with prompts", option, default)
-        low, high = IMAGE_SIZES
-        if type(value) is not int or not low <= value <= high or value % 32:
-            raise ModelError(
-                f"option image_size of model {name} is a multiple of 32 from {low} to {high} pixels, "
-                f"not {value!r}"
-            )
-    return default | options
+        recorded = options_of(found, "sam2", name, {})  # an error if the checkpoint is of another model
+        options = {key: recorded[key] for key in PromptOptions.model_fields if key in recorded} | options
+    return complete(name, options, PromptOptions)

@@ -11,12 +11,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, Field
+
 from cards.base import NetworkSpec
 from cards.errors import InputError, ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
+from finetune.repositories.options import complete
 from finetune.utils.atomic import write_safetensors
+from finetune.utils.options import Options
 from finetune.weights.checkpoint import (
     Checkpoint,
     load_strictly,
@@ -37,8 +41,7 @@ LEARNING_RATE = 1e-4  # more than the 5e-6 of sam2's own fine-tuning: the light 
 # own percentiles stand for it; mean and deviation of photographs are then applied inside the encoder.
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
 MOST = 3  # channels of an image
-WIDTHS = (8, 512)  # of the decoder
-GROUPS = 8  # its width is a multiple of this: it normalizes channels in as many groups
+GROUPS = 8  # of the decoder's group normalization (`finetune.networks.encoder_decoder`)
 LAST = "decoder.output."
 HINT = "give its weights with model.checkpoint=PATH, or start from random ones with model.pretrained=false"
 
@@ -71,6 +74,24 @@ MODELS = {
 def models() -> list[ModelInfo]:
     """The models that can be asked for by name."""
     return list(MODELS.values())
+
+
+class DecoderOptions(Options):
+    """Options of the light decoder."""
+
+    width: int = Field(64, ge=8, le=512, multiple_of=GROUPS, description="channels of the decoder")
+
+
+def options_model(name: str) -> type[BaseModel] | None:
+    """Options that a recipe may set for a model.
+
+    Args:
+        name: of the model.
+
+    Returns:
+        A pydantic model; None if there is no such model.
+    """
+    return DecoderOptions if name in MODELS else None
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
@@ -173,26 +194,12 @@ def _assemble(name: str, whole: Any, out_channels: int, options: dict[str, Any])
     from finetune.networks.hiera import DIVISOR
     from finetune.networks.sam2 import automatic
 
-    options = _complete(name, options)
+    options = complete(name, options, DecoderOptions)
     return Built(
         network=automatic(whole, out_channels, **options),
         architecture=NetworkSpec(repository="sam2", name=name, options=options),
         divisor=DIVISOR,
     )
-
-
-def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """All options of the model: those given, checked, and the defaults of the others."""
-    default = {"width": 64}
-    for option, value in options.items():
-        if option not in default:
-            raise unknown(f"option of model {name}", option, default)
-        low, high = WIDTHS
-        if type(value) is not int or not low <= value <= high or value % GROUPS:
-            raise ModelError(
-                f"option width of model {name} is a multiple of {GROUPS} from {low} to {high}, not {value!r}"
-            )
-    return default | options
 
 
 def _hub_id(name: str) -> str:

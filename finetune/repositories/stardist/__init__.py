@@ -1,1 +1,5 @@
-"""StarDist."""
+"""StarDist: the module in `REPOSITORIES`, see `finetune.repositories.base.Repository`."""
+
+from finetune.repositories.stardist.repository import build, load, models, options_model, save
+
+__all__ = ["build", "load", "models", "options_model", "save"]

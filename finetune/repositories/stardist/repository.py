@@ -10,6 +10,8 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, Field
+
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.fingerprint import sha256_file
@@ -20,6 +22,7 @@ from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.options import complete
 from finetune.repositories.stardist.config import options_in, read_thresholds, write_config, write_thresholds
+from finetune.utils.options import Options
 from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 from finetune.weights.keras_h5 import read_weights, write_weights
 
@@ -48,7 +51,28 @@ NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
 ENCODER = ("grid", "down", "middle")
 
 # Lowest and highest of each option; beyond, a network is of no use or does not fit into memory.
-LIMITS = {"grid": (1, 2), "depth": (1, 6), "width": (4, 256), "convolutions": (1, 4), "features": (0, 1024)}
+
+
+class StarDistOptions(Options):
+    """Options of the U-Net, named after the arguments of `StarDistUNet`; in StarDist see `config.NAMES`."""
+
+    grid: int = Field(1, ge=1, le=2, description="pixels of the image per pixel of the maps, along each axis")
+    depth: int = Field(3, ge=1, le=6, description="number of times that the resolution halves")
+    width: int = Field(32, ge=4, le=256, description="channels at full resolution; doubled at each level")
+    convolutions: int = Field(2, ge=1, le=4, description="convolutions per level")
+    features: int = Field(128, ge=0, le=1024, description="channels of the last convolution; 0 for none")
+
+
+def options_model(name: str) -> type[BaseModel] | None:
+    """Options that a recipe may set for a model.
+
+    Args:
+        name: of the model.
+
+    Returns:
+        A pydantic model; None if there is no such model.
+    """
+    return StarDistOptions if name in TITLES else None
 
 
 def models() -> list[ModelInfo]:
@@ -171,11 +195,9 @@ def save(
 
 def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
     """All options of the network: those given, checked, and the defaults of the others."""
-    from finetune.networks.stardist_unet import StarDistUNet
-
     if name not in TITLES:
         raise unknown(f"model of repository {REPOSITORY}", name, TITLES)
-    return complete(name, options, LIMITS, StarDistUNet)
+    return complete(name, options, StarDistOptions)
 
 
 def _fetch(name: str) -> Path:

@@ -12,7 +12,8 @@ import pytest
 
 from cards.errors import InputError
 from finetune.cli.models import models as print_models
-from finetune.repositories import catalog as catalog
+from finetune.repositories import counts
+from finetune.repositories.bioimageio import counting
 from finetune.repositories.catalog import Count, count_models, list_models
 from finetune.repositories.registry import REPOSITORIES, wipp
 
@@ -36,7 +37,7 @@ def online(hub, monkeypatch):
     hub.extra[COLLECTION] = children(
         ["2d", "Instance-Segmentation", "nuclei-segmentation"], ["semantic-segmentation"], ["denoising"], None
     )
-    monkeypatch.setattr(catalog, "BIOIMAGEIO", hub.url + COLLECTION)
+    monkeypatch.setattr(counting, "COLLECTION", hub.url + COLLECTION)
     return hub
 
 
@@ -105,7 +106,7 @@ def test_counting_goes_through_pages(online):
 
 
 def test_counting_ends(online, monkeypatch):
-    monkeypatch.setattr(catalog, "MOST", 2000)
+    monkeypatch.setattr(counts, "MAX_COUNT", 2000)
     online.listed = [{"id": f"a/{index}", "pipeline_tag": "image-classification"} for index in range(2500)]
     online.extra[COLLECTION] = children(*[["segmentation"]] * 100, total=5000)
     assert row("huggingface") == ["more than 2,000", "0", "0"]
@@ -144,7 +145,7 @@ def test_no_network(online, monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(catalog, "BIOIMAGEIO", "http://127.0.0.1:9/children")
+    monkeypatch.setattr(counting, "COLLECTION", "http://127.0.0.1:9/children")
     counts = count_models()
     assert counts.silent["huggingface"] == "the Hugging Face Hub cannot be reached (ConnectError)"
     assert counts.silent["bioimageio"] == "BioImage.IO cannot be reached (URLError)"
