@@ -20,6 +20,7 @@ from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.options import complete
+from finetune.utils.optional import require
 from finetune.utils.options import NoOptions
 from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 
@@ -125,6 +126,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
             f"model {name} takes images of at most 3 channels, these have {in_channels}; "
             "choose with data.channels, such as [0, 1, 2]"
         )
+    require("torchvision", "torchvision")
     from finetune.networks.torchvision_segmentation import build_torchvision
 
     return Built(
@@ -146,6 +148,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     Raises:
         ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
+    require("torchvision", "torchvision")
     import torch
 
     model = _find(name)

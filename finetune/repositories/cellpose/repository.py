@@ -22,6 +22,7 @@ from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.cellpose import download as store
 from finetune.repositories.cellpose.options import CPnetOptions, NucleiOptions
 from finetune.repositories.options import complete
+from finetune.utils.optional import require
 from finetune.utils.options import NoOptions, Options
 from finetune.weights.checkpoint import Checkpoint, options_of, origin, read_checkpoint
 
@@ -205,6 +206,7 @@ def _find(name: str) -> _Model:
 def _build_sam(in_channels: int, out_channels: int) -> tuple[nn.Module, int]:
     import logging
 
+    require("cellpose", "cellpose")
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)  # cellpose warns of a package that only its DINO models need
     try:

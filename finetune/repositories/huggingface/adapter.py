@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cards.base import NetworkSpec
 from cards.record import Origin
 from finetune.utils.atomic import write_safetensors
+from finetune.utils.optional import require
 
 if TYPE_CHECKING:
     import torch
@@ -36,8 +37,6 @@ def save_adapter(network: nn.Module, architecture: NetworkSpec, origin: Origin, 
     Returns:
         The two files; none if there are no adapters, or the base model is not on the Hub.
     """
-    from peft import LoraConfig
-
     from finetune.adapters import ADAPTER, merge
     from finetune.repositories.huggingface.architectures import encoder_of, kind_of
 
@@ -51,6 +50,9 @@ def save_adapter(network: nn.Module, architecture: NetworkSpec, origin: Origin, 
     state = {name: tensor for name, tensor in state.items() if not kind.may_be_fresh(name, encoder)}
     if not state or origin.hub_id is None:
         return []
+    require("peft", "lora")
+    from peft import LoraConfig
+
     head = _head(kind, merge(network), encoder)
     trained: Any = network
     used = trained.peft_config[NAME]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import ModelError
 from finetune.errors import unknown
 from finetune.networks.mask2former import FRESH
+from finetune.utils.optional import require
 
 if TYPE_CHECKING:
     import torch
@@ -124,6 +125,7 @@ def kind_of(config: dict[str, Any], where: str) -> Architecture:
     Raises:
         ModelError: if its `model_type` is none that can be tuned here.
     """
+    require("transformers", "huggingface")
     from transformers.models.auto import modeling_auto
 
     semantic = modeling_auto.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES

@@ -19,6 +19,7 @@ from finetune.repositories.base import Loaded, LoadOptions, NativePackage
 from finetune.repositories.huggingface import repository as huggingface
 from finetune.repositories.huggingface.files import read_model
 from finetune.repositories.huggingface.options import ImageOptions, complete
+from finetune.utils.optional import require
 from finetune.weights.checkpoint import load_strictly, options_of, origin
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     Raises:
         ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
+    require("transformers", "huggingface")
     import torch
 
     files, found = huggingface.find_weights(name, start)
@@ -129,6 +131,7 @@ def automatic(network: nn.Module, architecture: NetworkSpec) -> Generator:
 
 def predictor(checkpoint: Path, architecture: NetworkSpec) -> Predictor:
     """Model and processor of transformers, on the CPU, of a folder that `huggingface.save` wrote."""
+    require("transformers", "huggingface")
     from transformers import AutoProcessor
 
     from finetune.repositories.huggingface import architectures as kinds

@@ -23,6 +23,7 @@ from finetune.repositories.huggingface.files import (
 )
 from finetune.repositories.huggingface.options import ImageOptions, complete
 from finetune.utils.atomic import write_safetensors
+from finetune.utils.optional import require
 from finetune.weights.checkpoint import (
     Checkpoint,
     load_strictly,
@@ -104,6 +105,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     Raises:
         ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
+    require("transformers", "huggingface")
     import torch
 
     files, found = find_weights(name, start)

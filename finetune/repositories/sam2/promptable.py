@@ -15,6 +15,7 @@ from cards.base import NetworkSpec
 from finetune.repositories.base import Loaded, LoadOptions, NativePackage
 from finetune.repositories.options import complete
 from finetune.repositories.sam2 import repository as sam2
+from finetune.utils.optional import require
 from finetune.utils.options import Options
 from finetune.weights.checkpoint import Checkpoint, options_of
 
@@ -66,6 +67,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     Raises:
         ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
     """
+    require("sam2", "sam2")
     import torch
 
     from finetune.networks.hiera import DIVISOR
@@ -99,6 +101,7 @@ def automatic(network: nn.Module, architecture: NetworkSpec) -> Any:
         network: with its weights, on any device.
         architecture: as `load` gives it.
     """
+    require("sam2", "sam2")
     from sam2.automatic_mask_generator import SAM2AutomaticMaskGenerator
 
     from finetune.networks.sam2 import state_of_whole
@@ -114,6 +117,7 @@ def automatic(network: nn.Module, architecture: NetworkSpec) -> Any:
 
 def predictor(checkpoint: Path, architecture: NetworkSpec) -> Any:
     """SAM2's own SAM2ImagePredictor, on the CPU, of a file that `repository.save` wrote."""
+    require("sam2", "sam2")
     from sam2.sam2_image_predictor import SAM2ImagePredictor
 
     from finetune.weights.torchscript import deprecation_ignored

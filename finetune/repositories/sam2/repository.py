@@ -20,6 +20,7 @@ from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.options import complete
 from finetune.utils.atomic import write_safetensors
+from finetune.utils.optional import require
 from finetune.utils.options import Options
 from finetune.weights.checkpoint import (
     Checkpoint,
@@ -182,6 +183,7 @@ def build_whole(name: str, in_channels: int, image_size: int | None = None) -> A
             f"model {name} takes images of at most {MOST} channels, these have {in_channels}; "
             "choose with data.channels, such as [0, 1, 2]"
         )
+    require("sam2", "sam2")
     from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES
 
     from finetune.networks import sam2
@@ -228,6 +230,7 @@ def _download(name: str, revision: str | None) -> tuple[Path, str]:
     """The file of a model on the Hub, and its commit."""
     if name not in MODELS:
         raise unknown("model of repository sam2", name, MODELS)
+    require("sam2", "sam2")
     from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES
 
     from finetune.downloads.hub import fetch

@@ -22,6 +22,7 @@ from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.options import complete
 from finetune.repositories.stardist.config import options_in, read_thresholds, write_config, write_thresholds
+from finetune.utils.optional import require
 from finetune.utils.options import Options
 from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
 from finetune.weights.keras_h5 import read_weights, write_weights
@@ -123,6 +124,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     Raises:
         ModelError: if model, options, channels and weights do not go together, or cannot be had.
     """
+    require("h5py", "stardist")  # every run writes a Keras file for StarDist
     import torch
 
     options, checkpoint = start.options, start.checkpoint
