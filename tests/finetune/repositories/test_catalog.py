@@ -124,7 +124,7 @@ def test_a_collection_that_gives_less_than_it_promised(online):
 def test_a_collection_that_answers_something_else(online, answer):
     online.extra[COLLECTION] = answer
     counts = count_models("bioimageio")
-    assert counts.silent == {"bioimageio": "BioImage.IO answers something else than a list of its models"}
+    assert counts.silent == {"bioimageio": "BioImage.IO did not answer with a list of models"}
     assert row("bioimageio") == ["not known"] * 3
 
 

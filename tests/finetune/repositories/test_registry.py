@@ -21,7 +21,7 @@ from finetune.repositories.base import ANY
 from finetune.repositories.registry import REPOSITORIES, LoadOptions, build, describe, load
 
 TINY = {"width": 8, "depth": 2}
-DEPTH = "option depth of model unet is a whole number from 1 to 6, "
+DEPTH = "model unet: depth must be an integer from 1 to 6, "
 
 
 def load_tiny(checkpoint: Path | None = None, **changes: Any):
@@ -40,8 +40,8 @@ def write_record(path: Path, license: str | None = "MIT") -> None:
         "model": {
             "base": base | {"citation": ["Doe 2020"]},
             "architecture": {"repository": "wipp", "name": "unet"},
-            "target": {},
-            "normalize": {},
+            "target": {"name": "boundary", "labels": "boundary"},
+            "normalize": {"name": "percentile"},
             **dict.fromkeys(["channels", "maps", "divisor", "parameters", "trainable"], 1),
         },
         "data": {"id": "nuclei", "labels": "instances", "split_by": "folders", "files": []},
@@ -241,9 +241,9 @@ def test_a_checkpoint_of_another_model_is_refused(folder: Path) -> None:
         ("wipp", "unnet", {}, "unknown model of repository wipp 'unnet'; did you mean unet?"),
         ("wipp", "unet", {"widht": 8}, "unknown option of model unet 'widht'; did you mean width?"),
         ("wipp", "unet", {"color": 8}, "unknown option of model unet 'color'; known: width, depth"),
-        ("wipp", "unet", {"depth": 0}, DEPTH + "not 0"),
-        ("wipp", "unet", {"depth": True}, DEPTH + "not True"),
-        ("wipp", "unet", {"depth": "deep"}, DEPTH + "not 'deep'"),
+        ("wipp", "unet", {"depth": 0}, DEPTH + "got 0"),
+        ("wipp", "unet", {"depth": True}, DEPTH + "got True"),
+        ("wipp", "unet", {"depth": "deep"}, DEPTH + "got 'deep'"),
     ],
 )
 def test_names_and_values_that_do_not_exist(

@@ -17,7 +17,8 @@ import finetune
 from cards.errors import InputError
 from finetune.adapters import apply
 from finetune.recipe.reader import read_recipe
-from finetune.repositories.huggingface.repository import CONFIGS
+from finetune.recipe.schema import read_recipe
+from finetune.repositories.huggingface.options import CONFIGS
 from finetune.repositories.registry import Loaded, LoadOptions, describe, load, save, save_adapter
 
 PLAIN = {"mean": [0, 0, 0], "std": [1, 1, 1]}

@@ -187,13 +187,16 @@ def test_random_weights_follow_the_seed(kind: str) -> None:
         ),
         (
             {"options": {"config": CONFIGS["sam"], "image_size": 100}},
-            "option image_size of model somebody/model is a multiple of 16 from 64 to 1024 pixels, not 100",
+            "model somebody/model: image_size must be a multiple of 16 px, got 100",
         ),
         (
             {"options": {"config": SAM2, "image_size": 80}},
-            "is a multiple of 32 from 64 to 1024 pixels, not 80",
+            "image_size must be a multiple of 32 px, got 80",
         ),
-        ({"options": {"config": SAM2, "image_size": "big"}}, "from 64 to 1024 pixels, not 'big'"),
+        (
+            {"options": {"config": SAM2, "image_size": "big"}},
+            "image_size must be an integer from 64 to 1024, got 'big'",
+        ),
         (
             {"options": {"width": 8}},
             "unknown option of model somebody/model 'width'; known: config, mean, std, image_size",

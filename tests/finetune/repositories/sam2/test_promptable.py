@@ -178,10 +178,13 @@ def test_without_a_hub_the_way_out_is_said(hub: Any) -> None:
     [
         (
             {"options": {"image_size": 100}},
-            "option image_size of model sam2.1-hiera-tiny is a multiple of 32 from 64 to 1024",
+            "image_size must be an integer from 64 to 1024 and a multiple of 32, got 100",
         ),
-        ({"options": {"image_size": 2048}}, "from 64 to 1024 pixels, not 2048"),
-        ({"options": {"width": 64}}, "unknown option of model sam2.1-hiera-tiny with prompts 'width'"),
+        (
+            {"options": {"image_size": 2048}},
+            "image_size must be an integer from 64 to 1024 and a multiple of 32, got 2048",
+        ),
+        ({"options": {"width": 64}}, "unknown option of model sam2.1-hiera-tiny 'width'"),
         ({"in_channels": 4}, "takes images of at most 3 channels, these have 4"),
     ],
 )

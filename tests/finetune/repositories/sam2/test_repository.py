@@ -168,8 +168,8 @@ def test_a_file_cut_short_is_said_to_be_one(published: Path, tmp_path: Path) -> 
         (TINY, 4, {}, f"model {TINY} takes images of at most 3 channels, these have 4; choose with data."),
         ("sam2-tiny", 1, {}, f"unknown model of repository sam2 'sam2-tiny'; did you mean {TINY}"),
         (TINY, 1, {"widht": 8}, f"unknown option of model {TINY} 'widht'; did you mean width?"),
-        (TINY, 1, {"width": 20}, "is a multiple of 8 from 8 to 512, not 20"),
-        (TINY, 1, {"width": True}, "is a multiple of 8 from 8 to 512, not True"),
+        (TINY, 1, {"width": 20}, "width must be an integer from 8 to 512 and a multiple of 8, got 20"),
+        (TINY, 1, {"width": True}, "width must be an integer from 8 to 512 and a multiple of 8, got True"),
     ],
 )
 def test_names_and_values_that_do_not_exist(

@@ -151,7 +151,7 @@ def test_layers_that_do_not_fit_are_counted_and_named(folder: Path, grid: int) -
         ({"out_channels": 33}, r"predicts 8 rays, the target has 33 maps; .*model.target_options.rays=8"),
         ({"options": {"width": 32}}, "the checkpoint has width 4, the recipe 32"),
         ({"name": "2D_versatile_floo"}, "did you mean 2D_versatile_fluo"),
-        ({"options": {"grid": 3}}, "option grid of model unet is a whole number from 1 to 2, not 3"),
+        ({"options": {"grid": 3}}, "model unet: grid must be an integer from 1 to 2, got 3"),
         ({"revision": "v0.2"}, r"unknown model.revision of repository stardist 'v0.2'; did you mean v0.1\?"),
         ({"out_channels": 1, "checkpoint": None}, "choose the target rays"),
     ],
