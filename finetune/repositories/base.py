@@ -15,7 +15,7 @@ from finetune.repositories.counts import Row
 if TYPE_CHECKING:
     from torch import nn
 
-# The name of a model that stands for all that a repository has, where those are too many to list.
+# Name of the entry that stands for all models of a repository that has too many to list.
 ANY = "*"
 
 # TorchScript of a network that finetune has no code for (`Built.torchscript`), saved beside its weights.
@@ -24,18 +24,18 @@ STRUCTURE = "network.pt"
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a repository says of a model, without loading it.
+    """Description of a model that needs no download.
 
     Attributes:
-        name: by which a recipe asks for it; `ANY` in a list if the repository takes every name.
-        title: one line for a list.
-        task: what it is for, e.g. "segmentation".
-        license: SPDX id of its weights; None if it has none of its own.
-        learning_rate: a good one to start with (AdamW).
-        learning_rates: lowest and highest that are sane.
-        fine_tunable: whether it can be trained.
-        why_not: why it cannot.
-        parameters: how many weights it has, where its options do not change that.
+        name: value of `model.name` in recipes; `ANY` if the repository has more models than it can list.
+        title: one line for the list of models.
+        task: such as "segmentation".
+        license: SPDX id of the pretrained weights; None if there are none, or their license is unknown.
+        learning_rate: default learning rate of AdamW.
+        learning_rates: lowest and highest sensible learning rate.
+        fine_tunable: whether the model can be trained.
+        why_not: reason if it cannot be trained.
+        parameters: number of parameters; None if it depends on the options.
     """
 
     name: str
@@ -55,8 +55,8 @@ class Built:
 
     Attributes:
         network: images (N, C, H, W) float32 -> raw output (N, K, H, W).
-        architecture: repository, name and all options; builds the same network again.
-        divisor: heights and widths that it takes are multiples of this, in pixels.
+        architecture: specification that rebuilds the network: repository, name and all options.
+        divisor: height and width of the input must be multiples of it, in pixels.
         torchscript: whether exports save the network as TorchScript, because finetune has no code that builds
             it from `architecture`.
     """
@@ -69,15 +69,16 @@ class Built:
 
 @dataclass(frozen=True)
 class Loaded(Built):
-    """A network with the weights to start from.
+    """A network with initial weights.
 
     Attributes:
-        origin: where they come from, as the record says it.
-        learning_rate: a good one to start with.
-        normalize: what the weights were trained with, as `data.normalize` in a recipe; None if any will do.
-        encoder: names of the submodules of `network` that `adapt: head` keeps as they are.
-        suggests: options of the target that the weights were published with.
-        halo: pixels at the edge of a tile of which the output is not to be used, where tiles meet.
+        origin: source of the weights, for the record.
+        learning_rate: default learning rate of AdamW.
+        normalize: normalization that the weights were trained with, in the form of `data.normalize` in a
+            recipe; None if any will do.
+        encoder: names of the submodules of `network` that `adapt: head` freezes.
+        suggests: options of the target that were published with the weights.
+        halo: border of a tile whose output is discarded, in pixels.
     """
 
     origin: Origin
@@ -90,17 +91,17 @@ class Loaded(Built):
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What is asked of a network to start from; what it means for one repository, that one says.
+    """Initialization options. Each repository documents which ones it honors.
 
     Attributes:
-        in_channels: of the images.
-        out_channels: maps of the target; 1 of a network that answers prompts, which has no use for it.
-        options: of the network; what is not given is the checkpoint's, or the repository's default.
-        checkpoint: weights to start from, instead of the repository's own.
-        pretrained: whether to start from the repository's own weights, where there are any and no checkpoint.
-        revision: of the repository's weights; the newest if unset.
+        in_channels: number of image channels.
+        out_channels: number of maps of the target; 1 for promptable networks, which ignore it.
+        options: options of the network; missing ones come from the checkpoint, else they are the defaults.
+        checkpoint: weights to load instead of the repository's own.
+        pretrained: whether to load the repository's own weights if there is no checkpoint.
+        revision: revision of the repository's weights; the latest by default.
         trust: whether code that comes with the model may run.
-        seed: of random weights; torch's own generator stays as it is.
+        seed: seed of random weights; torch's global generator keeps its state.
     """
 
     in_channels: int
@@ -114,16 +115,48 @@ class LoadOptions:
 
 
 class Repository(Protocol):
-    """What a module in `REPOSITORIES` has."""
+    """Functions of a module in `REPOSITORIES`.
+
+    A repository may also have the optional parts `Interactive`, `SavesAdapters`, `CountsModels` and
+    `DescribesOptions`.
+    """
 
     def models(self) -> list[ModelInfo]:
-        """The models that can be asked for by name."""
+        """List the models.
+
+        Returns:
+            Descriptions, without a download and without importing torch or an optional package.
+        """
 
     def build(self, name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
-        """A network with random weights, drawn from torch's generator as it stands."""
+        """Build a network with random weights from torch's global generator.
+
+        Args:
+            name: of the model.
+            in_channels: number of image channels.
+            out_channels: number of maps.
+            options: options of the network.
+
+        Returns:
+            The network.
+
+        Raises:
+            InputError: if there is no such model, or an option is invalid.
+        """
 
     def load(self, name: str, start: LoadOptions) -> Loaded:
-        """A network to start from: the repository's own weights, those of a checkpoint, or random ones."""
+        """Build a network and load pretrained weights, those of a checkpoint, or random ones.
+
+        Args:
+            name: of the model.
+            start: initialization options.
+
+        Returns:
+            The network with its initial weights.
+
+        Raises:
+            InputError: if model, options and checkpoint do not fit together, or a download fails.
+        """
 
     def save(
         self,
@@ -132,21 +165,28 @@ class Repository(Protocol):
         folder: Path,
         target: dict[str, Any] | None = None,
     ) -> list[Path]:
-        """Write a trained network in the repository's own form into `native/`; none if it has none.
+        """Write a trained network in the repository's own file format.
 
-        `target` has the name and options of what the network was trained for, where the form can tell.
+        Args:
+            network: with its weights, on any device.
+            architecture: specification of the network.
+            folder: the folder `native/` of the run; created if something is written.
+            target: name and options of the target, for formats that store them.
+
+        Returns:
+            The files; none if the repository has no format of its own.
         """
 
 
 @dataclass(frozen=True)
 class NativePackage:
-    """The package whose own code answers prompts with what `Repository.save` wrote.
+    """The package that loads a promptable network which `Repository.save` wrote.
 
     Attributes:
-        weights: the name of that file, as a pattern.
-        format: of its weights, as the record calls it.
-        package: which loads it.
-        labels_by: what of it labels images without prompts, as the record says it.
+        weights: glob pattern of the weights file.
+        format: format of the weights, for the record.
+        package: name of the package.
+        labels_by: the package's generator of masks without prompts, for the record.
     """
 
     weights: str

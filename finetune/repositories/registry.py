@@ -1,4 +1,4 @@
-"""Repositories: where networks come from. One file a repository."""
+"""The registry of repositories, and functions that dispatch to a repository by name."""
 
 from __future__ import annotations
 
@@ -107,7 +107,14 @@ def options_model(repository: str, name: str, *, interactive: bool = False) -> t
 
 
 def describe(repository: str, name: str) -> ModelInfo:
-    """What a repository says of a model, without asking anyone for it.
+    """Describe a model, without a download.
+
+    Args:
+        repository: a key of `REPOSITORIES`.
+        name: of the model.
+
+    Returns:
+        The description.
 
     Raises:
         RecipeError: if there is no such repository, or no such model in it.
@@ -128,7 +135,17 @@ def build(
     out_channels: int,
     options: dict[str, Any] | None = None,
 ) -> Built:
-    """A network with random weights, to be given those of an exported model.
+    """Build a network with random weights.
+
+    Args:
+        repository: a key of `REPOSITORIES`.
+        name: of the model.
+        in_channels: number of image channels.
+        out_channels: number of maps.
+        options: options of the network.
+
+    Returns:
+        The network.
 
     Raises:
         RecipeError: if there is no such repository, model or option.
@@ -140,12 +157,15 @@ def build(
 
 
 def load(repository: str, name: str, start: LoadOptions) -> Loaded:
-    """A network to start from.
+    """Build a network and load its initial weights.
 
     Args:
         repository: a key of `REPOSITORIES`.
-        name: of a model in it.
-        start: what is asked of it.
+        name: of the model.
+        start: initialization options.
+
+    Returns:
+        The network with its initial weights.
 
     Raises:
         RecipeError: if there is no such repository, model or option, or the checkpoint does not fit.
@@ -179,31 +199,31 @@ def promptable(repository: str) -> InteractiveRepository:
 def save(
     network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
-    """Write a trained network in the form of the repository that it came from.
+    """Write a trained network in its repository's own file format.
 
     Args:
         network: with its weights, on any device.
-        architecture: as `build` and `load` give it.
-        folder: where to; made if there is anything to write.
-        target: name and options of what it was trained for, for a form that says how maps are read back.
+        architecture: specification of the network.
+        folder: destination; created if something is written.
+        target: name and options of the target, for formats that store them.
 
     Returns:
-        The files; none where the repository has no form of its own.
+        The files; none if the repository has no format of its own.
     """
     return _find(architecture.repository).save(network, architecture, folder, target)
 
 
 def save_adapter(network: nn.Module, architecture: NetworkSpec, origin: Origin, folder: Path) -> list[Path]:
-    """Write a trained adapter by itself, where the repository has a form for that.
+    """Write a trained adapter without the base model.
 
     Args:
-        network: as it was trained, its adapter not yet merged.
-        architecture: as `build` and `load` give it.
-        origin: of the weights that the adapter goes with.
-        folder: where to; made if there is anything to write.
+        network: with its adapter, not yet merged.
+        architecture: specification of the network.
+        origin: source of the base model's weights.
+        folder: destination; created if something is written.
 
     Returns:
-        The files; none if there is no adapter, or no form for it.
+        The files; none if there is no adapter, or the repository has no format for adapters.
     """
     module = _find(architecture.repository)
     if not isinstance(module, SavesAdapters):

@@ -202,7 +202,12 @@ def test_keys_that_do_not_fit_are_counted_and_named(tmp_path: Path) -> None:
         ("cpsam", 4, {}, "model cpsam takes images of at most 3 channels, these have 4"),
         ("cyto4", 1, {}, "unknown model of repository cellpose 'cyto4'; did you mean cyto"),
         ("cyto3", 1, {"diametre": 20}, "unknown option of model cyto3 'diametre'; did you mean diameter?"),
-        ("cyto3", 1, {"diameter": 0}, "a number of pixels from 3 to 300, null, or auto in a recipe, not 0"),
+        (
+            "cyto3",
+            1,
+            {"diameter": 0},
+            "model cyto3: diameter: input should be greater than or equal to 3, got 0",
+        ),
         ("cyto3", 1, {"diameter": "auto"}, "model cyto3: diameter is auto; only a recipe can measure it"),
         ("cyto3", 1, {"nchan": 2.0}, "model cyto3: nchan must be an integer from 1 to 16, got 2.0"),
         ("cpsam", 1, {"diameter": 20}, "unknown option of model cpsam 'diameter'"),
