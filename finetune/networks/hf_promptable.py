@@ -1,8 +1,8 @@
-"""SAM and SAM 2 of transformers as they answer prompts: image encoder, prompt encoder and mask decoder.
+"""Promptable SAM and SAM 2 of transformers: image encoder, prompt encoder and mask decoder.
 
-What follows images and prompts through them is `SamModel.forward` and `Sam2Model.forward`: the same masks for
-the same prompts. Those go through one at a time where an answer is corrected, since they take one former mask
-an image; here every prompt is an image of its own with the same features.
+The networks predict the same masks for the same prompts as `SamModel.forward` and `Sam2Model.forward`. Those
+take one previous mask per image; here each prompt is an image of its own with shared features, so that M
+prompts are corrected in one call.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ class PromptableSam(nn.Module):
     """Images (N, C, S, S) and prompts -> masks; as `finetune.networks.sam2_promptable.Promptable`."""
 
     def __init__(self, model: Any, rgb: Rgb) -> None:
-        """Take the weights of a SamModel, not copied; the image size is that of its configuration."""
+        """Wrap a SamModel; weights are shared, not copied.
+
+        Args:
+            model: a SamModel; its configuration sets the image size.
+            rgb: scales the image as the pretrained weights expect.
+        """
         super().__init__()
         self.image_size: int = model.config.vision_config.image_size
         self.encoder = SamEncoder(model.vision_encoder, rgb)
@@ -51,7 +56,10 @@ class PromptableSam(nn.Module):
         *,
         multimask_output: bool,
     ) -> MaskPrediction:
-        """See `sam2_promptable.Promptable.predict_masks`; all M prompts begin with a box, or none."""
+        """See `sam2_promptable.Promptable.predict_masks`.
+
+        Either all M prompts start with a box, or none does.
+        """
         _, dense = self.prompt_encoder(None, None, None, prev_logits)
         (coarse,) = features
         logits, iou = self.mask_decoder(
@@ -85,14 +93,19 @@ class PromptableSam2(nn.Module):
     """Images (N, C, S, S) and prompts -> masks; as `finetune.networks.sam2_promptable.Promptable`."""
 
     def __init__(self, model: Any, rgb: Rgb) -> None:
-        """Take the weights of a Sam2Model, not copied; the image size is that of its configuration."""
+        """Wrap a Sam2Model; weights are shared, not copied.
+
+        Args:
+            model: a Sam2Model; its configuration sets the image size.
+            rgb: scales the image as the pretrained weights expect.
+        """
         super().__init__()
         self.image_size: int = model.config.prompt_encoder_config.image_size
         self.encoder = Sam2Encoder(model.vision_encoder, rgb)
         self.prompt_encoder, self.mask_decoder = model.prompt_encoder, model.mask_decoder
         self.shared_image_embedding = model.get_submodule(SHARED)
         self.no_memory_embedding = model.no_memory_embedding
-        # It says whether there is an object at all, in videos; every prompt here is for one that is there.
+        # Predicts whether the object is visible, for videos; here every prompt marks a visible object.
         self.mask_decoder.pred_obj_score_head.requires_grad_(False)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:

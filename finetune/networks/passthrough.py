@@ -1,4 +1,4 @@
-"""Weights that go along with a network, neither run nor trained."""
+"""Weights that are saved with the model but never executed or trained."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from torch import nn
 
 
 class PassthroughWeights(nn.Module):
-    """Tensors by their names, dots included: the parts of a model that have no part in what is trained.
+    """Tensors by name, for parts of a model that are neither executed nor trained.
 
-    They are buffers, so that nothing counts, adapts or trains them; they are saved and loaded as all else.
+    They are buffers: they are saved and loaded, but not counted, adapted or trained as parameters.
     """
 
     def __init__(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take the tensors, detached from whatever computed them."""
+        """Register the tensors as buffers, detached from the graph.
+
+        Args:
+            state: tensors by name; dots in a name make submodules.
+        """
         super().__init__()
         for name, tensor in state.items():
             *parents, last = name.split(".")

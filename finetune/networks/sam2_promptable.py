@@ -1,7 +1,7 @@
-"""SAM2 as it answers prompts: image encoder, prompt encoder and mask decoder of the package `sam2` 1.1.0.
+"""Promptable SAM2: image encoder, prompt encoder and mask decoder of the package `sam2` 1.1.0.
 
 Predicts the same masks for the same prompts as `sam2.sam2_image_predictor.SAM2ImagePredictor`, for any image
-size. What SAM2 has for videos alone is kept, and not run.
+size. Weights that SAM2 uses for videos only are saved with the model but never executed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ RUN = ("image_encoder.", "sam_prompt_encoder.", "sam_mask_decoder.", "no_mem_emb
 
 
 class MaskPrediction(NamedTuple):
-    """What SAM2 answers to M prompts.
+    """Masks predicted for M prompts.
 
     Attributes:
-        logits: (M, K, S / 4, S / 4), above 0 in the mask.
-        iou: (M, K), which IoU it expects of each mask.
+        logits: (M, K, S / 4, S / 4), above 0 inside the mask.
+        iou: (M, K), predicted IoU of each mask.
     """
 
     logits: torch.Tensor
@@ -32,10 +32,10 @@ class Promptable(nn.Module):
     """Images (N, C, S, S) and prompts -> masks."""
 
     def __init__(self, whole: Any) -> None:
-        """Take the weights of a SAM2, not copied.
+        """Wrap a SAM2 model; weights are shared, not copied.
 
         Args:
-            whole: as `finetune.networks.sam2.build_whole` gives it.
+            whole: result of `finetune.networks.sam2.build_whole`.
         """
         super().__init__()
         self.image_size: int = whole.image_size
@@ -46,7 +46,7 @@ class Promptable(nn.Module):
         self.kept = PassthroughWeights(
             {name: tensor for name, tensor in state.items() if not name.startswith(RUN)}
         )
-        # It says whether there is an object at all, in videos; every prompt here is for one that is there.
+        # Predicts whether the object is visible, for videos; here every prompt marks a visible object.
         self.mask_decoder.pred_obj_score_head.requires_grad_(False)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -64,14 +64,17 @@ class Promptable(nn.Module):
         *,
         multimask_output: bool,
     ) -> MaskPrediction:
-        """MaskPrediction M prompts for one image.
+        """Run the prompt encoder and mask decoder for M prompts on one image.
 
         Args:
-            features: of that image, (1, Cᵢ, S / s, S / s).
-            points: (M, P, 2) float32, x and y in pixels of S × S; a box is its two corners.
-            labels: (M, P), see `finetune.prompts.sampling`.
-            prev_logits: (M, 1, S / 4, S / 4), logits of the mask that the last of the points corrects.
-            multimask_output: whether to answer with 3 masks, for a prompt that may mean more than one thing.
+            features: features of the image, (1, Cᵢ, S / s, S / s).
+            points: (M, P, 2) float32, x and y in pixels of the S × S image; a box is two corner points.
+            labels: (M, P), kinds of the points, see `finetune.prompts.sampling`.
+            prev_logits: (M, 1, S / 4, S / 4), logits of the mask that the last point corrects.
+            multimask_output: whether to predict three masks, for ambiguous prompts such as a single point.
+
+        Returns:
+            K masks per prompt with their predicted IoU; K is 3 with `multimask_output`, else 1.
         """
         *fine, coarse = features
         sparse, dense = self.prompt_encoder(points=(points, labels), boxes=None, masks=prev_logits)
