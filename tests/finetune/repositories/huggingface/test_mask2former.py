@@ -17,7 +17,6 @@ import finetune
 from cards.errors import InputError
 from finetune.adapters import apply
 from finetune.recipe.reader import read_recipe
-from finetune.recipe.schema import read_recipe
 from finetune.repositories.huggingface.options import CONFIGS
 from finetune.repositories.registry import Loaded, LoadOptions, describe, load, save, save_adapter
 
