@@ -53,5 +53,5 @@ def check_files(folder: Path, names: Iterable[str], record: RunRecord | None) ->
         if found != expected:
             raise ModelError(
                 f"{path}: differs from the file on the model card (SHA-256 {found[:12]}…, the record says "
-                f"{expected[:12]}…); restore the file, or delete record.json to use the model without its card"
+                f"{expected[:12]}…); restore the file, or delete record.json to use it without its card"
             )
