@@ -1,11 +1,13 @@
-"""Downloads into the cache: whole or not at all."""
+"""Archives of data sets and models: downloaded and unpacked into the cache, completely or not at all."""
 
 from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from shutil import disk_usage
 
 from cards.errors import DownloadError
 from finetune.utils.atomic import atomic_folder, is_disk_full
@@ -15,10 +17,14 @@ CACHE_HINT = "set FINETUNE_CACHE to another folder"
 
 
 def cache_folder() -> Path:
-    """Where named data sets are kept: what FINETUNE_CACHE says, or else the platform's cache folder."""
-    given = os.environ.get("FINETUNE_CACHE")
-    if given:
-        return Path(given)
+    """Folder of downloaded data sets and weights.
+
+    Returns:
+        FINETUNE_CACHE if it is set, otherwise the platform's cache folder.
+    """
+    folder = os.environ.get("FINETUNE_CACHE")
+    if folder:
+        return Path(folder).expanduser()
     from pooch import os_cache
 
     return Path(os_cache("finetune"))
@@ -27,21 +33,21 @@ def cache_folder() -> Path:
 def download(
     url: str, folder: Path, sha256: str | None, check: Callable[[Path], None], key: str = "data.root"
 ) -> Path:
-    """Download a zip archive of a data set or a model and unpack it.
+    """Download a zip archive of a data set or model and unpack it.
 
     Args:
-        url: of the archive.
-        folder: where its content is to be; must not be there yet.
-        sha256: of the archive, if known.
-        check: called with the unpacked data before they take their place; raises DownloadError if they are
-            wrong.
-        key: of a recipe, by which a person can give a folder of their own instead.
+        url: URL of the archive.
+        folder: final folder of the content; must not exist yet.
+        sha256: SHA-256 of the archive, if known.
+        check: called with the unpacked content before it is renamed to `folder`; raises InputError if the
+            content is not as expected.
+        key: recipe key with which the user can provide a local folder instead.
 
     Returns:
         The folder.
 
     Raises:
-        DownloadError: if the archive cannot be had, is damaged, or fails the check. Nothing is left behind.
+        DownloadError: if the archive cannot be downloaded, is damaged, or fails the check; nothing remains.
     """
     with atomic_folder(folder, CACHE_HINT) as new:
         archive = _retrieve(url, new.parent, folder, sha256, key)
@@ -64,7 +70,7 @@ def _retrieve(url: str, work: Path, folder: Path, sha256: str | None, key: str) 
         )
     except ValueError as error:  # what pooch raises for a wrong hash
         raise DownloadError(
-            f"{url}: has changed or was damaged on its way: its SHA-256 is not {sha256}"
+            f"{url}: was changed by its publisher or damaged on its way: its SHA-256 is not {sha256}"
         ) from error
     except OSError as error:  # requests' errors are OSErrors
         if is_disk_full(error):
@@ -76,6 +82,7 @@ def _retrieve(url: str, work: Path, folder: Path, sha256: str | None, key: str) 
 
 
 def _unpack(archive: Path, into: Path, url: str, key: str) -> None:
+    """Unpack a zip archive; not `pooch.Unzip`, which renames suspicious members silently."""
     try:
         with zipfile.ZipFile(archive) as file:
             for name in file.namelist():
@@ -84,12 +91,18 @@ def _unpack(archive: Path, into: Path, url: str, key: str) -> None:
                     raise DownloadError(
                         f"{url}: the archive would write outside its folder ({name}): not unpacked"
                     )
+            size, free = sum(member.file_size for member in file.infolist()), disk_usage(archive.parent).free
+            if size > free:
+                raise DownloadError(
+                    f"{url}: the archive expands to {size / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free: "
+                    f"not unpacked; {CACHE_HINT}"
+                )
             file.extractall(into)
-    except zipfile.BadZipFile as error:
-        raise DownloadError(f"{url}: is not a whole zip archive: try again, or set {key}=PATH") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DownloadError(f"{url}: is not a complete zip archive: try again, or set {key}=PATH") from error
 
 
 def _data_root(unpacked: Path) -> Path:
-    """The folder with the data: archives often hold one folder that holds them."""
+    """Folder with the content: many archives hold a single folder that holds everything else."""
     inside = [path for path in unpacked.iterdir() if path.is_dir() and not path.name.startswith(("__", "."))]
     return inside[0] if len(inside) == 1 and inside[0].name not in {"train", "images"} else unpacked

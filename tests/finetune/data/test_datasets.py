@@ -62,9 +62,9 @@ def tiny(url, **changes):
     return replace(DATASETS["dsb2018"], id="tiny", url=url, pixels=None, **changes)
 
 
-def files_of(root, held="instances"):
+def files_of(root, label_kind="instances"):
     pairs, _ = assign_splits(find_pairs(root), validation=0, test=0)
-    return check_data(pairs, held, "instances", "auto", root)[0]
+    return check_data(pairs, label_kind, "instances", "auto", root)[0]
 
 
 def test_a_download_is_unpacked_once(served, cache):
@@ -103,9 +103,13 @@ def test_what_is_damaged_or_hostile_leaves_nothing(served, cache):
     (folder / "short.zip").write_bytes(content[: len(content) // 2])
     with zipfile.ZipFile(folder / "evil.zip", "w") as file:
         file.writestr("../../evil.txt", "x")
+    with zipfile.ZipFile(folder / "bomb.zip", "w") as file:
+        file.writestr("bomb.tif", "x")
+        file.filelist[0].file_size = 10**15
     for name, sha256, said in (
-        ("short.zip", None, "is not a whole zip archive"),
+        ("short.zip", None, "is not a complete zip archive"),
         ("evil.zip", None, r"would write outside its folder \(\.\./\.\./evil\.txt\)"),
+        ("bomb.zip", None, "expands to 1e\\+06 GB, and .* GB are free: not unpacked"),
         ("good.zip", "0" * 64, "its SHA-256 is not 0000"),
         ("none.zip", None, r"cannot be downloaded from .*: put the folder at .*tiny, or set data\.root=PATH"),
     ):

@@ -77,7 +77,7 @@ def test_a_branch_moves_on_and_a_commit_stays(hub, commit):
             {},
             "no such model on the Hugging Face Hub; if it is private, run `hf auth login`",
         ),
-        ("someone/gated", {}, "is gated: ask for access on its page on the Hugging Face Hub, then run `hf"),
+        ("someone/gated", {}, "is gated: request access on its page on the Hugging Face Hub, then run `hf"),
         (REPO, {"revision": "v9"}, "has no revision 'v9' on the Hugging Face Hub"),
         (REPO, {"revision": "f" * 40}, f"has no revision '{'f' * 40}' on the Hugging Face Hub"),
         (REPO, {"files": ["a.pt"]}, f"{REPO}: on the Hugging Face Hub it has no file a.pt"),
@@ -85,7 +85,7 @@ def test_a_branch_moves_on_and_a_commit_stays(hub, commit):
         (
             "some one/nuclei",
             {},
-            "not a name that a model on the Hugging Face Hub can have: those are user/name",
+            "not a valid name of a model on the Hugging Face Hub: names have the form user/name",
         ),
     ],
 )
@@ -104,12 +104,12 @@ def test_what_is_not_there_or_may_not_be_had(hub, commit, repo, options, message
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (401, "does not let you in (401): run `hf auth login`, or mend HF_TOKEN"),
-        (403, "refuses access to it (403)"),
+        (401, "denies access (401): run `hf auth login`, or correct HF_TOKEN"),
+        (403, "denies access (403)"),
         (418, "answers 418"),
-        (429, "too many requests from here (429): wait some minutes, or raise the limit by `hf auth login`"),
-        (500, "fails (500): try again later"),
-        (503, "fails (503): try again later"),
+        (429, "too many requests (429): wait a few minutes, or raise the limit with `hf auth login`"),
+        (500, "server error (500): try again later"),
+        (503, "server error (503): try again later"),
     ],
 )
 def test_what_the_hub_answers_is_told(hub, commit, at_once, part, status, message):
@@ -124,7 +124,7 @@ def test_no_connection(hub, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     assert "the Hugging Face Hub cannot be reached (ConnectError)" in problem(REPO, ["weights.pt"])
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert "cannot be reached (HF_HUB_OFFLINE is set); nor is" in problem(REPO, ["weights.pt"])
+    assert "cannot be reached (HF_HUB_OFFLINE is set), and the model is not" in problem(REPO, ["weights.pt"])
 
 
 def test_something_that_is_no_hub(hub, commit):
@@ -146,7 +146,7 @@ def test_a_connection_cut_in_the_middle_is_taken_up_again(hub, commit, at_once, 
 
 def test_a_download_that_never_gets_further_is_given_up_and_not_kept(hub, commit, at_once):
     hub.cuts = [50_000] * 20
-    assert "the download of weights.pt broke off" in problem(REPO, ["weights.pt"])
+    assert "the download of weights.pt was interrupted" in problem(REPO, ["weights.pt"])
     assert not cached(hub)
     hub.cuts = []
     assert (fetch(REPO, ["weights.pt"]).folder / "weights.pt").read_bytes() == WEIGHTS
@@ -156,11 +156,19 @@ def test_damaged_weights_are_not_kept(hub, commit):
     hub.corrupt.add("weights.pt")
     text = problem(REPO, ["weights.pt"])
     assert (
-        "weights.pt was damaged on its way: its SHA-256 is not the one that the Hugging Face Hub na" in text
+        "weights.pt was damaged on its way: its SHA-256 is not the one that the Hugging Face Hub re" in text
     )
     assert not cached(hub)
     hub.corrupt.clear()
     assert (fetch(REPO, ["weights.pt"]).folder / "weights.pt").read_bytes() == WEIGHTS
+
+
+def test_a_small_file_that_was_altered_is_not_kept(hub, commit):
+    hub.corrupt.add("more/notes.txt")
+    assert "more/notes.txt was damaged on its way: its checksum is not" in problem(REPO, ["more/notes.txt"])
+    assert not cached(hub)
+    hub.corrupt.clear()
+    assert (fetch(REPO, ["more/notes.txt"]).folder / "more/notes.txt").read_bytes() == b"hello"
 
 
 def test_a_token_opens_what_is_private_and_stays_with_the_hub(hub, commit, monkeypatch):
@@ -183,4 +191,4 @@ def test_a_token_that_is_refused_or_none_is_not_told(hub, commit, monkeypatch, t
         fetch(REPO, ["weights.pt"])
     assert "secret" not in "".join(traceback.format_exception(raised.value))
     if token.isprintable() and token.isascii():
-        assert "does not let you in (401)" in str(raised.value)
+        assert "denies access (401)" in str(raised.value)

@@ -64,6 +64,18 @@ def test_a_small_file_cut_short_in_the_cache(hub, commit):
     assert (fetch(REPO, ["more/notes.txt"]).folder / "more/notes.txt").read_bytes() == b"hello"
 
 
+@pytest.mark.parametrize("online", [True, False])
+def test_a_small_file_altered_in_the_cache(hub, commit, monkeypatch, online):
+    from huggingface_hub import constants
+
+    fetched = fetch(REPO, ["more/notes.txt"])
+    (fetched.folder / "more/notes.txt").resolve().write_bytes(b"hallo")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", not online)
+    assert "its checksum is not the one" in problem(REPO, ["more/notes.txt"])
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    assert (fetch(REPO, ["more/notes.txt"]).folder / "more/notes.txt").read_bytes() == b"hello"
+
+
 KILLED = """
 from huggingface_hub import constants
 from finetune.downloads.hub import fetch
@@ -110,7 +122,7 @@ except InputError as error:
 
 def test_no_room_on_the_disk(hub, commit):
     done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, timeout=60)
-    assert "no room on the disk for weights.pt: free some, or set HF_HOME to a" in done.stderr
+    assert "no room for weights.pt: free some space, or set HF_HOME to a" in done.stderr
     assert "Traceback" not in done.stderr
     assert not cached(hub)
 

@@ -67,7 +67,7 @@ def test_models_load_from_the_hub_and_again_without_it(hub, served, load, make_m
     refused = {
         "someone/else": "no such model on the Hugging Face Hub",
         "someone/private": "if it is private, run `hf auth login`",
-        "someone/gated": "ask for access",
+        "someone/gated": "request access",
         "someone/weights": "has no file config.json",
         f"{REPO}@v9": "has no revision 'v9'",
     }
@@ -89,5 +89,7 @@ def test_models_load_from_the_hub_and_again_without_it(hub, served, load, make_m
 
 def test_no_network_is_one_line(hub, load):
     (error,) = load(REPO, HF_ENDPOINT="http://127.0.0.1:9")
-    assert error.startswith(f"{REPO}: the Hugging Face Hub cannot be reached (ConnectError); nor is that")
+    assert error.startswith(
+        f"{REPO}: the Hugging Face Hub cannot be reached (ConnectError), and the model is"
+    )
     assert "\n" not in error

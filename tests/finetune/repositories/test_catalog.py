@@ -188,7 +188,7 @@ def test_the_command_asks_and_goes_on_without_an_answer(hub, capsys):
     hub.status = 503
     print_models("huggingface", count=True)
     shown = capsys.readouterr().out
-    assert "huggingface: the Hugging Face Hub fails (503): try again later" in shown
+    assert "huggingface: the Hugging Face Hub reports a server error (503): try again later" in shown
     assert "no server has answered" in shown
 
 
