@@ -5,124 +5,26 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from cards.base import LabelKind, Split
 from cards.errors import DataError
-from finetune.data.augmentation import Augmentation, resize
-from finetune.data.channels import Channels, select_channels
-from finetune.data.feature_cache import Features, FeatureStore
-from finetune.data.images import read_image, read_labels
-from finetune.data.labels import convert
+from finetune.data.augmentation import Augmentation
+from finetune.data.channels import Channels
+from finetune.data.feature_cache import FeatureStore
 from finetune.data.normalization import Normalize
 from finetune.data.pairs import Pair
-from finetune.data.sampler import EpochBatches, LazyDataLoader, PatchIndex
-from finetune.data.target_cache import MapStore, read
-from finetune.targets.base import LabelEncoding
+from finetune.data.patches import Features, Patches, Reader, Sample, WholeImages
+from finetune.data.sampler import EpochBatches, LazyDataLoader
+from finetune.data.target_cache import MapStore
 
-
-@dataclass(frozen=True)
-class Sample:
-    """A whole image with what is true of it.
-
-    Attributes:
-        name: of the pair.
-        pixels: (C, H, W) as read: all channels, not normalized.
-        labels: (H, W) int32, as the target wants them.
-    """
-
-    name: str
-    pixels: np.ndarray
-    labels: np.ndarray
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Reads a pair when it is needed; keeps nothing."""
-
-    target: LabelEncoding
-    normalize: Normalize
-    label_kind: LabelKind
-    channels: Channels
-
-    def __call__(self, pair: Pair) -> Sample:
-        """Read one pair."""
-        return Sample(pair.name, read_image(pair.image, pair.page), self.labels(pair))
-
-    def labels(self, pair: Pair) -> np.ndarray:
-        """The labels (H, W) int32, as the target wants them."""
-        return convert(read_labels(pair.label, pair.page), self.label_kind, self.target.labels)
-
-    def image(self, pair: Pair) -> np.ndarray:
-        """The image (C, H, W) float32 as the network sees it, whole."""
-        pixels = read_image(pair.image, pair.page)
-        return self.normalize(select_channels(pixels, self.channels, str(pair.image)))
-
-
-class Patches(Dataset[dict[str, torch.Tensor]]):
-    """Training patches. The index says it all: any worker of any process gives the same patch."""
-
-    def __init__(
-        self,
-        pairs: Sequence[Pair],
-        reader: Reader,
-        augmentation: Augmentation,
-        patch: int,
-        seed: int,
-        store: MapStore | None,
-        squared: bool = False,
-    ) -> None:
-        """See `SegmentationData`; without a store labels are encoded each time."""
-        self.pairs, self.reader = list(pairs), reader
-        self.augmentation, self.patch, self.seed = augmentation, patch, seed
-        self.store, self.squared, self._kept = store, squared, dict[int, Path]()
-
-    def __getitem__(self, draw: PatchIndex) -> dict[str, torch.Tensor]:
-        """The patch: image (C, P, P) and maps (K, P, P), float32."""
-        rng = draw.rng(self.seed)
-        image = self.reader.image(self.pairs[draw.image])
-        # The whole image is encoded, then cut: a patch's own edge must not look like the edge of an instance.
-        maps, target = self._maps(draw.image), self.reader.target
-        if self.squared:
-            image, maps = resize(image, self.patch), target.rescale(maps, (self.patch, self.patch))
-        image, maps = self.augmentation(image, maps, target, self.patch, rng)
-        return {"image": torch.from_numpy(image), "maps": torch.from_numpy(maps)}
-
-    def _maps(self, index: int) -> np.ndarray:
-        """Maps (K, H, W) of a whole image."""
-        if self.store is None:
-            return self.reader.target.encode(self.reader.labels(self.pairs[index]))
-        if index not in self._kept:
-            self._kept[index] = self.store.keep(self.reader.labels(self.pairs[index]))
-        return read(self._kept[index])
-
-
-class WholeImages(Dataset[dict[str, Any]]):
-    """Whole images."""
-
-    def __init__(self, pairs: Sequence[Pair], reader: Reader) -> None:
-        """See `SegmentationData`."""
-        self.pairs, self.reader = list(pairs), reader
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """The image: image (C, H, W) float32 normalized, labels (H, W) int32, name."""
-        pair = self.pairs[index]
-        return {
-            "image": torch.from_numpy(self.reader.image(pair)),
-            "labels": torch.from_numpy(self.reader.labels(pair)),
-            "name": pair.name,
-        }
+if TYPE_CHECKING:
+    from finetune.targets.base import LabelEncoding
 
 
 class SegmentationData(pl.LightningDataModule):

@@ -5,34 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from torch.utils.data import Dataset
 
 from cards.errors import DataError
-from cards.fingerprint import sha256_file, sha256_pixels
-from finetune.data.sampler import PatchIndex
-from finetune.networks.encoder_decoder import EncoderDecoder
+from cards.fingerprint import sha256_pixels
 from finetune.utils.atomic import write_safetensors
 
-if TYPE_CHECKING:
-    from finetune.data.datamodule import Patches
-
 REMEDY = "lower training.views, or run the encoder in every epoch with training.cache=false"
-
-
-def with_frozen_encoder(network: nn.Module) -> EncoderDecoder | None:
-    """The network, if it is of an encoder, which is not trained, and a decoder."""
-    if not isinstance(network, EncoderDecoder):
-        return None
-    trained = any(parameter.requires_grad for parameter in network.encoder.parameters())
-    return None if trained else network
 
 
 def widen(features: Sequence[torch.Tensor], dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
@@ -96,11 +82,11 @@ class FeatureStore:
         Raises:
             DataError: if the disk is full, or it cannot be written.
         """
-        held = {str(number): level.contiguous() for number, level in enumerate(features)}
+        tensors = {str(number): level.contiguous() for number, level in enumerate(features)}
         if maps is not None:
-            held["maps"] = maps.to(torch.float16).contiguous()
+            tensors["maps"] = maps.to(torch.float16).contiguous()
         try:
-            return write_safetensors(path, held)
+            return write_safetensors(path, tensors)
         except OSError as error:
             raise DataError(f"{self.folder}: cannot keep features: {error.strerror}; {REMEDY}") from error
 
@@ -109,7 +95,7 @@ class FeatureStore:
         path = self.path(sha256_pixels(images.float().cpu().numpy()))
         if not path.exists():
             self.keep(path, self.encode(images))
-        return [level.to(images.device) for level in _levels(load_file(path))]
+        return [level.to(images.device) for level in levels(load_file(path))]
 
     def check_room(self, needed: int) -> None:
         """Say beforehand that the disk is too small.
@@ -130,48 +116,16 @@ class FeatureStore:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Features(Dataset[dict[str, Any]]):
-    """Training patches of which the image stays unread: features and maps, from the files of a store."""
+def levels(tensors: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Features of a cache file.
 
-    def __init__(self, patches: Patches, views: int, store: FeatureStore) -> None:
-        """Find the file of each view; it need not be there yet.
+    Args:
+        tensors: tensors of the file by name: "0", "1", … and, for a patch, "maps".
 
-        Args:
-            patches: the same, with images.
-            views: of each image.
-            store: whose files are read; it is not kept.
-        """
-        reader, augmentation = patches.reader, patches.augmentation.model_dump()
-        settings = {
-            "target": [reader.target.name, reader.target.options()],
-            "normalize": [reader.normalize.name, reader.normalize.options()],
-            "labels": reader.label_kind,
-            "channels": reader.channels,
-            "patch": [patches.patch, augmentation, patches.seed],
-        }
-        self.paths = []
-        for number, pair in enumerate(patches.pairs):
-            content = [sha256_file(pair.image), sha256_file(pair.label), pair.page]
-            self.paths.append([store.path(settings, content, number, view) for view in range(views)])
-
-    def path(self, draw: PatchIndex) -> Path:
-        """The file of a patch."""
-        assert draw.view is not None
-        return self.paths[draw.image][draw.view]
-
-    def draws(self) -> Iterator[PatchIndex]:
-        """Each view of each image once, one image after the other."""
-        for image, paths in enumerate(self.paths):
-            yield from (PatchIndex(image, 0, 0, view) for view in range(len(paths)))
-
-    def __getitem__(self, draw: PatchIndex) -> dict[str, Any]:
-        """The patch: features, each (H, W, C), the finest first, and maps (K, P, P), all float16."""
-        held = load_file(self.path(draw))
-        return {"features": _levels(held), "maps": held["maps"]}
-
-
-def _levels(held: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-    return [held[str(number)] for number in range(len(held) - ("maps" in held))]
+    Returns:
+        One (H, W, C) float16 tensor per level, finest first.
+    """
+    return [tensors[str(number)] for number in range(len(tensors) - ("maps" in tensors))]
 
 
 def _weights(encoder: nn.Module) -> str:

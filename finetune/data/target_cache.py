@@ -12,11 +12,14 @@ import json
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetune.targets.base import LabelEncoding
 from finetune.utils.atomic import write_file
+
+if TYPE_CHECKING:
+    from finetune.targets.base import LabelEncoding
 
 
 class MapStore:

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from cards.scores import ImageScore, Stage, Timing
-from finetune.data.datamodule import Sample
 from finetune.data.labels import convert
+from finetune.data.patches import Sample
 from finetune.inference.model import Model
 from finetune.metrics.registry import METRICS, compute_metrics
 from finetune.utils.memory import PeakMemory

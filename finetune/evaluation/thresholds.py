@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import product
 from typing import Any
 
-from finetune.data.datamodule import Sample
+from finetune.data.patches import Sample
 from finetune.evaluation.evaluate import score
 from finetune.inference.model import Model
 from finetune.targets.registry import AUTO, Target, build_target

@@ -10,7 +10,7 @@ import numpy as np
 
 from cards.record import ExportCheck
 from finetune.data.channels import select_channels
-from finetune.data.datamodule import Sample
+from finetune.data.patches import Sample
 from finetune.export.crop import crop
 from finetune.export.huggingface import WEIGHTS, load_model
 from finetune.inference.bioimageio_runtime import open_weights, read_package, weights_formats

@@ -14,7 +14,8 @@ from cards.metrics import PRIMARY
 from cards.record import RunRecord
 from cards.report import render_html
 from cards.scores import ImageScore
-from finetune.data.datamodule import Sample, SegmentationData
+from finetune.data.datamodule import SegmentationData
+from finetune.data.patches import Sample
 from finetune.export.bioimageio import can_test, save_package
 from finetune.export.huggingface import save_model
 from finetune.export.verification import check_exports

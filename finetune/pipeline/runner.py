@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cards.record import RunRecord
 from finetune.adapters import merge
-from finetune.data.feature_cache import FeatureStore, with_frozen_encoder
+from finetune.data.feature_cache import FeatureStore
 from finetune.evaluation.evaluate import Measured, evaluate, write_scores
 from finetune.evaluation.thresholds import choose
 from finetune.pipeline.artifacts import write_artifacts
@@ -27,6 +27,7 @@ from finetune.repositories.registry import save_adapter
 from finetune.targets.prompt_options import PROMPTS
 from finetune.training.hardware import device_of
 from finetune.training.module import Segmenter
+from finetune.training.precompute import with_frozen_encoder
 from finetune.training.trainer import fit, is_finished, is_helper_process
 from finetune.utils.memory import PeakMemory
 

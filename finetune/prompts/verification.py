@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cards.record import ExportCheck
-from finetune.data.datamodule import Sample
+from finetune.data.patches import Sample
 from finetune.export.huggingface import WEIGHTS, load_model
 from finetune.export.verification import compare
 from finetune.metrics.dice import dice

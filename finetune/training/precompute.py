@@ -8,13 +8,31 @@ import pytorch_lightning as pl
 import torch
 from rich.console import Console
 from rich.progress import Progress
+from torch import nn
 from torch.utils.data import DataLoader
 
 from finetune.data.datamodule import SegmentationData
-from finetune.data.feature_cache import Features, FeatureStore
+from finetune.data.feature_cache import FeatureStore
+from finetune.data.patches import Features
 from finetune.data.sampler import PatchIndex
 from finetune.inference.tiling import predict_maps
+from finetune.networks.encoder_decoder import EncoderDecoder
 from finetune.training.module import Segmenter
+
+
+def with_frozen_encoder(network: nn.Module) -> EncoderDecoder | None:
+    """Check whether the network consists of a frozen encoder and a decoder.
+
+    Args:
+        network: any network.
+
+    Returns:
+        The network if no parameter of its encoder is trained, otherwise None.
+    """
+    if not isinstance(network, EncoderDecoder):
+        return None
+    trained = any(parameter.requires_grad for parameter in network.encoder.parameters())
+    return None if trained else network
 
 
 class Encoding(pl.Callback):

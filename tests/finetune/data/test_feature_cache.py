@@ -15,10 +15,9 @@ from torch import nn
 from cards.errors import InputError
 from finetune.data.augmentation import Augmentation
 from finetune.data.datamodule import SegmentationData
-from finetune.data.feature_cache import FeatureStore, widen, with_frozen_encoder
+from finetune.data.feature_cache import FeatureStore, widen
 from finetune.data.normalization import Percentile
 from finetune.data.pairs import find_pairs
-from finetune.networks.encoder_decoder import EncoderDecoder, PyramidDecoder
 from finetune.targets.registry import build_target
 
 SETTINGS = {"precision": "32-true"}
@@ -191,11 +190,3 @@ def test_processes_may_write_the_same_at_the_same_time(tmp_path: Path) -> None:
         process.join()
     assert len(sums) == 1
     assert [path.suffix for path in (tmp_path / "features").iterdir()] == [".safetensors"]
-
-
-def test_only_what_is_frozen_can_be_kept() -> None:
-    network = EncoderDecoder(Encoder(), PyramidDecoder((8, 16), (4, 8), out_channels=1, width=8))
-    assert with_frozen_encoder(network) is None
-    network.encoder.requires_grad_(False)
-    assert with_frozen_encoder(network) is network
-    assert with_frozen_encoder(network.decoder) is None

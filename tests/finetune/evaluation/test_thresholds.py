@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from cards.errors import InputError
-from finetune.data.datamodule import Sample
 from finetune.data.normalization import build_normalize
+from finetune.data.patches import Sample
 from finetune.evaluation.thresholds import choose, open_options
 from finetune.inference.model import Model
 from finetune.targets.registry import build_target

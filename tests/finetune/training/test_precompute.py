@@ -24,6 +24,7 @@ from cards.record import RunRecord
 from finetune.pipeline.plan import prepare
 from finetune.pipeline.runner import build_segmenter
 from finetune.recipe.reader import read_recipe
+from finetune.training.precompute import with_frozen_encoder
 from finetune.training.trainer import fit
 
 SCRIPT = pooled_repository.__file__
@@ -209,3 +210,11 @@ def test_a_disk_with_no_room_for_features(tmp_path: Path, recipe_file: Path) -> 
     assert "cannot keep features: File too large; lower training.views" in " ".join(output.split())
     assert "Traceback" not in output
     assert not (tmp_path / "runs").exists()
+
+
+def test_only_a_frozen_encoder_is_run_in_advance() -> None:
+    network = pooled_repository.network()
+    assert with_frozen_encoder(network) is None
+    network.encoder.requires_grad_(False)
+    assert with_frozen_encoder(network) is network
+    assert with_frozen_encoder(network.decoder) is None
