@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 
 from cards.errors import DataError, InputError
+from finetune.data.labels import renumber
+from finetune.data.orientation import TAG, turn_upright
 
 SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}
 
@@ -22,18 +24,36 @@ MAGIC: dict[bytes, Format] = {
     b"\xff\xd8\xff": "jpeg",
 }
 
+EXIF_IN_PNG = (b"eXIf", b"Raw profile type exif")
+"""Names of the PNG chunks that may hold an orientation tag: the standard's, and ImageMagick's."""
+
 
 def is_image(path: Path) -> bool:
-    """Whether the name says image: a known ending, and not hidden."""
+    """Whether a file name is that of an image.
+
+    Args:
+        path: any path; the file is not opened.
+
+    Returns:
+        True for a known ending, unless the file is hidden.
+    """
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
-    """Read an image as (C, H, W): uint8 or uint16 as stored, every other type as float32.
+    """Read an image.
 
-    Gray, RGB and any number of channels; alpha is dropped. In a TIFF the axes named channel or sample are
-    channels and every other axis counts pages. Without `page`, pages along an axis without a name are
-    channels.
+    Gray, RGB and any number of channels; alpha is dropped, orientation tags are applied. In a TIFF, axes
+    named channel or sample are channels and every other axis counts pages. Without `page`, pages along an
+    axis without a name are channels. Three axes without names are (channel, y, x), or (y, x, channel) if the
+    last has 2 to 4 entries.
+
+    Args:
+        path: TIFF, PNG or JPEG file.
+        page: index from 0 in a TIFF of several pages; None if the file holds one image.
+
+    Returns:
+        (C, H, W): uint8 or uint16 as stored, every other type as float32.
 
     Raises:
         DataError: if the file is missing, is no image, is cut short, holds several planes and no `page` is
@@ -42,7 +62,7 @@ def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
     path = Path(path)
     kind = _format(path)
     if kind == "tiff":
-        image = _tiff(path, page, unnamed_are_channels=True)
+        image = _tiff(path, page)
     else:
         _only_page(path, page)
         image = _decode(path, kind)
@@ -50,11 +70,18 @@ def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
 
 
 def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
-    """Read a label image as (H, W) int32, 0 is background.
+    """Read a label image.
+
+    Args:
+        path: TIFF or PNG file.
+        page: index from 0 in a TIFF of several pages; None if the file holds one image.
+
+    Returns:
+        (H, W) int32, 0 is background. Labels over 2³¹ − 1 are renumbered from 1, in the same order.
 
     Raises:
-        DataError: as for `read_image`, and if the file holds floats, colors, negative numbers, or numbers
-            over 2³¹ − 1, or is a JPEG.
+        DataError: as for `read_image`, and if the file holds fractions, colors or negative numbers, or is a
+            JPEG.
     """
     path = Path(path)
     kind = _format(path)
@@ -63,7 +90,7 @@ def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
             f"{path}: JPEG changes pixel values, so it cannot hold labels: save them as PNG or TIFF"
         )
     if kind == "tiff":
-        labels = _tiff(path, page, unnamed_are_channels=False)
+        labels = _tiff(path, page, labels=True)
     else:
         _only_page(path, page)
         labels = _png_labels(path)
@@ -76,7 +103,13 @@ def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
 
 
 def page_count(path: Path | str) -> int:
-    """Number of 2D images in the file, from its header: 1 unless it is a multi-page TIFF.
+    """Count the 2D images in a file from its header.
+
+    Args:
+        path: TIFF, PNG or JPEG file.
+
+    Returns:
+        1, unless the file is a TIFF of several pages.
 
     Raises:
         DataError: if the file is missing, is no image, or its header is damaged.
@@ -124,11 +157,11 @@ def _only_page(path: Path, page: int | None) -> None:
 # hence `except Exception`: to the user it is one thing.
 
 
-def _tiff(path: Path, page: int | None, unnamed_are_channels: bool) -> np.ndarray:
+def _tiff(path: Path, page: int | None, *, labels: bool = False) -> np.ndarray:
     from finetune.data.tiff import read_page
 
     try:
-        return read_page(path, page, unnamed_are_channels)
+        return read_page(path, page, labels=labels)
     except InputError:
         raise
     except Exception as error:
@@ -136,28 +169,39 @@ def _tiff(path: Path, page: int | None, unnamed_are_channels: bool) -> np.ndarra
 
 
 def _decode(path: Path, kind: Format) -> np.ndarray:
-    """A PNG or JPEG as (C, H, W), alpha dropped."""
+    """A PNG or JPEG as (C, H, W), alpha dropped, upright."""
     try:
-        array = _decode_png(path) if kind == "png" else _decode_jpeg(path)
+        array, orientation = _decode_png(path) if kind == "png" else _decode_jpeg(path)
     except Exception as error:
         raise _unreadable(path, error) from error
     if array.ndim == 2:
-        return array[np.newaxis]
+        return turn_upright(array[np.newaxis], orientation)
     colors = {2: 1, 4: 3}.get(array.shape[2], array.shape[2])
-    return np.moveaxis(array[..., :colors], -1, 0)
+    return turn_upright(np.moveaxis(array[..., :colors], -1, 0), orientation)
 
 
-def _decode_png(path: Path) -> np.ndarray:
+def _decode_png(path: Path) -> tuple[np.ndarray, int]:
+    """Pixels (H, W) or (H, W, C), and the orientation tag."""
     import imagecodecs  # Pillow reads 16-bit RGB as 8-bit without a word
 
-    return imagecodecs.png_decode(path.read_bytes())
+    content = path.read_bytes()
+    orientation = 1
+    if any(chunk in content for chunk in EXIF_IN_PNG):
+        from PIL import Image
+
+        with Image.open(path) as image:
+            image.load()  # the tag may follow the pixels
+            orientation = image.getexif().get(TAG, 1)
+    return imagecodecs.png_decode(content), orientation
 
 
-def _decode_jpeg(path: Path) -> np.ndarray:
+def _decode_jpeg(path: Path) -> tuple[np.ndarray, int]:
+    """Pixels (H, W) or (H, W, 3), and the orientation tag."""
     from PIL import Image  # imagecodecs fills the missing part of a JPEG cut short with gray
 
     with Image.open(path) as image:
-        return np.asarray(image if image.mode in {"L", "RGB"} else image.convert("RGB"))
+        pixels = np.asarray(image if image.mode in {"L", "RGB"} else image.convert("RGB"))
+        return pixels, image.getexif().get(TAG, 1)
 
 
 def _png_labels(path: Path) -> np.ndarray:
@@ -167,9 +211,10 @@ def _png_labels(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             array = np.asarray(image.getchannel(0) if image.mode == "LA" else image)
+            orientation = image.getexif().get(TAG, 1)
     except Exception as error:
         raise _unreadable(path, error) from error
-    return np.atleast_3d(array).transpose(2, 0, 1)
+    return turn_upright(np.atleast_3d(array).transpose(2, 0, 1), orientation)
 
 
 def _native(image: np.ndarray, path: Path) -> np.ndarray:
@@ -190,11 +235,19 @@ def _finite(image: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _integers(labels: np.ndarray, path: Path) -> np.ndarray:
-    if labels.dtype.kind not in "bui":
+    if labels.dtype.kind not in "buif":
         raise DataError(f"{path}: holds {labels.dtype} values; labels must be integers: save it as uint16")
-    if labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.int32).max):
+    if labels.dtype.kind == "f" and (fractions := np.count_nonzero(~(np.mod(labels, 1) == 0))):
         raise DataError(
-            f"{path}: holds labels from {labels.min()} to {labels.max()}; they must lie between 0 "
-            f"(background) and {np.iinfo(np.int32).max}"
+            f"{path}: holds {labels.dtype} values from {labels.min():.3g} to {labels.max():.3g}, fractions "
+            f"in {fractions / labels.size:.1%} of its pixels; labels must be integers: threshold a soft mask "
+            "and save it as uint8 or uint16"
         )
+    if labels.size and labels.min() < 0:
+        raise DataError(
+            f"{path}: holds labels from {labels.min()} to {labels.max()}; 0 must be background, and every "
+            "instance a positive integer"
+        )
+    if labels.size and labels.max() > np.iinfo(np.int32).max:
+        return renumber(labels)
     return np.ascontiguousarray(labels, dtype=np.int32)

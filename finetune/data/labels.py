@@ -13,22 +13,40 @@ from cards.base import LabelKind
 def convert(
     labels: np.ndarray, label_kind: LabelKind, target_kind: Literal["instances", "boundary"]
 ) -> np.ndarray:
-    """Labels (H, W) integer -> (H, W) int32.
+    """Convert a mask to the labels that a target learns.
+
+    Instances are the connected components of a foreground, or of what a boundary leaves open: by 4 neighbors,
+    so that a diagonal line one pixel wide still separates. The boundary of instances is `inner_boundary`: two
+    pixels wide where two instances touch.
 
     Args:
-        labels: the mask as read, 0 is background.
-        label_kind: what it holds: instances (each its own integer), foreground (not 0) or boundary (not 0).
+        labels: the mask as read, (H, W) integer, 0 is background.
+        label_kind: content of the mask: instances (one integer each), foreground (not 0) or boundary (not 0).
         target_kind: "instances", or "boundary" (0 or 1).
 
-    Instances are taken from a foreground as its connected components, and from a boundary as the connected
-    components of what it leaves open: by 4 neighbors, so that a diagonal line one pixel wide still
-    separates. The boundary of instances is `inner_boundary`: two pixels wide where two
-    of them touch.
+    Returns:
+        (H, W) int32. Instances are renumbered from 1 if a label exceeds the number of pixels, so that no
+        later step needs memory in proportion to a label.
     """
     if label_kind == "boundary":
         return (labels > 0).astype(np.int32) if target_kind == "boundary" else _components(labels == 0)
     instances = labels if label_kind == "instances" else _components(labels > 0)
+    if instances.max(initial=0) > instances.size:
+        instances = renumber(instances)
     return _outline(instances) if target_kind == "boundary" else instances.astype(np.int32, copy=False)
+
+
+def renumber(labels: np.ndarray) -> np.ndarray:
+    """Renumber instances consecutively, in the order of their labels.
+
+    Args:
+        labels: (H, W), non-negative numbers of any type and size, 0 is background.
+
+    Returns:
+        (H, W) int32 with labels 1 to the number of instances.
+    """
+    values, indices = np.unique(labels, return_inverse=True)
+    return (indices.reshape(labels.shape) + (values[0] != 0)).astype(np.int32)
 
 
 def _components(mask: np.ndarray) -> np.ndarray:

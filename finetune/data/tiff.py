@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from math import prod
 from pathlib import Path
 
@@ -10,84 +11,163 @@ import tifffile
 from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPageSeries
 
 from cards.errors import DataError
+from finetune.data.orientation import TAG, turn_upright
 
 PLANE_AXES = "CSYX"
 CHANNEL_AXES = "CS"  # tifffile's letters: channel, and sample (the R, G, B of one pixel)
-ALPHA = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 UNNAMED_AXES = "QI"  # tifffile's letters for an axis the file gives no meaning to
+STACKS = {"Z": "a z-stack", "T": "a time series"}
+MOST_LAST = 4  # channels: an unnamed last axis of 2 to 4 entries is taken for channels
+ALPHA = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 WHOLE_FILE_KINDS = {"ome", "shaped", "generic", "uniform", "imagej"}
 """Formats in which every series is data; in slide scanners' formats the others are labels and thumbnails."""
 
+# tifffile logs inconsistent headers and goes on; where they matter, they are errors here.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
 
 def count_pages(path: Path) -> int:
-    """Number of 2D images in the file: the product of all axes but channel, y and x."""
+    """Count the 2D images in a file: the product of all axes but channel, y and x.
+
+    Args:
+        path: TIFF file.
+
+    Returns:
+        Number of pages.
+
+    Raises:
+        DataError: if the file holds no image, images that differ, or fewer planes than its header describes.
+    """
     with TiffFile(path) as tif:
         series = _series(tif, path)
+        for one in series:
+            _check_planes(one, path)
         return len(series) * _pages(series[0])
 
 
-def read_page(path: Path, page: int | None, unnamed_are_channels: bool) -> np.ndarray:
-    """One page (C, H, W) in the file's dtype, alpha dropped.
+def read_page(path: Path, page: int | None, *, labels: bool = False) -> np.ndarray:
+    """Read one 2D image.
+
+    Alpha is dropped and the orientation tag is applied. Images in which white is zero are inverted.
 
     Args:
-        path: the file.
-        page: index from 0; None where the file must hold one image only.
-        unnamed_are_channels: whether, without `page`, several pages along an axis without a name are
-            channels.
+        path: TIFF file.
+        page: index from 0; None if the file must hold one image only.
+        labels: read a label image: values are never inverted, and pages are never channels. Otherwise,
+            without `page`, pages along an axis without a name are channels.
+
+    Returns:
+        (C, H, W) in the file's dtype.
 
     Raises:
-        DataError: if there is no such page, or the file holds several and none is asked for.
+        DataError: if there is no such page, the file holds several and none is given, or fewer planes than
+            its header describes.
     """
     with TiffFile(path) as tif:
         series = _series(tif, path)
         each = _pages(series[0])
         count = len(series) * each
-        if page is None and count > 1:
-            unnamed = all(series[0].axes[index] in UNNAMED_AXES for index in _page_axes(series[0]))
-            if not (unnamed and unnamed_are_channels):
-                raise DataError(
-                    f"{path}: holds {count} planes (axes {series[0].axes}) where one 2D image is needed: "
-                    "save each plane to its own file, or give image and mask as many planes as each other"
-                )
-            planes = [_read(series[index // each], index % each) for index in range(count)]
-            return np.concatenate(planes)
         if page is not None and not 0 <= page < count:
             raise DataError(f"{path}: has no page {page}: it holds {count}, counted from 0")
-        index = page or 0
-        return _read(series[index // each], index % each)
+        if page is None and count > 1:
+            _check_channels(series[0], count, path, labels)
+            image = np.concatenate([_read(series[i // each], i % each, path) for i in range(count)])
+        else:
+            image = _read(series[(page or 0) // each], (page or 0) % each, path)
+        frame = series[0].keyframe
+        if frame.photometric == PHOTOMETRIC.MINISWHITE and not labels:
+            image = _inverted(image, int(frame.bitspersample))
+        orientation = frame.tags.get(TAG)
+        return image if orientation is None else turn_upright(image, int(orientation.value))
+
+
+def _check_channels(series: TiffPageSeries, count: int, path: Path, labels: bool) -> None:
+    """Refuse several pages unless they may be channels: an axis without a name, of an image."""
+    axes = _axes(series)
+    if labels or any(axes[index] not in UNNAMED_AXES for index in _page_axes(series)):
+        kind = next((f", {STACKS[axis]}," for axis in axes if axis in STACKS), "")
+        raise DataError(
+            f"{path}: holds {count} planes (axes {axes}){kind} where one 2D image is needed: "
+            "save each plane to its own file, or give image and mask as many planes as each other"
+        )
 
 
 def _series(tif: TiffFile, path: Path) -> list[TiffPageSeries]:
-    series = list(tif.series)
+    """The series that hold data: no thumbnails, no reduced resolutions, no transparency masks."""
+    series = [one for one in tif.series if not (one.keyframe.is_reduced or one.keyframe.is_mask)]
+    series = series or list(tif.series)
     if not series:
         raise DataError(f"{path}: holds no image")
+    _check_header(tif, series, path)
     if len(series) == 1 or series[0].kind not in WHOLE_FILE_KINDS:
         return series[:1]
-    if len({(s.shape, s.axes, s.dtype) for s in series}) > 1:
-        sizes = ", ".join(" × ".join(map(str, s.shape)) for s in series[:3])
+    if len({(one.shape, one.axes, one.dtype) for one in series}) > 1:
+        sizes = ", ".join(" × ".join(map(str, one.shape)) for one in series[:3])
         raise DataError(
             f"{path}: holds images that differ in size or type ({sizes}): save each to its own file"
         )
     return series
 
 
+def _check_header(tif: TiffFile, series: list[TiffPageSeries], path: Path) -> None:
+    """Refuse a file that tifffile reads as single pages because the planes of its header are missing."""
+    first = series[0]
+    if first.kind in {"generic", "uniform"} and tif.is_imagej:
+        described = int((tif.imagej_metadata or {}).get("images", 1))
+        if described > len(tif.pages):
+            raise _missing(path, described, len(tif.pages))
+    if first.kind == "shaped" and f'"shape": {list(first.shape)}' not in first.keyframe.description:
+        for one, header in zip(series, tif.shaped_metadata or (), strict=False):
+            if prod(header["shape"]) > prod(one.shape):
+                raise _missing(path, prod(header["shape"]) // prod(one.keyframe.shape), len(tif.pages))
+
+
+def _check_planes(series: TiffPageSeries, path: Path) -> None:
+    """Refuse a series of which planes are missing."""
+    if series.dataoffset is not None:
+        return  # one block of pixels: reading fails if it is cut short
+    described, held = prod(series.shape) // prod(series.keyframe.shape), 0
+    for index in range(len(series.pages)):
+        try:
+            held += series.pages[index] is not None
+        except IndexError:
+            break
+    if held < described:
+        raise _missing(path, described, held)
+
+
+def _missing(path: Path, described: int, held: int) -> DataError:
+    return DataError(
+        f"{path}: its header describes {described} planes, but the file holds {held}: it may be cut short, "
+        "or other files belong to it"
+    )
+
+
+def _axes(series: TiffPageSeries) -> str:
+    """Letters of the axes. Three axes without names are (channel, y, x), or (y, x, channel): see above."""
+    axes, shape = series.axes, series.shape
+    unnamed = len(axes) == 3 and axes[0] in UNNAMED_AXES and axes[1:] == "YX"
+    return "YXC" if unnamed and 1 < shape[2] <= MOST_LAST < min(shape[:2]) else axes
+
+
 def _page_axes(series: TiffPageSeries) -> list[int]:
-    return [index for index, axis in enumerate(series.axes) if axis not in PLANE_AXES]
+    return [index for index, axis in enumerate(_axes(series)) if axis not in PLANE_AXES]
 
 
 def _pages(series: TiffPageSeries) -> int:
     return prod(series.shape[index] for index in _page_axes(series))
 
 
-def _read(series: TiffPageSeries, page: int) -> np.ndarray:
+def _read(series: TiffPageSeries, page: int, path: Path) -> np.ndarray:
     """One page of a series as (C, H, W)."""
-    counted = _page_axes(series)
+    letters, counted = _axes(series), _page_axes(series)
     first = list(range(len(counted)))
-    shape = tuple(n for n, axis in zip(series.shape, series.axes, strict=True) if axis in PLANE_AXES)
-    array = _read_only(series, page, shape) if counted == first else None
+    shape = tuple(n for n, axis in zip(series.shape, letters, strict=True) if axis in PLANE_AXES)
+    array = _read_only(series, page, shape, path) if counted == first else None
     if array is None:
+        _check_planes(series, path)
         array = np.moveaxis(series.asarray(), counted, first).reshape(-1, *shape)[page]
-    axes = "".join(axis for axis in series.axes if axis in PLANE_AXES)
+    axes = "".join(axis for axis in letters if axis in PLANE_AXES)
     if "S" in axes:
         array = _drop_alpha(array, axes.index("S"), series.keyframe)
     channels = [axes.index(axis) for axis in CHANNEL_AXES if axis in axes]
@@ -95,13 +175,19 @@ def _read(series: TiffPageSeries, page: int) -> np.ndarray:
     return array.reshape(-1, *array.shape[-2:])
 
 
-def _read_only(series: TiffPageSeries, page: int, shape: tuple[int, ...]) -> np.ndarray | None:
-    """One page without decoding the others; None where the file does not keep its planes one by one."""
+def _read_only(series: TiffPageSeries, page: int, shape: tuple[int, ...], path: Path) -> np.ndarray | None:
+    """One page without decoding the others; None if the file does not store its planes one by one."""
     each = len(series.pages) // _pages(series)
-    planes = [plane.asarray() for plane in series.pages[page * each : (page + 1) * each] if plane is not None]
-    if not planes or sum(plane.size for plane in planes) != prod(shape):
+    try:
+        planes = list(series.pages[page * each : (page + 1) * each])
+    except IndexError:  # fewer entries than planes: one block of pixels, or planes are missing
         return None
-    return np.stack(planes).reshape(shape)
+    if any(plane is None for plane in planes):
+        _check_planes(series, path)
+    arrays = [plane.asarray() for plane in planes if plane is not None]
+    if not arrays or sum(array.size for array in arrays) != prod(shape):
+        return None
+    return np.stack(arrays).reshape(shape)
 
 
 def _drop_alpha(array: np.ndarray, axis: int, keyframe: tifffile.TiffPage) -> np.ndarray:
@@ -112,3 +198,10 @@ def _drop_alpha(array: np.ndarray, axis: int, keyframe: tifffile.TiffPage) -> np
     if keyframe.photometric == PHOTOMETRIC.RGB and samples == 4:
         keep = [0, 1, 2]  # some writers add alpha to RGB without saying what the fourth sample is
     return np.take(array, keep, axis) if len(keep) < samples else array
+
+
+def _inverted(image: np.ndarray, bits: int) -> np.ndarray:
+    """Unsigned integers so that black is zero; for other types white has no defined value."""
+    if image.dtype == bool:
+        return ~image
+    return image.dtype.type(2**bits - 1) - image if image.dtype.kind == "u" else image

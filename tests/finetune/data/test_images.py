@@ -1,3 +1,5 @@
+import struct
+
 import numpy as np
 import pytest
 import tifffile
@@ -6,6 +8,7 @@ from PIL import Image
 from cards.errors import InputError
 from finetune.data.channels import select_channels
 from finetune.data.images import page_count, read_image, read_labels
+from finetune.data.labels import convert
 
 GRAY = np.arange(30 * 40).reshape(30, 40)
 STACK = np.arange(3 * 30 * 40).reshape(3, 30, 40)
@@ -144,16 +147,16 @@ def test_labels_in_a_palette_png_are_its_indices(tmp_path):
 
 
 def test_labels_that_are_not_labels_are_refused(tmp_path):
-    tifffile.imwrite(tmp_path / "float.tif", GRAY.astype(np.float32))
+    tifffile.imwrite(tmp_path / "soft.tif", (GRAY / 1200).astype(np.float32))
     tifffile.imwrite(tmp_path / "minus.tif", GRAY.astype(np.int16) - 1)
-    tifffile.imwrite(tmp_path / "big.tif", np.full((8, 8), 2**31, np.uint32))
+    tifffile.imwrite(tmp_path / "nan.tif", np.full((8, 8), np.nan, np.float32))
     tifffile.imwrite(tmp_path / "rgb.tif", np.zeros((8, 8, 3), np.uint8), photometric="rgb")
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "rgb.png")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "a.jpg")
     for name, why in {
-        "float.tif": "holds float32 values; labels must be integers: save it as uint16",
+        "soft.tif": r"holds float32 values from 0 to 0\.999, fractions in 99\.9% .* threshold a soft mask",
         "minus.tif": "holds labels from -1 to 1198",
-        "big.tif": "holds labels from 2147483648",
+        "nan.tif": "holds float32 values .* fractions in 100",
         "rgb.tif": "holds 3 channels",
         "rgb.png": "holds 3 channels",
         "a.jpg": "JPEG changes pixel values",
@@ -171,3 +174,117 @@ def test_channels():
     for wrong in ([3], [-1], []):
         with pytest.raises(InputError, match=r"a\.tif: has channels 0 to 2, but data\.channels"):
             select_channels(rgb, wrong, "a.tif")
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "int64", "uint64", "float32", "float64"])
+def test_labels_of_any_type_and_size_are_instances(tmp_path, dtype):
+    first = 60_000 if dtype == "uint16" else 2_000_000_000 if dtype == "uint32" else 2**40
+    ids = np.array([[0, 0, 1], [2, 2, 3]]).repeat(4, 0)
+    large = np.where(ids, first + ids * (1 if dtype != "float32" else 2**20), 0).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", large)
+    labels = read_labels(tmp_path / "a.tif")
+    assert labels.dtype == np.int32
+    assert np.array_equal(convert(labels, "instances", "instances"), ids)
+
+
+TURNED = {
+    1: GRAY,
+    2: GRAY[:, ::-1],
+    3: GRAY[::-1, ::-1],
+    4: GRAY[::-1],
+    5: GRAY.T,
+    6: np.rot90(GRAY, -1),
+    7: GRAY[::-1, ::-1].T,
+    8: np.rot90(GRAY),
+}
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("ending", ["tif", "png", "jpg"])
+def test_orientation_tags_are_applied_to_images_and_masks(tmp_path, orientation, ending):
+    exif = Image.Exif()
+    exif[274] = orientation
+    stored = (GRAY // 5).astype(np.uint8)
+    options = {"compression": "tiff_lzw"} if ending == "tif" else {"quality": 100} if ending == "jpg" else {}
+    Image.fromarray(stored).save(tmp_path / f"a.{ending}", exif=exif, **options)
+    upright = TURNED[orientation] // 5
+    image = read_image(tmp_path / f"a.{ending}")[0]
+    assert image.shape == upright.shape
+    assert np.abs(image.astype(int) - upright).max() <= (3 if ending == "jpg" else 0)
+    if ending != "jpg":
+        assert np.array_equal(read_labels(tmp_path / f"a.{ending}"), upright)
+
+
+def test_white_is_zero_is_inverted_in_images_and_not_in_masks(tmp_path):
+    for name, values, white in (
+        ("8", GRAY % 251, 255),
+        ("16", GRAY, 65535),
+        ("1", GRAY % 2, 1),
+    ):
+        dtype = {"8": np.uint8, "16": np.uint16, "1": bool}[name]
+        tifffile.imwrite(tmp_path / "a.tif", values.astype(dtype), photometric="miniswhite")
+        assert np.array_equal(read_image(tmp_path / "a.tif")[0], white - values)
+        assert np.array_equal(read_labels(tmp_path / "a.tif"), values)
+
+
+@pytest.mark.parametrize("thumbnail_first", [True, False])
+def test_reduced_resolutions_are_skipped(tmp_path, thumbnail_first):
+    image = GRAY.astype(np.uint16)
+    thumbnail = {"data": image[::4, ::4], "subfiletype": 1}
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for page in (thumbnail, {"data": image}) if thumbnail_first else ({"data": image}, thumbnail):
+            file.write(**page)
+    assert page_count(tmp_path / "a.tif") == 1
+    assert np.array_equal(read_image(tmp_path / "a.tif")[0], image)
+
+
+def drop_pages(path, kept):
+    """End the chain of pages early, as a copy that was interrupted at a page does."""
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        offset, order = tif.pages[kept - 1].offset, tif.byteorder
+    (tags,) = struct.unpack_from(f"{order}H", content, offset)
+    struct.pack_into(f"{order}I", content, offset + 2 + 12 * tags, 0)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["imagej", "ome", "shaped", "shaped with axes"])
+@pytest.mark.parametrize("axes", ["CYX", "ZYX"])
+def test_planes_that_the_header_describes_and_the_file_lacks_are_refused(tmp_path, kind, axes):
+    path = tmp_path / ("a.ome.tif" if kind == "ome" else "a.tif")
+    options = {"imagej": True} if kind == "imagej" else {"photometric": "minisblack"}
+    metadata = {} if kind == "shaped" else {"axes": axes}
+    tifffile.imwrite(path, STACK.astype(np.uint16), compression="zlib", metadata=metadata, **options)
+    drop_pages(path, 2)
+    for read in (page_count, read_image, lambda path: read_image(path, 2)):
+        with pytest.raises(
+            InputError, match=r"describes 3 planes, but the file holds 2|holds 3 planes|no page"
+        ):
+            read(path)
+    with pytest.raises(InputError, match="describes 3 planes, but the file holds 2"):
+        page_count(path)
+
+
+def test_a_stack_whose_pages_are_missing_is_not_a_single_image(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK.astype(np.uint16), imagej=True, metadata={"axes": "ZYX"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match="describes 3 planes, but the file holds 1"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(("axes", "kind"), [("ZYX", "a z-stack"), ("TYX", "a time series")])
+@pytest.mark.parametrize("imagej", [True, False])
+def test_stacks_and_time_series_are_recognized(tmp_path, axes, kind, imagej):
+    path = tmp_path / ("a.tif" if imagej else "a.ome.tif")
+    tifffile.imwrite(path, STACK.astype(np.uint16), imagej=imagej, metadata={"axes": axes})
+    with pytest.raises(InputError, match=rf"holds 3 planes \(axes {axes}\), {kind}, .* save each plane"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_a_short_last_axis_without_a_name_holds_channels(tmp_path, channels):
+    image = np.random.default_rng(0).integers(0, 99, (channels, 30, 40)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", np.moveaxis(image, 0, -1), photometric="minisblack")
+    assert page_count(tmp_path / "a.tif") == 1
+    assert np.array_equal(read_image(tmp_path / "a.tif"), image)
