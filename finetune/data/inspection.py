@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -16,22 +16,18 @@ from cards.base import LabelKind
 from cards.errors import DataError
 from cards.fingerprint import sha256_file, sha256_pixels
 from cards.record import DataFile
+from finetune.data.alignment import find_misalignment
 from finetune.data.channels import Channels, select_channels
+from finetune.data.data_warnings import Checked, data_warnings
 from finetune.data.images import read_image, read_labels
 from finetune.data.labels import convert
-from finetune.data.pairs import LISTED, Pair
+from finetune.data.mask_checks import check_mask
+from finetune.data.pairs import Pair
+
+SAMPLED = 65_536  # pixels of a channel whose percentiles are compared
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many images are done."""
-
-
-class Checked(NamedTuple):
-    """What is kept of an image once its pixels are gone."""
-
-    file: DataFile
-    channels: int  # that the network will see
-    labeled: bool  # whether the mask holds anything but background
-    constant: bool
 
 
 def check_data(
@@ -42,21 +38,21 @@ def check_data(
     root: Path | str,
     progress: Progress | None = None,
 ) -> tuple[list[DataFile], list[str]]:
-    """Read every image and mask once, a few at a time, so that memory does not grow with their number.
+    """Read and check every image and mask once, a few at a time, so that memory does not grow.
 
     Args:
-        pairs: with their splits.
-        label_kind: what the masks hold.
-        target_kind: what the target learns.
-        channels: see `select_channels`.
-        root: paths in the record are relative to it.
+        pairs: pairs with their splits.
+        label_kind: content of the masks.
+        target_kind: content of the labels that the target learns.
+        channels: channels that the network sees; see `select_channels`.
+        root: folder to which paths in the record are relative.
         progress: called after each image.
 
     Returns:
-        A record a pair, in order, and warnings: what is suspect but may be meant.
+        One record per pair, in order, and warnings about what is suspicious but may be intended.
 
     Raises:
-        DataError: for the first pair that cannot be used, and if no mask of the train images holds a label.
+        DataError: for the first pair that cannot be used, and if no training mask holds a label.
     """
     checked: list[Checked] = []
     for pair, one in zip(pairs, _check_all(pairs, label_kind, channels, Path(root)), strict=True):
@@ -74,8 +70,7 @@ def check_data(
         raise DataError(
             f"{pairs[0].label.parent}: all {len(train)} masks of the train images hold background only"
         )
-    warnings = [*_leaks(checked), *_constant(checked), *_one_instance(checked, label_kind, target_kind)]
-    return [one.file for one in checked], warnings
+    return [one.file for one in checked], data_warnings(checked, label_kind, target_kind)
 
 
 def _check_all(
@@ -106,9 +101,10 @@ def _check(
     labels = read_labels(pair.label, pair.page)
     if image.shape[1:] != labels.shape:
         sizes = [" × ".join(map(str, shape)) for shape in (image.shape[1:], labels.shape)]
+        last = "; its channels look like the last axis: save it as (channel, y, x), or with names of axes"
         raise DataError(
             f"{pair.image}: is {sizes[0]} but its mask {pair.label.name} is {sizes[1]} pixels "
-            "(height × width)"
+            f"(height × width){last if image.shape[:2] == labels.shape else ''}"
         )
     if pair.split is None:
         raise ValueError(f"{pair.name} has no split: call assign_splits first")
@@ -127,7 +123,24 @@ def _check(
         image_pixels=sha256_pixels(image),
         label_pixels=sha256_pixels(labels),
     )
-    return Checked(file, len(selected), bool(labels.any()), bool(image.min() == image.max()))
+    constant = bool(image.min() == image.max())
+    return Checked(
+        file=file,
+        channels=len(selected),
+        labeled=bool(labels.any()),
+        constant=constant,
+        flat=not constant and _is_flat(selected),
+        finding=check_mask(labels, label_kind),
+        misalignment=find_misalignment(image, labels),
+    )
+
+
+def _is_flat(image: np.ndarray) -> bool:
+    """Whether the 1st and 99.8th percentile of a channel coincide, as a sample of its pixels shows."""
+    pixels = image.reshape(len(image), -1)
+    sample = pixels[:, :: max(1, pixels.shape[1] // SAMPLED)]
+    low, high = np.percentile(sample, [1, 99.8], axis=1)
+    return bool(np.any((low == high) & (pixels.min(axis=1) < pixels.max(axis=1))))
 
 
 def _instances(labels: np.ndarray, label_kind: LabelKind) -> int:
@@ -139,37 +152,3 @@ def _relative(path: Path, root: Path) -> str:
     """Below the root, or the bare name: a record holds no path of this machine."""
     path, root = path.resolve(), root.resolve()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")
-
-
-def _leaks(checked: list[Checked]) -> list[str]:
-    train = {one.file.image_pixels: one.file.name for one in checked if one.file.split == "train"}
-    found = []
-    for split in ("validation", "test"):
-        same = [
-            f"{one.file.name} is {train[one.file.image_pixels]}"
-            for one in checked
-            if one.file.split == split and one.file.image_pixels in train
-        ]
-        if same:
-            found.append(
-                f"{len(same)} {split} images have the very pixels of a train image, so their scores mean "
-                f"nothing: {_some(same)}"
-            )
-    return found
-
-
-def _constant(checked: list[Checked]) -> list[str]:
-    names = [one.file.name for one in checked if one.constant]
-    return [f"{len(names)} images hold a single value, no structure: {_some(names)}"] if names else []
-
-
-def _one_instance(checked: list[Checked], label_kind: LabelKind, target_kind: str) -> list[str]:
-    """Masks of many instances that all come out as one were taken for what they are not."""
-    if target_kind == "boundary" or any(one.file.instances > 1 for one in checked):
-        return []
-    other = "foreground" if label_kind == "instances" else "instances"
-    return [f"no mask holds more than one instance: is data.labels {label_kind} right, or is it {other}?"]

@@ -70,9 +70,9 @@ def test_one_empty_mask_is_fine_but_not_all(tmp_path):
     pairs = data(tmp_path, [noise(), noise()], [cells(), np.zeros((16, 20), np.uint8)])
     assert [f.instances for f in check_data(pairs, "instances", "instances", "auto", tmp_path)[0]] == [2, 0]
     tifffile.imwrite(tmp_path / "masks" / "0.tif", np.zeros((16, 20), np.uint8))
-    for held in ("instances", "foreground", "boundary"):
+    for label_kind in ("instances", "foreground", "boundary"):
         with pytest.raises(InputError, match="all 2 masks of the train images hold background only"):
-            check_data(pairs, held, "instances", "auto", tmp_path)
+            check_data(pairs, label_kind, "instances", "auto", tmp_path)
 
 
 def test_a_test_image_that_is_a_train_image_is_told(tmp_path):
@@ -95,6 +95,58 @@ def test_bad_files_are_named(tmp_path):
     pairs = data(tmp_path, [noise(), np.full((16, 20), np.nan, np.float32)], [cells(), cells()])
     with pytest.raises(InputError, match=r"images/1\.tif: 320 of 320 pixels are NaN"):
         check_data(pairs, "instances", "instances", "auto", tmp_path)
-    tifffile.imwrite(tmp_path / "masks" / "0.tif", cells().astype(np.float32))
+    tifffile.imwrite(tmp_path / "masks" / "0.tif", (cells() / 2).astype(np.float32))
     with pytest.raises(InputError, match=r"masks/0\.tif: holds float32 values"):
+        check_data(pairs, "instances", "instances", "auto", tmp_path)
+
+
+def blobs(value=255, side=64):
+    mask = np.zeros((side, side), np.uint16)
+    for row in range(4, side - 8, 16):
+        for column in range(4, side - 8, 16):
+            mask[row : row + 8, column : column + 8] = value
+    mask[: side // 2, : side // 2] = 0  # no symmetry
+    return mask
+
+
+def test_each_suspicious_mask_is_named_with_numbers_and_the_right_setting(tmp_path):
+    good = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)  # a different label in each square
+    good = np.where(blobs(), good[::16, ::16].repeat(16, 0).repeat(16, 1) + 1, 0).astype(np.uint16)
+    pairs = data(tmp_path, [noise(64, 64) for _ in range(3)], [good, blobs(), good])
+    _, warnings = check_data(pairs, "instances", "instances", "auto", tmp_path)
+    (warning,) = [line for line in warnings if "masks" in line]
+    assert warning.startswith("1 of 3 masks look like class masks")
+    assert "data.labels=foreground" in warning
+    assert warning.endswith("1 (12 separate objects with 1 labels, 12 of them with label 255)")
+    _, warnings = check_data(pairs, "foreground", "instances", "auto", tmp_path)
+    assert not any("masks" in line for line in warnings)
+
+
+def test_masks_that_were_turned_are_named(tmp_path):
+    image = noise(64, 64) // 4 + (blobs(120) > 0).astype(np.uint8) * 120
+    pairs = data(tmp_path, [image] * 2, [blobs(), np.ascontiguousarray(np.rot90(blobs(), 2))])
+    _, warnings = check_data(pairs, "foreground", "instances", "auto", tmp_path)
+    assert any("1 of 2 masks fit their images better if moved" in line for line in warnings)
+    assert any("1 (rotated by 180°: correlation 0." in line for line in warnings)
+
+
+def test_sparse_and_saturated_images_and_many_channels_are_named(tmp_path):
+    sparse = np.zeros((64, 64), np.uint8)
+    sparse[3, 4] = 255
+    pairs = data(tmp_path, [sparse, 255 - sparse, noise(64, 64)], [blobs()] * 3)
+    _, warnings = check_data(pairs, "foreground", "instances", "auto", tmp_path)
+    assert any("2 images hold one value in nearly all pixels" in line for line in warnings)
+    (tmp_path / "stack").mkdir()
+    pairs = data(tmp_path / "stack", [noise(9, 64, 64)], [blobs()])
+    _, warnings = check_data(pairs, "foreground", "instances", "auto", tmp_path)
+    assert any("1 images have more than 4 channels; if these are z-slices" in line for line in warnings)
+
+
+def test_channels_last_is_hinted_at(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    tifffile.imwrite(tmp_path / "images" / "0.tif", noise(16, 20, 7))
+    tifffile.imwrite(tmp_path / "masks" / "0.tif", cells())
+    pairs, _ = assign_splits(find_pairs(tmp_path), validation=0, test=0)
+    with pytest.raises(InputError, match="its channels look like the last axis: save it as"):
         check_data(pairs, "instances", "instances", "auto", tmp_path)

@@ -1,0 +1,135 @@
+"""Warnings about a data set: what is suspicious but may be intended, with numbers and the right setting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from cards.base import LabelKind
+from cards.record import DataFile
+from finetune.data.alignment import Misalignment
+from finetune.data.mask_checks import ADVICE, Finding
+from finetune.data.pairs import LISTED
+
+MOST_CHANNELS = 4  # more in a file without axis names may be z-slices or time points
+
+
+class Checked(NamedTuple):
+    """What is kept of an image and its mask after their pixels are released.
+
+    Attributes:
+        file: entry of the record.
+        channels: number of channels that the network will see.
+        labeled: whether the mask holds anything but background.
+        constant: whether the image holds a single value.
+        flat: whether the 1st and 99.8th percentile of a channel coincide, though the image is not constant.
+        finding: what is suspicious about the mask.
+        misalignment: a placement in which the mask fits the image better.
+    """
+
+    file: DataFile
+    channels: int
+    labeled: bool
+    constant: bool
+    flat: bool
+    finding: Finding | None
+    misalignment: Misalignment | None
+
+
+def data_warnings(
+    checked: Sequence[Checked], label_kind: LabelKind, target_kind: Literal["instances", "boundary"]
+) -> list[str]:
+    """Collect warnings about images and masks.
+
+    Args:
+        checked: one entry per pair.
+        label_kind: what the recipe says that masks hold.
+        target_kind: what the target learns.
+
+    Returns:
+        One line per kind of warning, with the number of images and the names of the first.
+    """
+    return [
+        *_leaks(checked),
+        *_images(checked),
+        *_masks(checked),
+        *_misaligned(checked),
+        *_one_instance(checked, label_kind, target_kind),
+    ]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")
+
+
+def _leaks(checked: Sequence[Checked]) -> list[str]:
+    train = {one.file.image_pixels: one.file.name for one in checked if one.file.split == "train"}
+    warnings = []
+    for split in ("validation", "test"):
+        same = [
+            f"{one.file.name} is {train[one.file.image_pixels]}"
+            for one in checked
+            if one.file.split == split and one.file.image_pixels in train
+        ]
+        if same:
+            warnings.append(
+                f"{len(same)} {split} images have the very pixels of a train image, so their scores mean "
+                f"nothing: {_some(same)}"
+            )
+    return warnings
+
+
+def _images(checked: Sequence[Checked]) -> list[str]:
+    constant = [one.file.name for one in checked if one.constant]
+    flat = [one.file.name for one in checked if one.flat]
+    many = [one.file for one in checked if one.file.shape[0] > MOST_CHANNELS]
+    warnings = []
+    if constant:
+        warnings.append(f"{len(constant)} images hold a single value, no structure: {_some(constant)}")
+    if flat:
+        warnings.append(
+            f"{len(flat)} images hold one value in nearly all pixels (sparse, thresholded or saturated): "
+            f"percentile normalization clips the others: {_some(flat)}"
+        )
+    if many:
+        names = _some([f"{file.name} ({file.shape[0]})" for file in many])
+        warnings.append(
+            f"{len(many)} images have more than {MOST_CHANNELS} channels; if these are z-slices or time "
+            f"points, save each to its own file, or choose with data.channels: {names}"
+        )
+    return warnings
+
+
+def _masks(checked: Sequence[Checked]) -> list[str]:
+    warnings = []
+    for kind, advice in ADVICE.items():
+        names = [
+            f"{one.file.name} ({one.finding.numbers})"
+            for one in checked
+            if one.finding and one.finding.kind == kind
+        ]
+        if names:
+            warnings.append(f"{len(names)} of {len(checked)} masks {advice}: {_some(names)}")
+    return warnings
+
+
+def _misaligned(checked: Sequence[Checked]) -> list[str]:
+    names = [
+        f"{one.file.name} ({move.change}: correlation {move.after:.2f} instead of {move.before:.2f})"
+        for one in checked
+        if (move := one.misalignment)
+    ]
+    if not names:
+        return []
+    return [
+        f"{len(names)} of {len(checked)} masks fit their images better if moved; check how they were "
+        f"exported: {_some(names)}"
+    ]
+
+
+def _one_instance(checked: Sequence[Checked], label_kind: LabelKind, target_kind: str) -> list[str]:
+    """Masks of many objects that all come out as one instance have the wrong label kind."""
+    if target_kind == "boundary" or any(one.file.instances > 1 for one in checked):
+        return []
+    other = "foreground" if label_kind == "instances" else "instances"
+    return [f"no mask holds more than one instance: is data.labels {label_kind} right, or is it {other}?"]
