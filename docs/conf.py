@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -34,3 +36,21 @@ autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_custom_sections = [("Source", "notes_style")]
+suppress_warnings = ["ref.python"]  # two classes of one name, such as the record's Model and the predictor
+
+
+def escape_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Convert a docstring, which is plain text with `code`, to reStructuredText, in place."""
+    parts = re.split(r"(`[^`]+`)", "\n".join(lines))
+    for index, part in enumerate(parts):
+        if index % 2:
+            continues = parts[index + 1][:1].isalnum()
+            parts[index] = f"`{part}`" + ("\\ " if continues else "")
+        else:
+            parts[index] = re.sub(r"(?<=\w)_(?!\w)", r"\\_", part.replace("*", "\\*"))
+    lines[:] = "".join(parts).split("\n")
+
+
+def setup(app: Any) -> None:
+    """Convert docstrings before napoleon reads them."""
+    app.connect("autodoc-process-docstring", escape_docstring, priority=400)

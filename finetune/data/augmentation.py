@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetune.recipe.schema import AugmentationSection
+from finetune.data.augmentation_options import AugmentationSection
 
 if TYPE_CHECKING:
     from finetune.targets.base import LabelEncoding

@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cards.base import LabelKind, Url
 from cards.record import Card
+from finetune.data.augmentation_options import AugmentationSection
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -77,24 +78,6 @@ class DataSection(Section):
         if self.validation + self.test >= 1:
             raise ValueError("validation and test together leave nothing to train on; their sum must be < 1")
         return self
-
-
-class AugmentationSection(Section):
-    """Random changes to training patches."""
-
-    symmetries: bool = Field(True, description="the 8 rotations and reflections of the square")
-    intensity: float = Field(0.2, ge=0, le=1, description="largest relative change of gain and gamma")
-    noise: float = Field(
-        0.05, ge=0, le=1, description="largest Gaussian noise, in standard deviations of the patch"
-    )
-    scale: tuple[float, float] = Field((0.75, 1.33), description="smallest and largest scale factor")
-
-    @field_validator("scale")
-    @classmethod
-    def _ordered(cls, scale: tuple[float, float]) -> tuple[float, float]:
-        if not 0.1 <= scale[0] <= scale[1] <= 10:
-            raise ValueError("must be two factors from 0.1 to 10, the smaller first")
-        return scale
 
 
 class TrainingSection(Section):
