@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fnmatch
+import hashlib
 import importlib
 import json
 import os
@@ -69,10 +70,11 @@ def main() -> int:
         print("no such fault", file=sys.stderr)
         return 2
     root = (options.keep or Path(tempfile.mkdtemp(prefix="faults-"))).absolute()
-    _environment(root)
+    shared = root / f"shared-{_version()}"
+    _environment(shared)
     _preload()
     try:
-        return _run_all(scenarios, root, options.jobs)
+        return _run_all(scenarios, root, shared, options.jobs)
     finally:
         if not options.keep:
             shutil.rmtree(root, ignore_errors=True)
@@ -93,9 +95,18 @@ def _selected(only: str | None, group: str | None) -> list:
     ]
 
 
-def _environment(root: Path) -> None:
+def _version() -> str:
+    """Hash of the product's source: inputs that another version made, such as runs, are not used again."""
+    digest = hashlib.sha1()
+    for package in ("cards", "finetune"):
+        for path in sorted((HERE.parent / package).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def _environment(shared: Path) -> None:
     """No network, no cache of the user's, one thread: before anything heavy is imported."""
-    (root / "shared" / "logs").mkdir(parents=True, exist_ok=True)
+    (shared / "logs").mkdir(parents=True, exist_ok=True)
     for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING", "FINETUNE_"))]:
         del os.environ[name]
     os.environ |= {
@@ -103,10 +114,10 @@ def _environment(root: Path) -> None:
         "MKL_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_XET": "1",
-        "HF_HOME": str(root / "shared" / "hf"),
-        "FINETUNE_CACHE": str(root / "shared" / "cache"),
-        "BIOIMAGEIO_CACHE_PATH": str(root / "shared" / "bioimageio"),
-        "MPLCONFIGDIR": str(root / "shared" / "matplotlib"),
+        "HF_HOME": str(shared / "hf"),
+        "FINETUNE_CACHE": str(shared / "cache"),
+        "BIOIMAGEIO_CACHE_PATH": str(shared / "bioimageio"),
+        "MPLCONFIGDIR": str(shared / "matplotlib"),
         "PYTHONPATH": os.pathsep.join(sys.path[:3]),
     }
     os.environ.pop("COLUMNS", None)
@@ -119,9 +130,9 @@ def _preload() -> None:
             importlib.import_module(module)
 
 
-def _run_all(scenarios: list, root: Path, jobs: int) -> int:
-    (root / "shared" / "secret").mkdir(exist_ok=True)
-    secret_file, results = root / "shared" / "secret" / "passwd", root / f"results-{os.getpid()}.jsonl"
+def _run_all(scenarios: list, root: Path, shared: Path, jobs: int) -> int:
+    (root / "secret").mkdir(exist_ok=True)
+    secret_file, results = root / "secret" / "passwd", root / f"results-{os.getpid()}.jsonl"
     if not secret_file.exists():
         secret_file.write_text(f"SECRET-{secrets.token_hex(8)}\nsecond line\n")
     secret = secret_file.read_text().split()[0]
@@ -135,7 +146,7 @@ def _run_all(scenarios: list, root: Path, jobs: int) -> int:
             sys.stdout.flush()
             child = os.fork()
             if child == 0:
-                _judge(scenario, root, secret, results)
+                _judge(scenario, root, shared, secret, results)
             running.add(child)
         done, _ = os.waitpid(-1, os.WNOHANG)
         running.discard(done)
@@ -149,7 +160,7 @@ def _run_all(scenarios: list, root: Path, jobs: int) -> int:
     return _summary(rows, sum(len(scenario.rows) for scenario in scenarios))
 
 
-def _judge(scenario, root: Path, secret: str, results: Path) -> None:
+def _judge(scenario, root: Path, shared: Path, secret: str, results: Path) -> None:
     """In a process of its own: run one scenario and append its verdicts to the results."""
     from fault_cases.bench import Bench
 
@@ -164,7 +175,7 @@ def _judge(scenario, root: Path, secret: str, results: Path) -> None:
             with results.open("a") as file:
                 file.write(json.dumps(row) + "\n")
 
-        bench = Bench(folder, root / "shared", secret, report=report)
+        bench = Bench(folder, shared, secret, report=report)
         if len(scenario.rows) == 1:
             with bench.row(scenario.rows[0][0]):
                 scenario.check(bench)

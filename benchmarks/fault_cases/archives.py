@@ -30,7 +30,8 @@ def zipped(package: Path, extra: dict[str, bytes] | None = None, links: dict[str
 def zeros(sizes: dict[str, int], members: dict[str, bytes], start: dict[str, bytes] | None = None) -> bytes:
     """A zip archive with members that expand to many bytes (spaces), without making them here."""
     block, level = 2**24, zlib.compressobj(9, zlib.DEFLATED, -15)
-    first = level.compress(b" " * block) + level.flush(zlib.Z_FULL_FLUSH)
+    spaces = b" " * block
+    first = level.compress(spaces) + level.flush(zlib.Z_FULL_FLUSH)
     buffer, directory = io.BytesIO(), b""
     parts: list[tuple[str, bytes | int]] = [*members.items(), *sizes.items()]
     for name, body in parts:
@@ -42,7 +43,9 @@ def zeros(sizes: dict[str, int], members: dict[str, bytes], start: dict[str, byt
             lead = zlib.compressobj(9, zlib.DEFLATED, -15)
             end = zlib.compressobj(9, zlib.DEFLATED, -15)
             data = lead.compress(head) + lead.flush(zlib.Z_FULL_FLUSH) + first * count + end.flush()
-            size, crc, method = count * block + len(head), 0, 8
+            size, crc, method = count * block + len(head), zlib.crc32(head), 8
+            for _ in range(count):
+                crc = zlib.crc32(spaces, crc)
         fields = struct.pack("<HHHHHIIIHH", 20, 0, method, 0, 33, crc, len(data), size, len(name), 0)
         buffer.write(b"PK\x03\x04" + fields + name.encode() + data)
         directory += (

@@ -81,7 +81,7 @@ class Bench:
     @property
     def secret_file(self) -> Path:
         """A file of the user's that no model may read."""
-        return self.shared / "secret" / "passwd"
+        return self.shared.parent / "secret" / "passwd"
 
     @contextlib.contextmanager
     def row(self, name: str) -> Iterator[None]:

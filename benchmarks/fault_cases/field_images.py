@@ -48,13 +48,11 @@ def large_ids(bench: Bench) -> None:
 def scores_of_large_ids(bench: Bench) -> None:
     code = """
 import numpy as np
-from finetune.metrics.dice import dice
-from finetune.metrics.instances import instance_scores
-rng = np.random.default_rng(0)
+import finetune
 small = np.kron(np.arange(1, 26).reshape(5, 5), np.pad(np.ones((6, 6)), 2)).astype(np.int64)
 large = np.where(small > 0, small * 7919 + 2_000_000_000, 0)
 moved = np.roll(small, 1, 0)
-one, two = ((dice(labels, moved), instance_scores(labels, moved)) for labels in (large, small))
+one, two = (str(finetune.evaluate(labels, moved)) for labels in (large, small))
 print("same" if one == two else "other")
 """
     result = bench.run(code=code)
@@ -66,11 +64,11 @@ print("same" if one == two else "other")
 def empty_scores(bench: Bench) -> None:
     code = """
 import numpy as np
-from finetune.metrics.dice import dice
-from finetune.metrics.instances import instance_scores
+import finetune
 empty, some = np.zeros((32, 32), np.int32), np.pad(np.ones((8, 8), np.int32), 12)
 for one, two in ((empty, empty), (empty, some), (some, empty)):
-    print(dice(one, two), *sorted(set(instance_scores(one, two).values())))
+    images = finetune.evaluate(one, two).images
+    print(*sorted(set(next(iter(images.values())).values())))
 """
     result = bench.run(code=code)
     quiet(result)

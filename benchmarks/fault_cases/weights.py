@@ -181,7 +181,7 @@ def keras(path: Path, kind: str) -> None:
         if kind == "huge":
             group.create_dataset("conv2d_1/kernel:0", shape=(2**38,), dtype="f4", chunks=(2**20,))
         elif kind == "external":
-            secret = [str(path.parent.parent.parent / "shared" / "secret" / "passwd")]
+            secret = [str(path.parent.parent.parent / "secret" / "passwd")]
             group.create_dataset("conv2d_1/kernel:0", shape=(6,), dtype="u1", external=[(secret[0], 0, 6)])
         else:
             file.attrs["model_config"] = json.dumps({"class_name": "Lambda", "config": {"function": "os"}})
@@ -194,7 +194,7 @@ def _hf(folder: Path, *, trust: bool = False, index: bool = False) -> None:
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "evil.py").write_text("import os\nos.system('touch pwned')\nclass Evil: pass\n")
     if index:
-        mapping = {"weight_map": {"weight": "../../../shared/secret/passwd"}}
+        mapping = {"weight_map": {"weight": "../../../secret/passwd"}}
         (folder / "model.safetensors.index.json").write_text(json.dumps(mapping))
     elif trust:
         _safetensors(folder / "model.safetensors", b"{}")
