@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cards.errors import DataError, DownloadError, InputError, ModelError, RecipeError
     from finetune.adapters import register_adapter
     from finetune.evaluation.labels import Evaluation, evaluate
-    from finetune.inference.model import load
+    from finetune.loading import load
     from finetune.pipeline.runner import run
     from finetune.recipe.library import find_recipe as read_recipe
     from finetune.repositories.catalog import list_models
@@ -48,7 +48,7 @@ PUBLIC = {
     "RecipeError": "cards.errors",
     "evaluate": "finetune.evaluation.labels",
     "list_models": "finetune.repositories.catalog",
-    "load": "finetune.inference.model",
+    "load": "finetune.loading",
     "read_recipe": "finetune.recipe.library:find_recipe",
     "register_adapter": "finetune.adapters",
     "register_repository": "finetune.repositories.registry",

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from cards.errors import InputError
 from finetune.cli.console import print_line
 
 
@@ -17,19 +16,9 @@ def predict(
     out: Annotated[Path, typer.Option(help="Folder to write label images to.")] = Path("labels"),
 ) -> None:
     """Segment images with a trained model and write one label image (TIFF) per image."""
-    import tifffile
+    from finetune.inference.folder import output_paths, predict_folder
+    from finetune.loading import load
 
-    from finetune.data.images import is_image, read_image
-    from finetune.inference.model import load
-
-    paths = [images] if images.is_file() else sorted(filter(is_image, images.glob("*")))
-    if not paths:
-        raise InputError(f"{images}: no images here")
-    predictor = load(model)
-    out.mkdir(parents=True, exist_ok=True)
-    for path in paths:
-        labels = predictor.predict(read_image(path))
-        target = out / f"{path.stem}.tif"
-        dtype = "uint16" if labels.max() < 2**16 else "int32"
-        tifffile.imwrite(target, labels.astype(dtype), compression="zlib")
-        print_line(f"{target}: {labels.max()} instances")
+    output_paths(images, out)  # errors are reported before the model is loaded
+    for result in predict_folder(load(model), images, out):
+        print_line(f"{result.labels}: {result.instances} instances")

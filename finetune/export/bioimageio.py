@@ -22,9 +22,10 @@ from cards.figures import cover
 from cards.record import RunRecord
 from finetune.data.channels import select_channels
 from finetune.export.crop import crop, shortest
-from finetune.inference.bioimageio_runtime import quiet, run_test
+from finetune.inference.bioimageio_runtime import run_test
 from finetune.inference.model import Model
 from finetune.networks.encoder_decoder import EncoderDecoder
+from finetune.repositories.bioimageio.package import quiet
 from finetune.weights.onnx import ONNX_PACKAGES, OPSET, write_onnx
 from finetune.weights.torchscript import write_torchscript
 

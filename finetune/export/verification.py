@@ -12,11 +12,13 @@ from cards.record import ExportCheck
 from finetune.data.channels import select_channels
 from finetune.data.patches import Sample
 from finetune.export.crop import crop
-from finetune.export.huggingface import WEIGHTS, load_model
-from finetune.inference.bioimageio_runtime import open_weights, read_package, weights_formats
+from finetune.inference.bioimageio_runtime import open_weights
 from finetune.inference.model import Model
 from finetune.inference.tiling import TILE
+from finetune.loading import load_model
 from finetune.metrics.dice import dice
+from finetune.repositories.bioimageio.package import open_package
+from finetune.weights.checkpoint import WEIGHTS
 
 TOLERANCE = 1e-3
 
@@ -56,10 +58,10 @@ def check_exports(run: Path, model: Model, samples: Iterable[Sample]) -> list[Ex
         parts = [_part(sample, model.divisor) for sample in samples]
         expected = _scores(parts, model.predict)
     for path in packages:
-        description = read_package(path)
-        for weights_format in weights_formats(description):
-            with open_weights(description, weights_format) as package:
-                got = _scores(parts, _reader(model, package))
+        package = open_package(path, check_files=True)
+        for weights_format in package.formats:
+            with open_weights(package, weights_format) as predict:
+                got = _scores(parts, _reader(model, predict))
             artifact = path.relative_to(run).as_posix()
             checks.append(compare(artifact, weights_format, "bioimageio.core", expected, got))
     return checks

@@ -1,26 +1,31 @@
-"""A BioImage.IO package used as it is, by bioimageio.core: also what cannot be tuned, such as ONNX alone."""
+"""Prediction with a BioImage.IO package by bioimageio.core, also with ONNX weights only."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from cards.errors import DataError, ModelError
-from finetune.repositories.bioimageio.package import Package, open_package
+from cards.errors import ModelError
+from finetune.inference.bioimageio_runtime import create_pipeline
+from finetune.inference.preprocess import channels_first, check_channels
+from finetune.repositories.bioimageio.package import open_package, quiet
 from finetune.repositories.bioimageio.tensors import check_tensors
+from finetune.targets.registry import build_target
 
-if TYPE_CHECKING:
-    from bioimageio.core import PredictionPipeline
-
-RUNS_NO_CODE = ("torchscript", "onnx")  # weights that run without code of the package
+WITHOUT_CODE = ("torchscript", "onnx")  # weights formats that run without code of the package
 
 
 def is_package(source: str | Path) -> bool:
-    """Whether a path is a BioImage.IO package: a zip, an rdf.yaml, or a folder that holds one."""
+    """Whether a path is a BioImage.IO package.
+
+    Args:
+        source: any path or id.
+
+    Returns:
+        True for a zip, an rdf.yaml, or a folder with an rdf.yaml or bioimageio.yaml.
+    """
     path = Path(source)
     if path.is_dir():
         return any((path / name).is_file() for name in ("rdf.yaml", "bioimageio.yaml"))
@@ -28,58 +33,69 @@ def is_package(source: str | Path) -> bool:
 
 
 class PackageModel:
-    """Labels images with a package; its own pre- and postprocessing, and no code of it."""
+    """Predicts labels with a package, including its pre- and post-processing, without executing its code.
+
+    Attributes:
+        package: the package.
+        channels: number of channels of the images that it takes.
+    """
 
     def __init__(self, source: str | Path) -> None:
         """Open the package and load its weights.
 
+        Args:
+            source: a zip, a folder or an rdf.yaml.
+
         Raises:
-            ModelError: if it is no valid package, has neither TorchScript nor ONNX, or takes no 2D image.
+            ModelError: if the package is not valid, has neither TorchScript nor ONNX weights, or does not
+                take one 2D image.
         """
         self.package = open_package(source)
         inputs = self.package.description.inputs[0]
         self.channels = next((int(axis.size) for axis in inputs.axes if axis.type == "channel"), 0)
         check_tensors(self.package, self.channels)
-        self._least = tuple(_least(axis.size) for axis in inputs.axes if axis.type == "space")
-        formats = [name for name in RUNS_NO_CODE if name in self.package.formats]
+        self._min_size = tuple(_min_size(axis.size) for axis in inputs.axes if axis.type == "space")
+        formats = [name for name in WITHOUT_CODE if name in self.package.formats]
         if not formats:
             raise ModelError(
-                f"{source}: has weights as {', '.join(self.package.formats)} only; TorchScript and ONNX are "
-                "what runs without code of the package"
+                f"{source}: the weights are {', '.join(self.package.formats)} only; without code of the "
+                "package finetune can run TorchScript and ONNX"
             )
-        self._pipeline = _pipeline(self.package, formats[0])
+        with quiet():
+            self._pipeline = create_pipeline(self.package, formats[0])
+            self._pipeline.load()
 
     def predict(self, image: np.ndarray) -> np.ndarray:
-        """Label an image; large ones go through in blocks, as the package describes them.
+        """Predict the labels of one image, in blocks of the size that the package describes.
 
         Args:
             image: (H, W), (C, H, W) or (H, W, C) of any numeric dtype.
 
         Returns:
-            Labels (H, W) int32: the package's own, or, of its probability, what is connected above 0.5.
+            Labels (H, W) int32: those of the package, or the connected components of its probability > 0.5.
 
         Raises:
-            DataError: if the image has other channels, or the output is neither labels nor one probability.
+            DataError: if the image is not 2D or has another number of channels.
+            ModelError: if the output is neither a label image nor one probability map.
         """
         from bioimageio.core.digest_spec import create_sample_for_model
 
-        from finetune.inference.model import channels_first
-        from finetune.targets.registry import build_target
-
         pixels = channels_first(image, self.channels)
-        if len(pixels) != self.channels:
-            raise DataError(f"the image has {len(pixels)} channels; this model takes {self.channels}")
+        check_channels(len(pixels), self.channels)
         height, width = pixels.shape[1:]
-        more = [max(0, least - length) for least, length in zip(self._least, (height, width), strict=True)]
+        more = [
+            max(0, smallest - length)
+            for smallest, length in zip(self._min_size, (height, width), strict=True)
+        ]
         padded = np.pad(pixels.astype(np.float32), ((0, 0), (0, more[0]), (0, more[1])), mode="symmetric")
-        with _quiet():
+        with quiet():
             sample = create_sample_for_model(self.package.description, inputs=padded[None])
             output = self._pipeline.predict_sample_with_blocking(sample)
         maps = np.asarray(next(iter(output.members.values())).data).squeeze()
         if maps.ndim != 2:
             raise ModelError(
-                f"{self.package.source}: gives {tuple(maps.shape)}; only labels or one map of probabilities "
-                "can be read without knowing more of it"
+                f"{self.package.source}: the model outputs an array of shape {tuple(maps.shape)}; finetune "
+                "can decode a label image or one probability map only"
             )
         maps = maps[:height, :width]
         if np.issubdtype(maps.dtype, np.integer):
@@ -87,31 +103,6 @@ class PackageModel:
         return build_target("foreground").decode(maps[None].astype(np.float32))
 
 
-def _least(size: Any) -> int:
-    """The smallest side in pixels; bioimageio.core takes a fixed size for such, too."""
+def _min_size(size: Any) -> int:
+    """Smallest height or width in pixels; bioimageio.core treats a fixed size as the smallest one, too."""
     return int(getattr(size, "min", size))
-
-
-def _pipeline(package: Package, weights_format: str) -> PredictionPipeline:
-    from bioimageio.core import create_prediction_pipeline
-
-    from finetune.inference.bioimageio_runtime import CPU, DEVICES
-
-    with _quiet():
-        pipeline = create_prediction_pipeline(
-            package.description,
-            weights_format=weights_format,  # type: ignore[arg-type]
-            devices=DEVICES.get(weights_format, CPU),
-        )
-        pipeline.load()
-    return pipeline
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    from bioimageio.spec import ValidationContext
-
-    from finetune.inference.bioimageio_runtime import quiet
-
-    with quiet(), ValidationContext(progressbar=False):
-        yield

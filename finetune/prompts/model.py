@@ -12,7 +12,8 @@ from cards.base import NetworkSpec
 from cards.errors import InputError
 from finetune.data.channels import Channels
 from finetune.data.normalization import Normalize
-from finetune.inference.model import channels_first, config_of, prepare
+from finetune.inference.model import config_of
+from finetune.inference.preprocess import channels_first, prepare
 from finetune.networks.sam2_promptable import Promptable
 from finetune.prompts.interaction import as_corners, best, predict_masks, to_square
 from finetune.prompts.sampling import POSITIVE

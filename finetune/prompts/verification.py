@@ -9,12 +9,13 @@ import numpy as np
 
 from cards.record import ExportCheck
 from finetune.data.patches import Sample
-from finetune.export.huggingface import WEIGHTS, load_model
 from finetune.export.verification import compare
+from finetune.loading import load_model
 from finetune.metrics.dice import dice
 from finetune.prompts.interaction import first_boxes, masks_of
 from finetune.prompts.model import PROMPT_BATCH_SIZE, PromptedModel
 from finetune.repositories.registry import promptable
+from finetune.weights.checkpoint import WEIGHTS
 
 Answers = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 SHOWN = 3  # keys named in an error
 
@@ -57,7 +58,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if path.is_dir():
         folder = path / "huggingface" if (path / "huggingface").is_dir() else path
         weights = folder / WEIGHTS
-        if not (folder / "config.json").is_file():
+        if not (folder / CONFIG).is_file():
             raise ModelError(
                 f"{folder}: no config.json; a checkpoint is a run, its huggingface folder or a .safetensors"
             )
@@ -65,7 +66,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         folder, weights = path.parent, path
         if path.suffix != ".safetensors":
             raise ModelError(f"{path}: only .safetensors is read: other formats can run code when opened")
-    architecture, target = _read_config(folder / "config.json")
+    architecture, target = _read_config(folder / CONFIG)
     return Checkpoint(
         path=weights,
         sha256=_sha256(weights),

@@ -1,6 +1,6 @@
-"""A BioImage.IO package of somebody else's: found, fetched, its description read.
+"""The reader of BioImage.IO packages: of the collection, and of those that finetune exports.
 
-Files are read out of the zip or folder where they lie: nothing is unpacked, so nothing is written outside.
+Files are read from the zip or folder in place: nothing is unpacked, so nothing is written outside.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ LICENSE_LETTERS = 100  # of a license file's first line: enough for a name
 
 @dataclass(frozen=True)
 class Package:
-    """A description that was read, and where.
+    """A BioImage.IO model package with its validated description.
 
     Attributes:
-        source: as the user gave it, for errors.
-        description: valid, in the newest format.
-        sha256: of the description as it was found.
+        source: path, address or id as the user gave it, for error messages.
+        description: valid, in the newest format version.
+        sha256: SHA-256 of the description file as found.
     """
 
     source: str
@@ -43,28 +43,28 @@ class Package:
 
     @property
     def id(self) -> str | None:
-        """Its BioImage.IO id, where it has one."""
+        """BioImage.IO id; None if it has none."""
         return str(self.description.id) if self.description.id else None
 
     @property
     def name(self) -> str:
-        """Its id, or else its title."""
+        """Id, or the title if it has none."""
         return self.id or str(self.description.name)
 
     @property
     def revision(self) -> str:
-        """Its version, or else the hash of its description."""
+        """Version, or the hash of the description if it has none."""
         version = self.description.version
         return str(version) if version is not None else f"sha256:{self.sha256}"
 
     @property
     def formats(self) -> list[str]:
-        """The formats in which its weights are there."""
+        """Weights formats in the package, e.g. ["onnx", "pytorch_state_dict", "torchscript"]."""
         return [name for name, entry in self.description.weights if entry is not None]
 
     @property
     def license(self) -> str | None:
-        """The SPDX id, or the first line of the license file."""
+        """SPDX id, or the first line of the license file; None if there is neither."""
         license = self.description.license
         if license is None or isinstance(license, str):
             return license
@@ -74,24 +74,28 @@ class Package:
 
     @property
     def citations(self) -> list[str]:
-        """Its citations, each with its DOI or its web address."""
+        """Citations, each with its DOI or web address."""
         return [_citation(entry) for entry in self.description.cite]
 
 
-def open_package(source: str | Path, revision: str | None = None) -> Package:
-    """Read the description of a package; no file but it is opened, and no code runs.
+def open_package(source: str | Path, revision: str | None = None, *, check_files: bool = False) -> Package:
+    """Read and validate the description of a package. No code of the package is executed.
 
     Args:
         source: a zip, a folder, an rdf.yaml, its web address, or an id of the BioImage.IO collection. The
-            last two are fetched by bioimageio.spec and kept in the cache (FINETUNE_CACHE); with
-            HF_HUB_OFFLINE=1, or without a network, they are taken from there.
-        revision: version of the model, or the first letters of the description's SHA-256; whatever is
-            there if unset.
+            last two are downloaded by bioimageio.spec into the cache (FINETUNE_CACHE); with
+            HF_HUB_OFFLINE=1, or without a network, they are read from the cache.
+        revision: version of the model, or the first letters of the description's SHA-256; any if None.
+        check_files: whether to compare all files of a local package with their hashes in the description,
+            too. Nothing is looked up on the network.
+
+    Returns:
+        The package.
 
     Raises:
-        ModelError: if there is none, it is not valid, or it is of another revision.
+        ModelError: if there is no package, it is not valid, or it has another revision.
     """
-    package = _read(str(source), source) if Path(source).exists() else _fetch(str(source))
+    package = _read(str(source), source, check_files) if Path(source).exists() else _fetch(str(source))
     stated = {str(package.description.version), package.revision}
     if revision and revision not in stated and not _is_hash(revision, package.sha256):
         raise ModelError(
@@ -105,14 +109,14 @@ def read_file(package: Package, file: Any) -> tuple[bytes, str]:
     """Read a file of a package and compare it with its hash in the description.
 
     Args:
-        package: as `open_package` gives it.
-        file: its `FileDescr`.
+        package: the package.
+        file: `FileDescr` of the file in the package's description.
 
     Returns:
         The content and its SHA-256.
 
     Raises:
-        ModelError: if it is not there, cannot be read, or is not the file that the description means.
+        ModelError: if the file is missing, cannot be read, or does not have the hash in the description.
     """
     from bioimageio.spec.utils import get_reader
 
@@ -130,13 +134,30 @@ def read_file(package: Package, file: Any) -> tuple[bytes, str]:
     return content, digest
 
 
-def _read(source: str, where: str | Path) -> Package:
-    """Read and validate; of a folder or zip, the description in it."""
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Suppress log messages, warnings and progress bars of the BioImage.IO libraries; errors are raised."""
+    import warnings
+
+    from bioimageio.spec import ValidationContext
+    from loguru import logger
+
+    logger.disable("bioimageio")
+    try:
+        with warnings.catch_warnings(), ValidationContext(progressbar=False, log_warnings=False):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.enable("bioimageio")
+
+
+def _read(source: str, where: str | Path, check_files: bool = False) -> Package:
+    """Read and validate a description file, or the one in a folder or zip."""
     from bioimageio.spec import InvalidDescr, ValidationContext, build_description
     from bioimageio.spec.model.v0_5 import ModelDescr
     from bioimageio.spec.utils import open_bioimageio_yaml
 
-    with _quiet():
+    with quiet():
         try:
             opened = open_bioimageio_yaml(where)
             context = ValidationContext(
@@ -146,6 +167,11 @@ def _read(source: str, where: str | Path) -> Package:
                 perform_io_checks=False,
             )
             description = build_description(opened.content, context=context, format_version="latest")
+            if check_files:
+                # No web address is looked up: a run must not need the network.
+                urls = dict.fromkeys(_urls(description.model_dump(mode="json")))
+                context = context.replace(perform_io_checks=True, known_files=urls)
+                description = build_description(opened.content, context=context, format_version="latest")
         except Exception as error:  # a damaged zip, or bad YAML, fails in many ways
             raise ModelError(f"{source}: cannot be read as a BioImage.IO package: {_short(error)}") from error
     if isinstance(description, InvalidDescr):
@@ -190,7 +216,7 @@ def _keep(package: Package) -> Package:
     dropped = {name: None for name in entries if name not in needed}
     description = package.description.model_copy(update={"weights": weights.model_copy(update=dropped)})
     try:
-        with atomic_file(path) as partial, _quiet(), ValidationContext(perform_io_checks=False):
+        with atomic_file(path) as partial, quiet(), ValidationContext(perform_io_checks=False):
             save_bioimageio_package(description, output_path=partial)
     except Exception as error:
         raise ModelError(f"{package.source}: cannot be downloaded: {_short(error)}") from error
@@ -219,6 +245,17 @@ def _citation(entry: Any) -> str:
     return f"{text.rstrip('.')}. {entry.url}" if entry.url and not find_url(text) and not entry.doi else text
 
 
+def _urls(content: Any) -> Iterator[str]:
+    if isinstance(content, str):
+        if content.startswith(("http://", "https://")):
+            yield content
+    elif isinstance(content, dict):
+        yield from _urls(list(content.values()))
+    elif isinstance(content, list):
+        for item in content:
+            yield from _urls(item)
+
+
 def _is_hash(revision: str, sha256: str) -> bool:
     letters = revision.removeprefix("sha256:").lower()
     return len(letters) >= 7 and sha256.startswith(letters)
@@ -226,20 +263,3 @@ def _is_hash(revision: str, sha256: str) -> bool:
 
 def _short(reason: object) -> str:
     return textwrap.shorten(" ".join(str(reason).split()), 250, placeholder=" …")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what bioimageio.spec logs, and its progress bars, from the user; what matters of it is raised."""
-    import warnings
-
-    from bioimageio.spec import ValidationContext
-    from loguru import logger
-
-    logger.disable("bioimageio")
-    try:
-        with warnings.catch_warnings(), ValidationContext(progressbar=False, log_warnings=False):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.enable("bioimageio")

@@ -59,7 +59,7 @@ def test_dry_run_resolves_everything_and_writes_nothing(command, tmp_path: Path,
         (["run", "--resume", "nothing"], "no unfinished run"),
         (["run", "quickstart", "--resume", "x"], "remove the other arguments"),
         (["run", "quickstart", "data.root=nowhere"], "no such folder"),
-        (["predict", "nothing", "."], "no images here"),
+        (["predict", "nothing", "."], "contains no images"),
     ],
 )
 def test_bad_arguments_are_one_line_and_exit_code_2(command, arguments: list[str], words: str) -> None:

@@ -22,7 +22,8 @@ import finetune
 from cards.errors import InputError
 from finetune.export.bioimageio import save_package
 from finetune.export.crop import crop, shortest
-from finetune.inference.bioimageio_runtime import open_weights, read_package, run_test, weights_formats
+from finetune.inference.bioimageio_runtime import open_weights, run_test
+from finetune.repositories.bioimageio.package import open_package
 
 FORMATS = ["onnx", "pytorch_state_dict", "torchscript"]
 
@@ -37,9 +38,9 @@ def content(path: Path, name: str) -> bytes:
 def test_every_format_gives_our_maps_and_labels(request, exported, weights_format):
     exported = request.getfixturevalue(exported)
     model, pixels = exported.model, exported.pixels
-    description = read_package(exported.path)
+    package = open_package(exported.path, check_files=True)
     selected = pixels if model.select == "auto" else pixels[model.select]
-    with open_weights(description, weights_format) as predict:
+    with open_weights(package, weights_format) as predict:
         maps = predict(selected)
     expected = model.predict_maps(model.prepare(pixels))
     assert maps.shape == expected.shape
@@ -52,8 +53,9 @@ def test_every_format_gives_our_maps_and_labels(request, exported, weights_forma
 
 
 def test_package_holds_three_formats_of_which_the_state_dict_is_the_origin(plain):
-    description = read_package(plain.path)
-    assert weights_formats(description) == FORMATS
+    package = open_package(plain.path, check_files=True)
+    description = package.description
+    assert package.formats == FORMATS
     assert description.weights.pytorch_state_dict.parent is None
     assert description.weights.onnx.parent == "pytorch_state_dict"
     assert description.weights.torchscript.parent == "pytorch_state_dict"
@@ -185,7 +187,7 @@ def test_damaged_packages_are_one_line(plain, tmp_path):
             target.writestr(name, b"0" if name == "weights.pt" else source.read(name))
     for path in (cut, text, other, tmp_path / "nowhere.zip"):
         with pytest.raises(InputError) as raised:
-            read_package(path)
+            open_package(path, check_files=True)
         assert str(raised.value).startswith(f"{path}: ")
         assert "\n" not in str(raised.value)
 
@@ -208,7 +210,7 @@ def test_crop_takes_as_much_of_the_middle_as_the_divisor_allows(height, width, d
 @pytest.mark.parametrize("weights_format", FORMATS)
 def test_packages_that_yield_labels_yield_ours(request, exported, weights_format):
     exported = request.getfixturevalue(exported)
-    with open_weights(read_package(exported.path), weights_format) as predict:
+    with open_weights(open_package(exported.path, check_files=True), weights_format) as predict:
         labels = predict(exported.pixels)
     assert labels.shape == (1, *exported.pixels.shape[1:])
     assert labels.dtype == np.int32
@@ -228,7 +230,8 @@ def test_labels_are_described_as_labels(flows, rays):
         (flows, "batch channel y x", "cellpose_flow_dynamics"),
         (rays, "batch y x channel", "stardist_postprocessing"),
     ):
-        description = read_package(exported.path)
+        package = open_package(exported.path, check_files=True)
+        description = package.description
         (output,) = description.outputs
         assert " ".join(axis.id for axis in output.axes) == axes
         assert output.data.type == "int32"
@@ -243,5 +246,5 @@ def test_labels_are_described_as_labels(flows, rays):
 
 def test_maps_are_named(plain, colored):
     for exported in (plain, colored):
-        (output,) = read_package(exported.path).outputs
+        (output,) = open_package(exported.path, check_files=True).description.outputs
         assert tuple(output.axes[1].channel_names) == exported.model.target.map_names

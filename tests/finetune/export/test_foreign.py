@@ -15,9 +15,10 @@ from cards.errors import InputError
 from cards.record import RunRecord
 from finetune.data.normalization import build_normalize
 from finetune.export.bioimageio import save_package
-from finetune.export.huggingface import load_model, save_model
-from finetune.inference.bioimageio_runtime import read_package, weights_formats
+from finetune.export.huggingface import save_model
 from finetune.inference.model import Model
+from finetune.loading import load_model
+from finetune.repositories.bioimageio.package import open_package
 from finetune.repositories.registry import Loaded, LoadOptions, load
 from finetune.targets.registry import build_target
 from finetune.utils.memory import estimate_training_bytes
@@ -73,8 +74,9 @@ def test_the_package_names_its_parent_with_license_and_citations(scripted, make_
     model = as_model(loaded := start(scripted))
     left_out: list[str] = []
     path = save_package(model, record_of(make_record, model, loaded), image(), tmp_path, "tiny", left_out)
-    description = read_package(path)
-    assert weights_formats(description) == ["onnx", "torchscript"]
+    package = open_package(path, check_files=True)
+    description = package.description
+    assert package.formats == ["onnx", "torchscript"]
     assert left_out == []
     assert description.weights.torchscript.parent is None
     assert description.weights.onnx.parent == "torchscript"
@@ -89,13 +91,14 @@ def test_the_package_names_its_parent_with_license_and_citations(scripted, make_
 def test_a_parent_without_an_id_is_named_in_text_and_config(coded, make_record, image, tmp_path):
     model = as_model(loaded := start(coded, trust=True))
     path = save_package(model, record_of(make_record, model, loaded), image(), tmp_path, "tiny")
-    description = read_package(path)
+    package = open_package(path, check_files=True)
+    description = package.description
     assert description.parent is None
     own = yaml.safe_load(yaml.safe_dump(description.config.model_dump(mode="json")))["finetune"]
     assert own["base_id"] == "Tiny network"
     assert own["base_sha256"] == loaded.origin.sha256
     assert "Tiny network" in description.documentation.get_reader().read().decode()
-    assert weights_formats(description) == ["onnx", "torchscript"]
+    assert package.formats == ["onnx", "torchscript"]
 
 
 def test_what_onnx_cannot_hold_is_left_out_and_said(make_record, image, tmp_path):
@@ -104,8 +107,9 @@ def test_what_onnx_cannot_hold_is_left_out_and_said(make_record, image, tmp_path
     path = save_package(
         model, record_of(make_record, model, loaded), image(), tmp_path / "out", "tiny", left_out
     )
-    description = read_package(path)
-    assert weights_formats(description) == ["torchscript"]
+    package = open_package(path, check_files=True)
+    description = package.description
+    assert package.formats == ["torchscript"]
     (sentence,) = left_out
     assert "no ONNX weights" in sentence
     assert sentence in description.documentation.get_reader().read().decode()

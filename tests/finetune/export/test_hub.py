@@ -16,12 +16,12 @@ from finetune.export.huggingface import save_model
 REPO = "someone/nuclei"
 
 CLIENT = """
-import json, sys, numpy as np, finetune.inference.model
+import json, sys, numpy as np, finetune.loading
 from cards.errors import InputError
 image, *sources = sys.argv[1:]
 for source in sources:
     try:
-        print(json.dumps(finetune.inference.model.load(source).predict(np.load(image)).tolist()))
+        print(json.dumps(finetune.loading.load(source).predict(np.load(image)).tolist()))
     except InputError as error:
         print(json.dumps(str(error)))
 """

@@ -18,7 +18,8 @@ from safetensors import safe_open
 import finetune
 from cards.errors import InputError
 from finetune.data.normalization import Percentile, ZeroMeanUnitVariance
-from finetune.export.huggingface import HUB_ID, load_model, save_model
+from finetune.export.huggingface import save_model
+from finetune.loading import HUB_ID, load_model
 
 
 @pytest.fixture

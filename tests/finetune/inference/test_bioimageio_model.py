@@ -44,14 +44,14 @@ def test_onnx_and_torchscript_of_a_package_find_the_same(tmp_path):
 def test_weights_that_need_code_are_not_run(tmp_path):
     package = make_package(tmp_path, formats=("pytorch_state_dict",))
     with pytest.raises(
-        InputError, match="pytorch_state_dict only; TorchScript and ONNX are what runs without"
+        InputError, match="pytorch_state_dict only; without code of the package finetune can run TorchScript"
     ):
         finetune.load(package)
 
 
 def test_maps_that_nobody_says_how_to_read(tmp_path):
     package = make_package(tmp_path, maps=2)
-    with pytest.raises(InputError, match="only labels or one map"):
+    with pytest.raises(InputError, match="can decode a label image or one probability map only"):
         finetune.load(package).predict(image(64, 64))
 
 

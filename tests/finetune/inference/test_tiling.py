@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cards.errors import InputError
-from finetune.inference.model import channels_first
+from finetune.inference.preprocess import channels_first
 from finetune.inference.tiling import predict_maps
 from finetune.targets.registry import build_target
 

@@ -1,0 +1,67 @@
+"""From an image array to network input: channel axis, channel selection, normalization."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cards.errors import DataError
+from finetune.data.channels import Channels, select_channels
+from finetune.data.normalization import Normalize
+
+
+def prepare(pixels: np.ndarray, select: Channels, channels: int, normalize: Normalize) -> np.ndarray:
+    """Select channels and normalize.
+
+    Args:
+        pixels: (any number of channels, H, W), as read.
+        select: which channels to use, as `data.channels` in a recipe.
+        channels: number of channels of the network, C.
+        normalize: (C, H, W) -> float32, computed over the whole image.
+
+    Returns:
+        Network input (C, H, W) float32.
+
+    Raises:
+        DataError: if the number of selected channels is not C.
+    """
+    pixels = select_channels(pixels, select)
+    check_channels(len(pixels), channels)
+    return normalize(pixels)
+
+
+def check_channels(found: int, expected: int) -> None:
+    """Check the number of channels of an image.
+
+    Args:
+        found: number of channels of the image.
+        expected: number of channels of the model.
+
+    Raises:
+        DataError: if the two differ.
+    """
+    if found != expected:
+        raise DataError(f"the image has {found} channels; this model takes {expected}")
+
+
+def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
+    """Move the channel axis to the front.
+
+    Args:
+        image: (H, W), (C, H, W) or (H, W, C).
+        channels: number of channels of the model, by which the channel axis is recognized.
+
+    Returns:
+        (C, H, W), a view.
+
+    Raises:
+        DataError: if the image has fewer than two or more than three axes.
+    """
+    image = np.asarray(image)
+    if image.ndim == 2:
+        return image[None]
+    if image.ndim != 3:
+        raise DataError(f"an image has axes (H, W), (C, H, W) or (H, W, C); this has shape {image.shape}")
+    # The channel axis has as many entries as the model expects; otherwise it is the shorter one.
+    first, last = image.shape[0] == channels, image.shape[-1] == channels
+    is_last = last if first != last else image.shape[-1] < image.shape[0]
+    return np.moveaxis(image, -1, 0) if is_last else image
