@@ -1,4 +1,4 @@
-"""A model as a BioImage.IO package: state dict, TorchScript and ONNX, with tests that it passes."""
+"""Export as a BioImage.IO package: state dict, TorchScript and ONNX, with a test that the package passes."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from finetune.weights.onnx import ONNX_PACKAGES, OPSET, write_onnx
 from finetune.weights.torchscript import write_torchscript
 
 SMALLEST = 1e-4  # bioimageio.spec 0.5.12, validate_tensors: "too small for reliable testing" below
-TEST_SIDE = 256  # pixels, at most, of the test image: enough context for the network, little to download
+TEST_SIDE = 256  # largest height and width of the test image: enough context, a small download
 
-# Without "+cpu" or "+cu130": the build does not matter to the weights, and conda knows no such names.
+# Without "+cpu" or "+cu130": weights do not depend on the build, and conda has no such versions.
 TORCH_VERSION = torch.__version__.partition("+")[0]
 
-# Labels differ by whole numbers, so a tolerance of values means nothing to them; this many pixels of a
-# million may. It is the most that BioImage.IO allows, and one nucleus of the test image: other runtimes add
-# up in another order, and now and then that decides on one that is just seen or just not.
+# The tolerance of labels is a fraction of pixels, not a difference of values. This is the most that
+# BioImage.IO allows, and one nucleus of the test image: other runtimes sum in another order, which
+# occasionally decides whether an object is just detected.
 LABEL_TOLERANCE = {"mismatched_elements_per_million": 5000}
 
-# Appended to the file that defines a network, where its output must be changed before postprocessing.
+# Appended to the source of a network whose output passes through a head before post-processing.
 WITH_HEAD = '''
 
 import torch  # noqa: E402
@@ -65,29 +65,29 @@ def save_package(
     name: str,
     left_out: list[str] | None = None,
 ) -> Path:
-    """Write a package and test it, in a temporary folder; only a package that passes is moved into place.
+    """Write and test a package in a temporary folder; only a package that passes is moved to `folder`.
 
     Args:
-        model: what was trained, on any device.
-        record: of the run; the package's texts and figures come from it.
-        pixels: an image (C, H, W) as read, all its channels: the package's test and cover are made of it;
-            see `can_test`.
-        folder: where to; made if it is not there.
-        name: of the zip, without ".zip".
-        left_out: gets a sentence for each weights format that the package does without, and why.
+        model: the trained model, on any device.
+        record: record of the run, from which texts and figures of the package come.
+        pixels: an image (C, H, W) with all its channels, as read, from which test and cover of the package
+            are made; see `can_test`.
+        folder: folder of the package; it is created if it is missing.
+        name: name of the zip, without ".zip".
+        left_out: a sentence is appended for each weights format that is left out, with the reason.
 
     Returns:
         `folder/name.zip`.
 
     Raises:
-        RuntimeError: if it does not pass `bioimageio test`, with what failed.
-        OSError: if it cannot be written, or the disk is full.
+        RuntimeError: if the package does not pass `bioimageio test`.
+        OSError: if the package cannot be written or the disk is full.
     """
     from bioimageio.spec import ValidationContext, save_bioimageio_package
 
-    with torch.no_grad():  # TorchScript would note a copy as a step of training
+    with torch.no_grad():  # TorchScript would record the copy as an operation of training
         network = copy.deepcopy(model.network).to("cpu", torch.float32).eval()
-    if isinstance(network, EncoderDecoder):  # without what is kept for the repository's own form
+    if isinstance(network, EncoderDecoder):  # without the passthrough weights of the native format
         network = EncoderDecoder(network.encoder, network.decoder).eval()
     model = dataclasses.replace(model, network=network)
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def save_package(
             left_out.extend(missing)
         with quiet():
             description = describe(record, parts)
-        # Files are checked once, when the package is read again.
+        # Files are checked once, when the package is reloaded.
         with quiet(), ValidationContext(perform_io_checks=False):
             written = save_bioimageio_package(description, output_path=work / f"{name}.zip")
         run_test(written)
@@ -107,14 +107,22 @@ def save_package(
 
 
 def can_test(model: Model, pixels: np.ndarray) -> bool:
-    """Whether an image (C, H, W) can test a package: the format refuses output that is all but 0."""
+    """Whether an image can serve as test input: the format refuses a test output that is close to 0.
+
+    Args:
+        model: the trained model.
+        pixels: (C, H, W) with all channels, as read.
+
+    Returns:
+        True if the model's output is not close to 0 everywhere.
+    """
     maps = model.predict_maps(model.prepare(crop(pixels, model.divisor, TEST_SIDE)))
     output = model.target.decode(maps) if model.target.exports_labels else maps
     return bool(np.abs(output).max() >= SMALLEST)
 
 
 def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageParts, list[str]]:
-    """Write all files of the package but its texts; and say which weights it does without, and why."""
+    """Write all files of the package except texts; return them, and sentences about weights left out."""
     seen = crop(pixels, model.divisor, TEST_SIDE)
     output = _output(model, seen)
     np.save(work / "test_input.npy", select_channels(seen, model.select)[None].astype(np.float32))
@@ -144,19 +152,19 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageP
 
 
 def _described(model: Model) -> dict[str, Any]:
-    """What the package says of its output."""
+    """Description of the output of the package."""
     if not model.target.exports_labels:
         return {"output_channels": list(model.target.map_names)}
     return {
         "output_channels": ["labels"],
         "output_dtype": "int32",
-        "output_description": "labels: every instance has a number of its own, 0 is background",
+        "output_description": "labels: one number per instance, 0 is background",
         "tolerance": [LABEL_TOLERANCE],
     }
 
 
 def _output(model: Model, pixels: np.ndarray) -> np.ndarray:
-    """What the package is to give, by our own normalization and target; `run_test` compares its own."""
+    """Expected output of the package, by finetune's normalization and target; `run_test` compares them."""
     with torch.no_grad():
         output = model.target.activate(model.network(model.prepare(pixels)[None]))[0].numpy()
     if model.target.exports_labels:
@@ -176,13 +184,13 @@ class _WithHead(nn.Module):
 
 
 def _with_head(model: Model) -> nn.Module:
-    """The network as the package has it."""
+    """The network with the head of its target."""
     head = model.target.head()
     return _WithHead(model.network, head).eval() if head else model.network
 
 
 def _write_onnx(model: Model, path: Path, portable: bool) -> list[str]:
-    """Write ONNX, or say why a network that is not ours cannot be; ours can, or it is an error."""
+    """Write ONNX. If torch cannot export a network that is not portable, return a sentence about it."""
     absent = [package for package in ONNX_PACKAGES if find_spec(package) is None]
     if absent:
         verb = "is" if len(absent) == 1 else "are"
@@ -202,7 +210,7 @@ def _write_onnx(model: Model, path: Path, portable: bool) -> list[str]:
 
 
 def _write_state_dict(model: Model, work: Path) -> StateDict:
-    """Weights by their names, and the one file that defines the network, with the target's head."""
+    """Write the state dict and the file that defines the network, with the head of its target."""
     weights, architecture = work / "weights.pt", work / "architecture.py"
     torch.save(model.network.state_dict(), weights)
     kind = type(model.network)

@@ -1,22 +1,35 @@
-"""The middle of an image, in a size that a BioImage.IO package takes as it is."""
+"""Center crops in a size that a BioImage.IO package takes without padding."""
 
 from __future__ import annotations
 
 import numpy as np
 
-MINIMUM = 64  # pixels: with less to look at, a network of some depth sees little but its own padding
+MINIMUM = 64  # pixels; in smaller images a deep network sees mostly its own padding
 
 
 def shortest(divisor: int) -> int:
-    """The shortest side that packages say they take: a multiple of the divisor, at least `MINIMUM`."""
+    """Smallest height and width that packages state.
+
+    Args:
+        divisor: the network takes multiples of this, in pixels.
+
+    Returns:
+        The smallest multiple of the divisor that is at least `MINIMUM`, in pixels.
+    """
     return -(-MINIMUM // divisor) * divisor
 
 
 def crop(image: np.ndarray, divisor: int, longest: int) -> np.ndarray:
-    """The middle of an image (..., H, W), as much of it as fits.
+    """Crop the center of an image, as large as possible.
 
-    Sides are multiples of `divisor`, from `shortest(divisor)` to `longest` pixels. An image that is too
-    small is enlarged to that by repeating its edge at the lower right.
+    Args:
+        image: (..., H, W).
+        divisor: height and width of the crop are multiples of this, in pixels, and at least
+            `shortest(divisor)`. A smaller image is padded with its edge at the lower right.
+        longest: largest height and width, in pixels.
+
+    Returns:
+        (..., h, w).
     """
     least = shortest(divisor)
     missing = [max(0, least - side) for side in image.shape[-2:]]

@@ -1,4 +1,4 @@
-"""A network and one image -> maps, whatever the image's size."""
+"""Prediction of the maps of an image of any size, in overlapping tiles."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import torch
 import torch.nn.functional as F
 
 from cards.errors import DataError
-from finetune.targets.base import Target
+from finetune.targets.base import Decoding
 
-TILE = 1024  # pixels a side; a larger image is cut, so that memory does not grow with it
-# Pixels a side, of what cannot be cut: 100 maps of it take 1.7 GB, and a network holds them three times over.
+TILE = 1024  # height and width in pixels; larger images are tiled, so that memory use does not grow
+# Largest height and width, in pixels, of an image that cannot be tiled: its 100 maps take 1.7 GB, and a
+# network holds three copies.
 WHOLE = 2048
-OVERLAP = 128  # pixels seen twice between two tiles, half of them kept by each
+OVERLAP = 128  # pixels that neighboring tiles share; each tile keeps half of them
 
 
 @torch.no_grad()  # not inference_mode: TorchScript that has been trained refuses its tensors
 def predict_maps(
     network: Callable[[torch.Tensor], torch.Tensor],
-    target: Target,
+    target: Decoding,
     image: torch.Tensor,
     divisor: int,
     *,
@@ -29,23 +30,23 @@ def predict_maps(
 ) -> np.ndarray:
     """Predict the maps of one normalized image.
 
-    Images no larger than `tile` go through whole; larger ones in tiles that overlap, of which the
-    inner part is kept, unless the target's maps cannot be cut (`Target.whole`). Both are padded at the lower
-    right to a multiple of `divisor`.
+    Images no larger than `tile` are predicted in one piece, larger ones in overlapping tiles, of which the
+    inner part is kept, unless the target's maps cannot be tiled (`Decoding.whole`). Images and tiles are
+    padded at the lower right to a multiple of `divisor`.
 
     Args:
         network: (1, C, H, W) float32 -> raw output (1, K, H, W).
-        target: turns raw output into maps.
+        target: converts raw output to maps.
         image: (C, H, W) float32, on the network's device.
-        divisor: heights and widths that the network takes are multiples of this, in pixels.
-        tile: side of a tile, in pixels.
-        overlap: width that two neighboring tiles share, in pixels.
+        divisor: the network takes heights and widths that are multiples of this, in pixels.
+        tile: height and width of a tile in pixels.
+        overlap: width of the area that neighboring tiles share, in pixels.
 
     Returns:
-        Maps (K, H, W) float32 in memory.
+        Maps (K, H, W) float32, on the CPU.
 
     Raises:
-        DataError: if an image that cannot be cut is larger than `WHOLE` × `WHOLE` pixels.
+        DataError: if an image that cannot be tiled is larger than `WHOLE` × `WHOLE` pixels.
     """
     height, width = image.shape[-2:]
     if target.whole:
@@ -56,30 +57,36 @@ def predict_maps(
         for left, right in _spans(width, tile, overlap, divisor):
             raw = network(_pad(image[None, :, top:bottom, left:right], divisor))
             part = target.activate(raw.float())[0, :, : bottom - top, : right - left].cpu().numpy()
-            # All but the outermost edges give up half of the overlap, where a tile lacks context.
+            # Half of the overlap is discarded, where a tile lacks context; not at the image border.
             skip_y, skip_x = (overlap // 2 if top else 0), (overlap // 2 if left else 0)
             maps[:, top + skip_y : bottom, left + skip_x : right] = part[:, skip_y:, skip_x:]
     return maps
 
 
-def check_size(target: Target, height: int, width: int, which: str) -> None:
-    """Refuse an image of a target that takes images whole, where memory might not do.
+def check_size(target: Decoding, height: int, width: int, which: str) -> None:
+    """Check that an image is small enough to be predicted in one piece, if the target requires it.
+
+    Args:
+        target: the target.
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+        which: name of the image in the error.
 
     Raises:
-        DataError: if it has more than `WHOLE` × `WHOLE` pixels; with `which` one it is.
+        DataError: if the image has more than `WHOLE` × `WHOLE` pixels.
     """
     if target.whole and height * width > WHOLE**2:
         raise DataError(
-            f"{which} is {height} × {width} pixels, too large for target {target.name}, which takes images "
-            f"whole: cut it, or make it smaller, to at most {WHOLE} × {WHOLE}"
+            f"{which} is {height} × {width} pixels, too large for target {target.name}, which cannot tile "
+            f"images: crop or downsample it to at most {WHOLE} × {WHOLE} pixels"
         )
 
 
 def _spans(length: int, tile: int, overlap: int, divisor: int) -> Iterator[tuple[int, int]]:
-    """Starts and ends of the tiles along one axis; the last one ends with the image.
+    """Starts and ends of the tiles along one axis; the last tile ends with the image.
 
-    All start at multiples of the divisor: a network that pools, or predicts for every second pixel, then
-    groups the pixels of a tile as it groups those of the whole image.
+    Tiles start at multiples of the divisor, so that a network that pools, or predicts every other pixel,
+    groups the pixels of a tile as those of the whole image.
     """
     if length <= tile:
         yield 0, length
@@ -95,6 +102,6 @@ def _pad(image: torch.Tensor, divisor: int) -> torch.Tensor:
     bottom, right = -height % divisor, -width % divisor
     if not bottom and not right:
         return image
-    # Mirroring needs more pixels than it adds; a tiny image repeats its edge instead.
+    # Mirroring needs more pixels than it adds; a tiny image is padded with its edge.
     mode = "reflect" if bottom < height and right < width else "replicate"
     return F.pad(image, (0, right, 0, bottom), mode=mode)

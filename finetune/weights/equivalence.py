@@ -1,4 +1,4 @@
-"""What the writers of traced networks share: an image to trace with, and a check with one of another size."""
+"""Check that an exported network reproduces the original, at another size than it was traced with."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ from collections.abc import Callable
 
 import torch
 
-# float32 sums in another order differ in the last digits; a network gone wrong differs in the first.
+# float32 sums in another order differ in the last digits; a wrong export differs in the first.
 TOLERANCE = 1e-3
-MAX_LABEL_MISMATCH = (
-    5e-3  # of the pixels, where it gives labels: as for a package's own test, `LABEL_TOLERANCE`
-)
-LARGE = 128  # pixels; a network of such a divisor sees tiles, and with fewer of them no less
+# Fraction of pixels whose label may differ: as in the package's own test, see `LABEL_TOLERANCE`.
+MAX_LABEL_MISMATCH = 5e-3
+LARGE = 128  # pixels; a network with such a divisor works on tiles, of which few suffice
 
 
 def example(channels: int, divisor: int) -> torch.Tensor:
-    """Two small images (2, C, H, W) of noise with H != W.
+    """Two small images of noise for tracing.
 
-    No size is 1 at any depth of the network, and no two are equal by accident: an exporter would take either
-    for a constant.
+    No dimension is 1 at any depth of the network, and no two are equal by accident: an exporter would treat
+    either as a constant.
+
+    Args:
+        channels: number of channels, C.
+        divisor: H and W are multiples of this.
+
+    Returns:
+        (2, C, H, W) float32 with H != W.
     """
     rows, columns = (6, 4) if divisor < LARGE else (3, 2)
     return _noise(2, channels, rows * divisor, columns * divisor)
@@ -31,10 +37,18 @@ def agree(
     channels: int,
     divisor: int,
 ) -> None:
-    """Check that both give the same on an image of another size than `example`.
+    """Check that an exported network reproduces the original on an image of another size than `example`.
+
+    Args:
+        what: name of the format, for the error.
+        network: the original, (N, C, H, W) -> maps or labels (N, K, H, W).
+        exported: the exported network, likewise.
+        channels: number of channels, C.
+        divisor: H and W are multiples of this.
 
     Raises:
-        RuntimeError: if they do not.
+        RuntimeError: if shapes differ, maps differ by more than `TOLERANCE` (relative to the largest value),
+            or labels differ in more than `MAX_LABEL_MISMATCH` of the pixels.
     """
     rows, columns = (3, 8) if divisor < LARGE else (2, 4)
     image = _noise(1, channels, rows * divisor, columns * divisor)
@@ -42,9 +56,9 @@ def agree(
         expected, got = network(image), exported(image)
     if expected.shape != got.shape:
         raise RuntimeError(
-            f"{what}: the shape is {tuple(got.shape)}, but the network gives {tuple(expected.shape)}"
+            f"{what}: the output has shape {tuple(got.shape)}, that of the network {tuple(expected.shape)}"
         )
-    if not expected.is_floating_point():  # labels: a number more or less means nothing
+    if not expected.is_floating_point():  # labels: their numbers have no order
         differing = (got != expected).float().mean().item()
         if differing > MAX_LABEL_MISMATCH:
             raise RuntimeError(f"{what}: {differing:.2%} of the labels differ from the network's")
@@ -55,5 +69,5 @@ def agree(
 
 
 def _noise(*shape: int) -> torch.Tensor:
-    # A generator of its own leaves the run's random numbers alone.
+    # A separate generator leaves the random state of the run unchanged.
     return torch.rand(shape, generator=torch.Generator().manual_seed(0))

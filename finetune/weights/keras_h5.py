@@ -22,10 +22,16 @@ KERAS = "2.1.6"  # the layout's version; Keras takes 'kernel' and 'bias' as they
 
 
 def keras_names(options: dict[str, Any]) -> dict[str, str]:
-    """Names of StarDist's layers by the modules of `StarDistUNet` with these options.
+    """Names of StarDist's layers.
 
-    Keras numbers the layers that StarDist gives no name, those before the U-Net, through a session; here they
+    Keras numbers the unnamed layers, those before the U-Net, consecutively in a session; here they
     begin with `conv2d`, `conv2d_1`. The others are those of `unet_block` in csbdeep 0.8.2.
+
+    Args:
+        options: all options of a `StarDistUNet`.
+
+    Returns:
+        Layer names by module name of `StarDistUNet`.
     """
     depth, convolutions = options["depth"], options["convolutions"]
     halvings = options["grid"].bit_length() - 1
@@ -50,23 +56,23 @@ def keras_names(options: dict[str, Any]) -> dict[str, str]:
 
 
 def read_weights(path: Path, options: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """Read weights into the keys of `StarDistUNet`.
+    """Read weights as a state dict of `StarDistUNet`.
 
     Args:
-        path: of the .h5 file.
-        options: of the network, all of them.
+        path: the .h5 file.
+        options: all options of the network.
 
     Returns:
-        Tensors by key; a layer of the file that StarDist does not have keeps its own name.
+        Tensors by key; a layer that StarDist does not have keeps its own name.
 
     Raises:
-        ModelError: if it is no such file, or is damaged.
+        ModelError: if the file is missing, damaged or in another format.
     """
     import torch
 
     layers = _read_layers(path)
     places = {name: module for module, name in keras_names(options).items()}
-    # Keras 1, 2 and 3 count from 'conv2d', 'conv2d_1' or whatever was built before: the order is what counts.
+    # Keras starts at 'conv2d', 'conv2d_1' or after the layers built before: only the order is meaningful.
     anonymous = sorted((name for name in layers if re.fullmatch(r"conv2d(_\d+)?", name)), key=_number)
     places |= {name: places.get(_numbered(index), name) for index, name in enumerate(anonymous)}
     state = {}
@@ -87,9 +93,9 @@ def write_weights(path: Path, state: dict[str, torch.Tensor], options: dict[str,
     """Write weights as `StarDist2D` saves them.
 
     Args:
-        path: of the .h5 file.
-        state: of a `StarDistUNet`.
-        options: of that network.
+        path: the .h5 file.
+        state: state dict of a `StarDistUNet`.
+        options: all options of that network.
     """
     import h5py
 
@@ -109,7 +115,7 @@ def write_weights(path: Path, state: dict[str, torch.Tensor], options: dict[str,
 
 
 def _read_layers(path: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Weights by layer and kind: "kernel", "bias"; layers without weights are left out."""
+    """Weights by layer and kind ("kernel", "bias"); layers without weights are omitted."""
     import h5py
 
     try:
@@ -120,7 +126,7 @@ def _read_layers(path: Path) -> dict[str, dict[str, np.ndarray]]:
     except FileNotFoundError as error:
         raise ModelError(f"{path}: cannot read the weights: no such file") from error
     except (OSError, KeyError, ValueError) as error:
-        raise ModelError(f"{path}: not an HDF5 file of weights, or cut short: {error}") from error
+        raise ModelError(f"{path}: not an HDF5 file of weights, or truncated: {error}") from error
     if not names:
         raise ModelError(
             f"{path}: not weights as StarDist saves them (no layer_names); if Keras 3 wrote it as "

@@ -25,12 +25,12 @@ def write_onnx(network: nn.Module, path: Path, *, channels: int, divisor: int) -
     Args:
         network: (N, C, H, W) float32 -> (N, K, H, W), on the CPU, in evaluation mode.
         path: the file to write.
-        channels: C.
+        channels: number of channels, C.
         divisor: H and W are multiples of this.
 
     Raises:
-        RuntimeError: if ONNX Runtime gives another output than the network on an image of another size; or
-            if a part of it is TorchScript of operations that torch cannot export.
+        RuntimeError: if ONNX Runtime and the network differ on an image of another size, or if a submodule is
+            TorchScript with operations that torch cannot export.
     """
     from onnxruntime import InferenceSession
 
@@ -48,7 +48,7 @@ def write_onnx(network: nn.Module, path: Path, *, channels: int, divisor: int) -
 
 
 def _from_python(network: nn.Module, path: Path, image: torch.Tensor, divisor: int) -> None:
-    # Told that it divides, torch need not prove it of each layer, at which it fails for windows of tokens.
+    # With a stated divisor torch need not prove divisibility per layer, which fails for windowed attention.
     height, width = (divisor * torch.export.Dim(name) for name in ("height", "width"))
     program = torch.onnx.export(
         network,
@@ -61,19 +61,19 @@ def _from_python(network: nn.Module, path: Path, image: torch.Tensor, divisor: i
         verbose=False,
     )
     assert program is not None
-    # The exporter notes for each node from which line of which file it came: paths on somebody's disk.
+    # The exporter stores the source location of each node, which contains local paths.
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
     program.save(str(path), external_data=False)
 
 
 def _wants_tracing(module: nn.Module) -> bool:
-    """Whether the newer exporter cannot export it: TorchScript, or what says so of itself."""
+    """Whether only the older exporter can export a module: TorchScript, or marked `onnx_by_tracing`."""
     return isinstance(module, torch.jit.ScriptModule) or getattr(module, "onnx_by_tracing", False)
 
 
 def _by_tracing(network: nn.Module, path: Path, image: torch.Tensor) -> None:
-    """By torch's older exporter."""
+    """Export with torch's older exporter, which traces."""
     import onnx
 
     axes = {0: "batch", 2: "height", 3: "width"}
@@ -88,13 +88,13 @@ def _by_tracing(network: nn.Module, path: Path, image: torch.Tensor) -> None:
         opset_version=OPSET,
     )
     model = onnx.load(path)
-    for node in _nodes(model.graph):  # where each came from, as above
+    for node in _nodes(model.graph):  # source locations, as above
         node.doc_string = ""
     onnx.save(model, path)
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
-    """Every node of a graph, and of the graphs inside its branches and loops."""
+    """All nodes of a graph, including those in branches and loops."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
@@ -104,7 +104,7 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks on its own inner life from the user; its errors are raised."""
+    """Suppress the exporter's log messages and warnings; errors are raised."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     try:

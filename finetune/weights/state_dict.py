@@ -1,4 +1,4 @@
-"""Weights as PyTorch writes them (`.pth`, `.pt`, no suffix), read without running what is in them."""
+"""PyTorch state dicts (`.pth`, `.pt`, no suffix), read without executing pickled code."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-# How torch names what a pickle wants to call: "GLOBAL posix.system".
+# How torch reports a function that a pickle calls: "GLOBAL posix.system".
 CALLED = re.compile(r"GLOBAL ([\w.]+)")
 
 
 def read_state_dict(path: Path) -> Checkpoint:
-    """Read a file that holds weights by their names, and nothing else.
+    """Read a file that holds a state dict and nothing else.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The checkpoint, without config and record.
 
     Raises:
-        RecipeError: if there is no such file, it is damaged, or holds code or anything else than tensors.
+        ModelError: if the file is missing or damaged, or holds code or anything but tensors.
     """
     try:
         sha256 = sha256_file(path)
@@ -36,51 +42,60 @@ def read_state_dict(path: Path) -> Checkpoint:
 
 
 def read_tensors(source: Path | BinaryIO, path: Path) -> dict[str, torch.Tensor]:
-    """Weights by their names, and nothing else.
+    """Read a state dict.
 
     Args:
-        source: a file, by its path or open.
-        path: what to call it in errors.
+        source: path of a file, or an open file.
+        path: name of the file in error messages.
+
+    Returns:
+        Tensors by parameter name, on the CPU.
 
     Raises:
-        ModelError: if it is damaged, or holds code or anything else than tensors.
-        OSError: if it cannot be read.
+        ModelError: if the file is damaged, or holds code or anything but tensors.
+        OSError: if the file cannot be read.
     """
     import torch
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old formats, which read all the same
+            warnings.simplefilter("ignore")  # about old formats, which are read correctly
             content: Any = torch.load(source, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as error:  # torch lets its own and pickle's errors through: a dozen kinds
+    except Exception as error:  # a dozen types, of torch and of pickle
         called = CALLED.search(str(error)) if isinstance(error, pickle.UnpicklingError) else None
         if called:
             raise ModelError(
-                f"{path}: holds pickled code ({called[1]}), which is not run: "
-                "save its state_dict() alone, or use .safetensors"
+                f"{path}: holds pickled code ({called[1]}), which is not executed; "
+                "save the state_dict() only, or use .safetensors"
             ) from error
-        raise ModelError(f"{path}: not a PyTorch file of weights, or cut short") from error
+        raise ModelError(f"{path}: not a PyTorch state dict, or truncated") from error
     if isinstance(content, dict) and isinstance(content.get("model"), dict):  # SAM2's files
         content = content["model"]
     named = isinstance(content, dict) and content and all(torch.is_tensor(item) for item in content.values())
     if not named:
-        raise ModelError(f"{path}: holds a {type(content).__name__}, but not of weights by their names")
+        raise ModelError(
+            f"{path}: expected a state dict (parameter name → tensor), found a {type(content).__name__}"
+        )
     return dict(content)
 
 
 def load_part(network: nn.Module, found: Checkpoint) -> str | None:
-    """Put weights into a network: all of them, or those of some of its outermost parts, each part whole.
+    """Load the weights of a whole network, or of some of its top-level submodules, each completely.
 
-    A part may be named as in the whole network ("downsample.down…") or as by itself ("down…"). Parameters and
-    buffers that belong to no part, numbers rather than weights, may be missing.
+    Keys of a submodule may have its prefix ("downsample.down…") or not ("down…"). Parameters and
+    buffers of the network itself, such as scale factors, may be missing.
+
+    Args:
+        network: the network, changed in place.
+        found: the weights.
 
     Returns:
-        Which parts came with weights, with their number of parameters, in words; None if all did.
+        Names and number of parameters of the submodules that were loaded, in words; None if all were.
 
     Raises:
-        ModelError: how many keys are missing, unexpected or of another shape, and the first of each.
+        ModelError: if keys are missing, unexpected or of another shape; with their number and the first ones.
     """
     wanted = network.state_dict()
     names = [name for name, part in network.named_children() if part.state_dict()]
@@ -92,7 +107,7 @@ def load_part(network: nn.Module, found: Checkpoint) -> str | None:
         if held and state.keys() - alone == set().union(*(parts[name] for name in held)):
             load_strictly(network, dataclasses.replace(found, state=wanted | state))
             return None if len(held) == len(parts) else _in_words(network, held)
-    load_strictly(network, found)  # says what is wrong
+    load_strictly(network, found)  # raises an error with the details
     return None
 
 

@@ -1,8 +1,8 @@
-"""The TorchScript writer, in a place of its own, so that it is easy to drop.
+"""The TorchScript writer.
 
-torch 2.15 deprecates `torch.jit` without a successor that BioImage.IO tools read; ONNX and the state
-dict do not depend on it. Once torch no longer has it, delete this file, what `finetune.export.bioimageio`
-and `finetune.inference.bioimageio_runtime` take from it, and the package's entry.
+torch 2.15 deprecates `torch.jit` without a successor that BioImage.IO tools read. ONNX and the state
+dict do not depend on it: once torch removes it, delete this file and the TorchScript entry in
+`finetune.export.bioimageio`.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from finetune.weights.equivalence import agree, example
 
 
 def write_torchscript(network: nn.Module, path: Path, *, channels: int, divisor: int) -> None:
-    """Trace a network and write it; one that is TorchScript already is written as it is.
+    """Trace a network and write it; a network that is TorchScript already is written unchanged.
 
     Args:
         network: (N, C, H, W) float32 -> (N, K, H, W), on the CPU, in evaluation mode.
         path: the file to write.
-        channels: C.
+        channels: number of channels, C.
         divisor: H and W are multiples of this.
 
     Raises:
-        RuntimeError: if the trace gives another output than the network on an image of another size.
+        RuntimeError: if trace and network differ on an image of another size.
     """
     with torch.no_grad(), deprecation_ignored():
-        # A branch on the image's size would be frozen into the trace. Tracing warns of what might be one;
-        # an image of another size shows whether it is one.
+        # Tracing warns of branches that may depend on the image size and would be frozen into the trace;
+        # the comparison on an image of another size shows whether they do.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        # Tracing looks at every attribute, also at those that transformers calls otherwise by now.
+        # Tracing reads every attribute, including deprecated ones of transformers.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
         traced = network
         if not isinstance(network, torch.jit.ScriptModule):
@@ -46,10 +46,7 @@ def write_torchscript(network: nn.Module, path: Path, *, channels: int, divisor:
 
 
 def _strip_debug_files(path: Path) -> None:
-    """Take out what tells which line of which file each operation came from: paths on somebody's disk.
-
-    Loading does without it.
-    """
+    """Remove source locations, which contain local paths and are not needed for loading."""
     whole = path.with_name(f"{path.name}.whole")
     path.rename(whole)
     with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w") as stripped:
@@ -61,7 +58,7 @@ def _strip_debug_files(path: Path) -> None:
 
 @contextlib.contextmanager
 def deprecation_ignored() -> Iterator[None]:
-    """Nobody who exports or tests a model can act on the deprecation; it is dealt with as said above."""
+    """Suppress deprecation warnings of `torch.jit`, on which a user cannot act."""
     with warnings.catch_warnings():
         for category in (FutureWarning, DeprecationWarning):
             warnings.filterwarnings("ignore", message=r".*torch\.jit.*", category=category)

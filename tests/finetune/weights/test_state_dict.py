@@ -53,7 +53,7 @@ def test_weights_come_with_the_hash_of_their_file(tmp_path: Path) -> None:
 def test_code_is_named_and_not_run(tmp_path: Path, wrap: Any) -> None:
     path = written(tmp_path / "net.pth", wrap(Bomb(tmp_path / "exploded")))
     with pytest.raises(
-        InputError, match=r"net\.pth: holds pickled code \(\w+\.mkdir\), which is not run"
+        InputError, match=r"net\.pth: holds pickled code \(\w+\.mkdir\), which is not executed"
     ) as error:
         read_state_dict(path)
     assert not (tmp_path / "exploded").exists()
@@ -72,7 +72,7 @@ def test_a_file_that_was_cut_short(tmp_path: Path, zipped: bool, left: int) -> N
     path = tmp_path / "net.pth"
     torch.save({"a": torch.ones(300)}, path, _use_new_zipfile_serialization=zipped)
     path.write_bytes(path.read_bytes()[:left])
-    with pytest.raises(InputError, match=r"net\.pth: not a PyTorch file of weights, or cut short$"):
+    with pytest.raises(InputError, match=r"net\.pth: not a PyTorch state dict, or truncated$"):
         read_state_dict(path)
 
 
@@ -80,13 +80,13 @@ def test_a_file_that_was_cut_short(tmp_path: Path, zipped: bool, left: int) -> N
 def test_a_file_of_something_else(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"net\.pth: (not a PyTorch file|holds a dict, but not of weights)"):
+    with pytest.raises(InputError, match=r"net\.pth: (not a PyTorch state dict|expected a state dict)"):
         read_state_dict(path)
 
 
 @pytest.mark.parametrize(("content", "kind"), [([torch.ones(2)], "list"), ({"model": {}}, "dict")])
 def test_tensors_that_have_no_names(tmp_path: Path, content: Any, kind: str) -> None:
-    with pytest.raises(InputError, match=f"holds a {kind}, but not of weights by their names"):
+    with pytest.raises(InputError, match=f"found a {kind}$"):
         read_state_dict(written(tmp_path / "net.pth", content))
 
 

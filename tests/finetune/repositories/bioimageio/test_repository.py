@@ -111,7 +111,7 @@ def test_pickled_code_is_not_run(package, tmp_path):
         replace(path, "state.pth", buffer.getvalue()), trust=True
     )
     replace(path, "state.pth", b"nothing")
-    assert "state.pth: not a PyTorch file of weights, or cut short" in refused(path, trust=True)
+    assert "state.pth: not a PyTorch state dict, or truncated" in refused(path, trust=True)
 
 
 def test_weights_of_another_network(package):

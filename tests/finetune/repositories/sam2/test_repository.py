@@ -158,7 +158,7 @@ def test_keys_that_do_not_fit_are_counted_and_named(weights: dict[str, torch.Ten
 
 def test_a_file_cut_short_is_said_to_be_one(published: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.pt").write_bytes(published.read_bytes()[:1_000_000])
-    with pytest.raises(InputError, match=r"cut\.pt: not a PyTorch file of weights, or cut short"):
+    with pytest.raises(InputError, match=r"cut\.pt: not a PyTorch state dict, or truncated"):
         load_tiny(tmp_path / "cut.pt")
 
 

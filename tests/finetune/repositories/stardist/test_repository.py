@@ -182,7 +182,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     write(weights, random_weights(1))
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"weights_best\.h5: not an HDF5 file of weights, or cut short"):
+    with pytest.raises(InputError, match=r"weights_best\.h5: not an HDF5 file of weights, or truncated"):
         load_rays(tmp_path)
     with h5py.File(weights, "w") as file:
         file.create_group("layers")
