@@ -52,17 +52,17 @@ class Clock(io.StringIO):
 def measure(recipe_file: Path, overrides: list[str]) -> dict:
     from rich.console import Console
 
-    from finetune.pipeline.plan import prepare
-    from finetune.pipeline.runner import build_segmenter
+    from finetune.pipeline.automatic import build_module, prepare
+    from finetune.pipeline.runner import optimizer_options
     from finetune.recipe.reader import read_recipe
     from finetune.training.trainer import fit
 
     clock = Clock()
     plan = prepare(read_recipe(recipe_file, overrides), Console(file=io.StringIO()))
     with tempfile.TemporaryDirectory(dir=recipe_file.parent) as folder:
-        segmenter = build_segmenter(plan, Path(folder))
+        module = build_module(plan, Path(folder), optimizer_options(plan))
         start = time.perf_counter()
-        history = fit(segmenter, plan.data, plan.recipe, Path(folder), Console(file=clock, width=200))
+        history = fit(module, plan.data, plan.recipe, Path(folder), Console(file=clock, width=200))
     times = [start, *clock.times]
     return {
         "seconds": [end - begin for begin, end in zip(times, times[1:], strict=False)],

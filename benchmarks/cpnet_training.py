@@ -83,6 +83,7 @@ def ours(given: dict) -> dict:
     from finetune.targets.registry import build_target
     from finetune.training.malloc import keep_freed_memory
     from finetune.training.module import Segmenter
+    from finetune.training.optimizer import OptimizerOptions
 
     keep_freed_memory()
     target = build_target("flows", {})
@@ -109,10 +110,8 @@ def ours(given: dict) -> dict:
         loaded.network,
         target,
         divisor=loaded.divisor,
-        learning_rate=given["rate"],
-        weight_decay=given["decay"],
-        warmup=0,
-        steps=10**9,  # so far from its end, the rate is constant
+        # So far from the last step, the learning rate is constant.
+        optimizer=OptimizerOptions(given["rate"], given["decay"], warmup=0, steps=10**9),
     )
     maps = Path(given["folder"]) / "maps"
     data.keep_maps(maps)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, HttpUrl, TypeAdapter
 
 Split = Literal["train", "validation", "test"]
 LabelKind = Literal["instances", "foreground", "boundary"]
-Task = Literal["automatic", "interactive"]
+TaskName = Literal["automatic", "interactive"]
 
 
 def _relative(path: str) -> str:

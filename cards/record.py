@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from cards.base import LabelKind, NetworkSpec, RecordModel, RelativePath, Spec, Split, Task, Url
+from cards.base import LabelKind, NetworkSpec, RecordModel, RelativePath, Spec, Split, TaskName, Url
 from cards.errors import InputError
 from cards.fingerprint import data_digest
 from cards.metrics import MetricDescription
@@ -210,7 +210,7 @@ class RunRecord(RecordModel):
     name: str
     created: str = Field(description="ISO 8601, UTC")
     finetune_version: str
-    task: Task = Field("automatic", description="'interactive' if points and boxes prompt the model")
+    task: TaskName = Field("automatic", description="'interactive' if points and boxes prompt the model")
     recipe: dict[str, Any] = Field(description="the resolved recipe; of local paths only the last part")
     card: Card
     model: Model

@@ -7,15 +7,16 @@ and a normalization that finetune builds. BioImage.IO packages are run from Torc
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from cards.base import NetworkSpec, Spec
+from cards.base import NetworkSpec, Spec, TaskName
 from cards.errors import InputError, ModelError
 from finetune.repositories.base import STRUCTURE
-from finetune.targets.prompt_options import PROMPTS
+from finetune.targets.tasks import task_of
 from finetune.weights.checkpoint import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
@@ -74,9 +75,8 @@ def load_model(source: str | Path) -> Model | PromptedModel:
     """
     folder = _locate(source)
     config = _read_config(folder, source)
-    build = _build_prompted if config.target.name == PROMPTS else _build
     try:
-        return build(config, folder / WEIGHTS)
+        return BUILD[task_of(config.target.name)](config, folder / WEIGHTS)
     except InputError as error:  # names the path, which for the Hub is in a cache
         raise ModelError(f"{source}: {str(error).replace(f'{folder / WEIGHTS}', WEIGHTS)}") from error
 
@@ -154,3 +154,10 @@ def _build_prompted(config: _Config, weights: Path) -> PromptedModel:
         divisor=loaded.divisor,
         architecture=loaded.architecture,
     )
+
+
+# How a model of each task is built from its configuration and weights.
+BUILD: dict[TaskName, Callable[[_Config, Path], Model | PromptedModel]] = {
+    "automatic": _build,
+    "interactive": _build_prompted,
+}

@@ -17,13 +17,13 @@ from finetune.inference.model import Model
 from finetune.targets.registry import AUTO, Target, build_target
 
 
-def open_options(target: str, options: dict[str, Any]) -> list[str]:
+def auto_options(target: str, options: dict[str, Any]) -> list[str]:
     """Names of the options that a recipe leaves open: those whose value is `auto`."""
     build_target(target, options)  # says so if one cannot be left open
     return sorted(option for option, value in options.items() if value == AUTO)
 
 
-def choose(model: Model, names: list[str], samples: Iterable[Sample]) -> Target:
+def select_options(model: Model, names: list[str], samples: Iterable[Sample]) -> Target:
     """The model's target with the values that serve the images best, of all combinations of its `choices`.
 
     Best is the highest mean over images of Dice + AP at an IoU of 0.5; of equals the one nearest to the

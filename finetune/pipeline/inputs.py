@@ -1,4 +1,4 @@
-"""What every run looks for before it knows its network: the images, where it is, what a recipe left open."""
+"""Inputs of a run: images located, split and inspected; environment and device captured."""
 
 from __future__ import annotations
 
@@ -10,34 +10,38 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from cards import environment
 from cards.base import LabelKind
+from cards.environment import capture_environment
 from cards.record import DataFile, Environment
-from finetune.data.augmentation import Augmentation
-from finetune.data.datamodule import SegmentationData
 from finetune.data.datasets import NamedData, fetch, is_published, named
 from finetune.data.inspection import check_data
-from finetune.data.normalization import Normalize
 from finetune.data.pairs import Pair, find_pairs
 from finetune.data.splits import assign_splits
 from finetune.recipe.schema import DataSection, Recipe
-from finetune.targets.base import LabelEncoding
+from finetune.training.hardware import device_of, resolve_compute
 
 
-@dataclass
-class InputData:
-    """Images as they were found and read, before anything is made of them.
+@dataclass(frozen=True)
+class RunInputs:
+    """Everything a run knows before it loads a network.
 
     Attributes:
-        named: the named data set, if the images are its, pixel for pixel.
-        pairs: with their splits.
-        label_kind: what the masks hold.
-        files: what was read of every image.
+        recipe: the recipe with the precision and the label type filled in.
+        environment: hardware and software, captured before the run starts, because the source may change
+            while it runs.
+        device: the device for evaluation and for training in a single process.
+        named: the named data set, if the images are pixel for pixel those of that data set.
+        pairs: images and label images, each assigned to a split.
+        label_kind: what the label images contain.
+        files: shape, hashes and number of instances of each pair.
         split_by: how the split was made, in words.
-        channels: of an image that the network sees.
-        warnings: what a person should know, in words.
+        channels: number of image channels that the network sees.
+        warnings: findings of the inspection.
     """
 
+    recipe: Recipe
+    environment: Environment
+    device: torch.device
     named: NamedData | None
     pairs: list[Pair]
     label_kind: LabelKind
@@ -47,113 +51,75 @@ class InputData:
     warnings: list[str]
 
 
-def capture_environment() -> Environment:
-    """Where this process runs."""
-    return environment.capture_environment(
-        [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    )
-
-
-def collect_data(
+def collect_inputs(
     recipe: Recipe, target_kind: Literal["instances", "boundary"], console: Console
-) -> InputData:
-    """Find the images, split them, and read each of them once.
+) -> RunInputs:
+    """Locate, split and inspect the images; resolve defaults; capture environment and device.
 
     Args:
-        recipe: its section data.
-        target_kind: what labels are to hold.
-        console: where progress goes.
+        recipe: a recipe, whose sections `data` and `compute` are used.
+        target_kind: the label type that the target is trained on.
+        console: where progress is shown.
+
+    Returns:
+        The inputs, with the recipe as far as it can be resolved without a network.
 
     Raises:
-        InputError: if there are none, or one cannot be used.
+        InputError: if the section `compute` is invalid, no images are found, or an image cannot be used.
     """
-    known = named(recipe.data.name) if recipe.data.name is not None else None
-    label_kind: LabelKind = recipe.data.labels or (known.labels if known else "instances")
-    pairs, root = _find(recipe.data, known)
+    recipe = resolve_compute(recipe)
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    captured = capture_environment(gpus)
+    dataset = named(recipe.data.name) if recipe.data.name is not None else None
+    label_kind: LabelKind = recipe.data.labels or (dataset.labels if dataset else "instances")
+    pairs, root = _locate(recipe.data, dataset)
     pairs, split_by = assign_splits(
         pairs, validation=recipe.data.validation, test=recipe.data.test, seed=recipe.data.split_seed
     )
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("reading images", total=len(pairs))
+        bar = progress.add_task("reading images", total=len(pairs))
         files, warnings = check_data(
             pairs,
             label_kind,
             target_kind,
             recipe.data.channels,
             root,
-            lambda done, _: progress.update(task, completed=done),
+            lambda done, _: progress.update(bar, completed=done),
         )
-    if known and is_published(known, files) is False:
+    if dataset and is_published(dataset, files) is False:
         warnings.append(
-            f"these are not, pixel for pixel, the images known as {known.id}: the card does not call them so"
+            f"these are not, pixel for pixel, the images known as {dataset.id}: "
+            "the card does not call them so"
         )
-        known = None
-    return InputData(known, pairs, label_kind, files, split_by, _channels(recipe.data, files), warnings)
-
-
-def build_data(
-    recipe: Recipe, found: InputData, target: LabelEncoding, normalize: Normalize, *, squared: bool = False
-) -> SegmentationData:
-    """The images as training and evaluation take them.
-
-    Args:
-        recipe: its sections data and training, with all filled in.
-        found: the images.
-        target: what is learned from them.
-        normalize: as the network's weights want it.
-        squared: see `SegmentationData`.
-    """
-    training = recipe.training
-    return SegmentationData(
-        found.pairs,
-        target,
-        normalize,
-        label_kind=found.label_kind,
-        channels=recipe.data.channels,
-        augmentation=Augmentation(**training.augmentation.model_dump()),
-        patch=training.patch,
-        batch_size=training.batch_size,
-        images_per_epoch=training.images_per_epoch,
-        views=training.views,
-        squared=squared,
-        workers=training.workers,
-        seed=training.seed,
+        dataset = None
+    data = recipe.data.model_copy(update={"labels": label_kind})
+    return RunInputs(
+        recipe=recipe.model_copy(update={"data": data}),
+        environment=captured,
+        device=device_of(recipe.compute),
+        named=dataset,
+        pairs=pairs,
+        label_kind=label_kind,
+        files=files,
+        split_by=split_by,
+        channels=_channels(recipe.data, files),
+        warnings=warnings,
     )
 
 
-def warn_about_missing_splits(data: SegmentationData) -> list[str]:
-    """What cannot be done for want of images, in words."""
-    missing = []
-    if not data.of("validation"):
-        missing.append(
-            "there are no validation images: the weights of the last epoch are kept, and nothing stops early"
-        )
-    if not data.of("test"):
-        missing.append("there are no test images: accuracy is not measured")
-    return missing
-
-
-def resolve_defaults(recipe: Recipe, label_kind: LabelKind, default_learning_rate: float) -> Recipe:
-    """Put in what the recipe left open, so that the record tells what was done."""
-    data = recipe.data.model_copy(update={"labels": label_kind})
-    rate = recipe.training.learning_rate or default_learning_rate
-    training = recipe.training.model_copy(update={"learning_rate": rate})
-    return recipe.model_copy(update={"data": data, "training": training})
-
-
-def _find(section: DataSection, known: NamedData | None) -> tuple[list[Pair], Path]:
-    """Pairs of images and masks, and the folder they lie in."""
+def _locate(section: DataSection, dataset: NamedData | None) -> tuple[list[Pair], Path]:
+    """Pairs of images and label images, and the folder that contains them."""
     if section.csv is not None:
         return find_pairs(section.csv.parent, layout="csv", csv=section.csv.name), section.csv.parent
     root = section.root
     if root is None:
-        assert known is not None  # the recipe has a name, a root or a table
-        root = fetch(known)
+        assert dataset is not None  # the recipe has a name, a root or a table
+        root = fetch(dataset)
     return find_pairs(root, layout=section.layout), root
 
 
 def _channels(section: DataSection, files: list[DataFile]) -> int:
-    """How many channels the network sees; check_data has made sure that all images agree."""
+    """Number of channels that the network sees; check_data ensures that all images agree."""
     if section.channels == "gray":
         return 1
     return len(section.channels) if isinstance(section.channels, list) else files[0].shape[0]

@@ -1,21 +1,19 @@
-"""A run whose network learns to answer prompts: as `pipeline.runner.run`, from the recipe to the cards."""
+"""The interactive task: a promptable network, one mask per point or box, refined by correction points."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
 
-from cards import figures as pictures
-from cards.record import RunRecord
-from finetune.adapters import merge
+from cards.errors import RecipeError
+from cards.record import ExportCheck, RunRecord
 from finetune.evaluation.evaluate import Measured
-from finetune.export.huggingface import save_model
-from finetune.pipeline.artifacts import write_cards
-from finetune.pipeline.interactive_plan import prepare_prompted
-from finetune.pipeline.plan import Plan
-from finetune.pipeline.record_builder import build_record
+from finetune.pipeline import record_builder
+from finetune.pipeline.inputs import collect_inputs
+from finetune.pipeline.plan import Plan, build_plan, load_options
 from finetune.prompts.evaluation import (
     PromptResult,
     evaluate_automatic,
@@ -24,108 +22,159 @@ from finetune.prompts.evaluation import (
     write_prompt_scores,
 )
 from finetune.prompts.model import PromptedModel
-from finetune.prompts.module import Prompter
+from finetune.prompts.module import InteractiveSegmenter
 from finetune.prompts.verification import check_prompts
-from finetune.recipe.reader import write_recipe
 from finetune.recipe.schema import Recipe
-from finetune.repositories.registry import promptable, save, save_adapter
-from finetune.training.hardware import device_of
-from finetune.training.trainer import fit, is_finished
-from finetune.utils.memory import PeakMemory
+from finetune.repositories.registry import Loaded, describe, promptable
+from finetune.targets.prompt_options import build_prompts
+from finetune.training.history import History
+from finetune.training.optimizer import OptimizerOptions
 
+OUTPUTS = "native/"
 NO_PACKAGE = "There is no BioImage.IO package: the format cannot express prompts."
 
 
-def run_prompted(recipe: Recipe, folder: Path, console: Console, helping: bool) -> RunRecord | None:
-    """Fine-tune a promptable network, measure it before and after, export it, and write its cards.
+@dataclass
+class InteractiveResults:
+    """Evaluation of one stage.
+
+    Attributes:
+        prompts: IoU of the masks predicted from prompts, per test image.
+        labels: scores of label images predicted without prompts; None if `evaluation.automatic_images` is 0.
+    """
+
+    prompts: list[PromptResult] = field(default_factory=list)
+    labels: Measured | None = None
+
+
+def prepare(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
+    """Resolve a recipe whose `model.target` is prompts; see `Task.prepare`."""
+    section = recipe.model
+    prompts = build_prompts(section.target_options)
+    repository = promptable(section.repository)
+    describe(section.repository, section.name)
+    inputs = collect_inputs(recipe, prompts.labels, console)
+    recipe = inputs.recipe
+    loaded = repository.load(section.name, load_options(recipe, inputs.channels, prompts.channels))
+    recipe = _use_network_size(recipe, loaded)
+    instances = [file.instances for file in inputs.files if file.split == "validation"]
+    if instances and not sum(instances):
+        raise RecipeError(
+            "data: the validation images contain no instances to prompt for; set data.validation=0"
+        )
+    return build_plan(recipe, inputs, loaded, prompts, PromptedModel, squared=True)
+
+
+def build_module(
+    plan: Plan[PromptedModel], folder: Path, optimizer: OptimizerOptions
+) -> InteractiveSegmenter:
+    """Build the training module.
 
     Args:
-        recipe: with `model.target: prompts`.
-        folder: the run folder.
-        console: where progress goes.
-        helping: whether this process only helps another to train.
+        plan: the resolved recipe.
+        folder: the run folder; not used.
+        optimizer: settings of optimizer and schedule.
 
     Returns:
-        The record, as written to `record.json`; None in a process that helps.
-
-    Raises:
-        InputError: if something is wrong that the user can mend.
+        The module, with the network's weights.
     """
-    plan = prepare_prompted(recipe, console)
-    plan.say(console)
-    if not helping:
-        write_recipe(plan.recipe, folder / "recipe.yaml")
-    measures = plan.origin.weights == "pretrained" and not helping
-    before = _ask(plan, console, "before") if measures else None
-    labeled_before = _label(plan, console, "before") if measures else None
-    training = plan.recipe.training
-    assert training.learning_rate is not None  # prepare_prompted() filled it in
-    prompter = Prompter(
-        plan.model.network,
-        plan.model.target,
-        learning_rate=training.learning_rate,
-        weight_decay=training.weight_decay,
-        warmup=training.warmup,
-        steps=training.epochs * plan.data.batches_per_epoch,
-        seed=training.seed,
+    seed = plan.recipe.training.seed
+    return InteractiveSegmenter(plan.model.network, plan.model.target, optimizer=optimizer, seed=seed)
+
+
+def evaluate_stage(plan: Plan[PromptedModel], stage: str, console: Console) -> InteractiveResults:
+    """Prompt for all instances of the test images, and segment the first images without prompts."""
+    tests = plan.count("test")
+    with console.status(f"prompting for all instances of {tests} test images, {stage} training"):
+        prompts = evaluate_prompts(plan.model, plan.data.samples("test"))
+    images = min(plan.recipe.evaluation.automatic_images, tests)
+    with console.status(f"segmenting {images} test images without prompts, {stage} training"):
+        return InteractiveResults(prompts, evaluate_automatic(plan.model, plan.data.samples("test"), images))
+
+
+def select_thresholds(plan: Plan[PromptedModel], console: Console) -> None:
+    """Select nothing: prompts have no thresholds.
+
+    Args:
+        plan: not used.
+        console: not used.
+    """
+
+
+def build_record(
+    plan: Plan[PromptedModel],
+    history: History,
+    before: InteractiveResults | None,
+    after: InteractiveResults,
+    training_peak_bytes: int | None,
+) -> RunRecord:
+    """Build the record from the IoU of prompted masks and the scores without prompts; see `Task`."""
+    generator = promptable(plan.model.architecture.repository).NATIVE.labels_by
+    labels_before = before.labels if before else None
+    record = record_builder.build_record(
+        "interactive", plan, history, labels_before, after.labels, training_peak_bytes, generator
     )
-    trains = not is_finished(folder)
-    with PeakMemory(device_of(plan.recipe.compute)) as memory:
-        history = fit(prompter, plan.data, plan.recipe, folder, console)
-    if helping:
-        return None
-    adapter = folder / "native" / "adapter"
-    save_adapter(plan.model.network, plan.model.architecture, plan.origin, adapter)
-    plan.model.network = merge(plan.model.network)  # type: ignore[assignment]
-    after, labeled = _ask(plan, console, "after"), _label(plan, console, "after")
-    peak = memory.bytes if trains else None
-    record = build_record(plan, history, labeled_before, labeled, peak, task="interactive")
-    if record.accuracy:
-        record.accuracy.labeled_by = promptable(plan.model.architecture.repository).NATIVE.labels_by
-    record.prompts = prompt_scores(before, after)
-    record.warnings += _worse(record)
-    write_prompt_scores(folder / "scores.csv", record.prompts)
-    console.print("exporting and checking what was exported")
-    return _hand_over(plan, record, folder)
-
-
-def _ask(plan: Plan[PromptedModel], console: Console, stage: str) -> list[PromptResult]:
-    plan.model.network.to(device_of(plan.recipe.compute))  # Lightning leaves it on the CPU
-    with console.status(f"asking {stage} for all instances of {plan.count('test')} test images"):
-        return evaluate_prompts(plan.model, plan.data.samples("test"))
-
-
-def _label(plan: Plan[PromptedModel], console: Console, stage: str) -> Measured | None:
-    images = min(plan.recipe.evaluation.automatic_images, plan.count("test"))
-    with console.status(f"labeling {images} test images {stage}, without prompts"):
-        return evaluate_automatic(plan.model, plan.data.samples("test"), images)
-
-
-def _worse(record: RunRecord) -> list[str]:
-    return [
-        f"the tuned model is worse than its base model with prompts of the kind {score.kind}: mean IoU "
+    record.prompts = prompt_scores(before.prompts if before else None, after.prompts)
+    record.warnings += [
+        f"the fine-tuned model is worse than its base model with prompts of the kind {score.kind}: mean IoU "
         f"{score.after.mean:.4f}, before {score.before.mean:.4f}"
         for score in record.prompts
         if score.before and score.after.mean < score.before.mean
     ]
+    return record
 
 
-def _hand_over(plan: Plan[PromptedModel], record: RunRecord, folder: Path) -> RunRecord:
-    """Export the model, load every export again, and write cards and record from what came of it."""
-    model, hub = plan.model, folder / "huggingface"
-    save_model(model, hub)
-    save(model.network, model.architecture, folder / "native")
-    images = islice(plan.data.samples("test"), plan.recipe.evaluation.check_images)
-    checks = check_prompts(folder, model, images)
-    differ = [
-        f"{check.artifact} does not give the trained model's masks: Dice {check.dice:.4f}, "
+def save_scores(record: RunRecord, path: Path) -> None:
+    """Write `scores.csv`: one row per image and kind of prompt.
+
+    Args:
+        record: the record.
+        path: the file.
+    """
+    write_prompt_scores(path, record.prompts)
+
+
+def save_packages(plan: Plan[PromptedModel], record: RunRecord, folder: Path) -> list[str]:
+    """Write nothing, and explain why; see `Task.save_packages`."""
+    return [NO_PACKAGE]
+
+
+def verify(plan: Plan[PromptedModel], folder: Path) -> tuple[list[ExportCheck], list[str]]:
+    """Reload each exported file and compare its masks with the trained model's; see `Task.verify`."""
+    samples = islice(plan.data.samples("test"), plan.recipe.evaluation.check_images)
+    checks = check_prompts(folder, plan.model, samples)
+    return checks, [
+        f"{check.artifact} does not reproduce the trained model's masks: Dice {check.dice:.4f}, "
         f"not {check.trained_dice:.4f}"
         for check in checks
         if not check.equal
     ]
-    warnings = [*record.warnings, NO_PACKAGE, *differ]
-    record = record.model_copy(update={"exports": checks, "warnings": warnings})
-    (hub / "pictures").mkdir(exist_ok=True)
-    training = record.training
-    pictures.training_curve(training.history, hub / "pictures" / "training.png", training.best_epoch)
-    return write_cards(record, folder)
+
+
+def draw(plan: Plan[PromptedModel], record: RunRecord, folder: Path) -> None:
+    """Draw nothing besides the training curve.
+
+    Args:
+        plan: not used.
+        record: not used.
+        folder: not used.
+    """
+
+
+def summarize(plan: Plan[PromptedModel]) -> dict[str, str]:
+    """Describe target and memory for a dry run; see `Task.summarize`."""
+    return {
+        "target": f"{plan.recipe.model.target} (one mask per prompt)",
+        "memory": "not estimated: it depends on the number of prompts",
+    }
+
+
+def _use_network_size(recipe: Recipe, loaded: Loaded) -> Recipe:
+    """Set the patch size to the image size of the network, the only one possible."""
+    image_size, training = loaded.architecture.options["image_size"], recipe.training
+    if "patch" in training.model_fields_set and training.patch != image_size:
+        raise RecipeError(
+            f"training.patch: {training.patch}; with prompts each image goes in as a square of "
+            f"model.options.image_size pixels, which is {image_size}: leave training.patch out"
+        )
+    return recipe.model_copy(update={"training": training.model_copy(update={"patch": image_size})})

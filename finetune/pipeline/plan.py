@@ -1,158 +1,199 @@
-"""A recipe resolved: images found and checked, network built, nothing trained yet."""
+"""A resolved recipe: data, model and settings before training starts; what both tasks share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from rich.console import Console
 
-from cards.base import LabelKind, NetworkSpec, Split
-from cards.errors import RecipeError
-from cards.record import Environment, Origin
-from finetune.adapters import Count, count
+from cards.base import Split
+from cards.record import Origin
+from finetune.adapters import Count, apply, count
+from finetune.data.augmentation import Augmentation
 from finetune.data.datamodule import SegmentationData
-from finetune.data.diameter import mean_diameter
-from finetune.data.images import read_labels
-from finetune.data.labels import convert
-from finetune.data.pairs import Pair
-from finetune.evaluation.thresholds import open_options
-from finetune.inference.model import Model
+from finetune.data.normalization import build_normalize
 from finetune.licenses import check_license
-from finetune.pipeline.inputs import (
-    InputData,
-    build_data,
-    capture_environment,
-    collect_data,
-    resolve_defaults,
-    warn_about_missing_splits,
-)
-from finetune.pipeline.query_check import check_queries, warn_if_too_many_objects
-from finetune.pipeline.starting import adapted, load_options, normalize_of, warn_about_frozen_random_weights
+from finetune.pipeline.inputs import RunInputs
 from finetune.recipe.schema import Recipe
-from finetune.repositories.registry import load
-from finetune.targets.registry import Target, build_target
-from finetune.training.hardware import resolve_compute
+from finetune.repositories.registry import Loaded, LoadOptions
+from finetune.targets.base import LabelEncoding
 
-AnyModel = TypeVar("AnyModel")  # a Model, or a PromptedModel
+AnyModel = TypeVar("AnyModel")  # Model (automatic task) or PromptedModel (interactive task)
+
+# Normalization if neither the recipe nor the model specifies one.
+PERCENTILE = {"name": "percentile", "low": 1.0, "high": 99.8}
 
 
 @dataclass
 class Plan(Generic[AnyModel]):
-    """All that a run knows before it trains.
+    """A resolved recipe: data, model and settings, before training starts.
 
     Attributes:
-        recipe: with everything that was left open filled in.
-        found: the images, as they were found and read.
-        model: the network with its starting weights, and what it takes to use it.
-        origin: where those weights come from.
-        data: batches of the images.
-        counted: parameters, and how many of them are trained.
-        environment: of this process, before it began: the source may change while it runs.
-        chosen: options of the target that are chosen on validation images, once it is trained.
-        warnings: what a person should know, in words.
+        recipe: the recipe with all defaults filled in.
+        inputs: the images as located and inspected, environment and device.
+        model: the network with its initial weights, and everything needed to apply it.
+        origin: where the initial weights come from.
+        data: data module of the images.
+        parameters: number of parameters, in total and trainable.
+        auto_options: target options that are selected on the validation images after training.
+        warnings: findings that a person should know.
     """
 
     recipe: Recipe
-    found: InputData
+    inputs: RunInputs
     model: AnyModel
     origin: Origin
     data: SegmentationData
-    counted: Count
-    environment: Environment
-    chosen: list[str] = field(default_factory=list)
+    parameters: Count
+    auto_options: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def count(self, split: Split) -> int:
-        """Number of images in a split."""
+        """Number of images in a split.
+
+        Args:
+            split: train, validation or test.
+
+        Returns:
+            The number of images.
+        """
         return len(self.data.of(split))
 
-    def say(self, console: Console) -> None:
-        """Tell a person at the terminal how many images there are, and what to know of them."""
+    @property
+    def pretrained(self) -> bool:
+        """Whether the initial network can be evaluated: all of its weights are pretrained.
+
+        A network of which only a part has pretrained weights is as untrained as a random one.
+        """
+        return self.origin.weights == "pretrained" and self.origin.part is None
+
+    def report(self, console: Console) -> None:
+        """Print the number of images and the warnings.
+
+        Args:
+            console: where to print.
+        """
         counts = ", ".join(f"{self.count(split)} {split}" for split in ("train", "validation", "test"))
         console.print(f"{self.recipe.name}: {counts} images", highlight=False)
         for warning in self.warnings:
             console.print(f"warning: {warning}", style="yellow", highlight=False)
 
 
-def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
-    """Resolve a recipe.
+def load_options(recipe: Recipe, in_channels: int, out_channels: int) -> LoadOptions:
+    """Initialization options of the recipe's network.
+
+    Args:
+        recipe: a recipe.
+        in_channels: number of image channels.
+        out_channels: number of maps that the network predicts.
+
+    Returns:
+        Options for a repository's `load`.
+    """
+    section = recipe.model
+    return LoadOptions(
+        in_channels=in_channels,
+        out_channels=out_channels,
+        options=section.options,
+        checkpoint=section.checkpoint,
+        pretrained=section.pretrained,
+        revision=section.revision,
+        trust=section.trust,
+        seed=recipe.training.seed,
+    )
+
+
+def build_plan(
+    recipe: Recipe,
+    inputs: RunInputs,
+    loaded: Loaded,
+    target: LabelEncoding,
+    build_model: Callable[..., AnyModel],
+    *,
+    squared: bool = False,
+    auto_options: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+) -> Plan[AnyModel]:
+    """Build data module and model from a loaded network.
+
+    Args:
+        recipe: the recipe, resolved but for the learning rate.
+        inputs: the images.
+        loaded: the network with its initial weights.
+        target: how label images are encoded for training.
+        build_model: the task's model class; called with keyword arguments.
+        squared: whether training images are resized to squares instead of cropped, see `SegmentationData`.
+        auto_options: target options to select on validation images.
+        warnings: findings of the task.
+
+    Returns:
+        The plan.
 
     Raises:
-        RecipeError: for anything that would keep the run from its end, as far as it can be known now.
+        InputError: if the licenses contradict each other, the normalization or augmentation is invalid, or
+            `model.adapt` does not apply to the network.
     """
-    recipe = resolve_compute(recipe)
-    place = capture_environment()
-    target = build_target(recipe.model.target, recipe.model.target_options)
-    found = collect_data(recipe, target.labels, console)
-    recipe = _measure_diameter(recipe, found.pairs, found.label_kind)
-    start = load_options(recipe, found.channels, target.channels)
-    loaded = load(recipe.model.repository, recipe.model.name, start)
     check_license(recipe.card.license, loaded.origin.license, loaded.origin.id)
-    _check_grid(loaded.architecture, target)
-    check_queries(loaded.network, target, found.files)
-    normalize = normalize_of(recipe, loaded)
-    recipe = resolve_defaults(recipe, found.label_kind, loaded.learning_rate)
-    patch = recipe.training.patch
-    if patch % loaded.divisor:
-        raise RecipeError(f"training.patch: {patch} is no multiple of {loaded.divisor}, the network's")
-    data = build_data(recipe, found, target, normalize)
-    warnings = [*found.warnings, *warn_about_frozen_random_weights(recipe, loaded)]
-    options = target.options()
-    for option, value in loaded.suggests.items():
-        if option in options and options[option] != value:
-            warnings.append(
-                f"the weights were published with {option} {value} of target {target.name}, "
-                f"the recipe has {options[option]}"
-            )
-    warnings += [*warn_about_missing_splits(data), *warn_if_too_many_objects(target, found.files)]
-    model = Model(
-        network=adapted(recipe, loaded),
+    training = recipe.training
+    training = training.model_copy(update={"learning_rate": training.learning_rate or loaded.learning_rate})
+    recipe = recipe.model_copy(update={"training": training})
+    normalize = build_normalize(recipe.data.normalize or loaded.normalize or PERCENTILE)
+    data = SegmentationData(
+        inputs.pairs,
+        target,
+        normalize,
+        label_kind=inputs.label_kind,
+        channels=recipe.data.channels,
+        augmentation=Augmentation(**training.augmentation.model_dump()),
+        patch=training.patch,
+        batch_size=training.batch_size,
+        images_per_epoch=training.images_per_epoch,
+        views=training.views,
+        squared=squared,
+        workers=training.workers,
+        seed=training.seed,
+    )
+    section = recipe.model
+    network = apply(loaded.network, section.adapt, section.adapt_options, loaded.encoder, training.seed)
+    model = build_model(
+        network=network,
         target=target,
         normalize=normalize,
         select=recipe.data.channels,
-        channels=found.channels,
+        channels=inputs.channels,
         divisor=loaded.divisor,
         architecture=loaded.architecture,
-        halo=loaded.halo,
-        torchscript=loaded.torchscript,
     )
-    chosen = open_options(recipe.model.target, recipe.model.target_options)
-    if chosen and not data.of("validation"):
-        warnings.append(f"{', '.join(chosen)}: no validation images to choose by, so the default is kept")
-        chosen = []
     return Plan(
         recipe=recipe,
-        found=found,
+        inputs=inputs,
         model=model,
         origin=loaded.origin,
         data=data,
-        counted=count(model.network),
-        environment=place,
-        chosen=chosen,
-        warnings=warnings,
+        parameters=count(network),
+        auto_options=list(auto_options),
+        warnings=[
+            *inputs.warnings,
+            *_warn_about_frozen_random_weights(recipe, loaded),
+            *warnings,
+            *_warn_about_missing_splits(data),
+        ],
     )
 
 
-def _check_grid(architecture: NetworkSpec, target: Target) -> None:
-    """A network that predicts for every second pixel needs a target that expects that."""
-    theirs, ours = architecture.options.get("grid", 1), target.options().get("grid", 1)
-    if theirs != ours:
-        raise RecipeError(
-            f"the network's maps have a pixel for each {theirs} × {theirs} of the image, the target "
-            f"{target.name} expects {ours} × {ours}: set model.options.grid, or take "
-            f"model.target=rays with model.target_options.grid={theirs}"
-        )
+def _warn_about_frozen_random_weights(recipe: Recipe, loaded: Loaded) -> list[str]:
+    adapt = recipe.model.adapt
+    if adapt == "full" or loaded.origin.weights != "random":
+        return []
+    return [f"model.adapt: {adapt} freezes weights that are random"]
 
 
-def _measure_diameter(recipe: Recipe, pairs: list[Pair], label_kind: LabelKind) -> Recipe:
-    """Put the diameter of the objects in the training labels where an option of the network asks for it."""
-    if recipe.model.options.get("diameter") != "auto":
-        return recipe
-    labels = (
-        convert(read_labels(pair.label, pair.page), label_kind, "instances")
-        for pair in pairs
-        if pair.split == "train"
-    )
-    options = recipe.model.options | {"diameter": mean_diameter(labels)}
-    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"options": options})})
+def _warn_about_missing_splits(data: SegmentationData) -> list[str]:
+    warnings = []
+    if not data.of("validation"):
+        warnings.append("there are no validation images: the last epoch is kept, without early stopping")
+    if not data.of("test"):
+        warnings.append("there are no test images: accuracy is not measured")
+    return warnings

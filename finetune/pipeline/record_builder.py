@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from cards import record
-from cards.base import Spec, Task
+from cards.base import Spec, TaskName
 from cards.fingerprint import sha256_file
 from cards.scores import Accuracy
 from finetune.adapters import describe as describe_adapt
@@ -23,34 +23,35 @@ from finetune.recipe.schema import Recipe
 from finetune.targets.prompt_options import Prompts
 from finetune.targets.registry import Target
 from finetune.training.history import History
-
-SCHEDULE = "linear warm-up, then cosine decay to zero"
+from finetune.training.optimizer import OPTIMIZER, SCHEDULE
 
 
 def build_record(
-    plan: Plan,
+    task: TaskName,
+    plan: Plan[Any],
     history: History,
     before: Measured | None,
     after: Measured | None,
     training_peak_bytes: int | None,
-    task: Task = "automatic",
+    labeled_by: str | None = None,
 ) -> record.RunRecord:
-    """Build the record, except for exports and files, which are not written yet.
+    """Build the record of a run; exports and files follow once they are written.
 
     Args:
-        plan: the resolved recipe with model and data.
-        history: of the training.
-        before: evaluation of the base model on the test images; None if it was not measured.
-        after: evaluation of the trained model on the test images; None if it was not measured.
-        training_peak_bytes: peak memory during training in bytes; None if it was not measured.
-        task: "interactive" for a model that is prompted with points and boxes.
+        task: the task of the run.
+        plan: the resolved recipe.
+        history: the training history.
+        before: scores of the test images before training; None if not measured.
+        after: scores of the test images after training; None if not measured.
+        training_peak_bytes: peak memory of training; None if not measured.
+        labeled_by: the generator that labeled the test images, if it was not the model alone.
 
     Returns:
         The record.
     """
-    recipe, device = plan.recipe, plan.model.device
-    warnings = [*plan.warnings, *_guards(history, before, after, task)]
-    trained_on = torch.cuda.get_device_name(device) if device.type == "cuda" else plan.environment.cpu
+    recipe, device, captured = plan.recipe, plan.model.device, plan.inputs.environment
+    warnings = [*plan.warnings, *_warn_about_results(history, before, after, labeled_by)]
+    trained_on = torch.cuda.get_device_name(device) if device.type == "cuda" else captured.cpu
     times = timing(after, trained_on) if after else None
     if times:
         times.peak_memory_training_bytes = training_peak_bytes
@@ -66,9 +67,9 @@ def build_record(
         data=_data(plan),
         training=_training(plan, history, trained_on),
         metrics=describe_metrics(),
-        accuracy=_accuracy(plan, before, after),
+        accuracy=_accuracy(plan, before, after, labeled_by),
         timing=times,
-        environment=plan.environment,
+        environment=captured,
         warnings=warnings,
     )
 
@@ -111,7 +112,9 @@ def without_local_paths(recipe: Recipe) -> dict[str, Any]:
     return content
 
 
-def _guards(history: History, before: Measured | None, after: Measured | None, task: Task) -> list[str]:
+def _warn_about_results(
+    history: History, before: Measured | None, after: Measured | None, labeled_by: str | None
+) -> list[str]:
     warnings = []
     if history.empty_validation:
         warnings.append(
@@ -119,33 +122,33 @@ def _guards(history: History, before: Measured | None, after: Measured | None, t
             "or check that data.labels describes the masks"
         )
     if before and after:
-        was, now = (
+        dice_before, dice_after = (
             sum(score.metrics["dice"] for score in stage.scores) / len(stage.scores)
             for stage in (before, after)
         )
-        if now < was:
-            without = "without prompts, " if task == "interactive" else ""
+        if dice_after < dice_before:
+            without = "without prompts, " if labeled_by else ""
             warnings.append(
-                f"{without}the fine-tuned model is worse than its base model: mean Dice {now:.4f}, "
-                f"before {was:.4f}"
+                f"{without}the fine-tuned model is worse than its base model: mean Dice {dice_after:.4f}, "
+                f"before {dice_before:.4f}"
             )
     return warnings
 
 
-def _model(plan: Plan) -> record.Model:
+def _model(plan: Plan[Any]) -> record.Model:
     model = plan.model
     section = plan.recipe.model
     config = model.config()
     return record.Model(
         base=plan.origin,
         architecture=config["architecture"],
-        target=describe_target(model.target, plan.chosen),
+        target=describe_target(model.target, plan.auto_options),
         normalize=Spec(name=model.normalize.name, options=model.normalize.options()),
         channels=model.channels,
         maps=model.target.channels,
         divisor=model.divisor,
-        parameters=plan.counted.total,
-        trainable=plan.counted.trainable,
+        parameters=plan.parameters.total,
+        trainable=plan.parameters.trainable,
         adapt=describe_adapt(section.adapt, section.adapt_options),
     )
 
@@ -171,9 +174,9 @@ def describe_target(target: Target | Prompts, selected: Sequence[str] = ()) -> r
     )
 
 
-def _data(plan: Plan) -> record.Data:
-    section, found = plan.recipe.data, plan.found
-    named = found.named
+def _data(plan: Plan[Any]) -> record.Data:
+    section, inputs = plan.recipe.data, plan.inputs
+    named = inputs.named
     if named is None:
         place = section.csv.with_suffix("") if section.csv else section.root
         described: dict[str, Any] = {"id": place.resolve().name if place else str(section.name)}
@@ -188,10 +191,10 @@ def _data(plan: Plan) -> record.Data:
         }
     stated = {"license": section.license, "citation": section.citation, "source": section.source}
     described |= {key: value for key, value in stated.items() if value}
-    return record.Data(**described, labels=section.labels, split_by=found.split_by, files=found.files)
+    return record.Data(**described, labels=section.labels, split_by=inputs.split_by, files=inputs.files)
 
 
-def _training(plan: Plan, history: History, device: str) -> record.Training:
+def _training(plan: Plan[Any], history: History, device: str) -> record.Training:
     training = plan.recipe.training
     images = history.steps * training.batch_size
     seconds = history.seconds - history.validation_seconds
@@ -204,7 +207,7 @@ def _training(plan: Plan, history: History, device: str) -> record.Training:
         images_seen=images,
         batch_size=training.batch_size,
         patch=training.patch,
-        optimizer="AdamW",
+        optimizer=OPTIMIZER,
         learning_rate=training.learning_rate,
         schedule=SCHEDULE,
         weight_decay=training.weight_decay,
@@ -221,14 +224,16 @@ def _training(plan: Plan, history: History, device: str) -> record.Training:
     )
 
 
-def _augmentation(plan: Plan) -> str:
+def _augmentation(plan: Plan[Any]) -> str:
     words, views = plan.data.augmentation.describe(), plan.data.views
     if views is None:
         return words
     return f"{words}; {views} view{'s' if views > 1 else ''} of each image, each drawn once"
 
 
-def _accuracy(plan: Plan, before: Measured | None, after: Measured | None) -> Accuracy | None:
+def _accuracy(
+    plan: Plan[Any], before: Measured | None, after: Measured | None, labeled_by: str | None
+) -> Accuracy | None:
     if after is None:
         return None
     change = None
@@ -237,6 +242,7 @@ def _accuracy(plan: Plan, before: Measured | None, after: Measured | None) -> Ac
     part = plan.origin.part
     return Accuracy(
         images=len(after.scores),
+        labeled_by=labeled_by,
         dice_of="boundary" if plan.model.target.labels == "boundary" else "foreground",
         before=summarize(before.scores) if before else None,
         before_note=None if before else f"untrained, but for {part}" if part else "untrained",

@@ -9,16 +9,17 @@ import pytorch_lightning as pl
 import torch
 
 from finetune.adapters import freeze_statistics
+from finetune.data.feature_cache import FeatureStore
 from finetune.networks.sam2_promptable import Promptable
 from finetune.prompts.interaction import best, first_boxes, first_points, masks_of, rounds, to_square
 from finetune.prompts.loss import iou, prompt_loss
 from finetune.targets.prompt_options import Prompts
-from finetune.training.module import check_loss, optimize
+from finetune.training.optimizer import OptimizerOptions, check_loss, configure_optimizer
 
 CLICKS = 3  # keeps the chance of prompts apart from that of images, see `finetune.data.sampler`
 
 
-class Prompter(pl.LightningModule):
+class InteractiveSegmenter(pl.LightningModule):
     """Trains a network to answer prompts.
 
     Batches are those of `data.datamodule.SegmentationData`, with labels for maps: for training `image`
@@ -30,7 +31,7 @@ class Prompter(pl.LightningModule):
     """
 
     monitor = "validation_iou"
-    features = None  # none are kept: an encoder that is frozen runs on each patch
+    features: FeatureStore | None = None  # a frozen encoder is not precomputed: it runs on each patch
     found_nothing = False  # whoever is asked answers
 
     def __init__(
@@ -38,10 +39,7 @@ class Prompter(pl.LightningModule):
         network: Promptable,
         prompts: Prompts,
         *,
-        learning_rate: float,
-        weight_decay: float,
-        warmup: float,
-        steps: int,
+        optimizer: OptimizerOptions,
         seed: int,
     ) -> None:
         """Put a network and the way it is asked together.
@@ -49,18 +47,14 @@ class Prompter(pl.LightningModule):
         Args:
             network: what is trained.
             prompts: how many instances and corrections.
-            learning_rate: at its highest.
-            weight_decay: AdamW's.
-            warmup: fraction of `steps` during which the learning rate rises from zero.
-            steps: optimizer steps of the whole training.
+            optimizer: settings of optimizer and learning-rate schedule.
             seed: of the prompts.
         """
         super().__init__()
         self.network, self.prompts, self.seed = network, prompts, seed
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.warmup, self.steps = warmup, steps
+        self.optimizer_options = optimizer
 
-    def train(self, mode: bool = True) -> Prompter:
+    def train(self, mode: bool = True) -> InteractiveSegmenter:
         """As torch's own, but what is not trained stays in evaluation mode."""
         super().train(mode)
         if mode:
@@ -78,7 +72,7 @@ class Prompter(pl.LightningModule):
             one = tuple(level[number : number + 1] for level in features)
             losses.append(self._loss(one, labels, rng))
         loss = torch.stack(losses).mean()
-        check_loss(loss, self)
+        check_loss(loss, self, self.optimizer_options.learning_rate)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
         return loss
 
@@ -110,5 +104,5 @@ class Prompter(pl.LightningModule):
         self.log(self.monitor, mean, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """See `finetune.training.module.optimize`."""
-        return optimize(self.network, self.learning_rate, self.weight_decay, self.warmup, self.steps)
+        """See `configure_optimizer`."""
+        return configure_optimizer(self.network, self.optimizer_options)

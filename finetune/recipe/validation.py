@@ -27,20 +27,26 @@ def problems(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _target_problems(model: ModelSection) -> Iterator[Problem]:
-    from finetune.repositories.registry import REPOSITORIES, promptable
-    from finetune.targets.prompt_options import PROMPTS
+    from finetune.targets.tasks import task_of
+
+    check = {"automatic": _automatic_problems, "interactive": _interactive_problems}[task_of(model.target)]
+    yield from check(model)
+
+
+def _automatic_problems(model: ModelSection) -> Iterator[Problem]:
     from finetune.targets.registry import target_option_errors
 
-    if model.target == PROMPTS:
-        yield from _options(
-            "model.target", "model.target_options", _prompt_option_errors, model.target_options
-        )
-        if model.repository in REPOSITORIES:
-            yield from _attempt("model.target", promptable, model.repository)
-    else:
-        yield from _options(
-            "model.target", "model.target_options", target_option_errors, model.target, model.target_options
-        )
+    yield from _options(
+        "model.target", "model.target_options", target_option_errors, model.target, model.target_options
+    )
+
+
+def _interactive_problems(model: ModelSection) -> Iterator[Problem]:
+    from finetune.repositories.registry import REPOSITORIES, promptable
+
+    yield from _options("model.target", "model.target_options", _prompt_option_errors, model.target_options)
+    if model.repository in REPOSITORIES:
+        yield from _attempt("model.target", promptable, model.repository)
 
 
 def _prompt_option_errors(options: dict[str, Any]) -> dict[str, str]:

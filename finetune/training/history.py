@@ -10,8 +10,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 
 from cards.record import Epoch
-from finetune.prompts.module import Prompter
-from finetune.training.module import Segmenter
+from finetune.training.protocol import TrainableModule
 
 # What validation may measure: fields of `cards.record.Epoch`, in words. A module says which by `monitor`.
 MEASURES = {"validation_dice": "validation Dice", "validation_iou": "validation IoU"}
@@ -82,7 +81,7 @@ class HistoryCallback(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Write the epoch down."""
-        assert isinstance(module, Segmenter | Prompter)
+        assert isinstance(module, TrainableModule)
         history, now, measure = self.history, time.perf_counter(), module.monitor
         history.seconds += now - self._since
         self._since = now

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +10,12 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from cards.errors import InputError
 from finetune.adapters import freeze_statistics
 from finetune.data.feature_cache import FeatureStore, widen
 from finetune.inference.tiling import predict_maps
 from finetune.metrics.mean_dice import MeanDice
 from finetune.targets.base import Target
+from finetune.training.optimizer import OptimizerOptions, check_loss, configure_optimizer
 
 
 class Segmenter(pl.LightningModule):
@@ -37,10 +36,7 @@ class Segmenter(pl.LightningModule):
         target: Target,
         *,
         divisor: int,
-        learning_rate: float,
-        weight_decay: float,
-        warmup: float,
-        steps: int,
+        optimizer: OptimizerOptions,
         features: FeatureStore | None = None,
     ) -> None:
         """Put a network and a target together.
@@ -50,10 +46,7 @@ class Segmenter(pl.LightningModule):
                 target's loss takes; or a decoder, see `features`.
             target: what the K maps mean.
             divisor: the network takes heights and widths that are multiples of this, in pixels.
-            learning_rate: at its highest.
-            weight_decay: AdamW's.
-            warmup: fraction of `steps` during which the learning rate rises from zero.
-            steps: optimizer steps of the whole training.
+            optimizer: settings of optimizer and learning-rate schedule.
             features: what a frozen encoder gives; `network` is then the decoder that takes it, as that of an
                 `EncoderDecoder`.
         """
@@ -61,9 +54,7 @@ class Segmenter(pl.LightningModule):
         # Convolutions are faster on pixels whose channels lie side by side; the numbers are the same.
         self.network = network.to(memory_format=torch.channels_last)
         self.target, self.features = target, features
-        self.divisor = divisor
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.warmup, self.steps = warmup, steps
+        self.divisor, self.optimizer_options = divisor, optimizer
         self.validation_dice = MeanDice()
         self.found_nothing = False  # in the last validation: nothing found, though there was something
 
@@ -89,7 +80,7 @@ class Segmenter(pl.LightningModule):
         maps = batch["maps"].float()
         output = self(batch["image"]) if "image" in batch else self._decode(batch["features"], maps)
         loss = self.target.loss(output, maps)
-        check_loss(loss, self)
+        check_loss(loss, self, self.optimizer_options.learning_rate)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(maps), sync_dist=True)
         return loss
 
@@ -109,49 +100,5 @@ class Segmenter(pl.LightningModule):
         self.log("validation_dice", self.validation_dice, on_step=False, on_epoch=True, batch_size=1)
 
     def configure_optimizers(self) -> Any:
-        """See `optimize`."""
-        return optimize(self.network, self.learning_rate, self.weight_decay, self.warmup, self.steps)
-
-
-def check_loss(loss: torch.Tensor, module: Any) -> None:
-    """Stop the run in words if the loss is no longer a number.
-
-    Args:
-        loss: of a training step of `module`.
-        module: with its `learning_rate`.
-
-    Raises:
-        InputError: with where it happened, and what may help.
-    """
-    if not torch.isfinite(loss):
-        raise InputError(
-            f"the loss is {loss.item()} in epoch {module.current_epoch + 1}, step {module.global_step + 1}: "
-            f"training diverged; lower training.learning_rate (it is {module.learning_rate:g}) "
-            "or set compute.precision=32-true"
-        )
-
-
-def optimize(
-    network: nn.Module, learning_rate: float, weight_decay: float, warmup: float, steps: int
-) -> dict[str, Any]:
-    """AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine decay to zero (2017).
-
-    Args:
-        network: whose parameters are trained, those that ask for it.
-        learning_rate: at its highest.
-        weight_decay: AdamW's.
-        warmup: fraction of `steps` during which the learning rate rises from zero.
-        steps: optimizer steps of the whole training.
-    """
-    rising, steps = max(1, round(warmup * steps)), max(steps, 1)
-
-    def factor(step: int) -> float:
-        if step < rising:
-            return (step + 1) / rising
-        progress = (step - rising) / max(1, steps - rising)
-        return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, lr=learning_rate, weight_decay=weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        """See `configure_optimizer`."""
+        return configure_optimizer(self.network, self.optimizer_options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -17,36 +16,36 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from rich.console import Console
 
 from finetune.data.datamodule import SegmentationData
-from finetune.prompts.module import Prompter
 from finetune.recipe.schema import Recipe
+from finetune.training.distributed import is_helper_process
 from finetune.training.hardware import quiet_lightning, trainer_options
 from finetune.training.history import History, HistoryCallback
 from finetune.training.malloc import keep_freed_memory
-from finetune.training.module import Segmenter
 from finetune.training.precompute import Encoding
+from finetune.training.protocol import TrainableModule
 from finetune.utils.atomic import write_file
 
 FINISHED = "finished.json"  # in `checkpoints/`: the history of a training that came to its end
 
 
 def fit(
-    segmenter: Segmenter | Prompter,
+    module: TrainableModule,
     data: SegmentationData,
     recipe: Recipe,
     folder: Path,
     console: Console,
 ) -> History:
-    """Train, and leave the best weights in the segmenter's network.
+    """Train, and leave the best weights in the module's network.
 
     A folder that holds checkpoints is gone on with: from the last finished epoch, or, if training was
     finished, straight to its end.
 
     Args:
-        segmenter: what to train, from the weights it holds.
+        module: what to train, from the weights it holds.
         data: its batches.
         recipe: the sections training and compute.
         folder: the run folder; `checkpoints/` and `logs/` are written there, and, until the end, `maps/`;
-            `features/` lies where the segmenter's say.
+            `features/` lies where the module's say.
         console: where progress goes.
 
     Returns:
@@ -58,15 +57,15 @@ def fit(
     if is_finished(folder):
         history = History(**json.loads(finished.read_text(encoding="utf-8")))
     else:
-        history = _train(segmenter, data, recipe, folder, console)
+        history = _train(module, data, recipe, folder, console)
         if not is_helper_process():
             write_file(finished, json.dumps(asdict(history), indent=2))
     if not is_helper_process():
         data.forget_maps()
-        if segmenter.features:
-            segmenter.features.forget()
+        if module.features:
+            module.features.forget()
     best = checkpoints / "best.ckpt"
-    _load_weights(segmenter, best if best.exists() else checkpoints / "last.ckpt")
+    _load_weights(module, best if best.exists() else checkpoints / "last.ckpt")
     return history
 
 
@@ -75,14 +74,8 @@ def is_finished(folder: Path) -> bool:
     return (folder / "checkpoints" / FINISHED).exists()
 
 
-def is_helper_process() -> bool:
-    """Whether Lightning started this process to train along with another, which does all the rest."""
-    ranks = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
-    return any(int(os.environ.get(name) or 0) > 0 for name in ranks)
-
-
 def _train(
-    segmenter: Segmenter | Prompter,
+    module: TrainableModule,
     data: SegmentationData,
     recipe: Recipe,
     folder: Path,
@@ -90,15 +83,15 @@ def _train(
 ) -> History:
     quiet_lightning()
     keep_freed_memory()
-    training, checkpoints, measure = recipe.training, folder / "checkpoints", segmenter.monitor
+    training, checkpoints, measure = recipe.training, folder / "checkpoints", module.monitor
     last = checkpoints / "last.ckpt"
     resume = last.exists()
     validates = bool(data.of("validation"))
     stopping = EarlyStopping(measure, mode="max", patience=training.patience) if training.patience else None
     historian = HistoryCallback(console)
     callbacks: list[pl.Callback] = [historian]
-    if segmenter.features:
-        callbacks.append(Encoding(data, segmenter.features, console))
+    if module.features:
+        callbacks.append(Encoding(data, module.features, console))
     if training.average:
         # Statistics of batch normalization are a moving average already: those of the weights as they are.
         # Averaged once more they would hold on to what they began with, longer than a short training lasts.
@@ -113,7 +106,7 @@ def _train(
         callbacks.append(_checkpoint(checkpoints, "best", monitor=measure, mode="max"))
     callbacks.append(_checkpoint(checkpoints, "last", save_on_train_epoch_end=True))
     if resume and _had_stopped(last, training.patience):
-        return History(**_callback_state(last, "Historian"))
+        return History(**_callback_state(last, HistoryCallback.__name__))
     trainer = pl.Trainer(
         max_epochs=training.epochs,
         gradient_clip_val=training.gradient_clip,
@@ -128,9 +121,10 @@ def _train(
         enable_model_summary=False,
         **trainer_options(recipe.compute),
     )
-    segmenter.train()
+    assert isinstance(module, pl.LightningModule)
+    module.train()
     try:
-        trainer.fit(segmenter, datamodule=data, ckpt_path=str(last) if resume else None, weights_only=True)
+        trainer.fit(module, datamodule=data, ckpt_path=str(last) if resume else None, weights_only=True)
     except SystemExit as stop:  # Lightning turns Ctrl-C into exit code 1; it is for us to leave in order
         raise KeyboardInterrupt from stop
     if torch.distributed.is_initialized():
@@ -170,6 +164,7 @@ def _had_stopped(checkpoint: Path, patience: int | None) -> bool:
     return bool(patience) and _callback_state(checkpoint, "EarlyStopping").get("wait_count", 0) >= patience
 
 
-def _load_weights(segmenter: Segmenter | Prompter, checkpoint: Path) -> None:
+def _load_weights(module: TrainableModule, checkpoint: Path) -> None:
+    assert isinstance(module, pl.LightningModule)
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    segmenter.load_state_dict(state)
+    module.load_state_dict(state)

@@ -13,6 +13,7 @@ from finetune.adapters import ADAPTERS, apply, count, describe, freeze_statistic
 from finetune.networks.unet import UNet
 from finetune.targets.registry import build_target
 from finetune.training.module import Segmenter
+from finetune.training.optimizer import OptimizerOptions
 
 
 def tiny() -> UNet:
@@ -41,10 +42,7 @@ def train(network: nn.Module, channels: int = 1, steps: int = 5) -> None:
         network,
         build_target("foreground"),
         divisor=4,
-        learning_rate=1e-2,
-        weight_decay=0.1,
-        warmup=0,
-        steps=steps,
+        optimizer=OptimizerOptions(learning_rate=1e-2, weight_decay=0.1, warmup=0, steps=steps),
     ).train()
     optimizer = segmenter.configure_optimizers()["optimizer"]
     images = torch.randn(2, channels, 16, 16, generator=torch.Generator().manual_seed(1))

@@ -6,7 +6,7 @@ from torch import nn
 from cards.errors import InputError
 from finetune.data.normalization import build_normalize
 from finetune.data.patches import Sample
-from finetune.evaluation.thresholds import choose, open_options
+from finetune.evaluation.thresholds import auto_options, select_options
 from finetune.inference.model import Model
 from finetune.targets.registry import build_target
 
@@ -41,7 +41,7 @@ def test_finds_the_threshold_at_which_a_shy_model_finds_what_is_there():
     model = shy_model()
     image = samples()[0].pixels
     assert model.predict(image).max() == 0
-    model.target = choose(model, ["prob_threshold"], samples())
+    model.target = select_options(model, ["prob_threshold"], samples())
     assert model.predict(image).max() == 2
     # 0.3 finds them, too; 0.4 is nearer to the default
     assert model.target.options()["prob_threshold"] == 0.4
@@ -50,13 +50,13 @@ def test_finds_the_threshold_at_which_a_shy_model_finds_what_is_there():
 
 def test_of_values_that_serve_equally_the_default_is_kept():
     model = shy_model()
-    chosen = choose(model, ["nms_threshold", "prob_threshold"], samples())
+    chosen = select_options(model, ["nms_threshold", "prob_threshold"], samples())
     assert chosen.options()["nms_threshold"] == 0.4
 
 
 def test_tells_which_options_are_left_open():
-    assert open_options("flows", {"min_size": 5, "flow_threshold": "auto"}) == ["flow_threshold"]
-    assert open_options("flows", {}) == []
+    assert auto_options("flows", {"min_size": 5, "flow_threshold": "auto"}) == ["flow_threshold"]
+    assert auto_options("flows", {}) == []
 
 
 @pytest.mark.parametrize(

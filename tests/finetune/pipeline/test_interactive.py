@@ -53,6 +53,7 @@ def test_a_run_leaves_what_it_should(prompts_file: Path, tmp_path: Path) -> None
     assert [score.kind for score in record.prompts] == ["point", "point + 1 correction", "box"]
     assert all(len(score.images) == 3 and score.before is None for score in record.prompts)
     assert (record.accuracy, record.timing) == (None, None)
+    assert record.task == "interactive"
     assert record.training.patch == 64
     assert record.training.history[0].validation_iou is not None
     assert record.training.history[0].validation_dice is None
@@ -101,7 +102,7 @@ def test_a_patch_of_another_size_is_refused(prompts_file: Path, tmp_path: Path) 
 def test_what_a_run_would_do(prompts_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dry_run(read_recipe(prompts_file, RECIPE), tmp_path / "run")
     shown = capsys.readouterr().out
-    assert "prompts (a mask each)" in shown
+    assert "prompts (one mask per prompt)" in shown
     assert "not estimated" in shown
     assert "huggingface/ native/" in shown
 

@@ -10,18 +10,18 @@ from skimage.draw import disk
 from finetune import adapters as adapt
 from finetune.prompts.interaction import best, first_boxes, first_points, masks_of, rounds
 from finetune.prompts.loss import iou
-from finetune.prompts.module import Prompter
+from finetune.prompts.module import InteractiveSegmenter
 from finetune.repositories.registry import LoadOptions, promptable
 from finetune.targets.prompt_options import Prompts
+from finetune.training.optimizer import OptimizerOptions
 
 
-def prompter(seed: int = 0, **options: int) -> Prompter:
+def segmenter(seed: int = 0, **options: int) -> InteractiveSegmenter:
     start = LoadOptions(in_channels=1, out_channels=1, options={"image_size": 64}, pretrained=False)
     loaded = promptable("sam2").load("sam2.1-hiera-tiny", start)
     network = adapt.apply(loaded.network, "head", {}, loaded.encoder)
-    return Prompter(
-        network, Prompts(**options), learning_rate=1e-3, weight_decay=0.01, warmup=0.05, steps=150, seed=seed
-    )
+    optimizer = OptimizerOptions(learning_rate=1e-3, weight_decay=0.01, warmup=0.05, steps=150)
+    return InteractiveSegmenter(network, Prompts(**options), optimizer=optimizer, seed=seed)
 
 
 def batch() -> dict[str, torch.Tensor]:
@@ -37,14 +37,14 @@ def batch() -> dict[str, torch.Tensor]:
 
 
 def test_the_same_seed_and_step_ask_the_same() -> None:
-    module = prompter(instances=2, corrections=1).eval()
+    module = segmenter(instances=2, corrections=1).eval()
     with torch.no_grad():
         one, two, other = (module.training_step(batch(), step).item() for step in (0, 0, 1))
     assert one == two != other
 
 
 def test_a_patch_of_background_has_nothing_to_learn_from() -> None:
-    module = prompter(instances=2, corrections=1).train()
+    module = segmenter(instances=2, corrections=1).train()
     nothing = batch() | {"maps": torch.zeros(1, 1, 64, 64)}
     loss = module.training_step(nothing, 0)
     loss.backward()
@@ -55,7 +55,7 @@ def test_a_patch_of_background_has_nothing_to_learn_from() -> None:
 
 @pytest.mark.slow
 def test_it_learns_which_of_three_discs_is_meant() -> None:
-    module = prompter(instances=3, corrections=1).train()
+    module = segmenter(instances=3, corrections=1).train()
     configured = module.configure_optimizers()
     optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     for step in range(150):

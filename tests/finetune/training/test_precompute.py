@@ -21,8 +21,8 @@ from safetensors.numpy import load_file
 
 import finetune
 from cards.record import RunRecord
-from finetune.pipeline.plan import prepare
-from finetune.pipeline.runner import build_segmenter
+from finetune.pipeline.automatic import build_module, prepare
+from finetune.pipeline.runner import optimizer_options
 from finetune.recipe.reader import read_recipe
 from finetune.training.precompute import with_frozen_encoder
 from finetune.training.trainer import fit
@@ -45,9 +45,9 @@ def train(recipe_file: Path, folder: Path, *changes: str):
     """What a run does until it exports: the history, and how many images the encoder saw."""
     console = Console(file=io.StringIO(), width=200)
     plan = prepare(read_recipe(recipe_file, [*CHANGES, "training.epochs=5", *changes]), console)
-    segmenter = build_segmenter(plan, folder)
+    module = build_module(plan, folder, optimizer_options(plan))
     seen = Encoder.seen
-    history = fit(segmenter, plan.data, plan.recipe, folder, console)
+    history = fit(module, plan.data, plan.recipe, folder, console)
     return history, Encoder.seen - seen, plan, console.file.getvalue()
 
 

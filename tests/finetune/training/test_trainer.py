@@ -16,8 +16,8 @@ from rich.console import Console
 from safetensors.numpy import load_file
 
 from cards.record import RunRecord
-from finetune.pipeline.plan import prepare
-from finetune.pipeline.runner import build_segmenter
+from finetune.pipeline.automatic import build_module, prepare
+from finetune.pipeline.runner import optimizer_options
 from finetune.recipe.reader import read_recipe
 from finetune.training.trainer import fit
 
@@ -146,10 +146,10 @@ def test_batch_normalization_knows_the_weights_that_are_kept(tmp_path: Path, rec
     changes = ["model.repository=torchvision", "model.name=lraspp_mobilenet_v3_large", "model.options={}"]
     changes += ["model.pretrained=false", "data.validation=0", "training.average=0.99"]
     plan = prepare(read_recipe(recipe_file, changes), Console(quiet=True))
-    segmenter = build_segmenter(plan, tmp_path)
-    fit(segmenter, plan.data, plan.recipe, tmp_path, Console(quiet=True))
+    module = build_module(plan, tmp_path, optimizer_options(plan))
+    fit(module, plan.data, plan.recipe, tmp_path, Console(quiet=True))
     last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["current_model_state"]
-    kept = segmenter.state_dict()
+    kept = module.state_dict()
     statistics = [name for name in kept if "running_" in name]
     assert statistics and all(torch.equal(kept[name], last[name]) for name in statistics)
     assert any(not torch.equal(kept[name], last[name]) for name in kept if name not in statistics)

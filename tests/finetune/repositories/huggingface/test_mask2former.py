@@ -188,7 +188,7 @@ def test_a_run_ends_with_exports_that_give_its_labels(tmp_path: Path, recipe: An
 def test_a_warning_says_that_queries_are_too_few(tmp_path: Path, recipe: Any) -> None:
     from rich.console import Console
 
-    from finetune.pipeline.plan import prepare
+    from finetune.pipeline.automatic import prepare
 
     few = recipe('model.target_options={"queries": 3}')
     plan = prepare(few, Console(quiet=True))

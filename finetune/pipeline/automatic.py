@@ -1,0 +1,216 @@
+"""The automatic task: network × target, one pass from an image to a label image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cards.base import LabelKind, Split
+from cards.record import ExportCheck, RunRecord
+from finetune.data.diameter import mean_diameter
+from finetune.data.feature_cache import FeatureStore
+from finetune.data.images import read_labels
+from finetune.data.labels import convert
+from finetune.data.pairs import Pair
+from finetune.data.patches import Sample
+from finetune.evaluation.evaluate import Measured, evaluate, write_scores
+from finetune.evaluation.thresholds import auto_options, select_options
+from finetune.export.bioimageio import can_test, save_package
+from finetune.export.verification import check_exports
+from finetune.inference.model import Model
+from finetune.pipeline import record_builder
+from finetune.pipeline.compatibility import (
+    check_grid,
+    check_patch,
+    check_queries,
+    warn_about_published_options,
+    warn_if_too_many_objects,
+)
+from finetune.pipeline.examples import draw_examples
+from finetune.pipeline.inputs import collect_inputs
+from finetune.pipeline.plan import Plan, build_plan, load_options
+from finetune.recipe.schema import Recipe
+from finetune.repositories.registry import load
+from finetune.targets.registry import build_target
+from finetune.training.history import History
+from finetune.training.module import Segmenter
+from finetune.training.optimizer import OptimizerOptions
+from finetune.training.precompute import with_frozen_encoder
+from finetune.utils.memory import estimate_training_bytes
+
+OUTPUTS = "bioimageio/"
+EMPTY_PREDICTION = (
+    "No BioImage.IO package was written: the model predicts no instance in any image, and BioImage.IO "
+    "requires a test output that is not empty"
+)
+
+
+def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
+    """Resolve a recipe whose `model.target` is a target; see `Task.prepare`."""
+    options = recipe.model.target_options
+    target = build_target(recipe.model.target, options)
+    inputs = collect_inputs(recipe, target.labels, console)
+    recipe = _measure_diameter(inputs.recipe, inputs.pairs, inputs.label_kind)
+    section = recipe.model
+    loaded = load(section.repository, section.name, load_options(recipe, inputs.channels, target.channels))
+    check_grid(loaded, target)
+    check_queries(loaded.network, target, inputs.files)
+    check_patch(recipe.training.patch, loaded.divisor)
+    selected = auto_options(section.target, options)
+    warnings = [
+        *warn_about_published_options(loaded, target),
+        *warn_if_too_many_objects(target, inputs.files),
+    ]
+    if selected and not any(pair.split == "validation" for pair in inputs.pairs):
+        names = ", ".join(selected)
+        warnings.append(
+            f"{names}: the default is kept, because there are no validation images to select it on"
+        )
+        selected = []
+    return build_plan(
+        recipe,
+        inputs,
+        loaded,
+        target,
+        partial(Model, halo=loaded.halo, torchscript=loaded.torchscript),
+        auto_options=selected,
+        warnings=warnings,
+    )
+
+
+def build_module(plan: Plan[Model], folder: Path, optimizer: OptimizerOptions) -> Segmenter:
+    """Build the training module: the network, or only its decoder if the frozen encoder is precomputed.
+
+    Args:
+        plan: the resolved recipe.
+        folder: the run folder; precomputed features are stored in its subfolder `features`.
+        optimizer: settings of optimizer and schedule.
+
+    Returns:
+        The module, with the network's weights.
+    """
+    training, network = plan.recipe.training, plan.model.network
+    features, frozen = None, with_frozen_encoder(network)
+    if training.cache and training.views is not None and frozen:
+        settings = {
+            "network": plan.model.architecture.model_dump(),
+            "precision": plan.recipe.compute.precision,
+        }
+        features, network = FeatureStore(folder / "features", frozen.encoder, settings), frozen.decoder
+    return Segmenter(
+        network, plan.model.target, divisor=plan.model.divisor, optimizer=optimizer, features=features
+    )
+
+
+def evaluate_stage(plan: Plan[Model], stage: str, console: Console) -> Measured | None:
+    """Predict all test images and score the label images; see `Task.evaluate_stage`."""
+    if not plan.count("test"):
+        return None
+    with console.status(f"evaluating {stage} training on {plan.count('test')} test images"):
+        return evaluate(plan.model, plan.data.samples("test"))
+
+
+def select_thresholds(plan: Plan[Model], console: Console) -> None:
+    """Select the target options that the recipe left `auto`, on the validation images.
+
+    Args:
+        plan: the resolved recipe with the trained model, whose target is replaced.
+        console: where progress is shown.
+    """
+    names = plan.auto_options
+    if not names:
+        return
+    with console.status(f"selecting {', '.join(names)} on {plan.count('validation')} validation images"):
+        plan.model.target = select_options(plan.model, names, plan.data.samples("validation"))
+
+
+def build_record(
+    plan: Plan[Model],
+    history: History,
+    before: Measured | None,
+    after: Measured | None,
+    training_peak_bytes: int | None,
+) -> RunRecord:
+    """Build the record from the scores of all test images; see `Task.build_record`."""
+    return record_builder.build_record("automatic", plan, history, before, after, training_peak_bytes)
+
+
+def save_scores(record: RunRecord, path: Path) -> None:
+    """Write `scores.csv`: one row per image and stage.
+
+    Args:
+        record: the record.
+        path: the file.
+    """
+    accuracy = record.accuracy
+    write_scores(path, {"before": accuracy.before, "after": accuracy.after} if accuracy else {})
+
+
+def save_packages(plan: Plan[Model], record: RunRecord, folder: Path) -> list[str]:
+    """Write the BioImage.IO package; see `Task.save_packages`."""
+    model, warnings = plan.model, list[str]()
+    split: Split = "test" if plan.data.of("test") else "train"
+    example = _test_image(model, plan.data.samples(split))
+    if example is None:
+        return [EMPTY_PREDICTION]
+    save_package(model, record, example.pixels, folder / "bioimageio", record.name, warnings)
+    return warnings
+
+
+def verify(plan: Plan[Model], folder: Path) -> tuple[list[ExportCheck], list[str]]:
+    """Reload each exported file and score it on test images; see `Task.verify`."""
+    if not plan.data.of("test"):
+        return [], []
+    samples = islice(plan.data.samples("test"), plan.recipe.evaluation.check_images)
+    checks = check_exports(folder, plan.model, samples)
+    return checks, [
+        f"{check.artifact} ({check.format}) does not reproduce the trained model's Dice: {check.dice:.4f} "
+        f"instead of {check.trained_dice:.4f}"
+        for check in checks
+        if not check.equal
+    ]
+
+
+def draw(plan: Plan[Model], record: RunRecord, folder: Path) -> None:
+    """Draw the histogram of Dice and the best, median and worst test image; see `Task.draw`."""
+    draw_examples(plan.model, plan.data, record, folder)
+
+
+def summarize(plan: Plan[Model]) -> dict[str, str]:
+    """Describe target and memory for a dry run; see `Task.summarize`."""
+    training, model = plan.recipe.training, plan.model
+    batch = (training.batch_size, model.channels, training.patch, training.patch)
+    estimate = estimate_training_bytes(model.network, batch)
+    return {
+        "target": f"{plan.recipe.model.target} ({model.target.channels} maps)",
+        "memory": f"about {estimate / 2**30:.1f} GiB for training, torch itself not counted",
+    }
+
+
+def _measure_diameter(recipe: Recipe, pairs: list[Pair], label_kind: LabelKind) -> Recipe:
+    """Replace the network option `diameter: auto` by the mean diameter of the training instances."""
+    if recipe.model.options.get("diameter") != "auto":
+        return recipe
+    labels = (
+        convert(read_labels(pair.label, pair.page), label_kind, "instances")
+        for pair in pairs
+        if pair.split == "train"
+    )
+    options: dict[str, Any] = recipe.model.options | {"diameter": mean_diameter(labels)}
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"options": options})})
+
+
+def _test_image(model: Model, samples: Iterable[Sample]) -> Sample | None:
+    """An image on which a package can be tested, preferably one with instances; None if there is none."""
+    usable = None
+    for sample in samples:
+        if can_test(model, sample.pixels):
+            if sample.labels.any():
+                return sample
+            usable = usable or sample
+    return usable

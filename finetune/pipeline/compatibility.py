@@ -1,0 +1,121 @@
+"""Compatibility of network, target and images: what would fail or mislead, found before training starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cards.errors import RecipeError
+from finetune.inference.tiling import check_size
+from finetune.networks.mask2former import Mask2Former
+from finetune.targets.queries import QUERIES, Queries
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cards.record import DataFile
+    from finetune.repositories.registry import Loaded
+    from finetune.targets.base import Target
+
+
+def check_grid(loaded: Loaded, target: Target) -> None:
+    """Check that the network's output stride matches the target's grid.
+
+    Args:
+        loaded: the network with its options.
+        target: the target that it is trained on.
+
+    Raises:
+        RecipeError: if they differ.
+    """
+    stride = loaded.architecture.options.get("grid", 1)
+    grid = target.options().get("grid", 1)
+    if stride != grid:
+        raise RecipeError(
+            f"the network predicts one pixel for each {stride} × {stride} pixels of the image, the target "
+            f"{target.name} expects {grid} × {grid}: set model.options.grid, or use "
+            f"model.target=rays with model.target_options.grid={stride}"
+        )
+
+
+def check_patch(patch: int, divisor: int) -> None:
+    """Check that the network accepts training patches of this size.
+
+    Args:
+        patch: height and width of a patch, in pixels.
+        divisor: heights and widths must be multiples of this, in pixels.
+
+    Raises:
+        RecipeError: if the patch size is no multiple of the divisor.
+    """
+    if patch % divisor:
+        raise RecipeError(
+            f"training.patch: {patch} is not a multiple of {divisor}, which the network requires"
+        )
+
+
+def check_queries(network: nn.Module, target: Target, files: list[DataFile]) -> None:
+    """Check that a network with queries is trained on the target `queries`, and no other network is.
+
+    Args:
+        network: the network.
+        target: the target that it is trained on.
+        files: the images; those for validation and test must fit through the network in one piece.
+
+    Raises:
+        RecipeError: if only one of network and target has queries, or an image is too large.
+    """
+    has_queries, needs_queries = isinstance(network, Mask2Former), isinstance(target, Queries)
+    if has_queries and not needs_queries:
+        raise RecipeError(
+            f"model.target: {target.name}; Mask2Former is trained with its own loss: "
+            f"set model.target={QUERIES}"
+        )
+    if needs_queries and not has_queries:
+        raise RecipeError(
+            f"model.target: {QUERIES} requires a network with queries: use a Mask2Former, such as "
+            "facebook/mask2former-swin-tiny-coco-instance of repository huggingface, or another target"
+        )
+    for file in files:
+        if file.split != "train":  # training images are cut into patches
+            height, width = file.shape[-2:]
+            check_size(target, height, width, file.name)
+
+
+def warn_if_too_many_objects(target: Target, files: list[DataFile]) -> list[str]:
+    """Warn if an image contains more objects than the target has queries.
+
+    Args:
+        target: the target; targets other than `queries` never warn.
+        files: the images with their number of instances.
+
+    Returns:
+        No warning or one.
+    """
+    if not isinstance(target, Queries):
+        return []
+    most = max(file.instances for file in files)
+    if most <= target.channels:
+        return []
+    return [
+        f"an image has {most} objects, of which {target.channels} queries can find {target.channels} at "
+        "most: raise model.target_options.queries, which starts from new queries"
+    ]
+
+
+def warn_about_published_options(loaded: Loaded, target: Target) -> list[str]:
+    """Warn if the recipe's target options differ from those that the weights were published with.
+
+    Args:
+        loaded: the network with the options that its repository suggests.
+        target: the target with the recipe's options.
+
+    Returns:
+        One warning for each option that differs.
+    """
+    options = target.options()
+    return [
+        f"the weights were published with {option} {value} of target {target.name}, "
+        f"the recipe has {options[option]}"
+        for option, value in loaded.suggests.items()
+        if option in options and options[option] != value
+    ]
