@@ -1,8 +1,8 @@
-"""Options of a target that decide how maps are read back, chosen on validation images.
+"""Selection of decoding thresholds on the validation images.
 
-A recipe asks for it with the value `auto`: `model.target_options: {prob_threshold: auto}`. StarDist does the
-same after each training (`optimize_thresholds` in stardist/models/base.py), by the matches it counts; here
-Dice counts as well.
+A recipe requests it with the value `auto`: `model.target_options: {prob_threshold: auto}`. StarDist selects
+its thresholds the same way after training (`optimize_thresholds` in stardist/models/base.py), by matched
+instances alone; here Dice counts as well.
 """
 
 from __future__ import annotations
@@ -18,29 +18,41 @@ from finetune.targets.registry import AUTO, Target, build_target
 
 
 def auto_options(target: str, options: dict[str, Any]) -> list[str]:
-    """Names of the options that a recipe leaves open: those whose value is `auto`."""
-    build_target(target, options)  # says so if one cannot be left open
+    """Names of the target options that are selected on validation images: those with the value `auto`.
+
+    Args:
+        target: `model.target` of a recipe.
+        options: `model.target_options`.
+
+    Returns:
+        The names, sorted.
+
+    Raises:
+        RecipeError: if an option cannot be `auto`.
+    """
+    build_target(target, options)  # validates the options
     return sorted(option for option, value in options.items() if value == AUTO)
 
 
 def select_options(model: Model, names: list[str], samples: Iterable[Sample]) -> Target:
-    """The model's target with the values that serve the images best, of all combinations of its `choices`.
+    """Grid search over the target's `choices` for the highest mean of Dice + AP at an IoU threshold of 0.5.
 
-    Best is the highest mean over images of Dice + AP at an IoU of 0.5; of equals the one nearest to the
-    target's own defaults, which is tried first. One image with its maps is in memory at a time.
+    Of equal combinations, the one nearest to the target's defaults is selected. Only one image and its maps
+    are in memory at a time.
 
     Args:
-        model: trained.
-        names: options to choose.
-        samples: images with reference labels that were not trained on, as `evaluate` takes them.
+        model: the trained model.
+        names: options to select.
+        samples: images with reference labels that were not trained on.
 
     Returns:
-        A new target; with its defaults if there are no images.
+        The model's target with the selected values, or with its defaults if there are no images.
     """
     name, options = model.target.name, model.target.options()
     values = [_default_first(model.target.choices[option], options[option]) for option in names]
     candidates = [
-        build_target(name, options | dict(zip(names, chosen, strict=True))) for chosen in product(*values)
+        build_target(name, options | dict(zip(names, combination, strict=True)))
+        for combination in product(*values)
     ]
     total = [0.0] * len(candidates)
     for sample in samples:

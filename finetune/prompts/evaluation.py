@@ -1,4 +1,4 @@
-"""A promptable model and annotated images -> how well each kind of prompt finds their instances."""
+"""Evaluation of a promptable model: IoU per kind of prompt, and label images predicted without prompts."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ COLUMNS = ("image", "kind", "instances", "before", "after")
 
 @dataclass
 class PromptResult:
-    """What came of asking for every instance of one image.
+    """Per-instance results of prompting one image.
 
     Attributes:
-        image: its name.
-        instances: how many it has.
-        iou: the mean over them, a kind of prompt.
+        image: name of the image.
+        instances: number of instances in the reference.
+        iou: mean IoU over the instances, per kind of prompt.
     """
 
     image: str
@@ -40,26 +40,36 @@ class PromptResult:
 
 
 def kinds(corrections: int) -> tuple[str, ...]:
-    """The kinds of prompts that are measured."""
+    """The kinds of prompts that are evaluated.
+
+    Args:
+        corrections: number of correction points after the first point.
+
+    Returns:
+        Their names, as in record and card.
+    """
     more = f"point + {corrections} correction{'s' if corrections > 1 else ''}"
     return ("point", more, "box") if corrections else ("point", "box")
 
 
 def evaluate_prompts(model: PromptedModel, samples: Iterable[Sample]) -> list[PromptResult]:
-    """Ask for every instance of every image; without chance, so that twice gives the same.
+    """Prompt for every instance of every image; deterministic.
 
-    The point is the innermost of the instance, the box its exact one, a correction the innermost point of the
-    largest error.
+    The point is the innermost pixel of the instance, the box its bounding box, a correction the innermost
+    pixel of the largest error.
 
     Args:
-        model: what to evaluate.
-        samples: images with instances; those without any have nothing to ask for, and are left out.
+        model: the model to evaluate.
+        samples: images with reference labels; images without instances are skipped.
+
+    Returns:
+        The results of each image.
     """
-    return [_ask(model, sample) for sample in samples if sample.labels.any()]
+    return [_prompt(model, sample) for sample in samples if sample.labels.any()]
 
 
 @torch.inference_mode()
-def _ask(model: PromptedModel, sample: Sample) -> PromptResult:
+def _prompt(model: PromptedModel, sample: Sample) -> PromptResult:
     features = model.encode(sample.pixels)
     numbers = np.unique(sample.labels[sample.labels > 0])
     reached: dict[str, list[torch.Tensor]] = {kind: [] for kind in kinds(model.target.corrections)}
@@ -81,25 +91,33 @@ def _ask(model: PromptedModel, sample: Sample) -> PromptResult:
 
 
 def prompt_scores(before: list[PromptResult] | None, after: list[PromptResult]) -> list[PromptScore]:
-    """For the record, a score a kind of prompt; of the same images before and after, in the same order."""
-    earlier = {asked.image: asked for asked in before or ()}
+    """Scores for the record, per kind of prompt.
+
+    Args:
+        before: results before training; None if not measured.
+        after: results after training, of the same images.
+
+    Returns:
+        One score per kind of prompt.
+    """
+    earlier = {result.image: result for result in before or ()}
     scores = []
     for kind in after[0].iou if after else ():
         images = [
             PromptImage(
-                image=asked.image,
-                instances=asked.instances,
-                before=earlier[asked.image].iou[kind] if before else None,
-                after=asked.iou[kind],
+                image=result.image,
+                instances=result.instances,
+                before=earlier[result.image].iou[kind] if before else None,
+                after=result.iou[kind],
             )
-            for asked in after
+            for result in after
         ]
-        was = [image.before for image in images if image.before is not None]
+        ious_before = [image.before for image in images if image.before is not None]
         scores.append(
             PromptScore(
                 kind=kind,
                 images=images,
-                before=spread(was) if was else None,
+                before=spread(ious_before) if ious_before else None,
                 after=spread([image.after for image in images]),
             )
         )
@@ -107,19 +125,22 @@ def prompt_scores(before: list[PromptResult] | None, after: list[PromptResult]) 
 
 
 def evaluate_automatic(model: PromptedModel, samples: Iterable[Sample], images: int) -> Measured | None:
-    """Label the first of the images without prompts, and compare as with any other model.
+    """Segment images without prompts, and score the label images as for an automatic model.
 
     Args:
-        model: what to evaluate.
-        samples: images with instances.
-        images: how many of them; None comes of 0.
+        model: the model to evaluate.
+        samples: images with reference labels.
+        images: number of images to use, from the first.
+
+    Returns:
+        Scores and times, or None without images.
     """
     measured = Measured()
     with PeakMemory(model.device) as memory:
         for number, sample in enumerate(islice(samples, images)):
             if number == 0:
                 generator = model.generator()
-                generator.predictor.set_image(model.as_photograph(sample.pixels))  # so that all are warm
+                generator.predictor.set_image(model.as_photograph(sample.pixels))  # warm-up
             start = time.perf_counter()
             labels = model.label(sample.pixels, generator)
             measured.scores.append(score(model, sample, labels, time.perf_counter() - start))
@@ -128,7 +149,12 @@ def evaluate_automatic(model: PromptedModel, samples: Iterable[Sample], images: 
 
 
 def write_prompt_scores(path: Path, scores: list[PromptScore]) -> None:
-    """Write `scores.csv` of a run with prompts: a row an image and kind of prompt, with its mean IoU."""
+    """Write `scores.csv` of the interactive task: one row per image and kind of prompt, with the mean IoU.
+
+    Args:
+        path: the file.
+        scores: one score per kind of prompt.
+    """
     with path.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.DictWriter(stream, COLUMNS)
         rows.writeheader()

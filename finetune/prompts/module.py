@@ -1,4 +1,4 @@
-"""The LightningModule of promptable networks: network + prompts + optimizer."""
+"""The LightningModule of the interactive task: promptable network + prompts + optimizer."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from finetune.prompts.loss import iou, prompt_loss
 from finetune.targets.prompt_options import Prompts
 from finetune.training.optimizer import OptimizerOptions, check_loss, configure_optimizer
 
-CLICKS = 3  # keeps the chance of prompts apart from that of images, see `finetune.data.sampler`
+PROMPT_STREAM = 3  # separates the random numbers of prompts from those of images, see `finetune.data.sampler`
 
 
 class InteractiveSegmenter(pl.LightningModule):
-    """Trains a network to answer prompts.
+    """Trains a promptable network to segment the instance at a point or in a box.
 
-    Batches are those of `data.datamodule.SegmentationData`, with labels for maps: for training `image`
-    (N, C, S, S) and `maps` (N, 1, S, S); for validation one whole `image` (1, C, H, W) with its `labels`
+    Batches come from `finetune.data.datamodule.SegmentationData`, with label images as maps: for training
+    `image` (N, C, S, S) and `maps` (N, 1, S, S); for validation one whole `image` (1, C, H, W) with `labels`
     (1, H, W).
 
-    Each image is encoded once. Then up to `prompts.instances` of its instances are asked for, all by a point
-    or all by a box, and the answers corrected `prompts.corrections` times; every answer is learned from.
+    Each image is encoded once. Up to `prompts.instances` of its instances are then prompted, all by a point
+    or all by a box, followed by `prompts.corrections` correction points. The loss sums over all rounds.
     """
 
     monitor = "validation_iou"
     features: FeatureStore | None = None  # a frozen encoder is not precomputed: it runs on each patch
-    found_nothing = False  # whoever is asked answers
+    found_nothing = False  # every prompt yields a mask
 
     def __init__(
         self,
@@ -42,32 +42,50 @@ class InteractiveSegmenter(pl.LightningModule):
         optimizer: OptimizerOptions,
         seed: int,
     ) -> None:
-        """Put a network and the way it is asked together.
+        """Combine a network and prompt settings.
 
         Args:
-            network: what is trained.
-            prompts: how many instances and corrections.
+            network: the promptable network.
+            prompts: number of instances and corrections.
             optimizer: settings of optimizer and learning-rate schedule.
-            seed: of the prompts.
+            seed: seed of the prompt sampling.
         """
         super().__init__()
         self.network, self.prompts, self.seed = network, prompts, seed
         self.optimizer_options = optimizer
 
     def train(self, mode: bool = True) -> InteractiveSegmenter:
-        """As torch's own, but what is not trained stays in evaluation mode."""
+        """Like `nn.Module.train`, but frozen layers stay in eval mode.
+
+        Args:
+            mode: whether to switch to training mode.
+
+        Returns:
+            The module.
+        """
         super().train(mode)
         if mode:
             freeze_statistics(self.network)
         return self
 
     def training_step(self, batch: dict[str, Any], batch_index: int) -> torch.Tensor:
-        """One step; stops the run in words if the loss is no longer a number."""
+        """Compute the loss of a batch.
+
+        Args:
+            batch: `image` and `maps`.
+            batch_index: number of the batch in its epoch, part of the seed.
+
+        Returns:
+            Scalar loss: the mean over images.
+
+        Raises:
+            InputError: if the loss is not finite.
+        """
         features = self.network(batch["image"])
         losses = []
         for number, labels in enumerate(batch["maps"][:, 0].cpu().numpy()):
             rng = np.random.default_rng(
-                (self.seed, CLICKS, self.current_epoch, batch_index, self.global_rank, number)
+                (self.seed, PROMPT_STREAM, self.current_epoch, batch_index, self.global_rank, number)
             )
             one = tuple(level[number : number + 1] for level in features)
             losses.append(self._loss(one, labels, rng))
@@ -79,9 +97,9 @@ class InteractiveSegmenter(pl.LightningModule):
     def _loss(
         self, features: tuple[torch.Tensor, ...], labels: np.ndarray, rng: np.random.Generator
     ) -> torch.Tensor:
-        """Of one image (H, W): the sum over rounds."""
+        """Loss of one image with labels (H, W): the sum over rounds of prompts."""
         masks = masks_of(labels, self.prompts.instances, rng)
-        if not len(masks):  # nothing to ask for, and so no gradient; but there has to be a graph
+        if not len(masks):  # no instances: the loss is zero, but needs a graph
             trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
             return 0.0 * torch.stack([parameter.sum() for parameter in trained]).sum()
         prompts = (first_points if rng.random() < 0.5 else first_boxes)(masks, rng)
@@ -90,17 +108,22 @@ class InteractiveSegmenter(pl.LightningModule):
         return torch.stack([prompt_loss(given, logits, wanted) for given, logits in answers]).sum()
 
     def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
-        """Mean IoU of one image's instances, asked for by a point and by a box, without chance."""
+        """Compute the mean IoU of one image's instances, prompted by a point and by a box, deterministically.
+
+        Args:
+            batch: `image` (1, C, H, W) and `labels` (1, H, W).
+            batch_index: not used.
+        """
         masks = masks_of(batch["labels"][0].cpu().numpy(), self.prompts.instances)
         if not len(masks):
             return
         features = self.network(to_square(batch["image"], self.network.image_size))
         wanted = torch.from_numpy(masks).to(self.device)
-        reached = []
+        ious = []
         for prompts in (first_points(masks), first_boxes(masks)):
             for given, logits in rounds(self.network, features, masks, prompts, 0):
-                reached.append(iou(best(given, logits) > 0, wanted).mean())
-        mean = torch.stack(reached).mean()
+                ious.append(iou(best(given, logits) > 0, wanted).mean())
+        mean = torch.stack(ious).mean()
         self.log(self.monitor, mean, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
 
     def configure_optimizers(self) -> Any:

@@ -1,4 +1,4 @@
-"""Every artifact of a run with prompts loaded again, as its reader would, and asked for masks."""
+"""Verification of a promptable model's exports: each is reloaded by its own tool and prompted with boxes."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from finetune.prompts.model import PROMPT_BATCH_SIZE, PromptedModel
 from finetune.repositories.registry import promptable
 from finetune.weights.checkpoint import WEIGHTS
 
-Answers = Callable[[np.ndarray, np.ndarray], np.ndarray]
+PredictMasks = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def check_prompts(run: Path, model: PromptedModel, samples: Iterable[Sample]) -> list[ExportCheck]:
-    """Load each artifact of a run and compare what it answers to boxes with the trained model's answers.
+    """Reload each exported file and compare its masks with the trained model's.
 
-    Dice is that of each mask with the instance of which it was told the box, the mean over instances. The
-    tolerance is that of `finetune.export.verification.check_exports`.
+    Dice compares each mask with the instance whose bounding box was the prompt, and is averaged over
+    instances. The tolerance is that of `finetune.export.verification.check_exports`.
 
     Args:
         run: the run folder, with `huggingface/` and `native/`.
-        model: as it was trained.
-        samples: test images, all their channels, with instances. They are kept in memory.
+        model: the trained model.
+        samples: test images with all channels and reference labels. They are kept in memory.
 
     Returns:
-        A check for each artifact, whether it is equal or not; none if there are no images.
+        One check per exported file, equal or not; none without images.
 
     Raises:
         ModelError: if an artifact cannot be loaded.
@@ -52,11 +52,11 @@ def check_prompts(run: Path, model: PromptedModel, samples: Iterable[Sample]) ->
     return checks
 
 
-def _native(path: Path, model: PromptedModel) -> Answers:
-    """The repository's own code with the file that was written for it."""
+def _native(path: Path, model: PromptedModel) -> PredictMasks:
+    """Masks by the repository's own code, from the file in its own format."""
     predictor = promptable(model.architecture.repository).predictor(path, model.architecture)
 
-    def answer(pixels: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    def predict(pixels: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         predictor.set_image(model.as_photograph(pixels))
         parts = [
             boxes[start : start + PROMPT_BATCH_SIZE] for start in range(0, len(boxes), PROMPT_BATCH_SIZE)
@@ -64,16 +64,16 @@ def _native(path: Path, model: PromptedModel) -> Answers:
         found = [predictor.predict(box=part, multimask_output=False)[0] for part in parts]
         return np.concatenate([masks.reshape(-1, *pixels.shape[1:]) > 0 for masks in found])
 
-    return answer
+    return predict
 
 
-def _scores(samples: list[Sample], answers: Answers) -> np.ndarray:
-    return np.array([_score(sample, answers) for sample in samples])
+def _scores(samples: list[Sample], predict_masks: PredictMasks) -> np.ndarray:
+    return np.array([_score(sample, predict_masks) for sample in samples])
 
 
-def _score(sample: Sample, answers: Answers) -> float:
+def _score(sample: Sample, predict_masks: PredictMasks) -> float:
     if not sample.labels.any():
-        return 1.0  # nothing to ask for: as two empty images
+        return 1.0  # as for two empty images
     instances = masks_of(sample.labels)
-    found = answers(sample.pixels, first_boxes(instances)[..., :2].reshape(-1, 4))
+    found = predict_masks(sample.pixels, first_boxes(instances)[..., :2].reshape(-1, 4))
     return float(np.mean([dice(*pair) for pair in zip(found, instances, strict=True)]))

@@ -1,4 +1,4 @@
-"""Where a run computes, and how exactly: the section compute of a recipe."""
+"""Device and precision: the section `compute` of a recipe."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ from finetune.recipe.schema import ComputeSection, Recipe
 
 
 def resolve_compute(recipe: Recipe) -> Recipe:
-    """Choose the precision where the recipe leaves it open, and let Lightning look at the section compute.
+    """Resolve `compute.precision: auto`, and let Lightning validate the section `compute`.
+
+    Args:
+        recipe: a recipe.
+
+    Returns:
+        The recipe with a precision.
 
     Raises:
-        RecipeError: with what Lightning says of it.
+        RecipeError: if Lightning rejects the section; with Lightning's message.
     """
     quiet_lightning()
     compute = recipe.compute
@@ -33,39 +39,52 @@ def resolve_compute(recipe: Recipe) -> Recipe:
 
 
 def device_of(compute: ComputeSection) -> torch.device:
-    """Where one process works: on the first GPU, if there is one and the recipe does not refuse it."""
+    """The device of a single process: the first GPU if there is one and the recipe allows it, else the CPU.
+
+    Args:
+        compute: the section `compute` of a recipe.
+
+    Returns:
+        The device.
+    """
     on_gpu = compute.accelerator in {"auto", "gpu", "cuda"} and torch.cuda.is_available()
     return torch.device("cuda" if on_gpu else "cpu")
 
 
 def trainer_options(compute: ComputeSection) -> dict[str, Any]:
-    """The section compute in Lightning's names."""
+    """Keyword arguments of `pl.Trainer` for the section `compute`.
+
+    Args:
+        compute: the section `compute` of a recipe.
+
+    Returns:
+        The section under Lightning's names.
+    """
     options = compute.model_dump()
     options["num_nodes"] = options.pop("nodes")
     return options
 
 
 def quiet_lightning() -> None:
-    """Keep Lightning's advice to developers from a scientist's terminal."""
+    """Silence Lightning's messages that are meant for developers."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (
         ".*does not have many workers.*",
         ".*Checkpoint directory .* exists.*",
         ".*LeafSpec.*",
-        ".*in eval mode at the start of training.*",  # what is not trained
-        # TorchScript notes the copy that `average` makes as a step of training; nothing comes of it.
+        ".*in eval mode at the start of training.*",  # frozen layers
+        # TorchScript records the copy that weight averaging makes; the warning has no consequence.
         r"The \.grad attribute of a Tensor that is not a leaf.*",
     ):
         warnings.filterwarnings("ignore", message)
 
 
 def _is_fast_in_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies matrices of bfloat16 by itself.
+    """Whether a device has matrix units for bfloat16.
 
-    On CPUs that takes AMX: there a training step of the U-Net is three times as fast as in float32. Where
-    AVX-512 alone knows bfloat16, it is no faster, and one of SAM2 takes almost twice as long
-    (`benchmarks/training_step.py`).
+    On CPUs these are AMX: a training step of the U-Net is three times as fast as in float32. With AVX512-BF16
+    alone it is no faster, and a step of SAM2 takes almost twice as long (`benchmarks/training_step.py`).
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

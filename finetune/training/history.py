@@ -1,4 +1,4 @@
-"""What happened while training, epoch by epoch, and the callback that writes it down."""
+"""Training history: metrics of each epoch, and the callback that records them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from rich.console import Console
 from cards.record import Epoch
 from finetune.training.protocol import TrainableModule
 
-# What validation may measure: fields of `cards.record.Epoch`, in words. A module says which by `monitor`.
-MEASURES = {"validation_dice": "validation Dice", "validation_iou": "validation IoU"}
+# Validation metrics: fields of `cards.record.Epoch` and their labels. `TrainableModule.monitor` is one.
+METRICS = {"validation_dice": "validation Dice", "validation_iou": "validation IoU"}
 
 
 @dataclass
 class History:
-    """What happened, epoch by epoch.
+    """Metrics and duration of a training.
 
     Attributes:
-        epochs: each as `cards.record.Epoch`.
-        seconds: training and validation together, over all attempts.
-        validation_seconds: of these, validation.
-        steps: of the optimizer.
-        resumed: how often training was taken up again.
-        stopped_early: whether it ended before the last epoch for want of progress.
-        empty_validation: whether the kept weights find nothing in any validation image.
+        epochs: fields of `cards.record.Epoch`, per epoch.
+        seconds: duration of training and validation, over all attempts.
+        validation_seconds: duration of validation alone.
+        steps: number of optimizer steps.
+        resumed: how often training was resumed.
+        stopped_early: whether early stopping ended training before the last planned epoch.
+        empty_validation: whether the best weights predict background in every validation image.
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
@@ -40,64 +40,76 @@ class History:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch with the highest validation Dice or IoU, counted from 1; the earliest of equals."""
+        """The epoch with the highest validation Dice or IoU, counted from 1; the first of equals."""
         measured = [
             (value, epoch["epoch"])
             for epoch in self.epochs
-            for measure in MEASURES
-            if (value := epoch.get(measure)) is not None
+            for metric in METRICS
+            if (value := epoch.get(metric)) is not None
         ]
-        return max(measured, key=lambda found: found[0])[1] if measured else None
+        return max(measured, key=lambda entry: entry[0])[1] if measured else None
 
 
 class HistoryCallback(pl.Callback):
-    """Writes the history; it goes into every checkpoint, so that a resumed run tells the whole of it."""
+    """Records per-epoch metrics and saves them in each checkpoint, so that a resumed run keeps them."""
 
     def __init__(self, console: Console) -> None:
-        """Start an empty history; a line an epoch goes to `console` where there is no progress bar."""
+        """Start an empty history.
+
+        Args:
+            console: where a line per epoch is printed if there is no progress bar.
+        """
         self.console = console
         self.history = History()
 
     def state_dict(self) -> dict[str, Any]:
-        """For the checkpoint."""
+        """State for the checkpoint.
+
+        Returns:
+            The fields of the history.
+        """
         return asdict(self.history)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """From the checkpoint."""
+        """Restore the state of a checkpoint.
+
+        Args:
+            state_dict: what `state_dict` returned.
+        """
         self.history = History(**state_dict)
 
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Training begins, or goes on; what a frozen encoder does before the first epoch is a part of it."""
+        """Start the clock; precomputation of features counts as training time."""
         self._since = time.perf_counter()
         self.history.resumed += bool(self.history.epochs)
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Validation is no training time."""
+        """Start the clock of validation."""
         self._validation_since = time.perf_counter()
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Validation is no training time."""
+        """Stop the clock of validation."""
         self.history.validation_seconds += time.perf_counter() - self._validation_since
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Write the epoch down."""
+        """Record the epoch."""
         assert isinstance(module, TrainableModule)
-        history, now, measure = self.history, time.perf_counter(), module.monitor
+        history, now, metric = self.history, time.perf_counter(), module.monitor
         history.seconds += now - self._since
         self._since = now
         history.steps = trainer.global_step
-        validated = measure in trainer.callback_metrics and _validates(trainer)
-        value = float(trainer.callback_metrics[measure]) if validated else None
+        validated = metric in trainer.callback_metrics and _validates(trainer)
+        value = float(trainer.callback_metrics[metric]) if validated else None
         loss = float(trainer.callback_metrics["loss"])
-        epoch = Epoch.model_validate({"epoch": trainer.current_epoch + 1, "loss": loss, measure: value})
+        epoch = Epoch.model_validate({"epoch": trainer.current_epoch + 1, "loss": loss, metric: value})
         history.epochs.append(epoch.model_dump())
         if validated and history.best_epoch == epoch.epoch:
             history.empty_validation = module.found_nothing
         if trainer.is_global_zero and trainer.progress_bar_callback is None:
-            reached = f", {MEASURES[measure]} {value:.4f}" if validated else ""
-            of = f"epoch {epoch.epoch}/{trainer.max_epochs}"
+            score = f", {METRICS[metric]} {value:.4f}" if validated else ""
+            progress = f"epoch {epoch.epoch}/{trainer.max_epochs}"
             self.console.print(
-                f"{of}: loss {epoch.loss:.4f}{reached} ({history.seconds:.0f} s)", highlight=False
+                f"{progress}: loss {epoch.loss:.4f}{score} ({history.seconds:.0f} s)", highlight=False
             )
 
 

@@ -1,4 +1,4 @@
-"""The LightningModule: network + target + optimizer, and nothing else."""
+"""The LightningModule of the automatic task: network + target + optimizer."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from finetune.training.optimizer import OptimizerOptions, check_loss, configure_
 
 
 class Segmenter(pl.LightningModule):
-    """Trains a network to predict a target's maps.
+    """Trains a network to predict the maps of a target.
 
-    Batches are those of `finetune.data.datamodule.SegmentationData`: for training `image` (N, C, P, P) and
-    `maps` (N, K, P, P); for validation one whole `image` (1, C, H, W) with its `labels` (1, H, W).
+    Batches come from `finetune.data.datamodule.SegmentationData`: for training `image` (N, C, P, P) and
+    `maps` (N, K, P, P); for validation one whole `image` (1, C, H, W) with `labels` (1, H, W).
 
-    Where an encoder is frozen, what is trained may be the decoder alone, on `features` in the place of
-    `image`: the encoder is then no part of this module, and neither checkpoints nor averages hold it.
+    With a frozen encoder, the module may consist of the decoder alone, trained on precomputed `features`
+    instead of `image`. The encoder is then part of neither checkpoints nor averaged weights.
     """
 
     monitor = "validation_dice"
@@ -39,27 +39,34 @@ class Segmenter(pl.LightningModule):
         optimizer: OptimizerOptions,
         features: FeatureStore | None = None,
     ) -> None:
-        """Put a network and a target together.
+        """Combine a network and a target.
 
         Args:
-            network: images (N, C, H, W) float32 -> raw output (N, K, H, W), or, in training mode, what the
-                target's loss takes; or a decoder, see `features`.
-            target: what the K maps mean.
-            divisor: the network takes heights and widths that are multiples of this, in pixels.
+            network: images (N, C, H, W) float32 -> raw output (N, K, H, W), or, in training mode, the input
+                of the target's loss; or a decoder, see `features`.
+            target: the target that defines the K maps.
+            divisor: image heights and widths must be multiples of this, in pixels.
             optimizer: settings of optimizer and learning-rate schedule.
-            features: what a frozen encoder gives; `network` is then the decoder that takes it, as that of an
+            features: precomputed features of a frozen encoder; `network` is then the decoder of an
                 `EncoderDecoder`.
         """
         super().__init__()
-        # Convolutions are faster on pixels whose channels lie side by side; the numbers are the same.
+        # Convolutions are faster in channels_last memory format; the results are the same.
         self.network = network.to(memory_format=torch.channels_last)
         self.target, self.features = target, features
         self.divisor, self.optimizer_options = divisor, optimizer
         self.validation_dice = MeanDice()
-        self.found_nothing = False  # in the last validation: nothing found, though there was something
+        self.found_nothing = False  # see TrainableModule
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, C, H, W) float32 -> raw output (N, K, H, W)."""
+        """Run the network.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Raw output (N, K, H, W).
+        """
         if self.features is not None:
             return self._decode(self.features(images), images)
         return self.network(images.contiguous(memory_format=torch.channels_last))
@@ -69,14 +76,32 @@ class Segmenter(pl.LightningModule):
         return self.network(widen(features, dtype), like.shape[-2:])
 
     def train(self, mode: bool = True) -> Segmenter:
-        """As torch's own, but what is not trained stays in evaluation mode."""
+        """Like `nn.Module.train`, but frozen layers stay in eval mode.
+
+        Args:
+            mode: whether to switch to training mode.
+
+        Returns:
+            The module.
+        """
         super().train(mode)
         if mode:
             freeze_statistics(self.network)
         return self
 
     def training_step(self, batch: dict[str, Any], batch_index: int) -> torch.Tensor:
-        """One step; stops the run in words if the loss is no longer a number."""
+        """Compute the loss of a batch.
+
+        Args:
+            batch: `image` or `features`, and `maps`.
+            batch_index: not used.
+
+        Returns:
+            Scalar loss.
+
+        Raises:
+            InputError: if the loss is not finite.
+        """
         maps = batch["maps"].float()
         output = self(batch["image"]) if "image" in batch else self._decode(batch["features"], maps)
         loss = self.target.loss(output, maps)
@@ -85,16 +110,21 @@ class Segmenter(pl.LightningModule):
         return loss
 
     def on_validation_epoch_start(self) -> None:
-        """Forget what the last validation found."""
-        self._found = self._there = False
+        """Reset the flags behind `found_nothing`."""
+        self._predicted_any = self._labeled_any = False
 
     def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
-        """Dice of one whole image, read back to labels as a user would."""
+        """Compute Dice of one whole image, decoded to a label image as for a user.
+
+        Args:
+            batch: `image` (1, C, H, W) and `labels` (1, H, W).
+            batch_index: not used.
+        """
         maps = predict_maps(self, self.target, batch["image"][0], self.divisor)
         labels = self.target.decode(maps)
-        self._found |= bool(np.any(labels))
-        self._there |= bool(batch["labels"].any())
-        self.found_nothing = self._there and not self._found
+        self._predicted_any |= bool(np.any(labels))
+        self._labeled_any |= bool(batch["labels"].any())
+        self.found_nothing = self._labeled_any and not self._predicted_any
         prediction = torch.from_numpy(labels)[None].to(batch["labels"].device)
         self.validation_dice.update(prediction, batch["labels"])
         self.log("validation_dice", self.validation_dice, on_step=False, on_epoch=True, batch_size=1)

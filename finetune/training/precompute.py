@@ -1,4 +1,4 @@
-"""Runs a frozen encoder before the first epoch, once on everything that training will show."""
+"""Precomputation of a frozen encoder's features: once before the first epoch, for all epochs."""
 
 from __future__ import annotations
 
@@ -35,51 +35,60 @@ def with_frozen_encoder(network: nn.Module) -> EncoderDecoder | None:
     return None if trained else network
 
 
-class Encoding(pl.Callback):
-    """Fills a store with features of each view of each training image, and of each validation image.
+class PrecomputeFeatures(pl.Callback):
+    """Encodes each view of each training image, and each validation image, into a feature store.
 
-    Processes share the work. What an earlier attempt left is not done again. The encoder is on the device of
-    the training only while this lasts.
+    Processes share the work. Features that an earlier attempt stored are kept. The encoder is on the training
+    device only during precomputation.
     """
 
     def __init__(self, data: SegmentationData, store: FeatureStore, console: Console) -> None:
-        """Fill `store` from `data`; progress goes to `console`."""
+        """Prepare the callback.
+
+        Args:
+            data: the data module, which provides patches and validation images.
+            store: the frozen encoder, and where its features are stored.
+            console: where progress is shown.
+        """
         self.data, self.store, self.console = data, store, console
 
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Encode, and tell the data to give features from now on.
+        """Encode, and switch the data module from images to features.
+
+        Args:
+            trainer: the trainer.
+            module: the module whose decoder is trained on the features.
 
         Raises:
-            InputError: if the disk has no room for all of it.
+            InputError: if the disk has no room for all features.
         """
         assert isinstance(module, Segmenter)
         features = self.data.use_features(self.store)
         draws = list(features.draws())
-        # Shares are cut before looking what is there: another process may have begun by then.
-        todo = [
-            draw for draw in draws[trainer.global_rank :: trainer.world_size] if not _there(features, draw)
-        ]
+        # The work is divided before stored features are skipped: another process may have started by then.
+        share = draws[trainer.global_rank :: trainer.world_size]
+        pending = [draw for draw in share if not _is_stored(features, draw)]
         images = self.data.of("validation")
-        words = f"encoding {len(draws)} patches and {len(images)} validation images, once for all epochs"
-        self.console.print(words, highlight=False)
+        message = f"encoding {len(draws)} patches and {len(images)} validation images, once for all epochs"
+        self.console.print(message, highlight=False)
         self.store.encoder.to(module.device)
         with (
             torch.inference_mode(),
             trainer.precision_plugin.forward_context(),
             Progress(console=self.console, transient=True) as progress,
         ):
-            task = progress.add_task("encoding", total=len(todo) + len(images) // trainer.world_size)
-            for done in self._patches(features, todo):
+            task = progress.add_task("encoding", total=len(pending) + len(images) // trainer.world_size)
+            for done in self._patches(features, pending):
                 progress.advance(task, done)
             for done in self._validation(module) if images else ():
                 progress.advance(task, done)
         self.store.encoder.cpu()
         trainer.strategy.barrier("features")
 
-    def _patches(self, features: Features, todo: list[PatchIndex]) -> Iterator[int]:
-        """Encode training patches; gives the number of each batch."""
+    def _patches(self, features: Features, pending: list[PatchIndex]) -> Iterator[int]:
+        """Encode training patches; yields the number of patches in each batch."""
         size = self.data.batch_size
-        batches = [todo[start : start + size] for start in range(0, len(todo), size)]
+        batches = [pending[start : start + size] for start in range(0, len(pending), size)]
         loader = DataLoader(self.data.patches(), batch_sampler=batches, num_workers=self.data.workers)
         checked = False
         for batch, draws in zip(loader, batches, strict=True):
@@ -94,15 +103,15 @@ class Encoding(pl.Callback):
             yield len(draws)
 
     def _check_room(self, features: Features, levels: list[torch.Tensor], maps: torch.Tensor) -> None:
-        """Know from the first patch what all the rest will take; overlaps of tiles are not counted."""
+        """Estimate from the first patch the disk space of all others; overlaps of tiles are not counted."""
         values = sum(level.numel() for level in levels)
-        missing = sum(not _there(features, draw) for draw in features.draws())
+        missing = sum(not _is_stored(features, draw) for draw in features.draws())
         pixels = sum(self.data.reader.image(pair)[0].size for pair in self.data.of("validation"))
         whole = values * pixels // maps[0].numel()
         self.store.check_room(2 * (missing * (values + maps.numel()) + whole))  # float16 takes 2 bytes
 
     def _validation(self, module: Segmenter) -> Iterator[int]:
-        """Encode the tiles of this process's validation images, as validation will ask for them."""
+        """Encode the tiles of this process's validation images, exactly as validation will cut them."""
 
         def encode(images: torch.Tensor) -> torch.Tensor:
             self.store(images)
@@ -113,5 +122,5 @@ class Encoding(pl.Callback):
             yield 1
 
 
-def _there(features: Features, draw: PatchIndex) -> bool:
+def _is_stored(features: Features, draw: PatchIndex) -> bool:
     return features.path(draw).exists()

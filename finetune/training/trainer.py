@@ -1,4 +1,4 @@
-"""The Lightning trainer: loggers, checkpoints, early stopping, and taking a stopped run up again."""
+"""The Lightning trainer: loggers, checkpoints, early stopping, weight averaging, and resuming."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from finetune.training.distributed import is_helper_process
 from finetune.training.hardware import quiet_lightning, trainer_options
 from finetune.training.history import History, HistoryCallback
 from finetune.training.malloc import keep_freed_memory
-from finetune.training.precompute import Encoding
+from finetune.training.precompute import PrecomputeFeatures
 from finetune.training.protocol import TrainableModule
 from finetune.utils.atomic import write_file
 
-FINISHED = "finished.json"  # in `checkpoints/`: the history of a training that came to its end
+FINISHED = "finished.json"  # in `checkpoints/`: the history of a completed training
 
 
 def fit(
@@ -35,21 +35,24 @@ def fit(
     folder: Path,
     console: Console,
 ) -> History:
-    """Train, and leave the best weights in the module's network.
+    """Train a module in place and load the best weights into it.
 
-    A folder that holds checkpoints is gone on with: from the last finished epoch, or, if training was
-    finished, straight to its end.
+    Training resumes from the last completed epoch if the run folder contains checkpoints. If training was
+    completed, only the weights are loaded.
 
     Args:
-        module: what to train, from the weights it holds.
-        data: its batches.
-        recipe: the sections training and compute.
-        folder: the run folder; `checkpoints/` and `logs/` are written there, and, until the end, `maps/`;
-            `features/` lies where the module's say.
-        console: where progress goes.
+        module: a `pl.LightningModule` with its initial weights.
+        data: the data module.
+        recipe: the resolved recipe, of which the sections `training` and `compute` are used.
+        folder: the run folder. `checkpoints/` and `logs/` are written there; `maps/` (encoded label images)
+            and the module's feature store are deleted after training.
+        console: where progress is shown.
 
     Returns:
-        What happened.
+        The training history.
+
+    Raises:
+        InputError: if the loss is not finite, or the disk has no room for features.
     """
     checkpoints = folder / "checkpoints"
     finished = checkpoints / FINISHED
@@ -70,7 +73,14 @@ def fit(
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether training in a run folder has come to its end, so that `fit` has nothing left to do."""
+    """Whether training in a run folder is completed, so that `fit` only loads the weights.
+
+    Args:
+        folder: the run folder.
+
+    Returns:
+        True if the history of a completed training is there.
+    """
     return (folder / "checkpoints" / FINISHED).exists()
 
 
@@ -83,27 +93,28 @@ def _train(
 ) -> History:
     quiet_lightning()
     keep_freed_memory()
-    training, checkpoints, measure = recipe.training, folder / "checkpoints", module.monitor
+    assert isinstance(module, pl.LightningModule)
+    training, checkpoints, monitor = recipe.training, folder / "checkpoints", module.monitor
     last = checkpoints / "last.ckpt"
     resume = last.exists()
     validates = bool(data.of("validation"))
-    stopping = EarlyStopping(measure, mode="max", patience=training.patience) if training.patience else None
-    historian = HistoryCallback(console)
-    callbacks: list[pl.Callback] = [historian]
+    stopping = EarlyStopping(monitor, mode="max", patience=training.patience) if training.patience else None
+    recorder = HistoryCallback(console)
+    callbacks: list[pl.Callback] = [recorder]
     if module.features:
-        callbacks.append(Encoding(data, module.features, console))
+        callbacks.append(PrecomputeFeatures(data, module.features, console))
     if training.average:
-        # Statistics of batch normalization are a moving average already: those of the weights as they are.
-        # Averaged once more they would hold on to what they began with, longer than a short training lasts.
-        average = _moving_average(training.average)
+        # Buffers are not averaged: running statistics of batch normalization are a moving average already.
+        # Averaging them again would retain their initial values for longer than a short training lasts.
+        average = exponential_moving_average(training.average)
         callbacks.append(WeightAveraging(use_buffers=False, avg_fn=average))
     if stopping and validates:
         callbacks.append(stopping)
     if console.is_terminal:
         callbacks.append(RichProgressBar())
-    # 'best' stands before 'last', so that 'last' holds what 'best' already knows.
+    # 'best' precedes 'last', so that the state of 'best' is saved in 'last'.
     if validates:
-        callbacks.append(_checkpoint(checkpoints, "best", monitor=measure, mode="max"))
+        callbacks.append(_checkpoint(checkpoints, "best", monitor=monitor, mode="max"))
     callbacks.append(_checkpoint(checkpoints, "last", save_on_train_epoch_end=True))
     if resume and _had_stopped(last, training.patience):
         return History(**_callback_state(last, HistoryCallback.__name__))
@@ -116,37 +127,45 @@ def _train(
         callbacks=callbacks,
         logger=_loggers(folder),
         log_every_n_steps=1,
-        use_distributed_sampler=False,  # SegmentationData shares every batch out by itself
+        use_distributed_sampler=False,  # SegmentationData distributes each batch itself
         enable_progress_bar=console.is_terminal,
         enable_model_summary=False,
         **trainer_options(recipe.compute),
     )
-    assert isinstance(module, pl.LightningModule)
     module.train()
     try:
         trainer.fit(module, datamodule=data, ckpt_path=str(last) if resume else None, weights_only=True)
-    except SystemExit as stop:  # Lightning turns Ctrl-C into exit code 1; it is for us to leave in order
+    except SystemExit as stop:  # Lightning turns Ctrl-C into exit code 1; the runner cleans up first
         raise KeyboardInterrupt from stop
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-    historian.history.stopped_early = bool(stopping and stopping.stopped_epoch)
-    return historian.history
+    recorder.history.stopped_early = bool(stopping and stopping.stopped_epoch)
+    return recorder.history
 
 
 def _checkpoint(folder: Path, name: str, **options: Any) -> ModelCheckpoint:
     return ModelCheckpoint(folder, name, save_top_k=1, enable_version_counter=False, **options)
 
 
-def _moving_average(decay: float) -> Callable[..., torch.Tensor]:
-    """The exponential moving average, in a form that leaves what does not change as it is, to the last digit.
+def exponential_moving_average(decay: float) -> Callable[..., torch.Tensor]:
+    """Exponential moving average of the weights that keeps frozen weights bit for bit.
 
-    Lightning's own, decay * average + (1 - decay) * current, rounds: weights that are frozen would drift.
+    `torch.optim.swa_utils.get_ema_avg_fn` computes decay · average + (1 - decay) · current, which rounds even
+    if both are equal: frozen weights would drift. `get_ema_multi_avg_fn` interpolates as this function does,
+    but with a fused multiply-add, which rounds about one weight in a hundred differently: the averaged
+    weights would depend on the vector instructions of the CPU.
+
+    Args:
+        decay: weight of the previous average, between 0 and 1.
+
+    Returns:
+        `avg_fn` of `torch.optim.swa_utils.AveragedModel`: (average, current, number averaged) -> average.
     """
     return lambda average, current, _: average + (1 - decay) * (current - average)
 
 
 def _loggers(folder: Path) -> list[Any]:
-    # A resumed run writes a CSV of its own: Lightning would empty the first one.
+    # A resumed run writes another CSV file: Lightning would truncate the first one.
     attempt = len(list((folder / "logs").glob("csv_*"))) + 1
     loggers: list[Any] = [CSVLogger(folder, name="logs", version=f"csv_{attempt}")]
     if find_spec("tensorboard"):  # optional: finetune[tensorboard]
@@ -160,7 +179,7 @@ def _callback_state(checkpoint: Path, name: str) -> dict[str, Any]:
 
 
 def _had_stopped(checkpoint: Path, patience: int | None) -> bool:
-    """Whether early stopping had already ended the training of which this is the last checkpoint."""
+    """Whether early stopping had ended the training that wrote this checkpoint."""
     return bool(patience) and _callback_state(checkpoint, "EarlyStopping").get("wait_count", 0) >= patience
 
 

@@ -14,12 +14,13 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.numpy import load_file
+from torch.optim.swa_utils import AveragedModel
 
 from cards.record import RunRecord
 from finetune.pipeline.automatic import build_module, prepare
 from finetune.pipeline.runner import optimizer_options
 from finetune.recipe.reader import read_recipe
-from finetune.training.trainer import fit
+from finetune.training.trainer import exponential_moving_average, fit
 
 WEIGHTS = "huggingface/model.safetensors"
 
@@ -153,3 +154,18 @@ def test_batch_normalization_knows_the_weights_that_are_kept(tmp_path: Path, rec
     statistics = [name for name in kept if "running_" in name]
     assert statistics and all(torch.equal(kept[name], last[name]) for name in statistics)
     assert any(not torch.equal(kept[name], last[name]) for name in kept if name not in statistics)
+
+
+@pytest.mark.parametrize("decay", [0.9, 0.98, 0.999])
+def test_averaging_keeps_frozen_weights_bit_for_bit(decay: float) -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Linear(300, 300)
+    averaged = AveragedModel(network, avg_fn=exponential_moving_average(decay))
+    averaged.update_parameters(network)  # the first update copies
+    network.bias.requires_grad_(False)
+    for _ in range(50):
+        with torch.no_grad():
+            network.weight += 0.01
+        averaged.update_parameters(network)
+    assert torch.equal(averaged.module.bias, network.bias)
+    assert (averaged.module.weight < network.weight).all()
