@@ -91,8 +91,8 @@ def written_files(folder: Path, known: Iterable[record.File] = ()) -> list[recor
         # Loggers still write to their files.
         if not path.is_file() or path.name == "record.json" or "logs" in name.split("/"):
             continue
-        found = hashed.get(name)
-        files.append(found or record.File(path=name, sha256=sha256_file(path), bytes=path.stat().st_size))
+        unchanged = hashed.get(name)
+        files.append(unchanged or record.File(path=name, sha256=sha256_file(path), bytes=path.stat().st_size))
     return files
 
 

@@ -1,4 +1,4 @@
-"""The run folder: written whole or not at all."""
+"""The run folder: written atomically."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from finetune.utils.atomic import is_disk_full, replace_folder
 
 
 class RunFolder:
-    """Builds `runs/<name>` as `runs/<name>.partial` beside it, and renames it when all is written.
+    """Builds `runs/<name>` as `runs/<name>.partial` next to it, and renames it when it is complete.
 
-    A run that is stopped after its first checkpoint leaves the partial folder, to be resumed; one that
+    A run that is stopped after its first checkpoint leaves the partial folder and can be resumed; a run that
     is stopped earlier leaves nothing.
 
         with RunFolder(Path("runs/quickstart")) as work:
@@ -24,24 +24,24 @@ class RunFolder:
     def __init__(
         self, path: Path, *, overwrite: bool = False, resume: bool = False, joining: bool = False
     ) -> None:
-        """Name the folder; nothing is written yet.
+        """Prepare; nothing is written yet.
 
         Args:
-            path: the folder to be.
-            overwrite: replace an existing one, once the new one is whole; forget an unfinished one.
-            resume: go on with an unfinished one.
-            joining: this process helps another, which made the folder and will finish it.
+            path: the final run folder.
+            overwrite: replace an existing folder once the new one is complete; discard an unfinished one.
+            resume: continue an unfinished run.
+            joining: this process helps another, which creates and completes the folder.
         """
         self.path = path
         self.work = path.with_name(path.name + ".partial")
         self.overwrite, self.resume, self.joining = overwrite, resume, joining
-        self._alone = not path.parent.exists()  # the folder it lies in comes and goes with it
+        self._alone = not path.parent.exists()  # then the parent folder is removed with it
 
     def check(self) -> None:
-        """Say at once what would go wrong at the end.
+        """Check that the folder can be written in the end.
 
         Raises:
-            InputError: if a run is in the way, or there is nothing to resume.
+            InputError: if another run exists there, or there is nothing to resume.
         """
         if self.joining:
             return
@@ -56,12 +56,12 @@ class RunFolder:
             )
         if self.resumable and not self.overwrite:
             raise InputError(
-                f"{self.path}: an unfinished run is there; go on with --resume {self.path}, "
-                "or start anew with --overwrite"
+                f"{self.path}: contains an unfinished run; continue with --resume {self.path}, "
+                "or start over with --overwrite"
             )
 
     def __enter__(self) -> Path:
-        """Make the partial folder, or take up the one that is there."""
+        """Create the partial folder, or reuse the one that exists."""
         self.check()
         if not self.joining and not self.resume:
             shutil.rmtree(self.work, ignore_errors=True)
@@ -76,7 +76,7 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Rename the folder if all went well; else keep only what can be resumed."""
+        """Rename the folder on success; on failure keep it only if the run can be resumed."""
         if self.joining:
             return
         if error is None:
@@ -93,5 +93,5 @@ class RunFolder:
 
     @property
     def resumable(self) -> bool:
-        """Whether there is a finished epoch to go on from."""
+        """Whether the partial folder contains a completed epoch."""
         return (self.work / "checkpoints" / "last.ckpt").exists()
