@@ -28,6 +28,10 @@ OUTPUTS = ("out", ".", "tmp", "hf", "cache")
 """Names in the folder of a fault, by their beginnings, that a command may write."""
 
 
+FIRST = "**/last.ckpt"
+"""The first checkpoint, which appears between epochs 1 and 2."""
+
+
 class Failed(AssertionError):
     """The fault was not survived."""
 
@@ -146,7 +150,7 @@ class Bench:
             env: changes of the environment.
             timeout: seconds after which the process is killed.
             kill: moment at which the process sends itself SIGKILL.
-            send: text to wait for in the output, and the signal to send then.
+            send: text to wait for in the output, or pattern of a file ("**/last.ckpt"), and the signal.
             delay: seconds between that text and the signal.
             code: Python code to run instead of a command.
             hub: address of a Hugging Face Hub.
@@ -191,6 +195,12 @@ class Bench:
                 sys.stderr.flush()
             os._exit(status)
 
+    def reached(self, what: str, log: Path) -> bool:
+        """Whether a text is in the output, or a file of that pattern is there."""
+        if "/" in what and "**" in what:
+            return any(self.folder.glob(what))
+        return bool(re.search(what, _printed(log)))
+
     def finish(
         self,
         started: tuple[int, Path],
@@ -207,7 +217,7 @@ class Bench:
             done, status, usage = os.wait4(child, os.WNOHANG)
             if done:
                 break
-            if pending and re.search(pending[0], _printed(log)):
+            if pending and self.reached(pending[0], log):
                 time.sleep(delay)
                 if during:
                     during()

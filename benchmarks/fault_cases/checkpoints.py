@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fault_cases import inputs
-from fault_cases.bench import Bench, Failed
+from fault_cases.bench import FIRST, Bench, Failed
 from fault_cases.judge import need, quiet, refused, same_weights, succeeded
 from fault_cases.registry import fault
 from fault_cases.weights import evil_zip
@@ -48,13 +48,13 @@ def _version(path: Path) -> None:
 
 
 DAMAGE: dict[str, tuple[str, str, str, Callable[[Path], Any]]] = {
-    "flip": ("last.ckpt with one bit flipped", "last.ckpt", "epoch 1/3", lambda path: inputs.flip(path, 0.5)),
-    "lastcut": ("last.ckpt truncated", "last.ckpt", "epoch 1/3", inputs.cut),
-    "lastempty": ("last.ckpt empty", "last.ckpt", "epoch 1/3", lambda path: path.write_bytes(b"")),
-    "evil": ("last.ckpt is a pickle that runs a command", "last.ckpt", "epoch 1/3", evil_zip),
-    "ver": ("last.ckpt of pytorch-lightning 9.9.9", "last.ckpt", "epoch 1/3", _version),
-    "bestcut": ("best.ckpt truncated", "best.ckpt", "epoch 1/3", inputs.cut),
-    "bestgone": ("best.ckpt missing", "best.ckpt", "epoch 1/3", Path.unlink),
+    "flip": ("last.ckpt with one bit flipped", "last.ckpt", FIRST, lambda path: inputs.flip(path, 0.5)),
+    "lastcut": ("last.ckpt truncated", "last.ckpt", FIRST, inputs.cut),
+    "lastempty": ("last.ckpt empty", "last.ckpt", FIRST, lambda path: path.write_bytes(b"")),
+    "evil": ("last.ckpt is a pickle that runs a command", "last.ckpt", FIRST, evil_zip),
+    "ver": ("last.ckpt of pytorch-lightning 9.9.9", "last.ckpt", FIRST, _version),
+    "bestcut": ("best.ckpt truncated", "best.ckpt", FIRST, inputs.cut),
+    "bestgone": ("best.ckpt missing", "best.ckpt", FIRST, Path.unlink),
     "fincut": ("finished.json truncated", "finished.json", "exporting", inputs.cut),
     "bestcut_end": ("best.ckpt truncated after training", "best.ckpt", "exporting", inputs.cut),
     "bestflip_end": (
@@ -71,7 +71,7 @@ for _id, (_what, _name, _where, _damage) in DAMAGE.items():
 
 @fault(("res_twice", "resume: last.ckpt damaged, and the one before as well"))
 def nothing_left_to_resume(bench: Bench) -> None:
-    work = inputs.stopped(bench, "epoch 1/3")
+    work = inputs.stopped(bench, FIRST)
     for path in work.rglob("*.ckpt*"):
         path.write_bytes(b"")
     same_or_refused(bench, bench.run("run", "--resume", "out"), "ckpt")
@@ -79,7 +79,7 @@ def nothing_left_to_resume(bench: Bench) -> None:
 
 def _edited(bench: Bench, old: str, new: str) -> None:
     """An edited recipe is refused, or has no effect; the record must not state what was not used."""
-    work = inputs.stopped(bench, "epoch 1/3")
+    work = inputs.stopped(bench, FIRST)
     path = find(work, "recipe.yaml")
     changed = re.sub(old, new, path.read_text(), count=1)
     need(changed != path.read_text(), "the case itself: nothing was edited")
@@ -104,7 +104,7 @@ fault(("res_arch", "resume: recipe.yaml edited, another width"))(
 
 
 def _recipe(bench: Bench, damage: Callable[[Path], Any]) -> None:
-    work = inputs.stopped(bench, "epoch 1/3")
+    work = inputs.stopped(bench, FIRST)
     damage(find(work, "recipe.yaml"))
     refused(bench.run("run", "--resume", "out"), "recipe", lines=4)
     need(any(bench.folder.rglob("last.ckpt")), "the checkpoint is gone")
@@ -122,6 +122,6 @@ def finished(bench: Bench) -> None:
 
 @fault(("res_plain", "resume of an unfinished run that nobody touched"))
 def intact(bench: Bench) -> None:
-    inputs.stopped(bench, "epoch 1/3")
+    inputs.stopped(bench, FIRST)
     succeeded(bench.run("run", "--resume", "out"))
     same_weights(bench)

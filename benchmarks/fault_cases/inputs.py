@@ -139,11 +139,11 @@ def stopped(bench: Bench, where: str = "exporting", out: str = "out") -> Path:
 
     Args:
         bench: of the fault.
-        where: text of the output at which the run was killed: "exporting" (training is over) or "epoch 1/3".
+        where: at which the run was killed: "exporting" (training is over) or FIRST (in epoch 2).
         out: `--out` of the run.
     """
     finished(bench)
-    name = "stopped-" + where.split("/")[0].replace(" ", "-")
+    name = "stopped-" + where.strip("*/")
 
     def make(work: Bench) -> None:
         file = recipe(work, root=discs(work))

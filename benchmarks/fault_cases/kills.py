@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from fault_cases import inputs
-from fault_cases.bench import Bench, Result
+from fault_cases.bench import FIRST, Bench, Result
 from fault_cases.judge import clean_temporary, need, partial, refused, same_weights, succeeded, weights
 from fault_cases.moments import Moment
 from fault_cases.registry import fault
@@ -72,7 +72,7 @@ def in_epoch_1(bench: Bench) -> None:
 def in_epoch_2(bench: Bench) -> None:
     inputs.finished(bench)
     with bench.row("k2"):
-        killed(bench.run("run", inputs.recipe(bench), "--out", "out", send=("epoch 1/3", signal.SIGKILL)))
+        killed(bench.run("run", inputs.recipe(bench), "--out", "out", send=(FIRST, signal.SIGKILL)))
         need(partial(bench), "nothing to resume is left")
     with bench.row("k2_r"):
         _resumes(bench)

@@ -7,21 +7,17 @@ import time
 from collections.abc import Callable
 
 from fault_cases import inputs
-from fault_cases.bench import Bench, Failed, Result
+from fault_cases.bench import FIRST, Bench, Failed, Result
 from fault_cases.judge import need, quiet, refused, same_weights, succeeded, weights
 from fault_cases.registry import fault
 
 SEED_2 = "training.seed=2"
 
 
-def _printed(log) -> str:
-    return "".join(path.read_text(errors="replace") for path in log.iterdir())
-
-
-def wait_for(started: tuple, text: str, seconds: float = 90) -> None:
-    """Wait until a command has printed a text."""
+def wait_for(bench: Bench, started: tuple, text: str, seconds: float = 90) -> None:
+    """Wait until a command has printed a text, or written a file."""
     end = time.monotonic() + seconds
-    while not re.search(text, _printed(started[1])):
+    while not bench.reached(text, started[1]):
         if time.monotonic() > end:
             raise Failed(f"the case itself: {text!r} is not printed")
         time.sleep(0.02)
@@ -32,7 +28,7 @@ def two(bench: Bench, when: str, *more: str) -> tuple[Result, Result]:
     inputs.finished(bench)
     file = inputs.recipe(bench)
     first = bench.start("run", file, "--out", "out")
-    wait_for(first, when)
+    wait_for(bench, first, when)
     second = bench.start("run", file, SEED_2, "--out", "out", *more)
     return bench.finish(first, timeout=200), bench.finish(second, timeout=200)
 
@@ -70,7 +66,7 @@ def in_epoch_1(bench: Bench) -> None:
 
 @fault(("two_cli_over", "second run with --overwrite after epoch 1 of the first"))
 def overwrite_in_epoch_2(bench: Bench) -> None:
-    first_wins(bench, *two(bench, "epoch 1/3", "--overwrite"))
+    first_wins(bench, *two(bench, FIRST, "--overwrite"))
 
 
 @fault(("two_over", "second run with --overwrite while the first exports"))
@@ -89,7 +85,7 @@ def _both(bench: Bench, commands: Callable[[], list[tuple]]) -> None:
 
 @fault(("two_res", "two --resume of one run at once"))
 def two_resumes(bench: Bench) -> None:
-    inputs.stopped(bench, "epoch 1/3")
+    inputs.stopped(bench, FIRST)
     _both(bench, lambda: [bench.start("run", "--resume", "out") for _ in range(2)])
 
 
@@ -97,7 +93,7 @@ def two_resumes(bench: Bench) -> None:
 def resume_of_a_running_one(bench: Bench) -> None:
     inputs.finished(bench)
     first = bench.start("run", inputs.recipe(bench), "--out", "out")
-    wait_for(first, "epoch 1/3")
+    wait_for(bench, first, FIRST)
     second = bench.run("run", "--resume", "out")
     result = bench.finish(first, timeout=200)
     refused(second, "out")

@@ -10,7 +10,7 @@ import sys
 from functools import partial as bind
 
 from fault_cases import inputs
-from fault_cases.bench import Bench, content
+from fault_cases.bench import FIRST, Bench, content
 from fault_cases.judge import (
     consistent,
     labeled,
@@ -138,7 +138,7 @@ def moved(bench: Bench) -> None:
 
 @fault(("mv_r", "resume of an unfinished run that was moved and renamed"))
 def moved_unfinished(bench: Bench) -> None:
-    work = inputs.stopped(bench, "epoch 1/3")
+    work = inputs.stopped(bench, FIRST)
     (bench.folder / "out place").mkdir()
     work.rename(bench.folder / "out place" / work.name.replace("out", "mv2"))
     succeeded(bench.run("run", "--resume", "out place/mv2"))

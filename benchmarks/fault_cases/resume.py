@@ -11,7 +11,7 @@ from pathlib import Path
 import tifffile
 
 from fault_cases import inputs
-from fault_cases.bench import Bench
+from fault_cases.bench import FIRST, Bench
 from fault_cases.judge import need, partial, refused
 from fault_cases.registry import fault
 
@@ -61,7 +61,7 @@ CHANGES: dict[str, tuple[str, str, Callable[[Path], None]]] = {
 def _changed(bench: Bench, change: Callable[[Path], None], name: str) -> None:
     root = inputs.data(bench)
     file = inputs.recipe(bench, root)
-    bench.run("run", file, "--out", "out", send=("epoch 1/3", signal.SIGKILL))
+    bench.run("run", file, "--out", "out", send=(FIRST, signal.SIGKILL))
     need(partial(bench), "the case itself: nothing to resume")
     change(root)
     bench.seal()

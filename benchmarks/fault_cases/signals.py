@@ -6,7 +6,7 @@ import signal
 from functools import partial as bind
 
 from fault_cases import inputs
-from fault_cases.bench import Bench, Result
+from fault_cases.bench import FIRST, Bench, Result
 from fault_cases.judge import clean_temporary, labels, need, nothing, partial, quiet, same_weights, succeeded
 from fault_cases.registry import fault
 
@@ -34,7 +34,7 @@ def _middle(bench: Bench, number: signal.Signals, name: str) -> None:
     inputs.finished(bench)
     rows = [row for row in (name, f"{name}_r") if row in WITH_RESUME or row == name]
     with bench.row(name) if len(rows) > 1 else _same():
-        result = bench.run("run", inputs.recipe(bench), "--out", "out", send=("epoch 1/3", number))
+        result = bench.run("run", inputs.recipe(bench), "--out", "out", send=(FIRST, number))
         _stopped(result, number)
         need("--resume" in result.err, "does not say how to go on")
         need(partial(bench), "nothing to resume is left")
