@@ -17,6 +17,10 @@ from finetune.errors import unknown
 from finetune.utils.options import Options, build_options, option_errors
 
 EPS = 1e-6  # the default in the BioImage.IO specification
+CLIP = 20.0
+"""Limit of values normalized by percentiles. The largest of 657 ordinary images (DSB 2018 nuclei and ZO-1
+boundaries of MDCK cells) was 6.4. Where both percentiles coincide, as in sparse, thresholded or saturated
+images, the division by eps would give up to 1e11, and a single such image would ruin batch statistics."""
 
 Epsilon = Annotated[
     float, Field(gt=0, le=0.1, description="added to the divisor; the limits are BioImage.IO's")
@@ -55,15 +59,16 @@ class Normalize(Protocol):
 
 
 class Percentile(Options):
-    """Scale each channel so that its `low` percentile becomes 0 and its `high` percentile 1; no clipping.
+    """Scale each channel so that its `low` percentile becomes 0 and its `high` percentile 1.
 
-    A constant channel becomes 0.
+    Values beyond ± `clip` are clipped. A constant channel becomes 0.
     """
 
     name: ClassVar[str] = "percentile"
     low: float = Field(1.0, ge=0, lt=100, description="percentile that becomes 0")
     high: float = Field(99.8, gt=1, le=100, description="percentile that becomes 1")
     eps: Epsilon = EPS
+    clip: float = Field(CLIP, ge=1, description="normalized values are clipped to ± this")
 
     @model_validator(mode="after")
     def _ordered(self) -> Percentile:
@@ -72,7 +77,7 @@ class Percentile(Options):
         return self
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Compute (x - low) / (high - low + eps) per channel, percentiles interpolated linearly.
+        """Compute (x - low) / (high - low + eps) per channel and clip it; percentiles interpolated linearly.
 
         Args:
             image: (C, H, W), any numeric dtype.
@@ -82,21 +87,22 @@ class Percentile(Options):
         """
         image = np.asarray(image, dtype=np.float32)
         low, high = np.percentile(image, [self.low, self.high], axis=(1, 2), keepdims=True).astype(np.float64)
-        return ((image - low) / (high - low + self.eps)).astype(np.float32)
+        scaled = (image - low) / (high - low + self.eps)
+        return np.clip(scaled, -self.clip, self.clip, out=scaled).astype(np.float32)
 
     def options(self) -> dict[str, Any]:
         """Options that rebuild this normalization.
 
         Returns:
-            Values by option name; eps only if it is not the default.
+            Values by option name; eps and clip only if they are not the default.
         """
-        return _without_default_eps(self.model_dump())
+        return _without_defaults(self.model_dump())
 
     def bioimageio_preprocessing(self) -> list[dict[str, Any]]:
         """Equivalent BioImage.IO preprocessing.
 
         Returns:
-            The operation `scale_range`.
+            The operations `scale_range` and `clip`.
         """
         kwargs = {
             "axes": ["y", "x"],
@@ -104,7 +110,8 @@ class Percentile(Options):
             "max_percentile": self.high,
             "eps": self.eps,
         }
-        return [{"id": "scale_range", "kwargs": kwargs}]
+        limits = {"min": -self.clip, "max": self.clip}
+        return [{"id": "scale_range", "kwargs": kwargs}, {"id": "clip", "kwargs": limits}]
 
 
 class ZeroMeanUnitVariance(Options):
@@ -134,7 +141,7 @@ class ZeroMeanUnitVariance(Options):
         Returns:
             Values by option name; eps only if it is not the default.
         """
-        return _without_default_eps(self.model_dump())
+        return _without_defaults(self.model_dump())
 
     def bioimageio_preprocessing(self) -> list[dict[str, Any]]:
         """Equivalent BioImage.IO preprocessing.
@@ -247,6 +254,7 @@ def _find(
     return NORMALIZATIONS[name], options
 
 
-def _without_default_eps(options: dict[str, Any]) -> dict[str, Any]:
-    # Only an unusual eps is worth a word on the card.
-    return {key: value for key, value in options.items() if (key, value) != ("eps", EPS)}
+def _without_defaults(options: dict[str, Any]) -> dict[str, Any]:
+    # Only an unusual eps or clip is worth a word on the card.
+    usual = {"eps": EPS, "clip": CLIP}
+    return {key: value for key, value in options.items() if usual.get(key) != value}

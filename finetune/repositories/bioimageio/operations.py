@@ -29,6 +29,10 @@ def normalization(operations: Sequence[Any], channels: int, source: str) -> dict
     kept = [operation for operation in operations if not _is_cast(operation)]
     if not kept:
         return {"name": "scale_linear", "gain": 1.0, "offset": 0.0}
+    if [operation.id for operation in kept] == ["scale_range", "clip"]:
+        low, high = kept[1].kwargs.min, kept[1].kwargs.max
+        if high is not None and high >= 1 and low == -high:
+            return _scale_range(kept[0].kwargs, channels, source) | {"clip": float(high)}
     known = _EXPRESSED.get(kept[0].id)
     if len(kept) > 1 or known is None:
         names = ", ".join(_called(operation) for operation in kept)

@@ -18,19 +18,19 @@ def by_bioimageio(normalize, image):
     from bioimageio.core.tensor import Tensor
     from bioimageio.spec.model import v0_5
 
-    (operation,) = normalize.bioimageio_preprocessing()
     descriptions = {
         "scale_range": v0_5.ScaleRangeDescr,
+        "clip": v0_5.ClipDescr,
         "zero_mean_unit_variance": v0_5.ZeroMeanUnitVarianceDescr,
     }
-    description = descriptions[operation["id"]].model_validate(operation)
     tensor = v0_5.InputTensorDescr.model_construct(id=v0_5.TensorId("image"))
-    proc = get_proc(description, tensor)
     member = get_member_id(tensor)
     data = Tensor.from_numpy(image[None].astype(np.float32), dims=["batch", "channel", "y", "x"])
     sample = Sample(members={member: data}, stat={}, id="0")
-    sample.stat = compute_measures(proc.required_measures, [sample])
-    proc(sample)
+    for operation in normalize.bioimageio_preprocessing():
+        proc = get_proc(descriptions[operation["id"]].model_validate(operation), tensor)
+        sample.stat = compute_measures(proc.required_measures, [sample])
+        proc(sample)
     return sample.members[member].to_numpy()[0]
 
 
@@ -51,6 +51,45 @@ def test_any_image_gives_finite_float32_and_options_build_it_again(name, image):
     assert result.shape == image.shape
     assert np.isfinite(result).all()
     assert NORMALIZATIONS[normalize.name](**normalize.options()) == normalize
+
+
+def sparse(dtype, high):
+    image = np.zeros((2, 61, 47), dtype)
+    image[:, 5, 6:9] = [high, high // 2, high // 3]
+    return image
+
+
+@pytest.mark.parametrize("saturated", [False, True])
+@pytest.mark.parametrize(("dtype", "high"), [("uint8", 255), ("uint16", 65535), ("float32", 1e6)])
+def test_values_stay_bounded_where_percentiles_coincide(dtype, high, saturated):
+    image = sparse(dtype, high)
+    image = high - image if saturated else image
+    nearly = image.copy()
+    nearly[:, :8] += 1 if not saturated else 0
+    for each in (image, nearly):
+        for normalize in (Percentile(), Percentile(clip=5)):
+            result = normalize(each)
+            assert np.abs(result).max() <= normalize.clip
+            assert np.allclose(result, by_bioimageio(normalize, each), rtol=1e-5, atol=1e-6)
+
+
+def test_one_sparse_image_does_not_ruin_batch_statistics():
+    import torch
+
+    torch.manual_seed(0)
+    ordinary = [Percentile()(RANDOM.gamma(2, 20, (1, 64, 64)).astype(np.uint8)) for _ in range(7)]
+    image = np.zeros((1, 64, 64), np.uint8)
+    image[0, 10, 10:13] = 255
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4))
+    network(torch.from_numpy(np.stack([*ordinary, Percentile()(image)])))
+    assert network[1].running_var.max() < 10
+    network.eval()
+    assert network(torch.from_numpy(ordinary[0][None])).std() > 0.1
+
+
+def test_ordinary_images_are_not_clipped():
+    image = RANDOM.gamma(2, 20, (2, 61, 47)).astype(np.uint16)
+    assert np.array_equal(Percentile()(image), Percentile(clip=1e30)(image))
 
 
 @pytest.mark.parametrize("value", [0, 7, 65535])
@@ -76,6 +115,22 @@ def test_scale_linear_scales_every_channel_by_its_own_numbers():
 
 def test_only_an_unusual_eps_is_an_option_worth_telling():
     assert build_normalize({"name": "percentile", "eps": 1e-6}).options() == {"low": 1.0, "high": 99.8}
+    assert build_normalize({"name": "percentile", "clip": 20.0}).options() == {"low": 1.0, "high": 99.8}
+    assert build_normalize({"name": "percentile", "clip": 9.0}).options()["clip"] == 9
     assert build_normalize({"name": "zero_mean_unit_variance", "eps": 0.1}).options() == {"eps": 0.1}
     with pytest.raises(InputError, match="eps must be a number > 0 and ≤ 0.1, got 0"):
         build_normalize({"name": "zero_mean_unit_variance", "eps": 0})
+
+
+@pytest.mark.parametrize("normalize", [Percentile(), Percentile(low=2, clip=9), ZeroMeanUnitVariance()])
+def test_what_a_package_states_is_read_back(normalize):
+    from bioimageio.spec.model import v0_5
+
+    from finetune.repositories.bioimageio.operations import normalization
+
+    descriptions = {"scale_range": v0_5.ScaleRangeDescr, "clip": v0_5.ClipDescr}
+    operations = [
+        descriptions.get(each["id"], v0_5.ZeroMeanUnitVarianceDescr).model_validate(each)
+        for each in normalize.bioimageio_preprocessing()
+    ]
+    assert build_normalize(normalization(operations, 1, "package")) == normalize
