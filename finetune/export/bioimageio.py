@@ -8,7 +8,7 @@ import inspect
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,14 @@ from cards.bioimageio import Onnx, PackageParts, StateDict, TorchScript, describ
 from cards.figures import cover
 from cards.record import RunRecord
 from finetune.data.channels import select_channels
+from finetune.data.patches import Sample
+from finetune.export.base import ExportInput, ReloadedExport
 from finetune.export.crop import crop, shortest
-from finetune.inference.bioimageio_runtime import run_test
+from finetune.inference.bioimageio_runtime import open_weights, run_test
 from finetune.inference.model import Model
 from finetune.networks.encoder_decoder import EncoderDecoder
-from finetune.repositories.bioimageio.package import quiet
+from finetune.repositories.bioimageio.package import open_package, quiet
+from finetune.targets.base import PackageForm
 from finetune.weights.onnx import ONNX_PACKAGES, OPSET, write_onnx
 from finetune.weights.torchscript import write_torchscript
 
@@ -55,6 +58,87 @@ class {network}WithHead({network}):
         """Images (N, C, H, W) -> what the package's postprocessing takes."""
         return {name}(super().forward(images))
 '''
+
+
+OUTPUT = "bioimageio/"
+NO_PROMPTS = "There is no BioImage.IO package: the format cannot express prompts."
+NO_TEST_OUTPUT = (
+    "There is no BioImage.IO package: the model finds no instance in any image, and BioImage.IO asks for a "
+    "test output that is not empty"
+)
+
+
+def supports(model: Any) -> str | None:
+    """Whether BioImage.IO can express the model: its target must have a package form.
+
+    Args:
+        model: a model of either task.
+
+    Returns:
+        None if it can; otherwise the reason.
+    """
+    return None if isinstance(model.target, PackageForm) else NO_PROMPTS
+
+
+def write(export: ExportInput, folder: Path) -> list[str]:
+    """Write and test a package; see `Exporter.write`.
+
+    Args:
+        export: model, record and images.
+        folder: the folder `bioimageio` of the run.
+
+    Returns:
+        A warning for each weights format that is left out, or the reason why there is no package.
+    """
+    image = _test_image(export.model, export.images())
+    if image is None:
+        return [NO_TEST_OUTPUT]
+    left_out: list[str] = []
+    save_package(export.model, export.record, image.pixels, folder, export.record.name, left_out)
+    return left_out
+
+
+def reload(folder: Path, model: Model) -> Iterator[ReloadedExport]:
+    """Load each weights format of a package with bioimageio.core.
+
+    Args:
+        folder: the folder `bioimageio` of the run.
+        model: the trained model, whose target decodes maps.
+
+    Yields:
+        One item per package and weights format.
+    """
+    for path in sorted(folder.glob("*.zip")):
+        package = open_package(path, check_files=True)
+        for weights_format in package.formats:
+            with open_weights(package, weights_format) as run:
+                predictor = PackagePredictor(run, model)
+                yield ReloadedExport(path, weights_format, "bioimageio.core", predictor, cropped=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class PackagePredictor:
+    """Predicts labels with one weights format of a package.
+
+    Attributes:
+        run: pixels (C, H, W) -> maps (K, H, W), or labels (1, H, W).
+        model: the trained model, which selects channels and decodes maps.
+    """
+
+    run: Callable[[np.ndarray], np.ndarray]
+    model: Model
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        """Predict the labels of one image.
+
+        Args:
+            image: (any number of channels, H, W), as `crop` returns it.
+
+        Returns:
+            Labels (H, W).
+        """
+        output = self.run(select_channels(image, self.model.select))
+        return output[0] if self.model.target.exports_labels else self.model.target.decode(output)
 
 
 def save_package(
@@ -119,6 +203,17 @@ def can_test(model: Model, pixels: np.ndarray) -> bool:
     maps = model.predict_maps(model.prepare(crop(pixels, model.divisor, TEST_SIDE)))
     output = model.target.decode(maps) if model.target.exports_labels else maps
     return bool(np.abs(output).max() >= SMALLEST)
+
+
+def _test_image(model: Model, images: Iterable[Sample]) -> Sample | None:
+    """An image on which a package can be tested, preferably one with instances; None if there is none."""
+    usable = None
+    for image in images:
+        if can_test(model, image.pixels):
+            if image.labels.any():
+                return image
+            usable = usable or image
+    return usable
 
 
 def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageParts, list[str]]:

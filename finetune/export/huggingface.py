@@ -10,18 +10,64 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from finetune.export.base import ExportInput, ReloadedExport
 from finetune.inference.model import Model
+from finetune.loading import load_model
 from finetune.repositories.base import STRUCTURE
 from finetune.utils.atomic import write_file, write_safetensors
 from finetune.weights.checkpoint import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from finetune.prompts.model import PromptedModel
+
+
+OUTPUT = "huggingface/"
+
+
+def supports(model: Any) -> str | None:
+    """Every model is supported.
+
+    Args:
+        model: not used.
+
+    Returns:
+        None.
+    """
+    return None
+
+
+def write(export: ExportInput, folder: Path) -> list[str]:
+    """Write weights and configuration; see `Exporter.write`. The run writes the card into the same folder.
+
+    Args:
+        export: model, record and images.
+        folder: the folder `huggingface` of the run.
+
+    Returns:
+        No warnings.
+    """
+    save_model(export.model, folder)
+    return []
+
+
+def reload(folder: Path, model: Any) -> Iterator[ReloadedExport]:
+    """Load the model with `finetune.load`.
+
+    Args:
+        folder: the folder `huggingface` of the run.
+        model: not used.
+
+    Yields:
+        The model.
+    """
+    if folder.is_dir():
+        yield ReloadedExport(folder / WEIGHTS, "safetensors", "finetune", load_model(folder))
 
 
 def save_model(model: Model | PromptedModel, folder: Path) -> None:

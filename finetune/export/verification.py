@@ -1,110 +1,119 @@
-"""Every artifact loaded again, as its reader would, and scored on test images."""
+"""Verification of exports: every exported file is reloaded and scored on test images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cards.record import ExportCheck
-from finetune.data.channels import select_channels
 from finetune.data.patches import Sample
+from finetune.export.base import ReloadedExport
 from finetune.export.crop import crop
-from finetune.inference.bioimageio_runtime import open_weights
-from finetune.inference.model import Model
+from finetune.export.registry import EXPORTERS
+from finetune.inference.protocol import Predictor
 from finetune.inference.tiling import TILE
-from finetune.loading import load_model
 from finetune.metrics.dice import dice
-from finetune.repositories.bioimageio.package import open_package
-from finetune.weights.checkpoint import WEIGHTS
 
 TOLERANCE = 1e-3
 
-Predict = Callable[[np.ndarray], np.ndarray]
+Score = Callable[[Any, Sample], float]
 
 
-def check_exports(run: Path, model: Model, samples: Iterable[Sample]) -> list[ExportCheck]:
-    """Load each artifact of a run again and compare its Dice with the trained model's, image by image.
-
-    They are equal when no image's Dice differs by more than 1e-3. Not 0: another runtime, or another
-    device, adds up float32 in another order, which moves probabilities in the last digits, and now and
-    then a pixel over 0.5 (in an image of 256 × 256 with a quarter of foreground, one pixel changes Dice
-    by 3e-5). Weights that are not the same move it in the first digits.
-
-    BioImage.IO packages take no image of any size, so they get the middle of each, no larger than a
-    tile, and so does the trained model beside them: the figures are of these parts.
+def label_dice(model: Predictor, sample: Sample) -> float:
+    """Dice of predicted labels.
 
     Args:
-        run: the run folder, with `huggingface/` and `bioimageio/*.zip` where they were written.
-        model: as it was trained.
-        samples: test images, at least one, all their channels, with reference labels of the kind that
-            the model's target learns. They are kept in memory.
+        model: the trained model, or a reloaded one.
+        sample: an image with reference labels.
 
     Returns:
-        A check for each artifact and weights format, whether it is equal or not.
+        Dice of the foreground, from 0 to 1.
+    """
+    return dice(model.predict(sample.pixels), sample.labels)
+
+
+def check_exports(
+    run: Path, model: Any, samples: Iterable[Sample], score: Score = label_dice
+) -> list[ExportCheck]:
+    """Reload each exported file of a run and compare its Dice with the trained model's, image by image.
+
+    The two are equal if no image's Dice differs by more than 1e-3. Not 0: another runtime, or another
+    device, sums float32 in another order, which changes the last digits of probabilities, and occasionally
+    moves a pixel across 0.5 (in an image of 256 × 256 with a quarter of foreground, one pixel changes Dice
+    by 3e-5). Other weights change the first digits.
+
+    BioImage.IO packages do not take images of any size. They get the center of each image, no larger than a
+    tile, and so does the trained model: these scores are those of the crops.
+
+    Args:
+        run: the run folder, with a subfolder per exporter that wrote something.
+        model: the trained model.
+        samples: test images with all their channels and with reference labels of the kind that the model
+            learned. They are kept in memory.
+        score: Dice of one image, of the trained model or a reloaded one.
+
+    Returns:
+        A check per file and weights format, equal or not; none without test images.
 
     Raises:
-        ModelError: if an artifact cannot be loaded.
+        InputError: if a file cannot be loaded.
     """
     samples = list(samples)
+    if not samples:
+        return []
+    images: dict[bool, Sequence[Sample]] = {False: samples}
+    expected: dict[bool, np.ndarray] = {}  # by whether images are cropped
     checks = []
-    if (run / "huggingface").is_dir():
-        expected, got = _scores(samples, model.predict), _scores(samples, load_model(run).predict)
-        checks.append(compare(f"huggingface/{WEIGHTS}", "safetensors", "finetune", expected, got))
-    packages = sorted((run / "bioimageio").glob("*.zip"))
-    if packages:
-        parts = [_part(sample, model.divisor) for sample in samples]
-        expected = _scores(parts, model.predict)
-    for path in packages:
-        package = open_package(path, check_files=True)
-        for weights_format in package.formats:
-            with open_weights(package, weights_format) as predict:
-                got = _scores(parts, _reader(model, predict))
-            artifact = path.relative_to(run).as_posix()
-            checks.append(compare(artifact, weights_format, "bioimageio.core", expected, got))
+    for name, exporter in EXPORTERS.items():
+        for export in exporter.reload(run / name, model):
+            if export.cropped not in images:
+                images[True] = [_crop(sample, model.divisor) for sample in samples]
+            shown = images[export.cropped]
+            if export.cropped not in expected:
+                expected[export.cropped] = _scores(model, shown, score)
+            scores = _scores(export.model, shown, score)
+            checks.append(_compare(run, export, expected[export.cropped], scores))
     return checks
 
 
-def _part(sample: Sample, divisor: int) -> Sample:
-    """The middle of a sample, in a size that packages take."""
+def describe_differences(checks: Iterable[ExportCheck]) -> list[str]:
+    """Warnings about exports that do not reproduce the trained model.
+
+    Args:
+        checks: as `check_exports` returns them.
+
+    Returns:
+        One sentence per check that is not equal.
+    """
+    return [
+        f"{check.artifact} ({check.format}) does not reproduce the trained model: its Dice is "
+        f"{check.dice:.4f}, the trained model's {check.trained_dice:.4f}"
+        for check in checks
+        if not check.equal
+    ]
+
+
+def _crop(sample: Sample, divisor: int) -> Sample:
+    """The center of a sample, in a size that packages take."""
     return Sample(sample.name, crop(sample.pixels, divisor, TILE), crop(sample.labels, divisor, TILE))
 
 
-def _reader(model: Model, package: Predict) -> Predict:
-    """Pixels -> labels, by a package; where it gives maps, what goes after them is the model's own."""
-
-    def read(pixels: np.ndarray) -> np.ndarray:
-        output = package(select_channels(pixels, model.select))
-        return output[0] if model.target.exports_labels else model.target.decode(output)
-
-    return read
+def _scores(model: Any, samples: Sequence[Sample], score: Score) -> np.ndarray:
+    return np.array([score(model, sample) for sample in samples])
 
 
-def _scores(samples: Sequence[Sample], predict: Predict) -> np.ndarray:
-    return np.array([dice(predict(sample.pixels), sample.labels) for sample in samples])
-
-
-def compare(
-    artifact: str, weights_format: str, tool: str, expected: np.ndarray, got: np.ndarray
-) -> ExportCheck:
-    """An artifact's Dice, image by image, with the trained model's.
-
-    Args:
-        artifact: path in the run folder.
-        weights_format: that of its weights.
-        tool: the package that loaded it.
-        expected: of the trained model, (images,).
-        got: of the artifact, (images,).
-    """
+def _compare(run: Path, export: ReloadedExport, expected: np.ndarray, scores: np.ndarray) -> ExportCheck:
     return ExportCheck(
-        artifact=artifact,
-        format=weights_format,
-        loaded_by=f"{tool} {version(tool)}",
-        images=len(got),
-        dice=float(got.mean()),
+        artifact=export.path.relative_to(run).as_posix(),
+        format=export.format,
+        loaded_by=f"{export.tool} {version(export.tool)}",
+        images=len(scores),
+        dice=float(scores.mean()),
         trained_dice=float(expected.mean()),
-        equal=bool(np.all(np.abs(got - expected) <= TOLERANCE)),
+        equal=bool(np.all(np.abs(scores - expected) <= TOLERANCE)),
         tolerance=TOLERANCE,
     )

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cards import figures
+from cards.base import Split
 from cards.huggingface import PICTURES, render, render_body
 from cards.record import RunRecord
 from cards.report import render_html
-from finetune.export.huggingface import save_model
+from finetune.export.base import ExportInput
+from finetune.export.registry import EXPORTERS
+from finetune.export.verification import check_exports, describe_differences
 from finetune.pipeline.plan import Plan
 from finetune.pipeline.record_builder import written_files
 from finetune.pipeline.task import Task
-from finetune.repositories.registry import save
 
 
 def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path) -> RunRecord:
@@ -32,14 +36,17 @@ def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path
     Raises:
         InputError: if an exported file cannot be loaded.
     """
-    model, hub = plan.model, folder / "huggingface"
-    save_model(model, hub)
-    save(model.network, model.architecture, folder / "native", model.config()["target"])
-    left_out = task.save_packages(plan, record, folder)
-    checks, differing = task.verify(plan, folder)
-    warnings = [*record.warnings, *left_out, *differing]
+    split: Split = "test" if plan.data.of("test") else "train"
+    export = ExportInput(plan.model, record, partial(plan.data.samples, split))
+    warnings = list(record.warnings)
+    for name, exporter in EXPORTERS.items():
+        reason = exporter.supports(plan.model)
+        warnings += [reason] if reason else exporter.write(export, folder / name)
+    images = islice(plan.data.samples("test"), plan.recipe.evaluation.check_images)
+    checks = check_exports(folder, plan.model, images, task.export_score)
+    warnings += describe_differences(checks)
     record = record.model_copy(update={"exports": checks, "warnings": warnings})
-    pictures = hub / "pictures"
+    pictures = folder / "huggingface" / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     if record.training.history:
         figures.training_curve(record.training.history, pictures / "training.png", record.training.best_epoch)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from cards.base import LabelKind, Split
-from cards.record import ExportCheck, RunRecord
+from cards.base import LabelKind
+from cards.record import RunRecord
 from finetune.data.diameter import mean_diameter
 from finetune.data.feature_cache import FeatureStore
 from finetune.data.images import read_labels
 from finetune.data.labels import convert
 from finetune.data.pairs import Pair
-from finetune.data.patches import Sample
 from finetune.evaluation.evaluate import Measured, evaluate, write_scores
 from finetune.evaluation.thresholds import auto_options, select_options
-from finetune.export.bioimageio import can_test, save_package
-from finetune.export.verification import check_exports
+from finetune.export.verification import label_dice
 from finetune.inference.model import Model
 from finetune.pipeline import record_builder
 from finetune.pipeline.compatibility import (
@@ -43,11 +39,7 @@ from finetune.training.optimizer import OptimizerOptions
 from finetune.training.precompute import with_frozen_encoder
 from finetune.utils.memory import estimate_training_bytes
 
-OUTPUTS = "bioimageio/"
-EMPTY_PREDICTION = (
-    "No BioImage.IO package was written: the model predicts no instance in any image, and BioImage.IO "
-    "requires a test output that is not empty"
-)
+export_score = label_dice
 
 
 def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
@@ -151,31 +143,6 @@ def save_scores(record: RunRecord, path: Path) -> None:
     write_scores(path, {"before": accuracy.before, "after": accuracy.after} if accuracy else {})
 
 
-def save_packages(plan: Plan[Model], record: RunRecord, folder: Path) -> list[str]:
-    """Write the BioImage.IO package; see `Task.save_packages`."""
-    model, warnings = plan.model, list[str]()
-    split: Split = "test" if plan.data.of("test") else "train"
-    example = _test_image(model, plan.data.samples(split))
-    if example is None:
-        return [EMPTY_PREDICTION]
-    save_package(model, record, example.pixels, folder / "bioimageio", record.name, warnings)
-    return warnings
-
-
-def verify(plan: Plan[Model], folder: Path) -> tuple[list[ExportCheck], list[str]]:
-    """Reload each exported file and score it on test images; see `Task.verify`."""
-    if not plan.data.of("test"):
-        return [], []
-    samples = islice(plan.data.samples("test"), plan.recipe.evaluation.check_images)
-    checks = check_exports(folder, plan.model, samples)
-    return checks, [
-        f"{check.artifact} ({check.format}) does not reproduce the trained model's Dice: {check.dice:.4f} "
-        f"instead of {check.trained_dice:.4f}"
-        for check in checks
-        if not check.equal
-    ]
-
-
 def draw(plan: Plan[Model], record: RunRecord, folder: Path) -> None:
     """Draw the histogram of Dice and the best, median and worst test image; see `Task.draw`."""
     draw_examples(plan.model, plan.data, record, folder)
@@ -203,14 +170,3 @@ def _measure_diameter(recipe: Recipe, pairs: list[Pair], label_kind: LabelKind) 
     )
     options: dict[str, Any] = recipe.model.options | {"diameter": mean_diameter(labels)}
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"options": options})})
-
-
-def _test_image(model: Model, samples: Iterable[Sample]) -> Sample | None:
-    """An image on which a package can be tested, preferably one with instances; None if there is none."""
-    usable = None
-    for sample in samples:
-        if can_test(model, sample.pixels):
-            if sample.labels.any():
-                return sample
-            usable = usable or sample
-    return usable

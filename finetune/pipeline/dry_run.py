@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from finetune.export.registry import EXPORTERS
 from finetune.pipeline.run_folder import RunFolder
 from finetune.pipeline.task import task_for
 from finetune.recipe.schema import Recipe
@@ -37,7 +38,7 @@ def dry_run(recipe: Recipe, destination: Path) -> None:
         f"{training.batch_size} patches of {training.patch} px, learning rate {training.learning_rate:g}",
         "memory": summary["memory"],
         "writes": f"{destination}/ recipe.yaml record.json scores.csv report.html checkpoints/ logs/ "
-        f"huggingface/ {task.OUTPUTS}",
+        + " ".join(exporter.OUTPUT for exporter in EXPORTERS.values() if not exporter.supports(plan.model)),
     }
     console = Console()
     for label, value in lines.items():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
 
 from cards.errors import RecipeError
-from cards.record import ExportCheck, RunRecord
+from cards.record import RunRecord
 from finetune.evaluation.evaluate import Measured
 from finetune.pipeline import record_builder
 from finetune.pipeline.inputs import collect_inputs
@@ -23,15 +22,14 @@ from finetune.prompts.evaluation import (
 )
 from finetune.prompts.model import PromptedModel
 from finetune.prompts.module import InteractiveSegmenter
-from finetune.prompts.verification import check_prompts
+from finetune.prompts.verification import box_dice
 from finetune.recipe.schema import Recipe
 from finetune.repositories.registry import Loaded, describe, promptable
 from finetune.targets.prompt_options import build_prompts
 from finetune.training.history import History
 from finetune.training.optimizer import OptimizerOptions
 
-OUTPUTS = "native/"
-NO_PACKAGE = "There is no BioImage.IO package: the format cannot express prompts."
+export_score = box_dice
 
 
 @dataclass
@@ -132,23 +130,6 @@ def save_scores(record: RunRecord, path: Path) -> None:
         path: the file.
     """
     write_prompt_scores(path, record.prompts)
-
-
-def save_packages(plan: Plan[PromptedModel], record: RunRecord, folder: Path) -> list[str]:
-    """Write nothing, and explain why; see `Task.save_packages`."""
-    return [NO_PACKAGE]
-
-
-def verify(plan: Plan[PromptedModel], folder: Path) -> tuple[list[ExportCheck], list[str]]:
-    """Reload each exported file and compare its masks with the trained model's; see `Task.verify`."""
-    samples = islice(plan.data.samples("test"), plan.recipe.evaluation.check_images)
-    checks = check_prompts(folder, plan.model, samples)
-    return checks, [
-        f"{check.artifact} does not reproduce the trained model's masks: Dice {check.dice:.4f}, "
-        f"not {check.trained_dice:.4f}"
-        for check in checks
-        if not check.equal
-    ]
 
 
 def draw(plan: Plan[PromptedModel], record: RunRecord, folder: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from rich.console import Console
 
 from cards.base import TaskName
-from cards.record import ExportCheck, RunRecord
+from cards.record import RunRecord
+from finetune.data.patches import Sample
 from finetune.pipeline import automatic, interactive
 from finetune.pipeline.plan import Plan
 from finetune.recipe.schema import Recipe
@@ -19,13 +20,7 @@ from finetune.training.protocol import TrainableModule
 
 
 class Task(Protocol):
-    """What a module in `TASKS` provides; the runner calls it in this order.
-
-    Attributes:
-        OUTPUTS: the subfolder of the run folder that only this task writes, for the dry run.
-    """
-
-    OUTPUTS: str
+    """What a module in `TASKS` provides; the runner calls it in this order."""
 
     def prepare(self, recipe: Recipe, console: Console) -> Plan[Any]:
         """Resolve a recipe: inspect the images, load the network, check that they fit.
@@ -97,27 +92,15 @@ class Task(Protocol):
             path: the file.
         """
 
-    def save_packages(self, plan: Plan[Any], record: RunRecord, folder: Path) -> list[str]:
-        """Write the packages of this task besides `huggingface/` and `native/`.
+    def export_score(self, model: Any, sample: Sample) -> float:
+        """Score by which exported files are compared with the trained model.
 
         Args:
-            plan: the resolved recipe with the trained model.
-            record: the record, from which cards in the packages are rendered.
-            folder: the run folder.
+            model: the trained model, or one that was reloaded from an export.
+            sample: a test image with reference labels.
 
         Returns:
-            Warnings: what was left out, and why.
-        """
-
-    def verify(self, plan: Plan[Any], folder: Path) -> tuple[list[ExportCheck], list[str]]:
-        """Reload each exported file and compare it with the trained model on test images.
-
-        Args:
-            plan: the resolved recipe with the trained model.
-            folder: the run folder.
-
-        Returns:
-            One check per file and weights format, and a warning for each that differs.
+            Dice, from 0 to 1.
         """
 
     def draw(self, plan: Plan[Any], record: RunRecord, folder: Path) -> None:
