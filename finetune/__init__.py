@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from cards.errors import DataError, DownloadError, InputError, ModelError, RecipeError
     from finetune.adapters import register_adapter
     from finetune.evaluation.labels import Evaluation, evaluate
+    from finetune.export.registry import register_exporter
+    from finetune.inference.protocol import Predictor
     from finetune.loading import load
+    from finetune.metrics.registry import register_metric
+    from finetune.pipeline.prediction import predict
     from finetune.pipeline.runner import run
     from finetune.recipe.library import find_recipe as read_recipe
     from finetune.repositories.catalog import list_models
@@ -27,12 +31,16 @@ __all__ = [
     "Evaluation",
     "InputError",
     "ModelError",
+    "Predictor",
     "RecipeError",
     "evaluate",
     "list_models",
     "load",
+    "predict",
     "read_recipe",
     "register_adapter",
+    "register_exporter",
+    "register_metric",
     "register_repository",
     "register_target",
     "run",
@@ -45,12 +53,16 @@ PUBLIC = {
     "Evaluation": "finetune.evaluation.labels",
     "InputError": "cards.errors",
     "ModelError": "cards.errors",
+    "Predictor": "finetune.inference.protocol",
     "RecipeError": "cards.errors",
     "evaluate": "finetune.evaluation.labels",
     "list_models": "finetune.repositories.catalog",
     "load": "finetune.loading",
+    "predict": "finetune.pipeline.prediction",
     "read_recipe": "finetune.recipe.library:find_recipe",
     "register_adapter": "finetune.adapters",
+    "register_exporter": "finetune.export.registry",
+    "register_metric": "finetune.metrics.registry",
     "register_repository": "finetune.repositories.registry",
     "register_target": "finetune.targets.registry",
     "run": "finetune.pipeline.runner",

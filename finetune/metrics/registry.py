@@ -19,6 +19,7 @@ from cards.errors import InputError
 from cards.metrics import MetricDescription
 from finetune.metrics.dice import dice
 from finetune.metrics.instances import Matches, average_precision, match_instances, panoptic_quality
+from finetune.utils.registration import Registry
 
 Pair = tuple[np.ndarray, np.ndarray]
 RESERVED = ("image", "stage", "seconds")  # other columns of scores.csv
@@ -73,35 +74,52 @@ class Metric:
         )
 
 
-METRICS: dict[str, Metric] = {
-    "dice": Metric(dice, label="Dice", meaning="2 TP / (2 TP + FP + FN) over pixels", compares="pixels"),
-    "ap50": Metric(
-        partial(average_precision, threshold=0.5),
-        label="AP50",
-        meaning="TP / (TP + FP + FN) over instances; a true positive has an IoU of at least 0.5",
-        from_matches=True,
-    ),
-    "ap75": Metric(
-        partial(average_precision, threshold=0.75),
-        label="AP75",
-        meaning="as AP50, at an IoU of 0.75",
-        from_matches=True,
-        headline=False,
-    ),
-    "ap90": Metric(
-        partial(average_precision, threshold=0.9),
-        label="AP90",
-        meaning="as AP50, at an IoU of 0.9",
-        from_matches=True,
-        headline=False,
-    ),
-    "pq": Metric(
-        panoptic_quality,
-        label="PQ",
-        meaning="panoptic quality at an IoU of 0.5: mean IoU of the true positives × F1 score",
-        from_matches=True,
-    ),
-}
+def _check_component(name: str, metric: Metric) -> None:
+    """Check a metric from outside; its name becomes a column of scores.csv."""
+    if name in RESERVED:
+        raise InputError(f"metric '{name}': the name is taken; choose another one")
+    try:
+        metric.describe(name)
+    except ValueError as error:
+        raise InputError(
+            f"metric '{name}': use lower-case letters, digits and underscores, starting with a letter"
+        ) from error
+
+
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    {
+        "dice": Metric(dice, label="Dice", meaning="2 TP / (2 TP + FP + FN) over pixels", compares="pixels"),
+        "ap50": Metric(
+            partial(average_precision, threshold=0.5),
+            label="AP50",
+            meaning="TP / (TP + FP + FN) over instances; a true positive has an IoU of at least 0.5",
+            from_matches=True,
+        ),
+        "ap75": Metric(
+            partial(average_precision, threshold=0.75),
+            label="AP75",
+            meaning="as AP50, at an IoU of 0.75",
+            from_matches=True,
+            headline=False,
+        ),
+        "ap90": Metric(
+            partial(average_precision, threshold=0.9),
+            label="AP90",
+            meaning="as AP50, at an IoU of 0.9",
+            from_matches=True,
+            headline=False,
+        ),
+        "pq": Metric(
+            panoptic_quality,
+            label="PQ",
+            meaning="panoptic quality at an IoU of 0.5: mean IoU of the true positives × F1 score",
+            from_matches=True,
+        ),
+    },
+    needs=("function", "label", "meaning"),
+    check=_check_component,
+)
 
 
 def register_metric(
@@ -135,15 +153,7 @@ def register_metric(
         InputError: if the name is taken or invalid.
     """
     metric = Metric(function, label, meaning, compares, False, headline, higher_is_better, minimum, maximum)
-    if name in METRICS or name in RESERVED:
-        raise InputError(f"metric {name!r}: the name is taken; choose another one")
-    try:
-        metric.describe(name)
-    except ValueError as error:
-        raise InputError(
-            f"metric {name!r}: use lower-case letters, digits and underscores, starting with a letter"
-        ) from error
-    METRICS[name] = metric
+    METRICS.register(name, metric)
 
 
 def describe_metrics() -> list[MetricDescription]:
