@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 from cards.base import LabelKind
 from cards.record import DataFile
 from finetune.data.alignment import Misalignment
+from finetune.data.layouts import LISTED
 from finetune.data.mask_checks import ADVICE, Finding
-from finetune.data.pairs import LISTED
 
 MOST_CHANNELS = 4  # more in a file without axis names may be z-slices or time points
 

@@ -13,18 +13,21 @@ from typing import Literal
 
 from cards.base import Split
 from cards.errors import DataError
-from finetune.data.images import is_image, page_count
+from finetune.data.images import page_count
+from finetune.data.layouts import (
+    IMAGE_FOLDERS,
+    LISTED,
+    MASK_FOLDERS,
+    SPLIT_WORDS,
+    images_in,
+    mask_stem,
+    one_mask_per_object,
+    split_folders,
+    stem,
+    subfolder,
+)
 
 Layout = Literal["auto", "folders", "suffix", "csv"]
-
-MASK_SUFFIX = "_masks"  # Cellpose's habit: a.tif and a_masks.tif side by side
-SPLIT_WORDS: dict[str, Split] = {
-    "train": "train",
-    "validation": "validation",
-    "val": "validation",
-    "test": "test",
-}
-LISTED = 3  # how many file names an error gives
 
 
 @dataclass(frozen=True)
@@ -49,24 +52,29 @@ class Pair:
 def find_pairs(root: Path | str, layout: Layout = "auto", csv: Path | str | None = None) -> list[Pair]:
     """Find images with their label images.
 
-    Layouts: "folders" is `images/` beside `masks/`, same names; "suffix" is `a.tif` beside `a_masks.tif`;
-        either may
-    lie in `train/`, `validation/` (or `val/`) and `test/`. "csv" is a table with the columns image, label
-    and, if wanted, split; its paths are relative to the CSV. "auto" takes the CSV if one is given, else
-    whichever of the two others is there. A stack and a mask of as many pages are one pair a page.
+    Layouts: "folders" is `images/` beside `masks/` (or `img/`, `raw/`; `labels/`, `gt/`, …), with the same
+    file names; "suffix" is `a.tif` beside `a_masks.tif` or `a_cp_masks.png`. Either may lie in `train/`,
+    `validation/` (or `val/`, `valid/`) and `test/`; case does not matter. "csv" is a table with the columns
+    image, label and optionally split; its paths are relative to the CSV. "auto" takes the CSV if one is
+    given, else whichever of the two others is there. A stack and a mask of as many pages give one pair per
+    page.
+
+    Args:
+        root: folder with the data.
+        layout: how images and masks are laid out.
+        csv: table of images and masks.
 
     Returns:
         Pairs by split, then by name in natural order (2 before 10).
 
     Raises:
-        DataError: if there is nothing to find, an image has no mask or a mask no image, or names are
-            ambiguous.
+        DataError: if there are no images, an image has no mask or a mask no image, or names are ambiguous.
     """
-    root = Path(root)
+    root = Path(root).expanduser()
     if csv is not None and layout in {"auto", "csv"}:
         # seen from the data's root first, so that a recipe can be moved with its data
         inside = root / csv
-        pairs = _by_csv(inside if inside.is_file() else Path(csv))
+        pairs = _by_csv(inside if inside.is_file() else Path(csv).expanduser())
     elif layout == "csv":
         raise DataError("data.layout is csv but data.csv is not set: give the path of the table")
     else:
@@ -82,62 +90,58 @@ def natural(name: str) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]
 
 
-def stem(path: Path) -> str:
-    """File name without its ending, `.ome.tif` being one ending."""
-    return path.stem.removesuffix(".ome") if path.suffix.lower() in {".tif", ".tiff"} else path.stem
-
-
 def _by_place(root: Path, layout: Layout) -> list[Pair]:
     if not root.is_dir():
         raise DataError(f"{root}: no such folder: set data.root to the folder that holds the images")
-    places = _places(root)
-    folders = [(split, place) for split, place in places if (place / "images").is_dir()]
-    suffixed = [(split, place) for split, place in places if _masks_in(place)]
+    places = split_folders(root)
+    folders = [(split, place) for split, place in places if subfolder(place, IMAGE_FOLDERS)]
+    suffixed = [(split, place) for split, place in places if any(map(mask_stem, images_in(place)))]
     if layout == "folders" or (layout == "auto" and folders):
         if not folders:
             raise DataError(f"{root}: data.layout is folders, but there is no folder images/ in it")
-        found = [pair for split, place in folders for pair in _in_folders(place, split)]
+        pairs = [pair for split, place in folders for pair in _in_folders(place, split)]
     elif layout == "suffix" or suffixed:
-        found = [pair for split, place in suffixed or places for pair in _by_suffix(place, split)]
+        pairs = [pair for split, place in suffixed or places for pair in _by_suffix(place, split)]
     else:
-        images = sum(len(_images_in(place)) for _, place in places)
-        raise DataError(
-            f"{root}: holds {images or 'no'} images, but neither images/ and masks/ nor files that end "
-            f"in {MASK_SUFFIX}: set data.root to the folder that does, or data.csv to a table of files"
-        )
-    if not found:
+        raise _nothing(root, sum(len(images_in(place)) for _, place in places))
+    if not pairs:
         raise DataError(f"{root}: holds no images")
-    return found
+    return pairs
 
 
-def _places(root: Path) -> list[tuple[Split | None, Path]]:
-    """The split folders, or the root itself where there is none."""
-    splits = [(split, root / word) for word, split in SPLIT_WORDS.items() if (root / word).is_dir()]
-    if len({split for split, _ in splits}) < len(splits):
-        raise DataError(f"{root}: holds both val/ and validation/: keep one")
-    return list(splits) or [(None, root)]
-
-
-def _images_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if is_image(path) and path.is_file())
-
-
-def _masks_in(folder: Path) -> list[Path]:
-    return [path for path in _images_in(folder) if stem(path).endswith(MASK_SUFFIX)]
+def _nothing(root: Path, images: int) -> DataError:
+    if kaggle := one_mask_per_object(root):
+        return DataError(
+            f"{root}: holds {kaggle} folders, each with images/ and masks/, one mask per object: merge the "
+            "masks of each image into one label image, then put all into images/ and masks/"
+        )
+    return DataError(
+        f"{root}: holds {images or 'no'} images, but neither images/ and masks/ nor files that end in "
+        "_masks: set data.root to the folder that does, or data.csv to a table of files"
+    )
 
 
 def _in_folders(place: Path, split: Split | None) -> list[Pair]:
-    if not (place / "masks").is_dir():
-        raise DataError(f"{place}: holds images/ but no masks/")
-    images = _images_in(place / "images")
-    masks = _images_in(place / "masks")
-    return _match(images, masks, stem, split, place)
+    images, masks = subfolder(place, IMAGE_FOLDERS), subfolder(place, MASK_FOLDERS)
+    assert images is not None
+    if masks is None:
+        raise DataError(f"{place}: holds {images.name}/ but no masks/")
+    files = images_in(images)
+    names = {stem(path) for path in files}
+    return _match(files, images_in(masks), lambda path: _image_of(path, names), split, place)
+
+
+def _image_of(mask: Path, names: set[str]) -> str:
+    """Name of a mask's image in another folder: the same, or without the suffix of a mask."""
+    name = stem(mask)
+    return name if name in names else mask_stem(mask) or name
 
 
 def _by_suffix(place: Path, split: Split | None) -> list[Pair]:
-    masks = _masks_in(place)
-    images = [path for path in _images_in(place) if path not in set(masks)]
-    return _match(images, masks, lambda path: stem(path).removesuffix(MASK_SUFFIX), split, place)
+    files = images_in(place)
+    masks = [path for path in files if mask_stem(path)]
+    images = [path for path in files if not mask_stem(path)]
+    return _match(images, masks, lambda path: mask_stem(path) or "", split, place)
 
 
 def _match(
@@ -145,9 +149,10 @@ def _match(
 ) -> list[Pair]:
     by_name = _unique(images, stem)
     mask_of = _unique(masks, key)
-    _report(
-        f"{place}: %d of {len(images)} images have no mask", [by_name[n] for n in by_name if n not in mask_of]
-    )
+    without = [by_name[name] for name in by_name if name not in mask_of]
+    seg = any(path.with_name(f"{path.stem}_seg.npy").exists() for path in without)
+    hint = "; _seg.npy is not read: save the masks from Cellpose's GUI as PNG or TIFF" if seg else ""
+    _report(f"{place}: %d of {len(images)} images have no mask", without, hint)
     _report(
         f"{place}: %d of {len(masks)} masks have no image", [mask_of[n] for n in mask_of if n not in by_name]
     )
@@ -165,10 +170,10 @@ def _unique(paths: list[Path], key: Callable[[Path], str]) -> dict[str, Path]:
     return found
 
 
-def _report(message: str, paths: Sequence[Path]) -> None:
+def _report(message: str, paths: Sequence[Path], hint: str = "") -> None:
     if paths:
         names = ", ".join(path.name for path in paths[:LISTED]) + (", …" if len(paths) > LISTED else "")
-        raise DataError(f"{message % len(paths)}: {names}")
+        raise DataError(f"{message % len(paths)}: {names}{hint}")
 
 
 def _by_csv(path: Path) -> list[Pair]:

@@ -15,6 +15,7 @@ from cards.environment import capture_environment
 from cards.record import DataFile, Environment
 from finetune.data.datasets import NamedData, fetch, is_published, named
 from finetune.data.inspection import check_data
+from finetune.data.layouts import unread
 from finetune.data.pairs import Pair, find_pairs
 from finetune.data.splits import assign_splits
 from finetune.recipe.schema import DataSection, Recipe
@@ -86,6 +87,8 @@ def collect_inputs(
             root,
             lambda done, _: progress.update(bar, completed=done),
         )
+    if recipe.data.csv is None:  # a table is a choice of files
+        warnings += unread(root, [path for pair in pairs for path in (pair.image, pair.label)])
     if dataset and is_published(dataset, files) is False:
         warnings.append(
             f"these are not, pixel for pixel, the images known as {dataset.id}: "
@@ -110,8 +113,9 @@ def collect_inputs(
 def _locate(section: DataSection, dataset: NamedData | None) -> tuple[list[Pair], Path]:
     """Pairs of images and label images, and the folder that contains them."""
     if section.csv is not None:
-        return find_pairs(section.csv.parent, layout="csv", csv=section.csv.name), section.csv.parent
-    root = section.root
+        csv = section.csv.expanduser()
+        return find_pairs(csv.parent, layout="csv", csv=csv.name), csv.parent
+    root = section.root.expanduser() if section.root else None
     if root is None:
         assert dataset is not None  # the recipe has a name, a root or a table
         root = fetch(dataset)

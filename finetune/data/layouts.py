@@ -1,0 +1,154 @@
+"""Naming conventions of folders and files: splits, images, masks; and what is left unread beside them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cards.base import Split
+from cards.errors import DataError
+from finetune.data.images import is_image
+
+SPLIT_WORDS: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+}
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "raw")
+MASK_FOLDERS = ("masks", "mask", "labels", "label", "gt", "annotations")
+MASK_SUFFIXES = ("_cp_masks", "_masks")  # Cellpose: command line and GUI, and its training data
+OUTPUT_SUFFIXES = ("_flows", "_cp_flows", "_cp_output", "_cp_outlines", "_outlines")  # Cellpose's other files
+LISTED = 3  # file names in a message
+
+Places = list[tuple[Split | None, Path]]
+
+
+def stem(path: Path) -> str:
+    """File name without its ending, in Unicode normal form C: macOS writes other bytes for the same name.
+
+    Args:
+        path: any path.
+
+    Returns:
+        The name; ".ome.tif" is one ending.
+    """
+    name = path.stem.removesuffix(".ome") if path.suffix.lower() in {".tif", ".tiff"} else path.stem
+    return unicodedata.normalize("NFC", name)
+
+
+def mask_stem(path: Path) -> str | None:
+    """Name of the image that a mask belongs to, if its own name says so.
+
+    Args:
+        path: any path.
+
+    Returns:
+        The name without `_masks` or `_cp_masks`; None if it has neither.
+    """
+    name = stem(path)
+    return next((name.removesuffix(suffix) for suffix in MASK_SUFFIXES if name.endswith(suffix)), None)
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Image files of a folder, without Cellpose's flows and outlines of other images there.
+
+    Args:
+        folder: the folder; subfolders are not searched.
+
+    Returns:
+        Paths, sorted by name.
+    """
+    files = sorted(path for path in folder.iterdir() if is_image(path) and path.is_file())
+    names = {stem(path) for path in files}
+    return [path for path in files if not any(_belongs_to(stem(path), end, names) for end in OUTPUT_SUFFIXES)]
+
+
+def split_folders(root: Path) -> Places:
+    """Folders of the splits, in any case, or the root itself if there is none.
+
+    Args:
+        root: data.root.
+
+    Returns:
+        Splits and their folders.
+
+    Raises:
+        DataError: if two folders are the same split.
+    """
+    places: dict[Split, Path] = {}
+    for path in sorted(path for path in root.iterdir() if path.is_dir()):
+        split = SPLIT_WORDS.get(path.name.lower())
+        if split in places:
+            raise DataError(f"{root}: holds both {places[split].name}/ and {path.name}/: keep one")
+        if split:
+            places[split] = path
+    return list(places.items()) or [(None, root)]
+
+
+def subfolder(place: Path, names: Sequence[str]) -> Path | None:
+    """The first of several folders that exists, in any case.
+
+    Args:
+        place: folder to search.
+        names: names in lower case, the preferred first.
+
+    Returns:
+        The folder, or None.
+    """
+    folders = {path.name.lower(): path for path in sorted(place.iterdir()) if path.is_dir()}
+    return next((folders[name] for name in names if name in folders), None)
+
+
+def one_mask_per_object(root: Path) -> int:
+    """Number of folders in which each image has its own images/ and masks/, one mask per object.
+
+    Args:
+        root: data.root.
+
+    Returns:
+        The number; 0 if the data are not laid out like this.
+    """
+    return sum(
+        (path / "images").is_dir() and (path / "masks").is_dir() for path in root.iterdir() if path.is_dir()
+    )
+
+
+def unread(root: Path, used: Iterable[Path]) -> list[str]:
+    """List files and folders next to the ones used that are not read.
+
+    Args:
+        root: data.root.
+        used: all images and masks that are read.
+
+    Returns:
+        One line per folder with unread files, and one for folders from which nothing is read.
+    """
+    read = {path.absolute() for path in used}
+    folders = {path.parent for path in read}
+    visited = {root.absolute(), *folders, *(parent for folder in folders for parent in folder.parents)}
+    lines, strangers = [], []
+    for folder in sorted(place for place in visited if place.is_relative_to(root.absolute())):
+        entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+        files = [path.name for path in entries if path.is_file() and path not in read]
+        strangers += [path for path in entries if path.is_dir() and path not in visited]
+        if folder in folders and files:
+            where = folder.relative_to(root.absolute()).as_posix()
+            lines.append(
+                f"{len(files)} files in {'data.root' if where == '.' else where} are not read: {_some(files)}"
+            )
+    if strangers:
+        names = [f"{path.relative_to(root.absolute()).as_posix()}/" for path in strangers]
+        lines.append(f"{len(names)} folders beside the ones used are not read: {_some(names)}")
+    return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")
+
+
+def _belongs_to(name: str, suffix: str, names: set[str]) -> bool:
+    return name.endswith(suffix) and name.removesuffix(suffix) in names
