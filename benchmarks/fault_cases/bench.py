@@ -6,6 +6,7 @@ A command runs in a forked process: the imports, which take seconds, are shared.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import json
@@ -191,6 +192,7 @@ class Bench:
             traceback.print_exc()
         finally:
             with contextlib.suppress(BaseException):
+                atexit._run_exitfuncs()  # libraries delete their temporary files there
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(status)

@@ -96,10 +96,18 @@ def nothing(bench: Bench, name: str = "out") -> None:
 
 
 def clean_temporary(bench: Bench) -> None:
-    """No file of ours is left in TMPDIR."""
-    left = sorted(path.name for path in (bench.folder / "tmp").iterdir())
-    left = [name for name in left if not name.startswith(("pymp-", "torchinductor"))]
-    need(not left, f"left in TMPDIR: {', '.join(left[:3])}")
+    """No file or folder of finetune's, and nothing large, is left in TMPDIR."""
+    need(not (left := temporary(bench.folder / "tmp")), f"left in TMPDIR: {', '.join(left[:3])}")
+
+
+def temporary(folder: Path) -> list[str]:
+    """Names in a folder for temporary files; the few kB that a killed library leaves do not count."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        files = [path] if path.is_file() else [inside for inside in path.rglob("*") if inside.is_file()]
+        if "finetune" in path.name or sum(file.stat().st_size for file in files) > 10_000:
+            found.append(path.name)
+    return found
 
 
 def labels(bench: Bench, out: str = "out") -> dict[str, np.ndarray]:

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from fault_cases import inputs
 from fault_cases.bench import FIRST, Bench, Result
-from fault_cases.judge import clean_temporary, need, partial, refused, same_weights, succeeded, weights
+from fault_cases.judge import (
+    clean_temporary,
+    need,
+    partial,
+    refused,
+    same_weights,
+    succeeded,
+    temporary,
+    weights,
+)
 from fault_cases.moments import Moment
 from fault_cases.registry import fault
 
@@ -111,7 +120,7 @@ def _half(bench: Bench, name: str, path: str, count: int) -> None:
         with bench.row(f"{name}_r"):
             succeeded(bench.run("run", "--resume", "out", env={"TMPDIR": str(other)}, timeout=150))
             same_weights(bench)
-            left = sorted(path.name for path in other.iterdir() if not path.name.startswith("pymp-"))
+            left = temporary(other)
             need(not left, f"left in TMPDIR: {', '.join(left[:3])}")
     finally:
         shutil.rmtree(other, ignore_errors=True)
