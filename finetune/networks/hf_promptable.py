@@ -15,9 +15,9 @@ from torch import nn
 
 from finetune.networks.hf_encoders import Sam2Encoder, SamEncoder
 from finetune.networks.passthrough import PassthroughWeights
+from finetune.networks.prompt_labels import NONE, UPPER_LEFT
 from finetune.networks.rgb_input import Rgb
 from finetune.networks.sam2_promptable import MaskPrediction
-from finetune.prompts.sampling import NONE, UPPER_LEFT
 
 SHARED = "shared_image_embedding"
 

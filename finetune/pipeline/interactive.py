@@ -10,6 +10,7 @@ from rich.console import Console
 from cards.errors import RecipeError
 from cards.record import RunRecord
 from finetune.evaluation.evaluate import Measured
+from finetune.export.prompt_verification import box_dice
 from finetune.pipeline import record_builder
 from finetune.pipeline.inputs import collect_inputs
 from finetune.pipeline.plan import Plan, build_plan, load_options
@@ -22,7 +23,6 @@ from finetune.prompts.evaluation import (
 )
 from finetune.prompts.model import PromptedModel
 from finetune.prompts.module import InteractiveSegmenter
-from finetune.prompts.verification import box_dice
 from finetune.recipe.schema import Recipe
 from finetune.repositories.registry import Loaded, describe, promptable
 from finetune.targets.prompt_options import build_prompts

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from finetune.networks import prompt_labels
 from finetune.networks.sam2_promptable import MaskPrediction
 from finetune.prompts import sampling as prompting
 
@@ -56,7 +57,7 @@ def first_boxes(masks: np.ndarray, rng: np.random.Generator | None = None) -> np
 def as_corners(boxes: np.ndarray) -> np.ndarray:
     """Boxes (M, 4), x and y of the upper left and the lower right pixel -> (M, 2, 3) float32: with labels."""
     corners = np.asarray(boxes, np.float32).reshape(-1, 2, 2)
-    labels = np.broadcast_to([[prompting.UPPER_LEFT], [prompting.LOWER_RIGHT]], (len(corners), 2, 1))
+    labels = np.broadcast_to([[prompt_labels.UPPER_LEFT], [prompt_labels.LOWER_RIGHT]], (len(corners), 2, 1))
     return np.concatenate([corners, labels], axis=-1, dtype=np.float32)
 
 

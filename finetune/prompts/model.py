@@ -14,9 +14,9 @@ from finetune.data.channels import Channels
 from finetune.data.normalization import Normalize
 from finetune.inference.model import config_of
 from finetune.inference.preprocess import channels_first, prepare
+from finetune.networks.prompt_labels import POSITIVE
 from finetune.networks.sam2_promptable import Promptable
 from finetune.prompts.interaction import as_corners, best, predict_masks, to_square
-from finetune.prompts.sampling import POSITIVE
 from finetune.repositories.registry import promptable
 from finetune.targets.prompt_options import Prompts
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-NONE, NEGATIVE, POSITIVE = -1, 0, 1  # no point at all, "not this", "this"
-UPPER_LEFT, LOWER_RIGHT = 2, 3  # corners of a box
+from finetune.networks.prompt_labels import NEGATIVE, NONE, POSITIVE
+
 JITTER, MOST = 0.1, 20.0  # of a box: share of its side, and pixels (`sample_box_points` in sam2_utils.py)
 
 

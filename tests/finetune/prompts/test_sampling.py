@@ -7,7 +7,8 @@ import pytest
 import torch
 from sam2.modeling.sam2_utils import get_next_point, sample_box_points
 
-from finetune.prompts.sampling import NEGATIVE, NONE, POSITIVE, box, correction, point
+from finetune.networks.prompt_labels import NEGATIVE, NONE, POSITIVE
+from finetune.prompts.sampling import box, correction, point
 
 
 def rectangle(rows: slice, columns: slice, shape: tuple[int, int] = (40, 60)) -> np.ndarray:
