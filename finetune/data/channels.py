@@ -12,16 +12,19 @@ Channels = Literal["auto", "gray"] | list[int]
 
 
 def select_channels(image: np.ndarray, channels: Channels, name: str = "the image") -> np.ndarray:
-    """Channels of an image (C, H, W) as (K, H, W).
+    """Select the channels that a network sees.
 
     Args:
-        image: the image as read.
-        channels: "auto" keeps all of them; "gray" gives one, the mean of all as float32 (an image with one
-            channel stays as it is); a list picks channels by index from 0, in that order.
-        name: how an error calls the image.
+        image: (C, H, W) as read.
+        channels: "auto" keeps all channels; "gray" gives their mean as one float32 channel (an image with
+            one channel is unchanged); a list selects channels by index from 0, in that order.
+        name: name of the image in an error message.
+
+    Returns:
+        (K, H, W).
 
     Raises:
-        DataError: if a channel is asked for that the image does not have.
+        DataError: if the image lacks a channel of the list.
     """
     if channels == "auto":
         return image

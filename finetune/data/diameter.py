@@ -1,4 +1,4 @@
-"""How large the objects of label images are: what Cellpose's networks are told before they look."""
+"""Diameter of the objects of label images, to which Cellpose's networks expect images to be scaled."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ SMALLEST = 5.0  # pixels
 
 
 def diameter(labels: np.ndarray) -> float | None:
-    """Median diameter of the objects of a label image (H, W), in pixels; None if there are none.
+    """Median diameter of the objects of a label image.
 
-    That of a disc of the same area, 2 √(area / π), as `cellpose.utils.diameters` takes it.
+    The diameter of an object is that of a disc of the same area, 2 √(area / π), as in
+    `cellpose.utils.diameters`.
+
+    Args:
+        labels: (H, W) integer, 0 is background.
+
+    Returns:
+        Pixels, or None if there are no objects.
     """
     areas = np.bincount(labels.ravel())[1:]
     areas = areas[areas > 0]
@@ -22,10 +29,16 @@ def diameter(labels: np.ndarray) -> float | None:
 
 
 def mean_diameter(images: Iterable[np.ndarray]) -> float:
-    """Mean over label images (H, W) of each one's median diameter, in pixels, rounded to a tenth.
+    """Mean over label images of the median diameter of their objects.
 
-    As `cellpose.train` takes it from the training labels: an image counts as 5 pixels at least. Images
+    As `cellpose.train` computes it from the training labels: an image counts as at least 5 pixels, and images
     without objects do not count.
+
+    Args:
+        images: label images (H, W).
+
+    Returns:
+        Pixels, rounded to a tenth.
 
     Raises:
         DataError: if no image holds an object.
