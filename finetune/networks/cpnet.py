@@ -1,10 +1,10 @@
 """CPnet, the network of Cellpose 1 to 3 (Stringer et al. 2021, https://doi.org/10.1038/s41592-020-01018-x).
 
-This file imports nothing but torch: it goes as it is into BioImage.IO packages, as their architecture.
+This file imports only torch: it is copied unchanged into BioImage.IO packages as their architecture.
 
-The names of the weights are those of `cellpose.resnet_torch.CPnet` in cellpose 3.1.1.3, so that its files
-load here and ours load there. What is computed follows the paper's methods ("Deep neural network") and, where
-they leave something open, that class; each part says which.
+Parameter names are those of `cellpose.resnet_torch.CPnet` in cellpose 3.1.1.3, so weights can be exchanged in
+both directions. The computation follows the paper's methods ("Deep neural network") and, where the paper is
+silent, that class; each part states which.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-WIDTHS = (32, 64, 128, 256)  # of the four resolutions: `nbase` in cellpose.models.CellposeModel
+WIDTHS = (32, 64, 128, 256)  # channels at the four resolutions: `nbase` in cellpose.models.CellposeModel
 STEP = 8  # pixels: the resolution halves three times
 
 
 class CPnet(nn.Module):
-    """Images (N, C, H, W) float32 -> flow y, flow x and cell logit (N, 3, H, W), raw.
+    """CPnet: images (N, C, H, W) float32 to flow y, flow x and cell logit (N, 3, H, W).
 
-    Flows are 5 times a unit vector (`cellpose.train._loss_fn_seg`). H and W are multiples of `divisor`.
+    Flows are unit vectors times 5 (`cellpose.train._loss_fn_seg`). H and W must be multiples of `divisor`.
 
-    It normalizes over the batch, as the weights were trained: in training the images of a batch see each
-    other, and with several processes each normalizes its own share, unless it is made a `SyncBatchNorm`.
-    Under bfloat16 autocast the statistics stay float32.
+    Batch normalization, as in the original: each process normalizes its own part of the batch unless the
+    layers are converted to `SyncBatchNorm`. Under bfloat16 autocast the statistics stay float32.
 
-    The style vector is a mean over the whole input, so what a network says of a pixel depends a little on how
-    much of the image it is shown; cellpose shows it tiles of 224 pixels.
+    The style vector is a mean over the whole input, so the prediction for a pixel depends slightly on the
+    extent of the input; cellpose predicts in tiles of 224 px.
     """
 
     portable = True  # this file is the whole network: exports copy it into BioImage.IO packages
@@ -40,51 +39,64 @@ class CPnet(nn.Module):
         diam_mean: float = 30.0,
         diameter: float | None = None,
     ) -> None:
-        """Build it with random weights, torch's own, as cellpose does.
+        """Build the network with torch's default initialization, as cellpose does.
 
         Args:
-            in_channels: C, at most `nchan`; missing channels are zero, as cellpose does with the channel of
-                nuclei where there is none (`cellpose.transforms.reshape`).
-            out_channels: 3 for flows.
-            nchan: channels that the first layer takes.
-            diam_mean: pixels; the diameter that the weights were trained for, 30 or, for nuclei, 17.
-            diameter: pixels; that of the objects in the images. They are resized by diam_mean / diameter
-                before the network, and its output back to their size after it. None: as they are.
+            in_channels: C, at most `nchan`; missing channels are filled with zeros, as cellpose does for an
+                absent nuclear channel (`cellpose.transforms.reshape`).
+            out_channels: K, 3 for flows.
+            nchan: input channels of the first layer.
+            diam_mean: object diameter that the weights were trained for, in pixels: 30, or 17 for nuclei.
+            diameter: object diameter in the images, in pixels. Images are resized by diam_mean / diameter
+                before the network and the output is resized back. None: no resizing.
         """
         super().__init__()
         self.missing = nchan - in_channels
         self.downsample = _Encoder((nchan, *WIDTHS))
         self.upsample = _Decoder((*WIDTHS, WIDTHS[-1]))
         self.output = _convolution(WIDTHS[0], out_channels, 1)
-        # Two numbers that travel with the weights; `cellpose` reads the factor to resize by from them.
+        # Saved with the weights: `cellpose` computes the resize factor from these two numbers.
         self.register_buffer("diam_mean", torch.tensor([float(diam_mean)]))
         self.register_buffer("diam_labels", torch.tensor([float(diameter or diam_mean)]))
-        # In thousandths, so that sizes are whole-number arithmetic, which every exporter can follow.
+        # Resize factor in thousandths: sizes are then integer arithmetic, which every exporter supports.
         self.zoom = 1000 if diameter is None else round(1000 * diam_mean / diameter)
 
     @property
     def divisor(self) -> int:
-        """H and W are multiples of this, in pixels: what is left after resizing has to halve three times."""
+        """Divisor of H and W in pixels: the resized image must be halved three times."""
         return STEP * max(1, -(-500 // self.zoom))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, C, H, W) float -> raw output (N, 3, H, W)."""
+        """Predict flows and cell logits.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Raw maps (N, 3, H, W) float32.
+        """
         x = F.pad(images, (0, 0, 0, 0, 0, self.missing)) if self.missing else images
         if self.zoom == 1000:
             return self.flows_and_style(x)[0]
         # cellpose.core.run_net resizes the image, cellpose.models.CellposeModel._run_net the output, both
         # linearly (cv2.INTER_LINEAR: no smoothing before shrinking), and the flows keep their length.
-        # It pads with zeros to a multiple of 16; here the size is rounded to the nearest multiple of 8.
+        # cellpose pads with zeros to a multiple of 16; here the size is rounded to the nearest multiple of 8.
         height, width = images.shape[2], images.shape[3]
         inside = [(side * self.zoom + 500 * STEP) // (1000 * STEP) * STEP for side in (height, width)]
         flows = self.flows_and_style(_resize(x, inside))[0]
         return _resize(flows, [height, width])
 
     def flows_and_style(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Images (N, nchan, h, w) at diameter `diam_mean` -> raw output (N, 3, h, w) and style (N, 256).
+        """Predict flows and the style vector of images that are already resized.
 
-        The style is the mean of the deepest features over all pixels, at length 1 (the paper's methods;
-        `cellpose.resnet_torch.make_style`).
+        The style is the mean of the deepest features over all pixels, scaled to unit length (the paper's
+        methods; `cellpose.resnet_torch.make_style`).
+
+        Args:
+            x: images (N, nchan, h, w) with objects of diameter `diam_mean`.
+
+        Returns:
+            Raw maps (N, 3, h, w) and style (N, 256).
         """
         features = self.downsample(x)
         mean = features[-1].mean(dim=(2, 3))
@@ -93,7 +105,7 @@ class CPnet(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """Four resolutions, each half of the one before: (N, C, h, w) -> features of each."""
+    """Encoder with four resolutions, each half of the previous one: (N, C, h, w) to a list of features."""
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
@@ -109,7 +121,7 @@ class _Encoder(nn.Module):
 
 
 class _DownBlock(nn.Module):
-    """Four convolutions with two short cuts, the first of them projected (`resdown`)."""
+    """Four convolutions with two residual connections, the first one with a projection (`resdown`)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -126,9 +138,9 @@ class _DownBlock(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """Features of four resolutions and a style -> features at full resolution (N, 32, h, w).
+    """Decoder: features of four resolutions and a style vector to features at full resolution (N, 32, h, w).
 
-    Features of the encoder are added, not concatenated, and the style steers every step.
+    Encoder features are added, not concatenated; the style is added at every step.
     """
 
     def __init__(self, widths: tuple[int, ...]) -> None:
@@ -145,10 +157,7 @@ class _Decoder(nn.Module):
 
 
 class _UpBlock(nn.Module):
-    """As the block going down, but with features of the encoder and the style added on the way.
-
-    (`resup` and `batchconvstyle`.)
-    """
+    """Residual upsampling block with encoder features and style added (`resup`, `batchconvstyle`)."""
 
     def __init__(self, in_channels: int, out_channels: int, style_channels: int) -> None:
         super().__init__()
@@ -162,14 +171,14 @@ class _UpBlock(nn.Module):
     ) -> torch.Tensor:
         norm, relu, convolve = self.conv["conv_0"].children()
         short, x = self.proj(x), relu(norm(x))
-        if grow:  # as late as can be: what works pixel by pixel gives the same before pixels are repeated
+        if grow:  # as late as possible: pixelwise operations commute with nearest-neighbor upsampling
             short, x = F.interpolate(short, scale_factor=2.0), F.interpolate(x, scale_factor=2.0)
         x = short + self.conv["conv_1"](convolve(x) + skipped, style)
         return x + self.conv["conv_3"](self.conv["conv_2"](x, style), style)
 
 
 class _Styled(nn.Module):
-    """A convolution of features to which a projection of the style was added."""
+    """Convolution of features plus a projection of the style."""
 
     def __init__(self, channels: int, style_channels: int) -> None:
         super().__init__()
@@ -181,7 +190,7 @@ class _Styled(nn.Module):
 
 
 def _convolution(in_channels: int, out_channels: int, size: int) -> nn.Sequential:
-    """Norm, ReLU, convolution (`batchconv`, with its momentum)."""
+    """Batch normalization, ReLU and convolution (`batchconv`, with its momentum)."""
     return nn.Sequential(
         nn.BatchNorm2d(in_channels, momentum=0.05),
         nn.ReLU(inplace=True),
@@ -190,7 +199,7 @@ def _convolution(in_channels: int, out_channels: int, size: int) -> nn.Sequentia
 
 
 def _projection(in_channels: int, out_channels: int) -> nn.Sequential:
-    """Norm and a 1×1 convolution (`batchconv0`)."""
+    """Batch normalization and a 1×1 convolution (`batchconv0`)."""
     return nn.Sequential(nn.BatchNorm2d(in_channels, momentum=0.05), nn.Conv2d(in_channels, out_channels, 1))
 
 

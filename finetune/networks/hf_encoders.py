@@ -1,4 +1,4 @@
-"""Models of the package transformers, taken apart: an encoder, and maps from its features."""
+"""Encoders and decoders from models of the package transformers."""
 
 from __future__ import annotations
 
@@ -20,45 +20,81 @@ from finetune.networks.sam_dynamic import take_any_size
 
 
 class SegformerEncoder(nn.Module):
-    """Images (N, C, H, W) -> features of strides 4, 8, 16 and 32."""
+    """SegFormer encoder: images (N, C, H, W) to features of strides 4, 8, 16 and 32."""
 
     def __init__(self, model: nn.Module, rgb: Rgb) -> None:
-        """Take a SegformerModel."""
+        """Wrap a SegformerModel.
+
+        Args:
+            model: a SegformerModel.
+            rgb: conversion to normalized RGB.
+        """
         super().__init__()
         self.rgb, self.model = rgb, model
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Images (N, C, H, W) float -> a tuple of features, the finest first."""
+        """Encode images.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Features (N, Cᵢ, H / s, W / s), finest first.
+        """
         return tuple(self.model(self.rgb(images), output_hidden_states=True).hidden_states)
 
 
 class SegformerDecoder(nn.Module):
-    """SegFormer's own decoder: features of an image of size (H, W) -> raw maps (N, K, H, W)."""
+    """SegFormer's all-MLP decoder: features to raw maps (N, K, H, W)."""
 
     def __init__(self, head: nn.Module) -> None:
-        """Take a SegformerDecodeHead."""
+        """Wrap a SegformerDecodeHead.
+
+        Args:
+            head: a SegformerDecodeHead.
+        """
         super().__init__()
         self.head = head
 
     def forward(self, features: Sequence[torch.Tensor], size: Sequence[int]) -> torch.Tensor:
-        """Features, and (H, W) -> raw maps (N, K, H, W)."""
+        """Predict raw maps from features.
+
+        Args:
+            features: (N, Cᵢ, H / s, W / s), finest first.
+            size: (H, W) of the image in pixels.
+
+        Returns:
+            Raw maps (N, K, H, W), upsampled bilinearly.
+        """
         return _enlarge(self.head(tuple(features)), size)
 
 
 class SamEncoder(nn.Module):
-    """The ViT of Segment Anything: images (N, C, H, W) of any size -> features of stride 16.
+    """Segment Anything's ViT: images (N, C, H, W) of any size to features of stride 16.
 
-    Its absolute positions, learned for 1024 × 1024 pixels, are interpolated to the size at hand, as its
-    relative ones are; see `sam_any_size`.
+    Absolute position embeddings, learned for 1024 × 1024 px, are interpolated to the input size, as the
+    relative ones are; see `finetune.networks.sam_dynamic`.
     """
 
     def __init__(self, model: nn.Module, rgb: Rgb) -> None:
-        """Take a SamVisionEncoder, whose attention is changed to take any size."""
+        """Wrap a SamVisionEncoder and replace its attention by one for any input size.
+
+        Args:
+            model: a SamVisionEncoder; modified in place.
+            rgb: conversion to normalized RGB.
+        """
         super().__init__()
         self.rgb, self.model = rgb, take_any_size(model)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Images (N, C, H, W) float -> (features,)."""
+        """Encode images.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            A tuple with one feature map (N, D, H / 16, W / 16).
+        """
         model: Any = self.model
         x = model.patch_embed.projection(self.rgb(images))
         if model.pos_embed is not None:
@@ -71,46 +107,103 @@ class SamEncoder(nn.Module):
 
 
 class Sam2Encoder(nn.Module):
-    """The Hiera of SAM 2 with its feature pyramid: images (N, C, H, W) -> features of strides 4, 8 and 16."""
+    """SAM 2's Hiera with feature pyramid: images (N, C, H, W) to features of strides 4, 8 and 16."""
 
-    onnx_by_tracing = True  # torch's newer exporter came to no end of it
+    onnx_by_tracing = True  # torch's newer exporter did not finish
 
     def __init__(self, model: nn.Module, rgb: Rgb) -> None:
-        """Take a Sam2VisionModel."""
+        """Wrap a Sam2VisionModel.
+
+        Args:
+            model: a Sam2VisionModel.
+            rgb: conversion to normalized RGB.
+        """
         super().__init__()
         self.rgb, self.model = rgb, model
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Images (N, C, H, W) float -> a tuple of features, the coarsest last."""
+        """Encode images.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Features (N, D, H / s, W / s), finest first.
+        """
         model: Any = self.model
         levels = pyramid(model.neck, hiera(model.backbone, self.rgb(images)))
         return tuple(levels[: model.num_feature_levels])
 
 
 def segformer(model: Any, rgb: Rgb, out_channels: int) -> EncoderDecoder:
-    """Of a SegformerForSemanticSegmentation with K labels."""
+    """Build an encoder–decoder from a SegFormer.
+
+    Args:
+        model: a SegformerForSemanticSegmentation with K labels.
+        rgb: conversion to normalized RGB.
+        out_channels: K; already set in the model.
+
+    Returns:
+        The network; weights are shared with `model`.
+    """
     return EncoderDecoder(SegformerEncoder(model.segformer, rgb), SegformerDecoder(model.decode_head))
 
 
 def semantic(model: Any, rgb: Rgb, out_channels: int) -> Semantic:
-    """Of any AutoModelForSemanticSegmentation with K labels."""
+    """Wrap a semantic segmentation model of any architecture.
+
+    Args:
+        model: an AutoModelForSemanticSegmentation with K labels.
+        rgb: conversion to normalized RGB.
+        out_channels: K; already set in the model.
+
+    Returns:
+        The network; weights are shared with `model`.
+    """
     return Semantic(model, rgb)
 
 
 def mask2former(model: Any, rgb: Rgb, out_channels: int) -> Mask2Former:
-    """Of a Mask2FormerForUniversalSegmentation of one class, with K queries."""
+    """Wrap a Mask2Former and adapt it to any image size.
+
+    Args:
+        model: a Mask2FormerForUniversalSegmentation with one class and K queries; modified in place.
+        rgb: conversion to normalized RGB.
+        out_channels: K; already set in the model.
+
+    Returns:
+        The network; weights are shared with `model`.
+    """
     return Mask2Former(mask2former_of_any_size(model), rgb)
 
 
 def sam(model: Any, rgb: Rgb, out_channels: int) -> EncoderDecoder:
-    """Of a SamModel."""
+    """Build an encoder–decoder from the image encoder of SAM.
+
+    Args:
+        model: a SamModel.
+        rgb: conversion to normalized RGB.
+        out_channels: K, output channels of the new decoder.
+
+    Returns:
+        The network: encoder weights shared with `model`, a new `PyramidDecoder`, and pass-through weights.
+    """
     vision = model.config.vision_config
     decoder = PyramidDecoder([vision.output_channels], [vision.patch_size], out_channels)
     return EncoderDecoder(SamEncoder(model.vision_encoder, rgb), decoder, _rest(model))
 
 
 def sam2(model: Any, rgb: Rgb, out_channels: int) -> EncoderDecoder:
-    """Of a Sam2Model."""
+    """Build an encoder–decoder from the image encoder of SAM 2.
+
+    Args:
+        model: a Sam2Model.
+        rgb: conversion to normalized RGB.
+        out_channels: K, output channels of the new decoder.
+
+    Returns:
+        The network: encoder weights shared with `model`, a new `PyramidDecoder`, and pass-through weights.
+    """
     vision = model.config.vision_config
     finest = vision.backbone_config.patch_stride[0]
     strides = [finest * 2**level for level in range(vision.num_feature_levels)]
@@ -119,7 +212,7 @@ def sam2(model: Any, rgb: Rgb, out_channels: int) -> EncoderDecoder:
 
 
 def _rest(model: nn.Module) -> PassthroughWeights:
-    """What answers prompts, kept to be saved with it again."""
+    """Collect prompt encoder, mask decoder and all other weights that the network does not execute."""
     state = model.state_dict().items()
     # Copies: transformers shares a tensor between two names, which safetensors refuses to write.
     return PassthroughWeights({key: value.clone() for key, value in state if "vision_encoder." not in key})

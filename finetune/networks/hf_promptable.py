@@ -23,7 +23,7 @@ SHARED = "shared_image_embedding"
 
 
 class PromptableSam(nn.Module):
-    """Images (N, C, S, S) and prompts -> masks; as `finetune.networks.sam2_promptable.Promptable`."""
+    """Promptable SAM: images (N, C, S, S) and prompts to masks, with the interface of `Promptable`."""
 
     def __init__(self, model: Any, rgb: Rgb) -> None:
         """Wrap a SamModel; weights are shared, not copied.
@@ -36,15 +36,22 @@ class PromptableSam(nn.Module):
         self.image_size: int = model.config.vision_config.image_size
         self.encoder = SamEncoder(model.vision_encoder, rgb)
         self.prompt_encoder, self.mask_decoder = model.prompt_encoder, model.mask_decoder
-        # Random numbers that stay as they are: in SAM as it was published they are a buffer
-        # (`PositionEmbeddingRandom` in segment_anything/modeling/prompt_encoder.py), as they are in SAM 2.
+        # Fixed random numbers: a buffer in the original SAM (`PositionEmbeddingRandom` in
+        # segment_anything/modeling/prompt_encoder.py) and in SAM 2.
         self.prompt_encoder.shared_embedding.requires_grad_(False)
-        # transformers has them under two names, which safetensors refuses to write of one tensor.
+        # transformers stores them under two names; safetensors refuses two names for one tensor.
         shared = model.get_submodule(SHARED).state_dict().items()
         self.kept = PassthroughWeights({f"{SHARED}.{name}": tensor.clone() for name, tensor in shared})
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Images (N, C, S, S) -> the features for `predict_masks`: (N, D, S / s, S / s), s of a patch."""
+        """Encode images.
+
+        Args:
+            images: (N, C, S, S) float32.
+
+        Returns:
+            A tuple with one feature map (N, D, S / s, S / s), s the patch size.
+        """
         return self.encoder(images)
 
     def predict_masks(
@@ -56,9 +63,19 @@ class PromptableSam(nn.Module):
         *,
         multimask_output: bool,
     ) -> MaskPrediction:
-        """See `sam2_promptable.Promptable.predict_masks`.
+        """Run the prompt encoder and mask decoder for M prompts on one image.
 
         Either all M prompts start with a box, or none does.
+
+        Args:
+            features: features of the image, a tuple with (1, D, S / s, S / s).
+            points: (M, P, 2) float32, x and y in pixels of the S × S image; a box is two corner points.
+            labels: (M, P), kinds of the points, see `finetune.prompts.sampling`.
+            prev_logits: (M, 1, S / 4, S / 4), logits of the mask that the last point corrects.
+            multimask_output: whether to predict three masks, for ambiguous prompts such as a single point.
+
+        Returns:
+            K masks per prompt with their predicted IoU; K is 3 with `multimask_output`, else 1.
         """
         _, dense = self.prompt_encoder(None, None, None, prev_logits)
         (coarse,) = features
@@ -72,13 +89,14 @@ class PromptableSam(nn.Module):
         return MaskPrediction(logits[:, 0], iou[:, 0])
 
     def _embed(self, points: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Points (M, P, 2) and labels (M, P) -> tokens (M, P or P + 1, D), as `SamPromptEncoder` has them.
+        """Embed points (M, P, 2) with labels (M, P) as tokens (M, P or P + 1, D), as `SamPromptEncoder` does.
 
-        It takes boxes apart from points. Here they go one way, so that each kind of prompt has a gradient in
-        each step, if only of 0: several processes that train together wait for all.
+        `SamPromptEncoder` embeds boxes and points separately. Here both take one path, so that every
+        embedding has a gradient in every step, possibly 0: distributed training waits for the gradients of
+        all parameters.
         """
         encoder = self.prompt_encoder
-        if labels[0, 0] != UPPER_LEFT:  # where there is no box, SAM adds a point that is none
+        if labels[0, 0] != UPPER_LEFT:  # without a box, SAM appends a padding point
             points, labels = F.pad(points, (0, 0, 0, 1)), F.pad(labels, (0, 1), value=NONE)
         side = (encoder.input_image_size, encoder.input_image_size)
         tokens = encoder.shared_embedding(points[:, None] + 0.5, side)[:, 0]
@@ -90,7 +108,7 @@ class PromptableSam(nn.Module):
 
 
 class PromptableSam2(nn.Module):
-    """Images (N, C, S, S) and prompts -> masks; as `finetune.networks.sam2_promptable.Promptable`."""
+    """Promptable SAM 2: images (N, C, S, S) and prompts to masks, with the interface of `Promptable`."""
 
     def __init__(self, model: Any, rgb: Rgb) -> None:
         """Wrap a Sam2Model; weights are shared, not copied.
@@ -109,7 +127,14 @@ class PromptableSam2(nn.Module):
         self.mask_decoder.pred_obj_score_head.requires_grad_(False)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Encode images (N, C, S, S) into features (N, Cᵢ, S / s, S / s) of strides s = 4, 8 and 16."""
+        """Encode images.
+
+        Args:
+            images: (N, C, S, S) float32.
+
+        Returns:
+            Features (N, Cᵢ, S / s, S / s) of strides s = 4, 8 and 16.
+        """
         fine, middle, coarse = self.encoder(images)
         decoder = self.mask_decoder
         empty = self.no_memory_embedding.view(1, -1, 1, 1)
@@ -124,9 +149,20 @@ class PromptableSam2(nn.Module):
         *,
         multimask_output: bool,
     ) -> MaskPrediction:
-        """See `sam2_promptable.Promptable.predict_masks`."""
+        """Run the prompt encoder and mask decoder for M prompts on one image.
+
+        Args:
+            features: features of the image, (1, Cᵢ, S / s, S / s).
+            points: (M, P, 2) float32, x and y in pixels of the S × S image; a box is two corner points.
+            labels: (M, P), kinds of the points, see `finetune.prompts.sampling`.
+            prev_logits: (M, 1, S / 4, S / 4), logits of the mask that the last point corrects.
+            multimask_output: whether to predict three masks, for ambiguous prompts such as a single point.
+
+        Returns:
+            K masks per prompt with their predicted IoU; K is 3 with `multimask_output`, else 1.
+        """
         *fine, coarse = features
-        # Corners of a box are points of a kind of their own: what `Sam2PromptEncoder` makes of boxes, too.
+        # Box corners are points with their own labels, as in `Sam2PromptEncoder`.
         sparse, dense = self.prompt_encoder(points[:, None], labels[:, None], None, prev_logits)
         logits, iou, _, _ = self.mask_decoder(
             image_embeddings=coarse.expand(len(points), -1, -1, -1),
@@ -140,7 +176,7 @@ class PromptableSam2(nn.Module):
 
 
 def _positions(embedding: nn.Module, features: torch.Tensor) -> torch.Tensor:
-    """Where features (N, D, h, w) lie: (1, D, h, w), as `get_image_wide_positional_embeddings` gives it."""
+    """Image position encoding (1, D, h, w), as `get_image_wide_positional_embeddings` computes it."""
     y, x = (
         (torch.arange(length, device=features.device, dtype=torch.float32) + 0.5) / length
         for length in features.shape[-2:]

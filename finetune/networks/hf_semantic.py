@@ -1,4 +1,4 @@
-"""Any model of transformers for semantic segmentation, whole."""
+"""Semantic segmentation models of transformers, wrapped as a whole."""
 
 from __future__ import annotations
 
@@ -11,26 +11,39 @@ from finetune.networks.rgb_input import Rgb
 
 
 class Semantic(nn.Module):
-    """Images (N, C, H, W) -> the model's logits, enlarged as its own loss does (N, K, H, W).
+    """Images (N, C, H, W) to the model's logits (N, K, H, W), upsampled as in the model's own loss.
 
-    Where its features end and its head begins, each model has its own way to say; so it is not taken apart.
+    The boundary between encoder and head differs between architectures, so the model is not split.
     """
 
     def __init__(self, model: nn.Module, rgb: Rgb) -> None:
-        """Take an AutoModelForSemanticSegmentation with K labels."""
+        """Wrap a semantic segmentation model.
+
+        Args:
+            model: an AutoModelForSemanticSegmentation with K labels.
+            rgb: conversion to normalized RGB.
+        """
         super().__init__()
         self.rgb, self.model = rgb, model
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, C, H, W) float -> raw maps (N, K, H, W).
+        """Predict raw maps.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Raw maps (N, K, H, W).
 
         Raises:
-            RecipeError: if it cannot train on one image, since it normalizes over the batch.
+            RecipeError: if the model normalizes over the batch and the training batch has one image.
         """
         try:
             logits = self.model(pixel_values=self.rgb(images)).logits
         except ValueError as error:
             if self.training and len(images) == 1:
-                raise RecipeError(f"training.batch_size: take 2 or more a process: {error}") from error
+                raise RecipeError(
+                    f"training.batch_size: this model needs at least 2 images per process: {error}"
+                ) from error
             raise
         return F.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,9 +1,9 @@
-"""SAM2's image encoder (Ravi et al. 2024, https://arxiv.org/abs/2408.00714), for images of any size.
+"""SAM 2's image encoder (Ravi et al. 2024, https://arxiv.org/abs/2408.00714), for images of any size.
 
-It is that of the package `sam2` 1.1.0, with the names of its weights and its output to the last digit: a
-Hiera (Ryali et al. 2023, https://arxiv.org/abs/2306.00989), and a neck that brings its levels to 256
-channels. The package decides by the size of an image whether windows are to be padded, which would freeze
-that size into an export; here they always are, by 0 where nothing is missing.
+Same parameter names and same output, to the last digit, as in the package `sam2` 1.1.0: a Hiera (Ryali et al.
+2023, https://arxiv.org/abs/2306.00989) and a neck with 256 channels per level. The package pads windows only
+if the image size requires it; an export would fix that decision. This module always pads, by 0 if nothing is
+missing.
 """
 
 from __future__ import annotations
@@ -17,35 +17,53 @@ from sam2.modeling.backbones import hieradet, image_encoder
 from finetune.networks.rgb_input import Rgb
 
 DIVISOR = 32  # pixels: the stride of Hiera's coarsest level
-STRIDES = (4, 8, 16)  # pixels: of the neck's levels; the coarsest, 32, SAM2 adds to the next and drops
+STRIDES = (4, 8, 16)  # pixels: neck levels; SAM 2 adds the coarsest level, 32, to the next one and drops it
 
 
 class ImageEncoder(image_encoder.ImageEncoder):
-    """Images (N, C, H, W) float32, C at most 3, dark 0 and bright 1 -> features (N, 256, H / s, W / s).
+    """SAM 2's image encoder: images (N, C, H, W) float32, C ≤ 3, in 0..1, to features (N, 256, H / s, W / s).
 
-    s is 4, 8 and 16; H and W are multiples of 32. Images go in at their own size; SAM2 itself enlarges each
-    to 1024 × 1024, for one of 256 × 256 to 16 times the pixels. Mean and deviation are those that SAM2 was
-    trained with (`sam2.utils.transforms.SAM2Transforms`: ImageNet's).
+    Strides s are 4, 8 and 16; H and W must be multiples of 32. Images keep their size, whereas SAM 2 resizes
+    each to 1024 × 1024 px (16 times the pixels of a 256 × 256 image). Mean and standard deviation are those
+    of ImageNet, as in SAM 2's training (`sam2.utils.transforms.SAM2Transforms`).
 
-    The features are the neck's, not Hiera's own, since these are what the rest of SAM2 sees: an encoder that
-    is trained is trained whole, and no part of what is saved is left behind.
+    The features are those of the neck, as used by the rest of SAM 2, so fine-tuning updates the complete
+    encoder.
     """
 
     def __init__(self, **parts: Any) -> None:
-        """Put it together of what the package's own takes."""
+        """Build the module from the arguments of the package's own constructor.
+
+        Args:
+            **parts: arguments of `sam2.modeling.backbones.image_encoder.ImageEncoder`.
+        """
         super().__init__(**parts)
         self.rgb = Rgb()
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Images (N, C, H, W) -> features, the finest first."""
+        """Encode images.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Features (N, 256, H / s, W / s), finest first.
+        """
         return tuple(super().forward(self.rgb(images))["backbone_fpn"])
 
 
 class Hiera(hieradet.Hiera):
-    """The package's trunk, without branches on the size of an image."""
+    """Hiera trunk of `sam2` without branches on the image size."""
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Images (N, 3, H, W) -> features (N, Cᵢ, H / s, W / s), s of 4, 8, 16 and 32."""
+        """Encode images.
+
+        Args:
+            images: (N, 3, H, W) float32, normalized.
+
+        Returns:
+            Features (N, Cᵢ, H / s, W / s) of strides s = 4, 8, 16 and 32.
+        """
         x = self.patch_embed(images)
         x = x + self._get_pos_embed(x.shape[1:3])
         features = []
@@ -56,7 +74,7 @@ class Hiera(hieradet.Hiera):
         return features
 
     def _get_pos_embed(self, hw: torch.Size) -> torch.Tensor:
-        """Where a token lies in the image, and where in its window: (1, H, W, C)."""
+        """Position embedding (1, H, W, C): position in the image plus position in the window."""
         height, width = hw
         side = self.pos_embed_window.shape[-1]
         windows = self.pos_embed_window.repeat(1, 1, _count(height, side), _count(width, side))
@@ -65,7 +83,7 @@ class Hiera(hieradet.Hiera):
 
 
 def _through(block: hieradet.MultiScaleBlock, x: torch.Tensor) -> torch.Tensor:
-    """Tokens (N, H, W, C) through a block, as by its own `forward`."""
+    """Apply a transformer block to tokens (N, H, W, C), like the block's own `forward`."""
     shortcut, x = x, block.norm1(x)
     if block.dim != block.dim_out:
         shortcut = hieradet.do_pool(block.proj(x), block.pool)
@@ -75,9 +93,9 @@ def _through(block: hieradet.MultiScaleBlock, x: torch.Tensor) -> torch.Tensor:
 
 
 def _in_windows(block: hieradet.MultiScaleBlock, x: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """Attention of tokens (N, H, W, C) within windows -> (N, H', W', C'), H' and W' as in `shape`.
+    """Windowed attention: tokens (N, H, W, C) to tokens (N, H', W', C'), cropped to the H' and W' of `shape`.
 
-    Windows that reach over the lower right edge are filled up with zeros. A block that pools halves them all.
+    Windows that cross the lower or right border are padded with zeros. A pooling block halves the windows.
     """
     side = block.window_size
     images, height, width, channels = x.shape
@@ -91,5 +109,5 @@ def _in_windows(block: hieradet.MultiScaleBlock, x: torch.Tensor, shape: torch.S
 
 
 def _count(length: int, side: int) -> int:
-    """How many windows cover a length."""
+    """Number of windows that cover a length."""
     return (length + side - 1) // side

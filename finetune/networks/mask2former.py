@@ -1,6 +1,6 @@
-"""Mask2Former of transformers: a set of queries, each of which finds one object and its mask.
+"""Mask2Former of transformers: each of a set of queries predicts one object and its mask.
 
-Cheng et al. 2022, https://arxiv.org/abs/2112.01527. Nothing here imports transformers.
+Cheng et al. 2022, https://arxiv.org/abs/2112.01527. This module does not import transformers.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import nn
 
 from finetune.networks.rgb_input import Rgb
 
-# What is new where the task is: as small as a last layer, and, for another number of queries, the queries.
-FRESH = (
+# Parts with random weights for a new task: the class predictor and, if their number changes, the queries.
+TASK_SPECIFIC = (
     "class_predictor",
     "model.transformer_module.queries_embedder",
     "model.transformer_module.queries_features",
@@ -22,11 +22,11 @@ FRESH = (
 
 
 class QueryLogits(NamedTuple):
-    """What the loss is taken of: the answers of K queries, of each of L layers of the decoder.
+    """Logits of K queries for each of L decoder layers, the input of the loss.
 
     Attributes:
-        classes: (L, N, K, 2): object, or none.
-        masks: (L, N, K, H / 4, W / 4).
+        classes: (L, N, K, 2), logits of object and no object.
+        masks: (L, N, K, H / 4, W / 4), mask logits.
     """
 
     classes: torch.Tensor
@@ -34,38 +34,48 @@ class QueryLogits(NamedTuple):
 
 
 class Mask2Former(nn.Module):
-    """Images (N, C, H, W) -> K maps (N, K, H, W) in 0..1, one a query; while it trains, `QueryLogits`.
+    """Images (N, C, H, W) to one map per query (N, K, H, W) in 0..1; in training mode, to `QueryLogits`.
 
-    A map is the probability that the query has found an object, times that of each pixel to be in its mask,
-    as Mask2Former's own panoptic inference has it (`maskformer_model.py`, panoptic_inference, in
+    A map is the probability that the query is an object times the mask probability of each pixel, as in
+    Mask2Former's panoptic inference (`maskformer_model.py`, panoptic_inference, in
     https://github.com/facebookresearch/Mask2Former).
     """
 
-    # torch's newer exporter proves of all sizes what it can: with 5 Swin layers and 2 of queries that took
-    # 89 s on one core, and to trace it 2 s.
+    # torch's newer exporter took 89 s on one core for 5 Swin layers and 2 query layers; tracing took 2 s.
     onnx_by_tracing = True
-    # Parts too small, or too new, for an adapter: `adapt: lora` trains them whole.
-    trained_whole = tuple(f"model.{name}" for name in FRESH)
+    # Too small or newly initialized, so a low-rank update is useless: `adapt: lora` trains them fully.
+    trained_whole = tuple(f"model.{name}" for name in TASK_SPECIFIC)
 
     def __init__(self, model: Any, rgb: Rgb) -> None:
-        """Take a Mask2FormerForUniversalSegmentation of one class."""
+        """Wrap a Mask2Former with one class.
+
+        Args:
+            model: a Mask2FormerForUniversalSegmentation with one class; modified in place.
+            rgb: conversion to normalized RGB.
+        """
         super().__init__()
         self.rgb, self.model = rgb, model
         predictor = model.model.transformer_module.decoder.mask_predictor
-        # transformers keeps these layers in plain lists, too, where an adapter put in their place is not
-        # seen. The names of the weights stay the same.
+        # transformers also keeps these layers in plain lists, which would ignore an adapter that replaces
+        # them. Parameter names stay the same.
         predictor.mask_embedder = nn.Sequential(
             *(nn.Sequential(*block.layers) for block in predictor.mask_embedder.layers)
         )
-        # A backbone's last normalization, which a Swin has besides those that are used: without a gradient,
-        # processes that train together would wait for one.
+        # A Swin backbone has an unused final normalization: distributed training would wait for its gradient.
         unused = getattr(getattr(model.model.pixel_level_module.encoder, "swin", None), "layernorm", None)
         if unused is not None:
             unused.requires_grad_(False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor | QueryLogits:
-        """Images (N, C, H, W) float -> maps (N, K, H, W), or, in training mode, `QueryLogits`."""
-        # The layers' states, from which classes are predicted, come along with all others only.
+        """Predict one map per query.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Maps (N, K, H, W) float32 in 0..1, or `QueryLogits` in training mode.
+        """
+        # Auxiliary class logits need the hidden states of all layers.
         output = self.model(self.rgb(images), output_hidden_states=True, output_auxiliary_logits=True)
         classes, masks = output.class_queries_logits, output.masks_queries_logits
         if self.training:

@@ -1,4 +1,4 @@
-"""SAM2 taken apart: its image encoder under a light decoder, and the rest of it kept."""
+"""SAM 2 as encoder–decoder: its image encoder with a lightweight decoder; all other weights pass through."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 from finetune.networks.encoder_decoder import EncoderDecoder, PyramidDecoder
 from finetune.networks.passthrough import PassthroughWeights
 
-ENCODER = "image_encoder."  # how the names of its weights begin in SAM2
-IMAGE_SIZE = 1024  # pixels: of the images that SAM2 was made for
+ENCODER = "image_encoder."  # prefix of the encoder's parameter names in SAM 2
+IMAGE_SIZE = 1024  # pixels: side of SAM 2's input image
 
-# How the names of a network's weights begin, and how they do in SAM2.
+# Prefixes of parameter names: in our network, and in SAM 2.
 PARTS = {
     "encoder.": ENCODER,
     "prompt_encoder.": "sam_prompt_encoder.",
@@ -23,8 +23,8 @@ PARTS = {
     "kept.": "",
 }
 
-# What `sam2.build_sam.build_sam2` adds to the configuration by default: for a mask that hangs on where its
-# edge is cut, the best of three is taken instead. It has no weights.
+# Defaults that `sam2.build_sam.build_sam2` adds to the configuration: a mask that is sensitive to the
+# threshold is replaced by the best of three. These options have no weights.
 STABLE = {
     "dynamic_multimask_via_stability": True,
     "dynamic_multimask_stability_delta": 0.05,
@@ -33,13 +33,16 @@ STABLE = {
 
 
 def build_whole(config: str, image_size: int = IMAGE_SIZE) -> Any:
-    """The package's SAM2, with random weights, on torch's default device, its image encoder exportable.
+    """Build the SAM 2 of the package `sam2` with random weights and an exportable image encoder.
 
-    The names of its weights are those of `sam2.build_sam.build_sam2(config)`.
+    Parameter names are those of `sam2.build_sam.build_sam2(config)`.
 
     Args:
-        config: a file of the package, such as "configs/sam2.1/sam2.1_hiera_t.yaml".
-        image_size: of the images that prompts are for, in pixels, a multiple of 32.
+        config: a configuration file of the package, such as "configs/sam2.1/sam2.1_hiera_t.yaml".
+        image_size: side of the square image for prompts, in pixels, a multiple of 32.
+
+    Returns:
+        The model, on torch's default device.
     """
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
@@ -49,21 +52,24 @@ def build_whole(config: str, image_size: int = IMAGE_SIZE) -> Any:
     encoder = model.image_encoder
     encoder["_target_"] = "finetune.networks.hiera.ImageEncoder"
     encoder.trunk["_target_"] = "finetune.networks.hiera.Hiera"
-    # Only the rest of SAM2 asks where features lie; it has no weights.
+    # Only video tracking uses this position encoding; it has no weights.
     encoder.neck.position_encoding = {"_target_": "torch.nn.Identity"}
     device = torch.get_default_device()
-    with torch.device("cpu"):  # a Hiera reads numbers back as it is built, which the meta device has none of
+    with torch.device("cpu"):  # Hiera reads tensor values during construction; the meta device has none
         whole = instantiate(model, _convert_="all")
     return whole.to(device)
 
 
 def automatic(whole: Any, out_channels: int, width: int) -> EncoderDecoder:
-    """A network that segments in a single pass.
+    """Build a network for single-pass segmentation from a SAM 2.
 
     Args:
-        whole: as `build_whole` gives it; its weights are taken, not copied.
+        whole: result of `build_whole`; weights are shared, not copied.
         out_channels: K.
-        width: channels inside the decoder, whose weights are random.
+        width: channels inside the decoder, which has random weights.
+
+    Returns:
+        The network: SAM 2's image encoder, a new `PyramidDecoder`, and pass-through weights.
     """
     from finetune.networks.hiera import STRIDES
 
@@ -76,7 +82,14 @@ def automatic(whole: Any, out_channels: int, width: int) -> EncoderDecoder:
 
 
 def state_of_whole(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The weights of all of SAM2, by its names, from those of a network that was made of one."""
+    """Convert the state dict of a network built from SAM 2 to the parameter names of the complete SAM 2.
+
+    Args:
+        state: state dict of an automatic or promptable network.
+
+    Returns:
+        State dict with SAM 2's names.
+    """
     return {
         name + key.removeprefix(part): tensor
         for part, name in PARTS.items()

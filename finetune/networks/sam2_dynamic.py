@@ -1,7 +1,7 @@
-"""SAM 2's image encoder, as transformers has it, written so that it can be exported for images of any size.
+"""SAM 2's image encoder of transformers, rewritten so that it can be exported for images of any size.
 
-transformers fills windows up only where a size asks for it, which an export would hold fast; here they are
-always filled up, by nothing where nothing is needed. The numbers are the same.
+transformers pads windows only if the size requires it; an export would fix that decision. This module always
+pads, by 0 if nothing is missing. The output is the same.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from transformers.models.sam2.modeling_sam2 import do_pool
 
 
 def hiera(model: Any, images: torch.Tensor) -> list[torch.Tensor]:
-    """A Sam2HieraDetModel: images (N, 3, H, W) -> features (N, h, w, Cᵢ) of each stage, the finest first."""
+    """Run the Hiera trunk.
+
+    Args:
+        model: a Sam2HieraDetModel.
+        images: (N, 3, H, W) float32, normalized.
+
+    Returns:
+        Features (N, h, w, Cᵢ) of each stage, finest first.
+    """
     x = model.patch_embed(images)
     x = x + _positions(model, x.shape[1], x.shape[2])
     features = []
@@ -26,9 +34,14 @@ def hiera(model: Any, images: torch.Tensor) -> list[torch.Tensor]:
 
 
 def pyramid(neck: Any, features: list[torch.Tensor]) -> list[torch.Tensor]:
-    """A Sam2VisionNeck: features (N, h, w, Cᵢ) -> (N, C, h, w) of each stage, the finest first.
+    """Run the feature pyramid; the configuration says which levels get the upsampled coarser level added.
 
-    A coarser level is added to the next finer one where the configuration says so.
+    Args:
+        neck: a Sam2VisionNeck.
+        features: (N, h, w, Cᵢ) of each stage, finest first.
+
+    Returns:
+        Features (N, C, h, w) of each stage, finest first.
     """
     levels: list[torch.Tensor] = []
     last = len(features) - 1
@@ -41,7 +54,7 @@ def pyramid(neck: Any, features: list[torch.Tensor]) -> list[torch.Tensor]:
 
 
 def _positions(model: Any, height: int, width: int) -> torch.Tensor:
-    """Where a token lies in the image, and in its window: (1, H, W, C). Sizes are whole windows."""
+    """Position embedding (1, H, W, C): position in the image plus position in the window."""
     side = model.pos_embed_window.shape[-1]
     windows = model.pos_embed_window.repeat(1, 1, _count(height, side), _count(width, side))
     image = F.interpolate(model.pos_embed, size=(height, width), mode="bicubic")
@@ -49,7 +62,7 @@ def _positions(model: Any, height: int, width: int) -> torch.Tensor:
 
 
 def _through(block: Any, x: torch.Tensor) -> torch.Tensor:
-    """Tokens (N, H, W, C) through a block, which may halve their number along each side."""
+    """Apply a transformer block to tokens (N, H, W, C); a pooling block halves H and W."""
     shortcut, x = x, block.layer_norm1(x)
     if block.dim != block.dim_out:
         shortcut = do_pool(block.proj(x), block.query_stride)
@@ -59,7 +72,7 @@ def _through(block: Any, x: torch.Tensor) -> torch.Tensor:
 
 
 def _in_windows(block: Any, x: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """Attention within windows: tokens (N, H, W, C) -> of the height and width in `shape`."""
+    """Windowed attention: tokens (N, H, W, C) to tokens cropped to the height and width of `shape`."""
     side = block.window_size
     images, height, width, channels = x.shape
     rows, columns = _count(height, side), _count(width, side)
@@ -72,5 +85,5 @@ def _in_windows(block: Any, x: torch.Tensor, shape: torch.Size) -> torch.Tensor:
 
 
 def _count(length: int, side: int) -> int:
-    """How many windows cover a length."""
+    """Number of windows that cover a length."""
     return (length + side - 1) // side

@@ -13,7 +13,8 @@ from torch import nn
 
 from finetune.networks.passthrough import PassthroughWeights
 
-RUN = ("image_encoder.", "sam_prompt_encoder.", "sam_mask_decoder.", "no_mem_embed")  # names in SAM2
+# Prefixes, in SAM 2, of the parameters that images and prompts need; the others are for videos.
+EXECUTED = ("image_encoder.", "sam_prompt_encoder.", "sam_mask_decoder.", "no_mem_embed")
 
 
 class MaskPrediction(NamedTuple):
@@ -29,7 +30,7 @@ class MaskPrediction(NamedTuple):
 
 
 class Promptable(nn.Module):
-    """Images (N, C, S, S) and prompts -> masks."""
+    """Promptable SAM 2: images (N, C, S, S) and prompts to masks."""
 
     def __init__(self, whole: Any) -> None:
         """Wrap a SAM2 model; weights are shared, not copied.
@@ -44,13 +45,20 @@ class Promptable(nn.Module):
         self.no_mem_embed = whole.no_mem_embed
         state = whole.state_dict()
         self.kept = PassthroughWeights(
-            {name: tensor for name, tensor in state.items() if not name.startswith(RUN)}
+            {name: tensor for name, tensor in state.items() if not name.startswith(EXECUTED)}
         )
         # Predicts whether the object is visible, for videos; here every prompt marks a visible object.
         self.mask_decoder.pred_obj_score_head.requires_grad_(False)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Encode images (N, C, S, S) into features (N, Cᵢ, S / s, S / s) of strides s = 4, 8 and 16."""
+        """Encode images.
+
+        Args:
+            images: (N, C, S, S) float32.
+
+        Returns:
+            Features (N, Cᵢ, S / s, S / s) of strides s = 4, 8 and 16.
+        """
         fine, middle, coarse = self.encoder(images)
         decoder = self.mask_decoder
         return decoder.conv_s0(fine), decoder.conv_s1(middle), coarse + self.no_mem_embed.view(1, -1, 1, 1)

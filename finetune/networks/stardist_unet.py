@@ -1,8 +1,8 @@
-"""StarDist's U-Net (Schmidt et al. 2018, https://doi.org/10.1007/978-3-030-00934-2_30), in torch.
+"""StarDist's U-Net (Schmidt et al. 2018, https://doi.org/10.1007/978-3-030-00934-2_30) in torch.
 
-Layer for layer what `StarDist2D._build` of stardist 0.9.2 and `unet_block` of csbdeep 0.8.2 make in Keras,
-so that weights can be carried over both ways. This file imports nothing but torch: it goes as it is into
-BioImage.IO packages, as their architecture.
+Layer for layer the network that `StarDist2D._build` of stardist 0.9.2 and `unet_block` of csbdeep 0.8.2 build
+in Keras, so weights can be converted in both directions. This file imports only torch: it is copied unchanged
+into BioImage.IO packages as their architecture.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from torch import nn
 
 
 class StarDistUNet(nn.Module):
-    """Images (N, C, H, W) -> raw maps (N, K, H / grid, W / grid). H and W: multiples of grid * 2**depth.
+    """Images (N, C, H, W) to raw maps (N, K, H / grid, W / grid); H and W are multiples of grid * 2**depth.
 
-    The first map is the logit of the object probability, the others are distances in pixels of the image.
-    Each has a 1×1 convolution of its own, as in StarDist: `prob` and `dist`.
+    The first map is the logit of the object probability, the others are distances in image pixels. As in
+    StarDist, each has its own 1×1 convolution: `prob` and `dist`.
     """
 
     portable = True  # this file is the whole network: exports copy it into BioImage.IO packages
@@ -30,16 +30,16 @@ class StarDistUNet(nn.Module):
         convolutions: int = 2,
         features: int = 128,
     ) -> None:
-        """Build it with random weights: Glorot & Bengio 2010, uniform, biases 0, as Keras does.
+        """Build the network with Keras' default initialization: Glorot & Bengio 2010, uniform; biases 0.
 
         Args:
             in_channels: C.
-            out_channels: K: 1 and the number of rays.
-            grid: a map's pixel stands for so many pixels of the image a side; a power of 2.
-            depth: how often the U-Net halves the resolution (`unet_n_depth`).
-            width: channels before the first halving; they double with each (`unet_n_filter_base`).
-            convolutions: on each level (`unet_n_conv_per_depth`).
-            features: channels of the convolution after the U-Net; 0: there is none (`net_conv_after_unet`).
+            out_channels: K: 1 + number of rays.
+            grid: output stride in image pixels, a power of 2.
+            depth: number of poolings in the U-Net (`unet_n_depth`).
+            width: channels at the first level, doubled at each next one (`unet_n_filter_base`).
+            convolutions: convolutions per level (`unet_n_conv_per_depth`).
+            features: channels of the convolution after the U-Net, 0 for none (`net_conv_after_unet`).
         """
         super().__init__()
         halvings = grid.bit_length() - 1
@@ -73,7 +73,14 @@ class StarDistUNet(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, C, H, W) float -> raw maps (N, K, H / grid, W / grid)."""
+        """Predict the object probability and ray distances.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Raw maps (N, K, H / grid, W / grid) float32.
+        """
         x = images
         for block in self.grid:
             x = nn.functional.max_pool2d(block(x), 2)
@@ -90,7 +97,7 @@ class StarDistUNet(nn.Module):
 
 
 def _level(in_channels: int, widths: list[int]) -> nn.Sequential:
-    """3×3 convolutions with padding ("same"), each followed by a ReLU; `[2 * i]` is the i-th convolution."""
+    """3×3 convolutions with "same" padding, each followed by a ReLU; `[2 * i]` is the i-th convolution."""
     layers: list[nn.Module] = []
     for wide in widths:
         layers += [nn.Conv2d(in_channels, wide, kernel_size=3, padding=1), nn.ReLU(inplace=True)]

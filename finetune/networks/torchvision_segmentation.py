@@ -1,4 +1,4 @@
-"""torchvision's networks for semantic segmentation: the backbone as encoder, the classifier as decoder."""
+"""Semantic segmentation networks of torchvision: the backbone as encoder, the classifier as decoder."""
 
 from __future__ import annotations
 
@@ -14,56 +14,79 @@ from cards.errors import RecipeError
 from finetune.networks.encoder_decoder import EncoderDecoder
 from finetune.networks.rgb_input import Rgb
 
-# MobileNetV3 has 0.01, for trainings of hundreds of thousands of steps. In ours of hundreds its running
-# statistics would still be those that it began with, and it would find nothing once it no longer trains.
-MOMENTUM = 0.1  # torch's own default
+# MobileNetV3 uses 0.01, for hundreds of thousands of steps. After a few hundred steps of fine-tuning its
+# running statistics would still be close to the initial ones, and evaluation would find nothing.
+MOMENTUM = 0.1  # torch's default
 
 
 class Backbone(nn.Module):
-    """Images (N, C, H, W) of about 0..1, C at most 3 -> a tuple of features, the finest first."""
+    """Images (N, C, H, W) of about 0..1, C ≤ 3, to a tuple of features, finest first."""
 
     def __init__(self, backbone: nn.Module) -> None:
-        """Take a backbone of torchvision: images -> a dictionary of features."""
+        """Wrap a backbone of torchvision.
+
+        Args:
+            backbone: maps images (N, 3, H, W) to a dictionary of features.
+        """
         super().__init__()
         self.rgb, self.backbone = Rgb(), backbone
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Images (N, C, H, W) float -> features."""
+        """Encode images.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Features (N, Cᵢ, H / s, W / s), finest first.
+        """
         return tuple(self.backbone(self.rgb(images)).values())
 
 
 class Classifier(nn.Module):
-    """Features of an image of size (H, W) -> raw maps (N, K, H, W)."""
+    """Features to raw maps (N, K, H, W) at image resolution."""
 
     def __init__(self, classifier: nn.Module, names: Sequence[str]) -> None:
-        """Take a classifier of torchvision.
+        """Wrap a classifier of torchvision.
 
         Args:
-            classifier: features -> coarse maps.
-            names: by which it wants several features; a single one goes in without.
+            classifier: maps features to low-resolution maps.
+            names: keys of the features in the classifier's input; with a single name the tensor itself is the
+                input.
         """
         super().__init__()
         self.classifier, self.names = classifier, tuple(names)
 
     def forward(self, features: Sequence[torch.Tensor], size: Sequence[int]) -> torch.Tensor:
-        """Features, and (H, W) -> raw maps (N, K, H, W), enlarged as torchvision does.
+        """Predict raw maps from features.
+
+        Args:
+            features: (N, Cᵢ, H / s, W / s), finest first.
+            size: (H, W) of the image in pixels.
+
+        Returns:
+            Raw maps (N, K, H, W), upsampled bilinearly as in torchvision.
 
         Raises:
-            RecipeError: if DeepLab's is to train on one image: it normalizes one number over the batch.
+            RecipeError: if DeepLabV3 would train on a batch of one image: it normalizes one value per
+                channel.
         """
         if self.training and len(features[0]) == 1 and isinstance(self.classifier, DeepLabHead):
-            raise RecipeError("training.batch_size: DeepLabV3 trains on 2 images or more at once, a process")
-        one = len(self.names) == 1
-        maps = self.classifier(features[0] if one else dict(zip(self.names, features, strict=True)))
+            raise RecipeError("training.batch_size: DeepLabV3 needs at least 2 images per process")
+        single = len(self.names) == 1
+        maps = self.classifier(features[0] if single else dict(zip(self.names, features, strict=True)))
         return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
 def build_torchvision(name: str, out_channels: int) -> EncoderDecoder:
-    """A network of torchvision with random weights, without its auxiliary classifier.
+    """Build a torchvision segmentation network with random weights and without auxiliary classifier.
 
     Args:
-        name: by which `torchvision.models.get_model` knows it.
+        name: model name in `torchvision.models.get_model`.
         out_channels: K.
+
+    Returns:
+        The network.
     """
     model = get_model(name, weights=None, weights_backbone=None, num_classes=out_channels)
     for module in model.modules():

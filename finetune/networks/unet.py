@@ -1,6 +1,6 @@
-"""A U-Net (Ronneberger, Fischer & Brox 2015, https://arxiv.org/abs/1505.04597).
+"""U-Net (Ronneberger, Fischer & Brox 2015, https://arxiv.org/abs/1505.04597).
 
-This file imports nothing but torch: it goes as it is into BioImage.IO packages, as their architecture.
+This file imports only torch: it is copied unchanged into BioImage.IO packages as their architecture.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from torch import nn
 
 
 class UNet(nn.Module):
-    """Images (N, C, H, W) -> raw maps (N, K, H, W). H and W must be multiples of 2**depth.
+    """U-Net: images (N, C, H, W) to raw maps (N, K, H, W). H and W must be multiples of 2**depth.
 
-    It differs from the paper: convolutions are padded, so that maps are as large as the image; each is
-    followed by group normalization (Wu & He 2018, https://arxiv.org/abs/1803.08494), which treats every
-    image alone, so that the batch, and how it is split over processes, makes no difference; and
-    upsampling is nearest neighbor after a 1×1 convolution.
+    Differences from the paper: convolutions are padded, so maps have the size of the image; each convolution
+    is followed by group normalization (Wu & He 2018, https://arxiv.org/abs/1803.08494), which normalizes each
+    image separately, so the result does not depend on the batch or on the number of processes; upsampling is
+    nearest neighbor after a 1×1 convolution.
     """
 
     portable = True  # this file is the whole network: exports copy it into BioImage.IO packages
 
     def __init__(self, in_channels: int, out_channels: int, width: int = 32, depth: int = 4) -> None:
-        """Build it with random weights, after He et al. 2015 (https://arxiv.org/abs/1502.01852).
+        """Build the network with the initialization of He et al. 2015 (https://arxiv.org/abs/1502.01852).
 
         Args:
             in_channels: C.
             out_channels: K.
-            width: channels at full resolution; they double each time that the resolution halves.
-            depth: how often the resolution halves.
+            width: channels at full resolution, doubled at each level.
+            depth: number of poolings.
         """
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
@@ -42,7 +42,14 @@ class UNet(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, C, H, W) float -> raw maps (N, K, H, W)."""
+        """Predict raw maps.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Raw maps (N, K, H, W) float32.
+        """
         features: list[torch.Tensor] = []
         x = images
         for block in self.encoder:
@@ -63,7 +70,7 @@ def _block(in_channels: int, out_channels: int) -> nn.Sequential:
 def _convolution(in_channels: int, out_channels: int) -> list[nn.Module]:
     groups = 8 if out_channels % 8 == 0 else 1
     return [
-        # Without bias: the normalization brings its own.
+        # No bias: the normalization has one.
         nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False),
         nn.GroupNorm(groups, out_channels),
         nn.ReLU(inplace=True),

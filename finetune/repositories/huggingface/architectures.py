@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cards.errors import ModelError
 from finetune.errors import unknown
-from finetune.networks.mask2former import FRESH
+from finetune.networks.mask2former import TASK_SPECIFIC
 from finetune.utils.optional import require
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ KINDS: dict[str, Architecture] = {
         "mask2former",
         {"model.": ""},
         32,
-        FRESH,
+        TASK_SPECIFIC,
         ("criterion", "model.pixel_level_module.encoder.swin.layernorm"),
     ),
     "sam": Architecture("sam", "SamModel", "sam", _PROMPTABLE, 16),
