@@ -250,7 +250,12 @@ for _id, (_what, _make, _fine) in PACKAGES.items():
     fault((f"br_{_id}", f"run --dry-run: {_what}"))(bind(_dry_run, make=_make, fine=_fine))
 
 fault(("br_archlib_t", "run --dry-run: architecture = os.system, with trust"))(
-    bind(_dry_run, make=PACKAGES["archlib"][1], fine="", trust=True)
+    bind(
+        _dry_run,  # with trust code runs, as it says: the command itself does nothing here
+        make=lambda b, p: _state_dict(b, p, SYSTEM.replace("touch pwned", "true"), _state(p)),
+        fine="",
+        trust=True,
+    )
 )
 fault(("br_evilsd_t", "run --dry-run: state dict that is a pickle, with trust"))(
     bind(_dry_run, make=PACKAGES["evilsd"][1], fine="", trust=True)

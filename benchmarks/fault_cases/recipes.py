@@ -192,9 +192,10 @@ def copies_over(bench: Bench) -> None:
 
 @fault(("cp_twice", "two cp to one file at once"))
 def copies_at_once(bench: Bench) -> None:
-    started = [bench.start("cp", name, "out.yaml") for name in ("quickstart", "bioimageio_nuclei")]
+    (bench.folder / "out").mkdir()
+    started = [bench.start("cp", name, "out/mine.yaml") for name in ("quickstart", "bioimageio_nuclei")]
     results = [bench.finish(process) for process in started]
     for result in results:
         quiet(result)
     need(sorted(result.code for result in results) == [0, 2], f"exits {[result.code for result in results]}")
-    succeeded(bench.run("validate", "out.yaml", "data.root=null"))
+    succeeded(bench.run("validate", "out/mine.yaml", "data.root=null"))
