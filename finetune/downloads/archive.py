@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from cards.errors import DownloadError
 from finetune.utils.atomic import atomic_folder, is_disk_full
 
 TIMEOUT = 30  # seconds without an answer
+MAX_MEMBERS = 1_000_000
+MAX_EXPANSION = 200  # unpacked bytes per byte of the archive; label images compress well
+SLACK = 2**29  # bytes that a small archive may have beyond that
 CACHE_HINT = "set FINETUNE_CACHE to another folder"
 
 
@@ -63,6 +67,7 @@ def download(
 def _retrieve(url: str, work: Path, folder: Path, sha256: str | None, key: str) -> Path:
     import pooch
 
+    pooch.get_logger().setLevel("WARNING")  # it suggests code to programmers
     known = f"sha256:{sha256}" if sha256 else None
     try:
         return Path(
@@ -85,21 +90,37 @@ def _unpack(archive: Path, into: Path, url: str, key: str) -> None:
     """Unpack a zip archive; not `pooch.Unzip`, which renames suspicious members silently."""
     try:
         with zipfile.ZipFile(archive) as file:
-            for name in file.namelist():
-                parts = PurePosixPath(name.replace("\\", "/"))
-                if parts.is_absolute() or ".." in parts.parts or ":" in name:
-                    raise DownloadError(
-                        f"{url}: the archive would write outside its folder ({name}): not unpacked"
-                    )
-            size, free = sum(member.file_size for member in file.infolist()), disk_usage(archive.parent).free
+            members = file.infolist()
+            for member in members:
+                _check_member(member, url)
+            size, free = sum(member.file_size for member in members), disk_usage(archive.parent).free
+            if len(members) > MAX_MEMBERS or size > MAX_EXPANSION * archive.stat().st_size + SLACK:
+                raise DownloadError(
+                    f"{url}: the archive has {len(members):,} members and expands to {size / 1e9:.3g} GB, "
+                    "far more than images of its size: not unpacked"
+                )
             if size > free:
                 raise DownloadError(
                     f"{url}: the archive expands to {size / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free: "
                     f"not unpacked; {CACHE_HINT}"
                 )
             file.extractall(into)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DownloadError(f"{url}: is not a complete zip archive: try again, or set {key}=PATH") from error
+    except OSError as error:  # such as a member that is a file here and a folder there
+        if is_disk_full(error):
+            raise
+        raise DownloadError(f"{url}: the archive cannot be unpacked: {error.strerror}") from error
+
+
+def _check_member(member: zipfile.ZipInfo, url: str) -> None:
+    """Refuse a member that would be written outside the folder, and a link, which could lead outside."""
+    name = member.filename
+    parts = PurePosixPath(name.replace("\\", "/"))
+    if parts.is_absolute() or ".." in parts.parts or ":" in name:
+        raise DownloadError(f"{url}: the archive would write outside its folder ({name}): not unpacked")
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise DownloadError(f"{url}: the archive contains a symbolic link ({name}): not unpacked")
 
 
 def _data_root(unpacked: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def recipe_path(name_or_path: Path | str) -> Path:
         RecipeError: if there is no such file or name.
     """
     path = Path(name_or_path)
-    if path.is_file():
+    if _is_file(path):
         return path
     included = {file.stem: file for file in sorted(recipe_folder().glob("*.yaml"))}
     if str(name_or_path) in included:
@@ -81,29 +80,40 @@ def copy_recipe(name: str, destination: Path) -> list[Path]:
     complete it offline. The schema is generated, so it knows the installed extensions.
 
     Args:
-        name: name of an included recipe, or a recipe file.
+        name: name of an included recipe, or a valid recipe file.
         destination: the file to write, or an existing folder.
 
     Returns:
         The files written.
 
     Raises:
-        RecipeError: if there is no such recipe, or the destination exists or cannot be written.
+        RecipeError: if there is no such recipe, it is not valid, or the destination exists or cannot be
+            written.
     """
     from finetune.recipe.json_schema import recipe_schema
 
     source = recipe_path(name)
+    if source.parent != recipe_folder():
+        read_recipe(source)  # any other file could hold anything
     if destination.is_dir():
         destination = destination / source.name
-    if destination.exists():
-        raise RecipeError(f"{destination}: exists; nothing was copied")
     schema = destination.parent / SCHEMA_FILE
     written = [destination]
     try:
-        shutil.copyfile(source, destination)
+        with destination.open("xb") as copy:  # two copies at once do not overwrite each other
+            copy.write(source.read_bytes())
         if not schema.exists():
             schema.write_text(json.dumps(recipe_schema(), indent=2, ensure_ascii=False) + "\n", "utf-8")
             written.append(schema)
+    except FileExistsError as error:
+        raise RecipeError(f"{destination}: exists; nothing was copied") from error
     except OSError as error:
         raise RecipeError(f"{destination}: cannot write: {error.strerror}") from error
     return written
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or with a NUL byte
+        return False

@@ -15,7 +15,8 @@ from ruamel.yaml.error import MarkedYAMLError
 from cards.errors import RecipeError
 from finetune.recipe.schema import Recipe
 from finetune.recipe.validation import problems
-from finetune.utils.options import requirement
+from finetune.utils.options import requirement, shown
+from finetune.utils.yaml_limits import check_yaml, read_limited
 
 
 def read_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
@@ -68,11 +69,12 @@ def write_recipe(recipe: Recipe, path: Path) -> None:
 
 def _read_yaml(path: Path) -> CommentedMap:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_limited(path, "a recipe", RecipeError).decode("utf-8")
     except FileNotFoundError as error:
         raise RecipeError(f"{path}: no such recipe; `finetune ls` lists the included recipes") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL byte in the path
         raise RecipeError(f"{path}: cannot read the recipe: {error}") from error
+    check_yaml(text, f"{path}", RecipeError)
     try:
         content = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
@@ -94,6 +96,7 @@ def _override(content: CommentedMap, override: str) -> str:
         if not isinstance(section.get(parent), dict):
             section[parent] = CommentedMap()
         section = section[parent]
+    check_yaml(value, f"override {key.strip()}", RecipeError, numbered=False)
     try:
         section[last] = YAML(typ="safe", pure=True).load(value)
     except MarkedYAMLError as error:
@@ -119,9 +122,9 @@ def _message(problem: Any, keys: list[str]) -> str:
     field = section.model_fields.get(keys[-1]) if keys else None
     allowed = requirement(field) if field is not None and problem["type"] != "value_error" else None
     if allowed:
-        return f"must be {allowed}, got {problem['input']!r}"
+        return f"must be {allowed}, got {shown(problem['input'])}"
     message = problem["msg"].removeprefix("Value error, ")
-    got = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r}"
+    got = "" if isinstance(problem["input"], dict) else f", got {shown(problem['input'])}"
     return f"{message[0].lower()}{message[1:]}{got}"
 
 

@@ -88,7 +88,7 @@ class TrainingSection(Section):
         None, ge=1, description="patches per epoch; one per training image if unset"
     )
     batch_size: int = Field(8, ge=1, description="patches per step, over all processes")
-    patch: int = Field(256, ge=32, description="side length of a training patch, in pixels")
+    patch: int = Field(256, ge=32, le=16384, description="side length of a training patch, in pixels")
     views: int | None = Field(
         None, ge=1, description="number of fixed patches per image; new random patches in each epoch if unset"
     )

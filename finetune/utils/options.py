@@ -13,6 +13,8 @@ from pydantic.fields import FieldInfo
 from cards.errors import InputError
 from finetune.errors import unknown
 
+SHOWN = 100  # characters of a value in an error message
+
 
 class Options(BaseModel):
     """Base class of the options of one component, such as a target or a network.
@@ -103,6 +105,19 @@ def requirement(field: FieldInfo) -> str | None:
     return phrase if step is None else f"{phrase} and a multiple of {step}"
 
 
+def shown(value: Any) -> str:
+    """A value for an error message.
+
+    Args:
+        value: any value.
+
+    Returns:
+        Its representation, shortened in the middle to 100 characters.
+    """
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]}…{text[-18:]}"
+
+
 def _limit(item: Any) -> str:
     match item:
         case Ge():
@@ -125,6 +140,6 @@ def _message(model: type[BaseModel], key: str, problem: Any, owner: str) -> str:
         return str(problem["msg"].removeprefix("Value error, "))
     allowed = None if problem["type"] == "value_error" else requirement(model.model_fields[key])
     if allowed:
-        return f"{key} must be {allowed}, got {problem['input']!r}"
+        return f"{key} must be {allowed}, got {shown(problem['input'])}"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {message[0].lower()}{message[1:]}, got {problem['input']!r}"
+    return f"{key}: {message[0].lower()}{message[1:]}, got {shown(problem['input'])}"

@@ -18,6 +18,7 @@ from cards.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
+MAX_EXPANSION = 20  # declared bytes of weights per byte of the file: Keras does not compress
 KERAS = "2.1.6"  # the layout's version; Keras takes 'kernel' and 'bias' as they are from version 2 on
 
 
@@ -122,10 +123,20 @@ def _read_layers(path: Path) -> dict[str, dict[str, np.ndarray]]:
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
             names = _texts(root.attrs.get("layer_names", []))
-            layers = {name: _read_layer(root[name]) for name in names}
+            groups = {name: _datasets(root[name]) for name in names}
+            declared = sum(item.nbytes for group in groups.values() for item in group.values())
+            if declared > MAX_EXPANSION * path.stat().st_size:
+                raise ModelError(
+                    f"{path}: not weights: it declares {declared:,} bytes, "
+                    f"the file has {path.stat().st_size:,}"
+                )
+            layers = {
+                name: {kind: np.asarray(item) for kind, item in group.items()}
+                for name, group in groups.items()
+            }
     except FileNotFoundError as error:
         raise ModelError(f"{path}: cannot read the weights: no such file") from error
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, AttributeError, RuntimeError) as error:
         raise ModelError(f"{path}: not an HDF5 file of weights, or truncated: {error}") from error
     if not names:
         raise ModelError(
@@ -135,10 +146,11 @@ def _read_layers(path: Path) -> dict[str, dict[str, np.ndarray]]:
     return {name: weights for name, weights in layers.items() if weights}
 
 
-def _read_layer(group: Any) -> dict[str, np.ndarray]:
+def _datasets(group: Any) -> dict[str, Any]:
+    """Datasets of a layer by kind of weight; nothing is read yet."""
     # 'features/kernel:0' in Keras 2, 'features/kernel' in Keras 3; more parts in front where models nest.
     return {
-        name.rsplit("/", 1)[-1].partition(":")[0]: np.asarray(group[name])
+        name.rsplit("/", 1)[-1].partition(":")[0]: group[name]
         for name in _texts(group.attrs.get("weight_names", []))
     }
 

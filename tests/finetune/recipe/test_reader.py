@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,56 @@ def test_copy_never_overwrites(tmp_path: Path) -> None:
         copy_recipe("unet_nuclei", tmp_path / "my.yaml")
     with pytest.raises(InputError, match="neither a recipe file nor the name of an included recipe"):
         copy_recipe("nothing", tmp_path / "other.yaml")
+
+
+ALIASES = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (ALIASES, "counting those that aliases repeat"),
+        ("name: &self [*self]", "contains itself"),
+        ("name: " + "[" * 100_000 + "]" * 100_000, "nested more than 50 levels deep"),
+        ("name: " + "{a: " * 5000 + "1" + "}" * 5000, "nested more than 50 levels deep"),
+        ("extra:\n" + "".join(f"  key{index}: {index}\n" for index in range(300_000)), "larger than 1 MB"),
+        (
+            "extra:\n" + "".join(f"  key{index}: {index}\n" for index in range(50_000)),
+            "more than 20,000 values",
+        ),
+        ("name: a\0b", "control character '\\x00'"),
+        ('name: "a\\0b"', "control character '\\x00'"),
+        ("name: a\x1b[31mb", "control character"),
+        ("name: " + "a" * 10_000, "missing"),
+    ],
+    ids=["aliases", "recursion", "lists", "mappings", "size", "keys", "nul", "escaped", "color", "long"],
+)
+def test_an_absurd_file_is_refused_quickly_in_short_lines(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "absurd.yaml"
+    path.write_text(text)
+    start = time.monotonic()
+    lines = complaint(path).splitlines()
+    assert time.monotonic() - start < 10
+    assert words in lines[-1]
+    assert all(line.startswith(str(path)) and len(line) < len(str(path)) + 300 for line in lines)
+    assert len(lines) == 1 or words == "missing"
+
+
+def test_an_override_with_a_control_character_is_one_line(recipe_file: Path) -> None:
+    message = complaint(recipe_file, "card.title=a\x01b")
+    assert message == "override card.title: not valid YAML: control character '\\x01'"
+
+
+def test_only_recipes_are_copied(recipe_file: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("root:x:0:0\n")
+    with pytest.raises(InputError):
+        copy_recipe(str(secret), tmp_path / "copy.yaml")
+    assert not (tmp_path / "copy.yaml").exists()
+    copy_recipe(str(recipe_file), tmp_path / "copy.yaml")
+    assert (tmp_path / "copy.yaml").read_bytes() == recipe_file.read_bytes()
 
 
 def test_errors_in_options_have_line_and_full_key(recipe_file: Path) -> None:
