@@ -1,4 +1,4 @@
-"""What a repository is: one module that lists models, builds them and loads their weights."""
+"""Interfaces of repositories: modules that list, build, load and save models."""
 
 from __future__ import annotations
 
@@ -235,7 +235,14 @@ class InteractiveRepository(Protocol):
         """
 
     def options_model(self, name: str) -> type[BaseModel] | None:
-        """Options of a model that is trained with prompts; see `DescribesOptions`."""
+        """Options of a model that is trained with prompts; see `DescribesOptions`.
+
+        Args:
+            name: model name.
+
+        Returns:
+            A pydantic model; None if the repository has no such model.
+        """
 
 
 @runtime_checkable
@@ -252,7 +259,17 @@ class SavesAdapters(Protocol):
     def save_adapter(
         self, network: nn.Module, architecture: NetworkSpec, origin: Origin, folder: Path
     ) -> list[Path]:
-        """Write a trained adapter; see `finetune.repositories.registry.save_adapter`."""
+        """Write a trained adapter without the base model.
+
+        Args:
+            network: trained network with its adapters, not merged.
+            architecture: specification of the network.
+            origin: source of the base weights.
+            folder: output folder; created if something is written.
+
+        Returns:
+            The files; none if there is no adapter.
+        """
 
 
 @runtime_checkable
@@ -260,7 +277,7 @@ class CountsModels(Protocol):
     """Optional part of a repository: a server that knows how many models there are."""
 
     def count_models(self) -> Row:
-        """Ask the server.
+        """Query the server for the number of models.
 
         Returns:
             Number of models by kind (the keys of `finetune.repositories.counts.KINDS`).

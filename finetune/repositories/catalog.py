@@ -1,4 +1,4 @@
-"""The catalog: which models each repository has, and how many there are of each kind."""
+"""Model catalog: the models of each repository, and the number of models of each kind."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Listed:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many models of each kind each repository has.
+    """Number of models by repository and kind.
 
     Attributes:
-        rows: by repository.
-        asked: the repositories that answered; the other rows count the models that are listed here.
-        silent: why others did not answer, by repository.
+        rows: counts by repository.
+        asked: repositories whose server answered; other rows count the listed models.
+        silent: reason for a missing answer, by repository.
     """
 
     rows: dict[str, Row]
@@ -41,15 +41,19 @@ class Counts:
 def list_models(
     repository: str | None = None, task: str | None = None, fine_tunable: bool = False
 ) -> list[Listed]:
-    """The models that are known without asking anyone.
+    """List the models that are known without network access.
 
     Args:
-        repository: only of this one.
-        task: only those whose task has this in its name: "segmentation" is also instance segmentation.
-        fine_tunable: only those that can be fine-tuned.
+        repository: list only this repository.
+        task: list only models whose task contains this text: "segmentation" also matches instance
+            segmentation.
+        fine_tunable: list only models that can be fine-tuned.
+
+    Returns:
+        Models with their repository.
 
     Raises:
-        RecipeError: if there is no such repository, or no model of such a task.
+        RecipeError: if there is no such repository, or no model for this task.
     """
     if repository is not None and repository not in REPOSITORIES:
         raise unknown("repository", repository, REPOSITORIES)

@@ -1,7 +1,7 @@
-"""torchvision (PyTorch Hub): DeepLabV3, FCN and LR-ASPP, with any target on top.
+"""torchvision (PyTorch Hub): DeepLabV3, FCN and LR-ASPP with any target.
 
-Their weights learned the 20 classes of Pascal VOC from photographs (COCO). They are downloaded from PyTorch's
-server with torch's own loader, which checks the hash in the file's name, into `TORCH_HOME`.
+The pretrained weights were trained on the 20 classes of Pascal VOC in photographs (COCO). torch's own loader
+downloads them from PyTorch's server into `TORCH_HOME` and checks the hash in the file name.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NORMALIZE = {
 
 @dataclasses.dataclass(frozen=True)
 class _Model:
-    """A model with what `ModelInfo` does not say."""
+    """A model with the properties that `ModelInfo` does not have."""
 
     info: ModelInfo
     citation: str
@@ -97,7 +97,11 @@ MODELS = {
 
 
 def models() -> list[ModelInfo]:
-    """The models that can be asked for by name."""
+    """List the models.
+
+    Returns:
+        Descriptions of all models that have a name.
+    """
     return [model.info for model in MODELS.values()]
 
 
@@ -114,10 +118,20 @@ def options_model(name: str) -> type[BaseModel] | None:
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
-    """A network with random weights, drawn from torch's generator as it stands.
+    """Build a network with random weights from torch's global generator.
+
+    Args:
+        name: model name.
+        in_channels: number of image channels.
+        out_channels: K, number of maps.
+        options: options of the network, see `options_model`.
+
+    Returns:
+        The network.
 
     Raises:
-        RecipeError: if there is no such model, an option is given, or it takes fewer channels.
+        InputError: if there is no such model, an option is invalid, or the model does not accept so many
+            channels.
     """
     model = _find(name)
     complete(name, options, NoOptions)
@@ -137,16 +151,20 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
-    """A network with torchvision's weights, those of a file or of a run, or random ones.
+    """Load a network with torchvision's weights, those of a checkpoint, or random ones.
 
     Args:
         name: a key of `MODELS`.
-        start: images have at most 3 channels; a gray one is repeated. There are no options. The last layer
-            starts from random weights, unless a checkpoint has one for as many maps. A checkpoint is a run of
-            ours, or a .pth file with torchvision's own keys. The weights have no revision.
+        start: initialization options. Images have at most 3 channels; a single channel is repeated. There are
+            no options. The last layer is initialized randomly unless a checkpoint has one with the same
+            number of maps. A checkpoint is a run of finetune, or a .pth file with torchvision's own keys. The
+            weights have no revision.
+
+    Returns:
+        The network with its initial weights.
 
     Raises:
-        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not fit together, or a download fails.
     """
     require("torchvision", "torchvision")
     import torch
@@ -174,7 +192,17 @@ def load(name: str, start: LoadOptions) -> Loaded:
 def save(
     network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
-    """Write a state dict that torchvision's own model of that name takes, with as many classes as maps."""
+    """Write a state dict for the torchvision model of the same name, with one class per map.
+
+    Args:
+        network: network with its weights, on any device.
+        architecture: specification of the network.
+        folder: the folder `native/` of the run; created if something is written.
+        target: name and options of the target.
+
+    Returns:
+        The file.
+    """
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -191,7 +219,7 @@ def _find(name: str) -> _Model:
 
 
 def _theirs(key: str) -> str:
-    """The key without encoder or decoder."""
+    """Convert a parameter name to torchvision's name."""
     return key.partition(".")[2]
 
 
@@ -200,7 +228,7 @@ def _ours(key: str) -> str:
 
 
 def _weights(model: _Model, start: LoadOptions) -> tuple[Checkpoint | None, Origin]:
-    """What to start from, by our keys, and what the record says of it."""
+    """Read the initial weights, with our parameter names, and describe their origin."""
     from finetune.weights.state_dict import read_state_dict
 
     name, checkpoint = model.info.name, start.checkpoint
@@ -224,7 +252,7 @@ def _weights(model: _Model, start: LoadOptions) -> tuple[Checkpoint | None, Orig
 
 
 def _load(network: nn.Module, found: Checkpoint, model: _Model, downloaded: bool) -> str | None:
-    """Put the weights in; returns which part they were, in words, if the last layer stays random."""
+    """Load the weights; returns a description of the loaded part if the last layer stays random."""
     state, wanted = dict(found.state), network.state_dict()
     last = [key for key in wanted if _theirs(key).rpartition(".")[0] in model.last]
     there = [key for key in last if key in state]
@@ -240,10 +268,10 @@ def _load(network: nn.Module, found: Checkpoint, model: _Model, downloaded: bool
 
 
 def _download(name: str) -> Path:
-    """The file of the weights, downloaded if it is not there.
+    """Locate the weights file; download it if necessary.
 
     Raises:
-        ModelError: if it cannot be had, or is damaged.
+        ModelError: if the download fails or the file is damaged.
     """
     import torch
     from torchvision.models import get_model_weights

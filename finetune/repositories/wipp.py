@@ -1,7 +1,4 @@
-"""WIPP: the networks that NIST's Web Image Processing Pipeline runs as plugins, trained from scratch.
-
-Its `unet` stands for the row "unet-cnn" of the table that this project sets out to make for everyone.
-"""
+"""WIPP: the networks that NIST's Web Image Processing Pipeline runs as plugins, trained from scratch."""
 
 from __future__ import annotations
 
@@ -52,15 +49,29 @@ def options_model(name: str) -> type[BaseModel] | None:
 
 
 def models() -> list[ModelInfo]:
-    """The models that can be asked for by name."""
+    """List the models.
+
+    Returns:
+        Descriptions of all models that have a name.
+    """
     return [UNET]
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
-    """A network with random weights, drawn from torch's generator as it stands.
+    """Build a network with random weights from torch's global generator.
+
+    Args:
+        name: model name.
+        in_channels: number of image channels.
+        out_channels: K, number of maps.
+        options: options of the network, see `options_model`.
+
+    Returns:
+        The network.
 
     Raises:
-        RecipeError: if there is no such model, or an option is unknown or impossible.
+        InputError: if there is no such model, an option is invalid, or the model does not accept so many
+            channels.
     """
     from finetune.networks.unet import UNet
 
@@ -73,15 +84,18 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
-    """A network with random weights, the same for the same seed, or with those of a checkpoint.
+    """Load a network with the weights of a checkpoint, or with random ones that depend on the seed.
 
     Args:
         name: "unet".
-        start: options are width and depth. A checkpoint is a run, its `huggingface` folder, or a .safetensors
-            file; there are no other weights.
+        start: initialization options. Options are `width` and `depth`. A checkpoint is a run, its
+            `huggingface` folder, or a .safetensors file; there are no pretrained weights.
+
+    Returns:
+        The network with its initial weights.
 
     Raises:
-        ModelError: if model, options, channels and checkpoint do not go together.
+        ModelError: if model, options, channels and checkpoint do not fit together, or a download fails.
     """
     import torch
 
@@ -103,19 +117,29 @@ def load(name: str, start: LoadOptions) -> Loaded:
 def save(
     network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
-    """Nothing: WIPP has no form of its own for weights."""
+    """Write nothing: WIPP has no file format for weights.
+
+    Args:
+        network: network with its weights, on any device.
+        architecture: specification of the network.
+        folder: the folder `native/` of the run; created if something is written.
+        target: name and options of the target.
+
+    Returns:
+        An empty list.
+    """
     return []
 
 
 def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """All options of the model: those given, checked, and the defaults of the others."""
+    """Validate the options and add defaults."""
     if name != UNET.name:
         raise unknown("model of repository wipp", name, [UNET.name])
     return complete(name, options, UNetOptions)
 
 
 def _check_channels(found: Checkpoint, network: nn.Module, in_channels: int, out_channels: int) -> None:
-    """Say in words what would otherwise be a weight of another shape."""
+    """Raise an error about channels or maps, which is clearer than one about tensor shapes."""
     first, last = list(network.state_dict())[0], "head.weight"
     if first in found.state and found.state[first].shape[1] != in_channels:
         raise ModelError(

@@ -1,4 +1,4 @@
-"""The network of a BioImage.IO package: read as TorchScript or as a state dict, and asked what it takes."""
+"""Networks of BioImage.IO packages: load TorchScript or a state dict, and probe sizes and outputs."""
 
 from __future__ import annotations
 
@@ -27,24 +27,42 @@ DECODER = re.compile(r"dec|up|head|out", re.IGNORECASE)
 
 
 class Logits(nn.Module):
-    """Logits of a network that ends in a sigmoid of its own: the inverse of that, log(p / (1 - p)).
+    """Inverse of a network's final sigmoid: log(p / (1 - p)).
 
-    Targets learn logits. Where the sigmoid is saturated, below `EPS` or above 1 - `EPS`, no gradient flows.
+    Targets train on logits. Outside `EPS` .. 1 - `EPS` the sigmoid is saturated and no gradient flows.
     """
 
     def __init__(self, network: nn.Module) -> None:
-        """Wrap a network whose output is from 0 to 1."""
+        """Wrap a network whose output is in 0..1.
+
+        Args:
+            network: maps images to probabilities.
+        """
         super().__init__()
         self.network = network
         self.eps = EPS
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, C, H, W) -> logits (N, K, H, W)."""
+        """Predict logits.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Logits (N, K, H, W) float32.
+        """
         return torch.logit(self.network(images), self.eps)
 
 
 def logits_of(network: nn.Module) -> nn.Module:
-    """A network that ends in a sigmoid, as one that gives logits; TorchScript stays TorchScript."""
+    """Wrap a network that ends in a sigmoid so that it outputs logits.
+
+    Args:
+        network: a module or TorchScript.
+
+    Returns:
+        The wrapped network; TorchScript stays TorchScript.
+    """
     wrapped = Logits(network)
     if not isinstance(network, torch.jit.ScriptModule):
         return wrapped
@@ -72,7 +90,11 @@ def read_torchscript(content: bytes, where: str, trust: bool = False) -> nn.Modu
 
 
 def read_state_dict(package: Package, trust: bool) -> tuple[nn.Module, str]:
-    """Build a network by the code of its package, and give it its weights.
+    """Build a network with the code of its package, and load its weights.
+
+    Args:
+        package: the package.
+        trust: whether the code of the package may be executed.
 
     Returns:
         The network, and the SHA-256 of its weights file.
@@ -112,18 +134,18 @@ def read_state_dict(package: Package, trust: bool) -> tuple[nn.Module, str]:
 
 
 def fits(network: nn.Module, channels: int, steps: Sequence[int]) -> tuple[int, int] | None:
-    """Find what sizes a network takes, by trying.
+    """Determine by trial which image sizes a network accepts.
 
-    It takes multiples of a step if an image whose sides are two different odd multiples of it comes out
-    in the same size; a smaller step than the right one then fails where resolutions are halved.
+    A divisor is accepted if an image whose sides are two different odd multiples of it keeps its size; a
+    divisor that is too small then fails at a level with half the resolution.
 
     Args:
-        network: (N, C, H, W) -> (N, K, H, W); comes back in evaluation mode.
+        network: (N, C, H, W) to (N, K, H, W); returned in evaluation mode.
         channels: C.
-        steps: in pixels, in the order to try.
+        steps: candidate divisors in pixels, in the order of trial.
 
     Returns:
-        The first step that fits, and K; None if none does.
+        The first divisor that works, and K; None if none does.
     """
     network.eval()
     for step in steps:
@@ -141,16 +163,28 @@ def fits(network: nn.Module, channels: int, steps: Sequence[int]) -> tuple[int, 
 
 
 def is_probability(network: nn.Module, image: torch.Tensor) -> bool:
-    """Whether what comes out for an image (C, H, W) lies from 0 to 1, and is not all the same."""
+    """Whether the output for an image lies in 0..1 and is not constant.
+
+    Args:
+        network: the network.
+        image: (C, H, W) float32.
+
+    Returns:
+        True if the output looks like probabilities.
+    """
     with torch.no_grad():
         output = network(image[None])
     return bool(output.min() >= 0 and output.max() <= 1 and output.min() < output.max())
 
 
 def randomize(network: nn.Module, seed: int) -> None:
-    """Give a network random weights, the same for the same seed, after He et al. 2015 (arXiv:1502.01852).
+    """Reinitialize a network deterministically, after He et al. 2015 (arXiv:1502.01852).
 
     Kernels are drawn; biases and running means are 0, scales and running variances 1.
+
+    Args:
+        network: the network; modified in place.
+        seed: random seed.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -166,7 +200,14 @@ def randomize(network: nn.Module, seed: int) -> None:
 
 
 def encoder(network: nn.Module) -> tuple[str, ...]:
-    """The outermost parts whose names say that they encode; none if no name does."""
+    """Find the outermost submodules whose names identify an encoder.
+
+    Args:
+        network: the network.
+
+    Returns:
+        Names of the submodules; none if no name matches.
+    """
     found: list[str] = []
     for name, _ in network.named_modules():
         within, _, last = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""A package's pre- and postprocessing in our own terms, or why there are none for it."""
+"""Conversion of a package's preprocessing and postprocessing to finetune's normalization and targets."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ Output = Literal["logits", "decoded", "as it is"]
 
 
 def normalization(operations: Sequence[Any], channels: int, source: str) -> dict[str, Any]:
-    """The preprocessing of a package as `data.normalize` in a recipe.
+    """Convert the preprocessing of a package to `data.normalize` of a recipe.
 
     Args:
-        operations: of the input tensor.
-        channels: of the input.
-        source: the package, for errors.
+        operations: preprocessing of the input tensor.
+        channels: number of input channels.
+        source: name of the package for error messages.
+
+    Returns:
+        Name and options of the normalization.
 
     Raises:
-        ModelError: naming the operations that finetune cannot express.
+        ModelError: with the operations that finetune cannot express.
     """
     kept = [operation for operation in operations if not _is_cast(operation)]
     if not kept:
@@ -43,18 +46,18 @@ def normalization(operations: Sequence[Any], channels: int, source: str) -> dict
 
 
 def output(operations: Sequence[Any], source: str) -> Output:
-    """What the network itself gives, judged by what the package does with it.
+    """Determine the type of a network's output from the postprocessing of its package.
 
     Args:
         operations: postprocessing of the output tensor.
-        source: the package, for errors.
+        source: name of the package for error messages.
 
     Returns:
-        "logits" where a sigmoid follows, and whatever follows that; "decoded" where the package decodes
-        the raw output to labels; "as it is" where nothing follows but a threshold: look at the values.
+        "logits" if a sigmoid follows; "decoded" if the package decodes the raw output to labels; "as it is"
+        if at most a threshold follows, so that the values decide.
 
     Raises:
-        ModelError: if the output means something that no target of ours learns.
+        ModelError: if no target matches the output.
     """
     kept = [operation.id for operation in operations if operation.id != "ensure_dtype"]
     if kept and kept[0] == "sigmoid":
@@ -97,7 +100,7 @@ def _scale_linear(kwargs: Any, channels: int, source: str) -> dict[str, Any]:
 
 
 def _fixed(kwargs: Any, channels: int, source: str) -> dict[str, Any]:
-    """(x - mean) / std as a gain and an offset."""
+    """Convert (x - mean) / std to a gain and an offset."""
     means, stds = _list(kwargs.mean), _list(kwargs.std)
     gains = [1 / std for std in stds]
     offsets = [-mean / std for mean, std in zip(means, stds, strict=True)]
@@ -113,7 +116,7 @@ _EXPRESSED: dict[str, Callable[[Any, int, str], dict[str, Any]]] = {
 
 
 def _check_axes(name: str, kwargs: Any, channels: int, source: str) -> None:
-    """In finetune, statistics are those of the pixels of a channel of one image; so they must be here."""
+    """Check that statistics are computed per image and channel, as in finetune."""
     axes = None if kwargs.axes is None else {str(axis) for axis in kwargs.axes}
     if axes is not None and not {"y", "x"} <= axes:
         raise ModelError(f"{source}: its {name} is over {', '.join(sorted(axes))}, not over y and x")

@@ -1,6 +1,6 @@
-"""The reader of BioImage.IO packages: of the collection, and of those that finetune exports.
+"""Reader of BioImage.IO packages, from the collection or exported by finetune.
 
-Files are read from the zip or folder in place: nothing is unpacked, so nothing is written outside.
+Files are read inside the zip or folder: nothing is unpacked, so nothing is written elsewhere.
 """
 
 from __future__ import annotations
@@ -136,7 +136,11 @@ def read_file(package: Package, file: Any) -> tuple[bytes, str]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Suppress log messages, warnings and progress bars of the BioImage.IO libraries; errors are raised."""
+    """Suppress log messages, warnings and progress bars of the BioImage.IO libraries; errors are raised.
+
+    Yields:
+        Nothing.
+    """
     import warnings
 
     from bioimageio.spec import ValidationContext
@@ -182,7 +186,7 @@ def _read(source: str, where: str | Path, check_files: bool = False) -> Package:
 
 
 def _fetch(name: str) -> Package:
-    """Have bioimageio.spec resolve an id or address, and keep the package; what is kept, if it cannot."""
+    """Resolve an id or address with bioimageio.spec and cache the package; fall back to the cache."""
     if name.endswith((".zip", ".yaml", ".yml")) and "://" not in name:
         raise ModelError(f"{name}: no such file or folder")
     reason: object = "HF_HUB_OFFLINE is set"
@@ -200,7 +204,7 @@ def _fetch(name: str) -> Package:
 
 
 def _keep(package: Package) -> Package:
-    """Download into the cache what is needed of a package that lies on the web: not weights for others."""
+    """Download the needed files of a package into the cache, without weights that finetune cannot use."""
     from bioimageio.spec import ValidationContext, save_bioimageio_package
 
     path = _cache() / f"{_slug(package.source)}-{package.sha256}.zip"
@@ -224,7 +228,7 @@ def _keep(package: Package) -> Package:
 
 
 def _cached(name: str, path: Path) -> Package:
-    """A package in the cache; the hash of its description as it was found is in the file's name."""
+    """Open a package in the cache; its file name holds the hash of the original description."""
     read = _read(name, path)
     return Package(name, read.description, path.stem.rsplit("-", 1)[1])
 

@@ -1,11 +1,11 @@
-"""BioImage.IO: any 2D model package, to be tuned further.
+"""BioImage.IO: fine-tuning of any 2D model package.
 
-A recipe names a package by `model.name` (an id of the collection, or a web address) or `model.checkpoint`
-(a zip, a folder, an rdf.yaml, or a run that was started from one). Its TorchScript is preferred: it brings
-its network along and runs no Python. A state dict needs the package's own code, and so `model.trust`.
+A recipe names a package by `model.name` (an id of the collection, or a web address) or `model.checkpoint` (a
+zip, a folder, an rdf.yaml, or a run started from a package). TorchScript is preferred: it includes the
+network and executes no Python. A state dict needs the package's own code, and so `model.trust`.
 
-In TorchScript, dropout and batch normalization train as they would in Python if the network was scripted. If
-it was traced, they stay as they were traced: statistics are kept, and only scale and offset are trained.
+Dropout and batch normalization of scripted TorchScript behave as in Python. In traced TorchScript they are
+fixed in the traced mode: running statistics stay, and only scale and offset are trained.
 """
 
 from __future__ import annotations
@@ -53,21 +53,40 @@ NOT_TUNABLE = {
 
 
 def models() -> list[ModelInfo]:
-    """One entry that stands for every package: there are too many to list, and more every day."""
+    """List one entry that stands for all packages of the collection.
+
+    Returns:
+        The description of that entry.
+    """
     return [PACKAGE]
 
 
 def describe(source: str | Path) -> ModelInfo:
-    """What a package says of its model, without loading its weights.
+    """Describe the model of a package without loading its weights.
+
+    Args:
+        source: id, web address or path of the package.
+
+    Returns:
+        The description.
 
     Raises:
-        RecipeError: if there is no such package, or it is not valid.
+        InputError: if there is no such package, or it is not valid.
     """
     return _describe(open_package(source))
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
-    """Not possible: the network is what the package brings along.
+    """Raise an error: the network is part of a package and cannot be built by name.
+
+    Args:
+        name: name of the package.
+        in_channels: not used.
+        out_channels: not used.
+        options: not used.
+
+    Returns:
+        Never.
 
     Raises:
         ModelError: always.
@@ -76,17 +95,20 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
-    """The network of a package with its weights.
+    """Load the network of a package with its weights.
 
     Args:
         name: id or web address of the package, unless there is a checkpoint.
-        start: its option `weights` is "torchscript" or "pytorch_state_dict"; the former if unset, where it is
-            there. The latter needs `trust`. A checkpoint is a package on the disk; or a run that tuned one,
-            or its `huggingface` folder. `pretrained=False` keeps the package's network, but draws its weights
-            anew. A revision is the version of the model, or the first letters of its description's SHA-256.
+        start: initialization options. The option `weights` is "torchscript" (the default if available) or
+            "pytorch_state_dict", which needs `trust`. A checkpoint is a local package, a run started from
+            one, or its `huggingface` folder. `pretrained=False` reinitializes the weights of the network. A
+            revision is the version of the model, or the first characters of the SHA-256 of its description.
+
+    Returns:
+        The network with its initial weights.
 
     Raises:
-        RecipeError: if there is no such package, it cannot be tuned, or not with these images or this target.
+        ModelError: if model, options, channels and checkpoint do not fit together, or a download fails.
     """
     from finetune.repositories.bioimageio import network as networks
 
@@ -127,7 +149,17 @@ def load(name: str, start: LoadOptions) -> Loaded:
 def save(
     network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
-    """Nothing: the repository's own form is the package that every run exports to `bioimageio/`."""
+    """Write nothing: the repository's format is the package that every run exports to `bioimageio/`.
+
+    Args:
+        network: network with its weights, on any device.
+        architecture: specification of the network.
+        folder: the folder `native/` of the run; created if something is written.
+        target: name and options of the target.
+
+    Returns:
+        An empty list.
+    """
     return []
 
 
@@ -152,7 +184,7 @@ def _describe(package: Package) -> ModelInfo:
 
 
 def _format(package: Package, options: dict[str, Any]) -> str:
-    """Which weights to take."""
+    """Select the weights format."""
     there = [name for name in TUNABLE if name in package.formats]
     wanted = complete(package.name, options, PackageOptions)["weights"] or there[0]
     if wanted not in there:
@@ -161,7 +193,7 @@ def _format(package: Package, options: dict[str, Any]) -> str:
 
 
 def _network(package: Package, weights: str, trust: bool) -> tuple[nn.Module, str]:
-    """The network with its weights, and the hash of their file."""
+    """Load the network, and compute the hash of its weights file."""
     from finetune.repositories.bioimageio.network import read_state_dict, read_torchscript
 
     if weights == "pytorch_state_dict":
@@ -174,7 +206,7 @@ def _network(package: Package, weights: str, trust: bool) -> tuple[nn.Module, st
 
 
 def _check_sizes(package: Package, network: nn.Module, in_channels: int, out_channels: int) -> int:
-    """Find out what sizes the network takes, and how many maps it predicts."""
+    """Determine the divisor of the image size, and check the number of maps."""
     from finetune.repositories.bioimageio.network import fits
 
     found = fits(network, in_channels, steps(package))
@@ -203,7 +235,7 @@ def _check_maps(source: str, maps: int, out_channels: int) -> None:
 
 
 def _logits(package: Package, network: nn.Module, normalize: dict[str, Any], gives: str) -> nn.Module:
-    """The network as targets expect it, once it has given the package's own test output."""
+    """Check the network against the package's test output, and make it output logits."""
     import torch
 
     from finetune.data.normalization import build_normalize
@@ -246,14 +278,14 @@ def _origin(package: Package, sha256: str, pretrained: bool) -> Origin:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a checkpoint is a run of ours, rather than a package."""
+    """Whether a checkpoint is a run of finetune rather than a package."""
     if path.suffix == ".safetensors":
         return True
     return path.is_dir() and ((path / "config.json").is_file() or (path / "huggingface").is_dir())
 
 
 def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int) -> Loaded:
-    """A network that a run tuned: its structure from TorchScript, its weights from safetensors."""
+    """Load the network of a run: its structure from TorchScript, its weights from safetensors."""
     from finetune.repositories.bioimageio import network as networks
 
     found = read_checkpoint(checkpoint)

@@ -1,4 +1,4 @@
-"""What the description of a BioImage.IO package says of its tensors: axes, sizes, halo, test images."""
+"""Tensors in the description of a BioImage.IO package: axes, sizes, halo, test tensors."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ AXES = ["batch", "channel", "y", "x"]
 
 
 def check_tensors(package: Package, channels: int) -> None:
-    """Make sure that the model takes one 2D image of as many channels.
+    """Check that the model takes one 2D image with the given number of channels.
+
+    Args:
+        package: the package.
+        channels: number of image channels.
 
     Raises:
-        ModelError: saying what it takes instead.
+        ModelError: with the inputs and axes of the model.
     """
     inputs, outputs = package.description.inputs, package.description.outputs
     if len(inputs) != 1 or len(outputs) != 1:
@@ -41,10 +45,16 @@ def check_tensors(package: Package, channels: int) -> None:
 
 
 def steps(package: Package) -> list[int]:
-    """By how many pixels the network's sizes may differ, the likeliest first; `fits` tries them.
+    """List candidate divisors of the image size, most likely first; `fits` tries them.
 
-    A description with free sizes says it. One with a fixed size often states no more than what it was
-    tested with: then every power of two below it is tried, and the size itself.
+    A description with parameterized sizes states the step. A fixed size is often only the tested one: then
+    all smaller powers of two are candidates, and the size itself.
+
+    Args:
+        package: the package.
+
+    Returns:
+        Divisors in pixels.
     """
     from bioimageio.spec.model.v0_5 import ParameterizedSize
 
@@ -62,13 +72,27 @@ def steps(package: Package) -> list[int]:
 
 
 def halo(package: Package) -> int:
-    """Pixels at the edge of the output that the description says to discard, where tiles meet."""
+    """Read the output border that the description says to discard.
+
+    Args:
+        package: the package.
+
+    Returns:
+        Halo in pixels.
+    """
     axes = package.description.outputs[0].axes
     return max((int(getattr(axis, "halo", 0) or 0) for axis in axes), default=0)
 
 
 def own_test(package: Package) -> tuple[np.ndarray, np.ndarray] | None:
-    """The test image (C, H, W) and what is to come out of it (K, H, W); None if they have other shapes."""
+    """Read the test tensors of a package.
+
+    Args:
+        package: the package.
+
+    Returns:
+        Input (C, H, W) and expected output (K, H, W); None if absent or of another shape.
+    """
     files = package.description.inputs[0].test_tensor, package.description.outputs[0].test_tensor
     if files[0] is None or files[1] is None:
         return None

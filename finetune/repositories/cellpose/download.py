@@ -1,4 +1,4 @@
-"""Where Cellpose keeps its weights: its own server for the classic models, the Hub for Cellpose-SAM."""
+"""Download of Cellpose weights: from cellpose.org for the classic models, from the Hub for Cellpose-SAM."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DOWNLOAD_HINT = "give them with model.checkpoint=PATH, or start from random ones
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file of weights here.
+    """A local weights file.
 
     Attributes:
-        path: where it lies.
-        revision: the commit on the Hub, if it is from there.
-        hub_id: of the repository on the Hub, if it is from there.
+        path: path of the file.
+        revision: commit on the Hub, if the file is from there.
+        hub_id: id of the Hub repository, if the file is from there.
     """
 
     path: Path
@@ -32,10 +32,17 @@ class Fetched:
 
 
 def fetch(name: str, revision: str | None) -> Fetched:
-    """The weights of a model: those that `cellpose` or an earlier run downloaded, or downloaded now.
+    """Locate the weights of a model in the cache of cellpose or finetune; download them if necessary.
+
+    Args:
+        name: model name.
+        revision: revision on the Hub; only for Cellpose-SAM.
+
+    Returns:
+        The local file.
 
     Raises:
-        DownloadError: if they cannot be had, or a revision is asked of weights that have none.
+        InputError: if the download fails, or the weights have no revisions.
     """
     if name == HUB_FILE:
         return _from_hub(name, revision)

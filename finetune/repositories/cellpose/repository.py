@@ -1,9 +1,9 @@
 """Cellpose: the classic networks (cellpose 1 to 3) and Cellpose-SAM (cellpose 4), trained to predict flows.
 
-What the authors say of the weights' license: the files carry the license of the code, BSD-3-Clause
-(https://github.com/MouseLand/cellpose/issues/192; the model card of mouseland/cellpose-sam on the Hub), and
-all of these models learned from data under CC-BY-NC (README of cellpose 3.1.1.3 and of 4), whose terms the
-weights may or may not inherit (the same issue). The record says both.
+License of the weights according to the authors: the files have the license of the code, BSD-3-Clause
+(https://github.com/MouseLand/cellpose/issues/192; the model card of mouseland/cellpose-sam on the Hub). All
+of these models were trained on data under CC-BY-NC (README of cellpose 3.1.1.3 and of 4); whether the weights
+inherit those terms is open (the same issue). The record states both.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ HEAD = {"cpnet": ("output.",), "sam": ("out.", "W2")}
 
 @dataclass(frozen=True)
 class _Model:
-    """A model with what `ModelInfo` does not say."""
+    """A model with the properties that `ModelInfo` does not have."""
 
     info: ModelInfo
     kind: str  # of network: "cpnet" or "sam"
@@ -92,7 +92,11 @@ MODELS = {
 
 
 def models() -> list[ModelInfo]:
-    """The models that can be asked for by name."""
+    """List the models.
+
+    Returns:
+        Descriptions of all models that have a name.
+    """
     return [model.info for model in MODELS.values()]
 
 
@@ -109,10 +113,19 @@ def options_model(name: str) -> type[BaseModel] | None:
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
-    """A network with random weights, drawn from torch's generator as it stands.
+    """Build a network with random weights from torch's global generator.
+
+    Args:
+        name: model name.
+        in_channels: number of image channels.
+        out_channels: K, number of maps.
+        options: options of the network, see `options_model`.
+
+    Returns:
+        The network.
 
     Raises:
-        RecipeError: if there is no such model, an option is unknown or impossible, or it cannot take so many
+        InputError: if there is no such model, an option is invalid, or the model does not accept so many
             channels.
     """
     model = _find(name)
@@ -136,20 +149,23 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
-    """A network with Cellpose's weights, those of a file or of a run, or random ones.
+    """Load a network with Cellpose's weights, those of a checkpoint, or random ones.
 
     Args:
         name: "cyto3", "cyto2", "nuclei" or "cpsam".
-        start: the classic models take images of what to segment and, if there is one, a channel of nuclei;
-            cpsam up to three channels in any order. For other maps than 3 the last layer starts from random
-            weights, as in cellpose. Options of the classic models are `diameter`, of the objects in pixels,
-            for which images are resized so that it becomes `diam_mean` (None: not resized); `diam_mean` and
-            `nchan`, where they are not the checkpoint's. A checkpoint is a file that `cellpose` trained or
-            that holds parts of the network (see `state_dict.load_part`), taken to be of the model named; or
-            a run of ours. A revision is that of cpsam on the Hub; the other weights have none.
+        start: initialization options. Channels: for the classic models the objects to segment and,
+            optionally, nuclei; for cpsam up to three in any order. If the number of maps is not 3, the last
+            layer is initialized randomly, as in cellpose. Options of the classic models: `diameter` of the
+            objects in pixels (images are resized so that it becomes `diam_mean`; None: no resizing),
+            `diam_mean` and `nchan`, by default those of the checkpoint. A checkpoint is a file trained with
+            `cellpose`, a file with parts of the network (see `state_dict.load_part`), or a run of finetune.
+            Only cpsam has revisions, on the Hub.
+
+    Returns:
+        The network with its initial weights.
 
     Raises:
-        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not fit together, or a download fails.
     """
     import torch
 
@@ -182,8 +198,16 @@ def save(
 ) -> list[Path]:
     """Write a file for `cellpose --pretrained_model FILE`: cellpose 3 for the classic models, 4 for cpsam.
 
-    None where the network predicts other maps than flows, which cellpose cannot read back. With
-    `--diameter 0` cellpose 3 resizes images as they were in training.
+    With `--diameter 0` cellpose 3 resizes images as in training.
+
+    Args:
+        network: network with its weights, on any device.
+        architecture: specification of the network.
+        folder: the folder `native/` of the run; created if something is written.
+        target: name and options of the target.
+
+    Returns:
+        The file; none if the network does not predict flows, which cellpose cannot decode.
     """
     import torch
 
@@ -217,7 +241,7 @@ def _build_sam(in_channels: int, out_channels: int) -> tuple[nn.Module, int]:
 
 
 def _complete(model: _Model, options: dict[str, Any]) -> dict[str, Any]:
-    """Validated options with defaults; "auto" must have been replaced by a diameter before."""
+    """Validate the options and add defaults; "auto" must have been replaced by a diameter before."""
     options = complete(model.info.name, options, model.options)
     if options.get("diameter") == "auto":
         raise ModelError(f"model {model.info.name}: diameter is auto; only a recipe can measure it")
@@ -225,7 +249,7 @@ def _complete(model: _Model, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _weights(model: _Model, start: LoadOptions) -> tuple[Checkpoint | None, Origin]:
-    """What to start from, and what the record says of it."""
+    """Read the initial weights and describe their origin."""
     from finetune.weights.state_dict import read_state_dict
 
     name, checkpoint = model.info.name, start.checkpoint
@@ -252,7 +276,7 @@ def _weights(model: _Model, start: LoadOptions) -> tuple[Checkpoint | None, Orig
 
 
 def _options(model: _Model, found: Checkpoint, options: dict[str, Any]) -> dict[str, Any]:
-    """The options given, and for those not given, the checkpoint's."""
+    """Options of the recipe, completed with those of the checkpoint."""
     if model.kind != "cpnet":
         return options_of(found, "cellpose", model.info.name, options)
     # The diameter is that of the images at hand, so it may be another than the checkpoint's.
@@ -267,7 +291,7 @@ def _options(model: _Model, found: Checkpoint, options: dict[str, Any]) -> dict[
 
 
 def _maps(model: _Model, state: dict[str, torch.Tensor]) -> int | None:
-    """How many maps weights predict; None if they hold no last layer."""
+    """Number of output channels implied by a state dict, or None if it has no output layer."""
     last = state.get(LAST[model.kind])
     if last is None:
         return None
@@ -275,7 +299,7 @@ def _maps(model: _Model, state: dict[str, torch.Tensor]) -> int | None:
 
 
 def _drop_head(model: _Model, found: Checkpoint, out_channels: int) -> Checkpoint:
-    """The weights without those of the last layer, where they predict other maps than are wanted."""
+    """Drop the output layer from a state dict if its channel count differs."""
     from dataclasses import replace
 
     if _maps(model, found.state) in (None, out_channels):

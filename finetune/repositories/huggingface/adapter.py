@@ -1,4 +1,4 @@
-"""A LoRA adapter of a model of transformers, as the package peft loads it onto the base model on the Hub."""
+"""LoRA adapters of transformers models, in the format that peft loads onto the base model on the Hub."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ NAME = "default"  # peft's own for an adapter that was given none
 def save_adapter(network: nn.Module, architecture: NetworkSpec, origin: Origin, folder: Path) -> list[Path]:
     """Write `adapter_model.safetensors` and `adapter_config.json`, with the base model and its commit.
 
-    In transformers' names. A model's own head for the maps, new as it is, goes along whole, its adapters
-    added (peft's `modules_to_save`): on a base model of as many labels, `PeftModel.from_pretrained` gives
-    what was trained. A light decoder that transformers knows nothing of is not in it.
+    Names are those of transformers. The model's own newly trained head is stored in full with its adapters
+    merged (peft's `modules_to_save`): on a base model with the same number of labels,
+    `PeftModel.from_pretrained` restores the trained model. A lightweight decoder, which transformers does not
+    know, is not included.
 
     Args:
-        network: as it was trained, its adapters not yet merged.
-        architecture: as `load` gave it.
-        origin: of the weights that the adapters go with.
-        folder: where to; made if there is anything to write.
+        network: trained network with its adapters, not merged.
+        architecture: specification of the network, from `load`.
+        origin: source of the base weights.
+        folder: output folder; created if something is written.
 
     Returns:
         The two files; none if there are no adapters, or the base model is not on the Hub.
@@ -75,7 +76,7 @@ def save_adapter(network: nn.Module, architecture: NetworkSpec, origin: Origin, 
 
 
 def _head(kind: Architecture, network: nn.Module, encoder: str) -> dict[str, torch.Tensor]:
-    """Weights behind the encoder that are the model's own, by their names in transformers."""
+    """Weights behind the encoder, by their names in transformers."""
     if not (kind.semantic or kind.fresh):
         return {}
     named = {kind.theirs(name): tensor for name, tensor in network.state_dict().items()}

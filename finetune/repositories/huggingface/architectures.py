@@ -1,4 +1,4 @@
-"""Which models of transformers can be tuned, and how each is taken apart and put together again."""
+"""Supported architectures of transformers, and conversion of parameter names in both directions."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A kind of model: what `model_type` in its `config.json` says.
+    """A supported architecture, selected by `model_type` in `config.json`.
 
     Attributes:
-        config_type: the `model_type` of transformers that it is read as.
-        model: the class in transformers.
-        network: the function in `finetune.networks.hf_encoders` that takes it apart.
-        parts: how weights are called in our network, and in theirs; by the beginnings of their names.
-        divisor: of heights and widths, in pixels.
-        fresh: parts of theirs that may start from random numbers, where that is not all but the encoder.
-        unused: parts of theirs that no map depends on: they may be missing.
+        config_type: `model_type` that selects the configuration class in transformers.
+        model: model class in transformers.
+        network: function in `finetune.networks.hf_encoders` that builds our network.
+        parts: prefixes of parameter names: ours to those of transformers.
+        divisor: divisor of height and width in pixels.
+        fresh: prefixes, in transformers, of parameters that may be initialized randomly, if not all behind
+            the encoder may.
+        unused: prefixes, in transformers, of parameters that do not affect the output and may be missing.
     """
 
     config_type: str
@@ -41,27 +42,49 @@ class Architecture:
     unused: tuple[str, ...] = ()
 
     def theirs(self, name: str) -> str | None:
-        """The name of a weight of ours in transformers; None if it is of our own decoder."""
+        """Convert one of our parameter names to transformers.
+
+        Args:
+            name: name in our network.
+
+        Returns:
+            Name in transformers; None for parameters of our own decoder.
+        """
         return _renamed(name, self.parts)
 
     @property
     def semantic(self) -> bool:
-        """Whether its own last layer gives the maps."""
+        """Whether the model's own output layer predicts the maps."""
         return self.network in ("segformer", "semantic")
 
     @property
     def queries(self) -> bool:
-        """Whether its maps are those of queries."""
+        """Whether the model predicts one map per query."""
         return self.network == "mask2former"
 
     def may_be_fresh(self, name: str, base: str) -> bool:
-        """Whether a weight of theirs may start from random numbers: one behind the encoder, called `base`."""
+        """Whether a parameter behind the encoder may be initialized randomly.
+
+        Args:
+            name: parameter name in transformers.
+            base: name of the encoder in transformers.
+
+        Returns:
+            True if random initialization is allowed.
+        """
         if self.fresh:
             return name.startswith(tuple(f"{part}." for part in (*self.fresh, *self.unused)))
         return self.semantic and not name.startswith(f"{base}.")
 
     def ours(self, name: str) -> str:
-        """The name of a weight of transformers in our network."""
+        """Convert a parameter name of transformers to our network.
+
+        Args:
+            name: name in transformers.
+
+        Returns:
+            Name in our network.
+        """
         return _renamed(name, {theirs: ours for ours, theirs in self.parts.items()}) or name
 
 
@@ -116,14 +139,17 @@ KINDS: dict[str, Architecture] = {
 
 
 def kind_of(config: dict[str, Any], where: str) -> Architecture:
-    """The kind of a model.
+    """Look up the architecture of a model.
 
     Args:
-        config: what its `config.json` says.
-        where: it came from, for the error.
+        config: content of its `config.json`.
+        where: source of the model, for error messages.
+
+    Returns:
+        The architecture.
 
     Raises:
-        ModelError: if its `model_type` is none that can be tuned here.
+        ModelError: if the `model_type` is not supported.
     """
     require("transformers", "huggingface")
     from transformers.models.auto import modeling_auto
@@ -138,10 +164,20 @@ def kind_of(config: dict[str, Any], where: str) -> Architecture:
 
 
 def read_config(kind: Architecture, config: dict[str, Any], out_channels: int | None, where: str) -> Any:
-    """The configuration as transformers has it, for so many maps where they are its own.
+    """Build the configuration object of transformers.
+
+    Args:
+        kind: architecture.
+        config: content of `config.json`.
+        out_channels: K, if the model's own output layer or queries predict the maps; None keeps the
+            configured number.
+        where: source of the model, for error messages.
+
+    Returns:
+        The configuration.
 
     Raises:
-        ModelError: if transformers does not take it.
+        ModelError: if transformers rejects the configuration.
     """
     from transformers import CONFIG_MAPPING
 
@@ -164,24 +200,35 @@ def read_config(kind: Architecture, config: dict[str, Any], out_channels: int | 
 
 
 def write_config(kind: Architecture, config: Any) -> dict[str, Any]:
-    """What `read_config` makes the same configuration of."""
+    """Convert a configuration object to a dictionary that `read_config` accepts.
+
+    Args:
+        kind: architecture.
+        config: configuration of transformers.
+
+    Returns:
+        Content for `config.json`.
+    """
     content = _without(json.loads(config.to_json_string(use_diff=True)))
     return content | ({"num_labels": config.num_labels} if kind.semantic else {})
 
 
 def _without(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings, and those of parts such as a backbone, without what is `LEFT_OUT`."""
+    """Remove the keys in `LEFT_OUT` from a dictionary and its nested dictionaries."""
     kept = {key: value for key, value in settings.items() if key not in LEFT_OUT}
     return {key: _without(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
 def part(kind: Architecture, network: nn.Module, fresh: list[str]) -> str | None:
-    """Which part of a network had weights, in words; None if all of it.
+    """Describe which part of a network has pretrained weights.
 
     Args:
-        kind: of the model.
-        network: ours.
-        fresh: names in transformers of weights that start from random ones.
+        kind: architecture.
+        network: our network.
+        fresh: names in transformers of randomly initialized parameters.
+
+    Returns:
+        A description; None if all weights are pretrained.
     """
     ours = {kind.ours(name) for name in fresh if not name.startswith(kind.unused)}
     sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
@@ -198,7 +245,16 @@ def part(kind: Architecture, network: nn.Module, fresh: list[str]) -> str | None
 
 
 def back_to_transformers(kind: Architecture, config: Any, state: dict[str, torch.Tensor]) -> Any:
-    """The model of transformers with the weights of our network, without those of our own decoder."""
+    """Build the model of transformers with the weights of our network, without our own decoder.
+
+    Args:
+        kind: architecture.
+        config: configuration of transformers.
+        state: state dict of our network.
+
+    Returns:
+        The model.
+    """
     import torch
 
     with torch.device("meta"):  # every weight is put in its place below
@@ -210,9 +266,13 @@ def back_to_transformers(kind: Architecture, config: Any, state: dict[str, torch
 
 
 def encoder_of(kind: Architecture) -> str:
-    """What the encoder is called in a model of transformers; UperNet alone does not say.
+    """Name of the encoder in a model of transformers.
 
-    That of a Mask2Former is its backbone; the pixel decoder that follows is a part of what `head` trains.
+    Args:
+        kind: architecture.
+
+    Returns:
+        Submodule name. For Mask2Former it is the backbone; `adapt: head` trains the pixel decoder.
     """
     if kind.queries:
         return "model.pixel_level_module.encoder"
@@ -220,7 +280,14 @@ def encoder_of(kind: Architecture) -> str:
 
 
 def model_class(kind: Architecture) -> Any:
-    """The class in transformers."""
+    """Look up the model class in transformers.
+
+    Args:
+        kind: architecture.
+
+    Returns:
+        The class.
+    """
     import transformers
 
     return getattr(transformers, kind.model)
@@ -228,7 +295,11 @@ def model_class(kind: Architecture) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers' remarks and bars from the user: what matters is raised, or in the record."""
+    """Suppress log messages and progress bars of transformers; errors are raised.
+
+    Yields:
+        Nothing.
+    """
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -250,6 +321,13 @@ def _renamed(name: str, beginnings: dict[str, str]) -> str | None:
 
 
 def first_lines(error: Exception) -> str:
-    """The first two lines of what an error says, at most 200 characters."""
+    """Shorten an error message.
+
+    Args:
+        error: the exception.
+
+    Returns:
+        Its first two lines, at most 200 characters.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2])[:200] or type(error).__name__

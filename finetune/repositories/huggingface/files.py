@@ -1,4 +1,4 @@
-"""Files of a model of transformers: from the Hugging Face Hub, or a folder here. None can hold code."""
+"""Files of a transformers model, from the Hugging Face Hub or a local folder. No format can hold code."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ HINT = "give a folder with model.checkpoint=PATH, or start from random weights w
 
 @dataclass(frozen=True)
 class Files:
-    """A model's files, here.
+    """Local files of a model.
 
     Attributes:
-        folder: that holds them.
-        config: what `config.json` says.
-        mean: of the images that the weights learned from, a channel each, in 0..1; None if it does not say.
-        std: standard deviation of them.
-        sha256: of the weights, if they are one file.
-        license: what the model card's metadata say; None if they do not, or say "other".
-        terms: by which name the card calls a license of its own.
-        revision: the commit on the Hub, if they are from there.
+        folder: folder with the files.
+        config: content of `config.json`.
+        mean: mean of the training images per channel, in 0..1; None if not stated.
+        std: standard deviation of the training images per channel; None if not stated.
+        sha256: hash of the weights, if they are in one file.
+        license: license in the metadata of the model card; None if absent or "other".
+        terms: name of a custom license in the model card.
+        revision: commit on the Hub, if the files are from there.
     """
 
     folder: Path
@@ -45,10 +45,17 @@ class Files:
 
 
 def from_hub(name: str, revision: str | None) -> Files:
-    """Files of a model on the Hub, downloaded if they are not in its cache.
+    """Locate the files of a model on the Hub; download them if they are not in the cache.
+
+    Args:
+        name: id on the Hub.
+        revision: branch, tag or commit; the latest if None.
+
+    Returns:
+        The local files.
 
     Raises:
-        ModelError: if they cannot be had, or its weights are in a form that can hold code.
+        ModelError: if the download fails, or the weights are in a format that can hold code.
     """
     from dataclasses import replace
 
@@ -68,14 +75,17 @@ def from_hub(name: str, revision: str | None) -> Files:
 
 
 def from_folder(folder: Path, where: str) -> Files:
-    """Files of a model in a folder, as `save_pretrained` writes them.
+    """Locate the files of a model in a folder, as `save_pretrained` writes them.
 
     Args:
-        folder: that holds them.
-        where: how to call it in errors.
+        folder: the folder.
+        where: name of the source for error messages.
+
+    Returns:
+        The files.
 
     Raises:
-        ModelError: if one is missing or cannot be read, or its weights are in a form that can hold code.
+        ModelError: if a file is missing or damaged, or the weights are in a format that can hold code.
     """
     config = read_json(folder / CONFIG, where)
     weights = _shards(folder, where) or [WEIGHTS]
@@ -99,7 +109,7 @@ def from_folder(folder: Path, where: str) -> Files:
 
 
 def _shards(folder: Path, where: str) -> list[str]:
-    """Names of the files that the weights are spread over; none if they are in one."""
+    """Names of the weights files if the weights are sharded; else none."""
     if not (folder / INDEX).is_file():
         return []
     names = read_json(folder / INDEX, where).get("weight_map")
@@ -111,14 +121,20 @@ def _shards(folder: Path, where: str) -> list[str]:
 
 
 def read_model(files: Files, kind: Architecture, config: Any, where: str) -> tuple[Any, list[str]]:
-    """The model of transformers with its weights.
+    """Load a model of transformers with its weights.
+
+    Args:
+        files: files of the model.
+        kind: architecture.
+        config: configuration of transformers.
+        where: source of the model, for error messages.
 
     Returns:
-        The model, float32; and the names of its weights that are not in the files, or are there for another
-        number of classes, which start from random ones.
+        The model in float32, and the names of parameters that are missing in the files or have another number
+        of classes; these are initialized randomly.
 
     Raises:
-        ModelError: if the files cannot be read, or are of another model.
+        ModelError: if the files cannot be read, or belong to another model.
     """
     import torch
 
@@ -149,10 +165,17 @@ def read_model(files: Files, kind: Architecture, config: Any, where: str) -> tup
 
 
 def read_json(path: Path, where: str) -> dict[str, Any]:
-    """A file of settings.
+    """Read a JSON object from a file.
+
+    Args:
+        path: the file.
+        where: source of the model, for error messages.
+
+    Returns:
+        The object.
 
     Raises:
-        ModelError: if it is not there, or no such file.
+        ModelError: if the file is missing or holds no JSON object.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -164,7 +187,14 @@ def read_json(path: Path, where: str) -> dict[str, Any]:
 
 
 def three(numbers: Any) -> list[float] | None:
-    """Three numbers, a channel each; None if that is not what they are."""
+    """Validate per-channel statistics.
+
+    Args:
+        numbers: a value from a configuration file.
+
+    Returns:
+        Three numbers; None if the value is anything else.
+    """
     if not isinstance(numbers, list) or len(numbers) != 3:
         return None
     right = all(isinstance(number, int | float) for number in numbers)
@@ -172,7 +202,7 @@ def three(numbers: Any) -> list[float] | None:
 
 
 def _license(card: Path) -> tuple[str | None, str | None]:
-    """License and terms, as the card's metadata have them."""
+    """License and terms in the metadata of a model card."""
     from huggingface_hub.repocard import metadata_load
 
     try:

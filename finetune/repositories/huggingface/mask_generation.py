@@ -1,4 +1,4 @@
-"""transformers' own ways to ask a SAM or SAM 2 for masks, with prompts and without any."""
+"""Mask generation with the processors and pipelines of transformers for SAM and SAM 2."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 
 def build_processor(architecture: NetworkSpec) -> Any:
-    """A Sam2Processor, which resizes each image to the network's square, whatever its proportions.
+    """Build a Sam2Processor that resizes each image to the network's square.
 
-    For a SAM, too: its own keeps the proportions and fills up, which the network has not been trained with.
+    It is used for SAM, too: SAM's own processor keeps the aspect ratio and pads, unlike in training here.
 
     Args:
-        architecture: as `finetune.repositories.huggingface.promptable.load` gives it.
+        architecture: specification of the network, from `promptable.load`.
+
+    Returns:
+        The processor.
     """
     from transformers import Sam2ImageProcessor, Sam2Processor
 
@@ -36,27 +39,49 @@ def build_processor(architecture: NetworkSpec) -> Any:
 
 
 def save_processor(architecture: NetworkSpec, folder: Path) -> None:
-    """Write what `AutoProcessor` and `AutoImageProcessor` read, beside the model."""
+    """Write the processor files that `AutoProcessor` and `AutoImageProcessor` read.
+
+    Args:
+        architecture: specification of the network.
+        folder: folder of the model.
+    """
     processor = build_processor(architecture)
     processor.save_pretrained(folder)
     processor.image_processor.save_pretrained(folder)
 
 
 class Predictor:
-    """Answers boxes by the model's own `forward`, as `SAM2ImagePredictor` of the package sam2 is asked."""
+    """Predict masks for boxes with the model's `forward`; same interface as `SAM2ImagePredictor` of sam2."""
 
     def __init__(self, model: Any, processor: Any) -> None:
-        """Take a SamModel or Sam2Model in evaluation mode, and a Sam2Processor."""
+        """Wrap a model and its processor.
+
+        Args:
+            model: a SamModel or Sam2Model in evaluation mode.
+            processor: a Sam2Processor.
+        """
         self.model, self.processor = model, processor
 
     def set_image(self, image: np.ndarray) -> None:
-        """Encode an image (H, W, 3) float32 of about 0..1."""
+        """Encode an image.
+
+        Args:
+            image: (H, W, 3) float32 of about 0..1.
+        """
         self.shape = image.shape[:2]
         inputs = self.processor(images=image, do_rescale=False, return_tensors="pt").to(self.model.device)
         self.features = self.model.get_image_embeddings(inputs["pixel_values"])
 
     def predict(self, box: np.ndarray, multimask_output: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes (M, 4), x, y, x, y in pixels -> masks (M, K, H, W) bool, and expected IoU (M, K)."""
+        """Predict masks for M boxes in the encoded image.
+
+        Args:
+            box: (M, 4), x, y, x, y in pixels.
+            multimask_output: whether to predict three masks per box.
+
+        Returns:
+            Masks (M, K, H, W) bool, and predicted IoU (M, K).
+        """
         import torch
 
         inputs = self.processor(
@@ -74,15 +99,20 @@ class Predictor:
 
 
 class Generator:
-    """Labels a whole image by transformers' `MaskGenerationPipeline`, which asks at a grid of points.
+    """Segment a whole image with transformers' `MaskGenerationPipeline`, which prompts a grid of points.
 
-    It takes pictures of 8 bit. Its grid covers a part only of an image that is not square (transformers 5.23:
-    `_normalize_coordinates` of image_processing_sam2.py keeps proportions that its `resize` does not), so
-    that such an image becomes one before.
+    The pipeline takes 8-bit images. For an image that is not square its grid covers only a part (transformers
+    5.23: `_normalize_coordinates` in image_processing_sam2.py keeps an aspect ratio that `resize` does not),
+    so such an image is resized to a square first.
     """
 
     def __init__(self, model: Any, processor: Any) -> None:
-        """Take a SamModel or Sam2Model in evaluation mode, and a Sam2Processor."""
+        """Wrap a model and its processor.
+
+        Args:
+            model: a SamModel or Sam2Model in evaluation mode.
+            processor: a Sam2Processor.
+        """
         from transformers import MaskGenerationPipeline
 
         self.predictor = Predictor(model, processor)
@@ -91,7 +121,14 @@ class Generator:
         )
 
     def generate(self, image: np.ndarray) -> list[dict[str, Any]]:
-        """Masks of an image (H, W, 3) float32 of about 0..1: `segmentation`, (H, W) bool, and its `area`."""
+        """Predict the masks of an image.
+
+        Args:
+            image: (H, W, 3) float32 of about 0..1.
+
+        Returns:
+            One dictionary per mask: `segmentation`, (H, W) bool, and `area` in pixels.
+        """
         import torch
         from PIL import Image
 
@@ -106,7 +143,7 @@ class Generator:
 
 
 def _of_shape(mask: torch.Tensor, height: int, width: int) -> np.ndarray:
-    """A mask (S, S) bool -> (H, W) bool, by the nearest pixel."""
+    """Resize a mask (S, S) bool to (H, W) bool by nearest neighbor."""
     import torch.nn.functional as F
 
     if mask.shape == (height, width):

@@ -1,4 +1,4 @@
-"""How a model of transformers becomes one of our networks."""
+"""Conversion of a transformers model to one of our networks."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 def build_network(
     kind: Architecture, config: Any, out_channels: int, mean: list[float], std: list[float], model: Any = None
 ) -> tuple[nn.Module, int]:
-    """Our network, and its divisor.
+    """Build our network from a configuration or a model of transformers.
 
     Args:
-        kind: of the model.
-        config: of transformers.
+        kind: architecture.
+        config: configuration of transformers.
         out_channels: K.
-        mean: of the images that the weights learned from, each channel in 0..1.
-        std: standard deviation of them.
-        model: of transformers, with weights; one with random weights is built if unset.
+        mean: mean of the pretraining images per channel, in 0..1.
+        std: standard deviation of the pretraining images per channel.
+        model: model of transformers with weights; if None, one with random weights is built.
+
+    Returns:
+        The network, and the divisor of height and width in pixels.
 
     Raises:
         ModelError: if it cannot be built, or not be exported for images of any size.
@@ -55,7 +58,15 @@ def build_network(
 
 
 def windows(kind: Architecture, config: Any) -> list[int]:
-    """Sizes that an image is cut into without a rest, in pixels."""
+    """Window sizes in pixels that divide the image size.
+
+    Args:
+        kind: architecture.
+        config: configuration of transformers.
+
+    Returns:
+        Sizes; none if there is no constraint.
+    """
     if kind.network == "sam":
         return [config.vision_config.patch_size]
     if kind.network != "sam2":
@@ -65,7 +76,7 @@ def windows(kind: Architecture, config: Any) -> list[int]:
 
 
 def _try_to_trace(network: nn.Module, kind: Architecture, divisor: int) -> None:
-    """Export a network to nowhere, so that one that cannot be exported is not trained first.
+    """Export a network to a temporary file, to fail before training if it cannot be exported.
 
     Raises:
         ModelError: if it takes images of one size only, or its export does.

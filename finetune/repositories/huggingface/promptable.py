@@ -1,6 +1,6 @@
-"""SAM and SAM 2 of the package transformers with prompts, trained and saved as themselves.
+"""SAM and SAM 2 of transformers with prompts, trained and saved in their own format.
 
-See `finetune.repositories.huggingface.repository` for where models come from, and their use without prompts.
+See `finetune.repositories.huggingface.repository` for model sources and automatic segmentation.
 """
 
 from __future__ import annotations
@@ -60,15 +60,19 @@ def options_model(name: str) -> type[BaseModel] | None:
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
-    """All of a SAM or SAM 2: from the Hub, a folder, or a run of ours with or without prompts, or random.
+    """Load a promptable SAM or SAM 2 from the Hub, a folder or a run, or with random weights.
 
     Args:
-        name: its id on the Hub.
-        start: as `repository.load`; and with the option `image_size`: each image goes in as
-            a square of so many pixels. If unset, as in the run that the weights are from, or 256.
+        name: id on the Hub.
+        start: initialization options. As in `repository.load`; in addition the option `image_size`, the side
+            of the square that images are resized to, in pixels; by default that of the checkpoint's run, or
+            256.
+
+    Returns:
+        The network with its initial weights.
 
     Raises:
-        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not fit together, or a download fails.
     """
     require("transformers", "huggingface")
     import torch
@@ -112,11 +116,14 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
 
 def automatic(network: nn.Module, architecture: NetworkSpec) -> Generator:
-    """The MaskGenerationPipeline of transformers, of the same weights, with all its settings as they are.
+    """Build the MaskGenerationPipeline of transformers with its default settings and the same weights.
 
     Args:
-        network: with its weights, on any device.
-        architecture: as `load` gives it.
+        network: network with its weights, on any device.
+        architecture: specification of the network, from `load`.
+
+    Returns:
+        The generator.
     """
     from finetune.repositories.huggingface import architectures as kinds
     from finetune.repositories.huggingface.mask_generation import Generator, build_processor
@@ -130,7 +137,15 @@ def automatic(network: nn.Module, architecture: NetworkSpec) -> Generator:
 
 
 def predictor(checkpoint: Path, architecture: NetworkSpec) -> Predictor:
-    """Model and processor of transformers, on the CPU, of a folder that `huggingface.save` wrote."""
+    """Load model and processor with transformers, on the CPU.
+
+    Args:
+        checkpoint: weights file in a folder written by `repository.save`.
+        architecture: specification of the network.
+
+    Returns:
+        The predictor.
+    """
     require("transformers", "huggingface")
     from transformers import AutoProcessor
 
@@ -145,7 +160,7 @@ def predictor(checkpoint: Path, architecture: NetworkSpec) -> Predictor:
 
 
 def _kind(name: str, options: dict[str, Any]) -> Architecture:
-    """The kind of a model that answers prompts."""
+    """Look up the architecture of a promptable model."""
     from finetune.repositories.huggingface.architectures import kind_of
 
     kind = kind_of(options["config"], name)
@@ -182,7 +197,7 @@ def _build(name: str, kind: Architecture, options: dict[str, Any]) -> tuple[nn.M
 
 
 def _set_image_size(kind: Architecture, config: Any, image_size: int) -> None:
-    """Say in a configuration of transformers how large images are, wherever it is asked."""
+    """Set the image size everywhere in a configuration of transformers."""
     vision, prompts = config.vision_config, config.prompt_encoder_config
     prompts.image_size = image_size
     if kind.network == "sam":
@@ -195,7 +210,7 @@ def _set_image_size(kind: Architecture, config: Any, image_size: int) -> None:
 
 
 def _fit(kind: Architecture, state: dict[str, torch.Tensor], network: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of a model of transformers, by our network's names, and for its image size.
+    """Convert the weights of a transformers model to our parameter names and image size.
 
     SAM's position embeddings, learned for another image size, are interpolated once: absolute ones as in
     `SamEncoder`, relative ones as in transformers. SAM 2 interpolates them for each image.

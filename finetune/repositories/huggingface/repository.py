@@ -1,7 +1,8 @@
-"""Hugging Face: models of transformers for semantic segmentation, Mask2Former, SAM and SAM 2 without prompts.
+"""Hugging Face: semantic segmentation models, Mask2Former, SAM and SAM 2 of transformers, automatic.
 
-A recipe names a model by its id on the Hub, or a folder of one with `model.checkpoint`. Its configuration
-says what kind it is (`huggingface_kinds.KINDS`). Weights are safetensors; no code of a repository is run.
+A recipe names a model by its id on the Hub, or a local folder with `model.checkpoint`. The configuration
+determines the architecture (`architectures.KINDS`). Weights are safetensors; code in a model repository is
+never executed.
 """
 
 from __future__ import annotations
@@ -78,32 +79,48 @@ NAMED = [
 
 
 def models() -> list[ModelInfo]:
-    """Those that can be built without a network, and one that stands for every other on the Hub."""
+    """List models that can be built without a download, and an entry for all others on the Hub.
+
+    Returns:
+        Descriptions of the models.
+    """
     return [*NAMED, ANY_MODEL]
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
-    """A network with random weights, drawn from torch's generator as it stands.
+    """Build a network with random weights from torch's global generator.
+
+    Args:
+        name: model name.
+        in_channels: number of image channels.
+        out_channels: K, number of maps.
+        options: options of the network, see `options_model`.
+
+    Returns:
+        The network.
 
     Raises:
-        ModelError: if there is no configuration to build it by, an option is unknown, or it cannot take so
-            many channels.
+        InputError: if there is no such model, an option is invalid, or the model does not accept so many
+            channels.
     """
     return _build(name, in_channels, out_channels, options)[0]
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
-    """A network with the weights of a model on the Hub, those of a folder or of a run, or random ones.
+    """Load a network with weights from the Hub, a folder or a run, or with random ones.
 
     Args:
-        name: its id on the Hub.
-        start: images have at most 3 channels; a gray one is repeated. Options are `config`: what its
-            `config.json` would say, for random weights; `mean` and `std` of the images that weights learned
-            from, three numbers each, where the repository says nothing. A checkpoint is a run of ours, or a
-            folder as `save_pretrained` writes it. No code is run, with `trust` or without.
+        name: id on the Hub.
+        start: initialization options. Images have at most 3 channels; a single channel is repeated. Options:
+            `config`, content of `config.json`, for random weights; `mean` and `std` of the pretraining
+            images, three numbers each, by default those in the repository. A checkpoint is a run of finetune,
+            or a folder written by `save_pretrained`. No code is executed, whatever `trust` says.
+
+    Returns:
+        The network with its initial weights.
 
     Raises:
-        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not fit together, or a download fails.
     """
     require("transformers", "huggingface")
     import torch
@@ -134,10 +151,20 @@ def load(name: str, start: LoadOptions) -> Loaded:
 def save(
     network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
-    """Write a folder that `from_pretrained` of the model's class in transformers takes.
+    """Write a folder for `from_pretrained` of the model class in transformers.
 
-    What of a model answers prompts is in it: with prompts as it was trained, and a processor beside it; else
-    as it was. The light decoder, which transformers knows nothing of, is `decoder.safetensors` beside it.
+    Prompt encoder and mask decoder are included: with trained weights and a processor for promptable
+    networks, else unchanged. The lightweight decoder, which transformers does not know, is written to
+    `decoder.safetensors`.
+
+    Args:
+        network: network with its weights, on any device.
+        architecture: specification of the network.
+        folder: the folder `native/` of the run; created if something is written.
+        target: name and options of the target.
+
+    Returns:
+        The files.
     """
     from finetune.repositories.huggingface import architectures as kinds
 
@@ -159,10 +186,17 @@ def save(
 
 
 def find_weights(name: str, start: LoadOptions) -> tuple[Files | None, Checkpoint | None]:
-    """What to start from: files of transformers, or a run of ours; neither for random weights.
+    """Locate the initial weights.
+
+    Args:
+        name: id on the Hub.
+        start: initialization options.
+
+    Returns:
+        Files of transformers, or the checkpoint of a run; both None for random weights.
 
     Raises:
-        ModelError: if there are none where they should be, or a download fails.
+        ModelError: if there are no weights, or a download fails.
     """
     if start.checkpoint is None:
         return (from_hub(name, start.revision) if start.pretrained else None), None
@@ -172,14 +206,25 @@ def find_weights(name: str, start: LoadOptions) -> tuple[Files | None, Checkpoin
 
 
 def _is_theirs(checkpoint: Path) -> bool:
-    """Whether it is a folder of transformers, and none of ours."""
+    """Whether a checkpoint is a folder of transformers rather than one of finetune."""
     if (checkpoint / "huggingface").is_dir() or not (checkpoint / CONFIG).is_file():
         return False
     return "architecture" not in read_json(checkpoint / CONFIG, str(checkpoint))
 
 
 def options_of_files(files: Files, options: dict[str, Any]) -> dict[str, Any]:
-    """The options given, and for those not given, what the repository says."""
+    """Complete the options of the recipe with those of the files.
+
+    Args:
+        files: files of the model.
+        options: options of the recipe.
+
+    Returns:
+        All known options.
+
+    Raises:
+        ModelError: if the recipe sets `config`.
+    """
     if "config" in options:
         raise ModelError(
             "model.options.config: weights come with their own configuration; leave it out, or start from "
@@ -192,7 +237,7 @@ def options_of_files(files: Files, options: dict[str, Any]) -> dict[str, Any]:
 def _build(
     name: str, in_channels: int, out_channels: int, options: dict[str, Any], files: Files | None = None
 ) -> tuple[Built, str | None]:
-    """The network, with weights from files if there are any; and which part of it had some, in words."""
+    """Build the network, with weights from files if there are any; describe the pretrained part."""
     from finetune.repositories.huggingface import architectures as kinds
     from finetune.repositories.huggingface.network import build_network
 
@@ -211,7 +256,7 @@ def _build(
 
 
 def _encoder(built: Built) -> str:
-    """What `adapt: head` keeps."""
+    """Name of the submodule that `adapt: head` freezes."""
     from finetune.networks.hf_semantic import Semantic
     from finetune.networks.mask2former import Mask2Former
     from finetune.repositories.huggingface.architectures import encoder_of, kind_of
@@ -223,7 +268,18 @@ def _encoder(built: Built) -> str:
 
 
 def origin_of(name: str, files: Files, part: str | None, architecture: NetworkSpec, on_hub: bool) -> Origin:
-    """What the record says of the weights."""
+    """Describe the origin of the weights for the record.
+
+    Args:
+        name: id on the Hub.
+        files: files of the model.
+        part: description of the pretrained part.
+        architecture: specification of the network.
+        on_hub: whether the weights are from the Hub.
+
+    Returns:
+        The origin.
+    """
     model_type = architecture.options["config"]["model_type"]
     return Origin(
         repository="huggingface",

@@ -1,6 +1,6 @@
-"""SAM2 with prompts: all that it does with a single image, trained and saved as itself.
+"""SAM 2 with prompts: its single-image part, trained and saved in SAM 2's own format.
 
-See `finetune.repositories.sam2.repository` for its models, their license and its use without prompts.
+See `finetune.repositories.sam2.repository` for models, license and automatic segmentation.
 """
 
 from __future__ import annotations
@@ -56,16 +56,20 @@ def options_model(name: str) -> type[BaseModel] | None:
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
-    """All of a SAM2, with weights from the Hub, a file, or a run of ours with or without prompts, or random.
+    """Load a promptable SAM 2 with weights from the Hub, a file or a run, or with random ones.
 
     Args:
         name: a key of `finetune.repositories.sam2.repository.MODELS`.
-        start: images have at most 3 channels; a gray one is repeated. The option `image_size` is the side of
-            the square that each image is resized to, in pixels; by default that of the checkpoint's run, or
-            256. A checkpoint is a run of finetune, or a file as SAM2 publishes them.
+        start: initialization options. Images have at most 3 channels; a single channel is repeated. The
+            option `image_size` is the side of the square that images are resized to, in pixels; by default
+            that of the checkpoint's run, or 256. A checkpoint is a run of finetune (interactive or
+            automatic), or a file as published by SAM 2.
+
+    Returns:
+        The network with its initial weights.
 
     Raises:
-        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not fit together, or a download fails.
     """
     require("sam2", "sam2")
     import torch
@@ -95,11 +99,14 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
 
 def automatic(network: nn.Module, architecture: NetworkSpec) -> Any:
-    """SAM2's own SAM2AutomaticMaskGenerator, on a copy of the weights, with all its settings as they are.
+    """Build the package's SAM2AutomaticMaskGenerator with its default settings on a copy of the weights.
 
     Args:
-        network: with its weights, on any device.
-        architecture: as `load` gives it.
+        network: network with its weights, on any device.
+        architecture: specification of the network, from `load`.
+
+    Returns:
+        The generator.
     """
     require("sam2", "sam2")
     from sam2.automatic_mask_generator import SAM2AutomaticMaskGenerator
@@ -116,7 +123,15 @@ def automatic(network: nn.Module, architecture: NetworkSpec) -> Any:
 
 
 def predictor(checkpoint: Path, architecture: NetworkSpec) -> Any:
-    """SAM2's own SAM2ImagePredictor, on the CPU, of a file that `repository.save` wrote."""
+    """Build the package's SAM2ImagePredictor on the CPU.
+
+    Args:
+        checkpoint: a file written by `repository.save`.
+        architecture: specification of the network.
+
+    Returns:
+        The predictor.
+    """
     require("sam2", "sam2")
     from sam2.sam2_image_predictor import SAM2ImagePredictor
 
@@ -129,7 +144,7 @@ def predictor(checkpoint: Path, architecture: NetworkSpec) -> Any:
 
 
 def _build(architecture: NetworkSpec, device: str, checkpoint: Path | None = None) -> Any:
-    """What `sam2.build_sam.build_sam2` makes of a checkpoint, for the network's image size."""
+    """Build the model with `sam2.build_sam.build_sam2`, for the network's image size."""
     from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES, build_sam2
 
     config = HF_MODEL_ID_TO_FILENAMES[f"facebook/{architecture.name}"][0]
@@ -144,7 +159,7 @@ def _fit_image_size(predictor: Any) -> None:
 
 
 def _complete(name: str, options: dict[str, Any], found: Checkpoint | None) -> dict[str, Any]:
-    """All options of the model: from the recipe, else from the checkpoint, else the default."""
+    """Complete the options: from the recipe, else from the checkpoint, else the defaults."""
     if found:
         recorded = options_of(found, "sam2", name, {})  # an error if the checkpoint is of another model
         options = {key: recorded[key] for key in PromptOptions.model_fields if key in recorded} | options

@@ -1,6 +1,6 @@
-"""SAM2 (Ravi et al. 2024), automatic: its image encoder under a light decoder, any target in a single pass.
+"""SAM 2 (Ravi et al. 2024), automatic: image encoder and lightweight decoder, any target in one pass.
 
-`facebook/sam2.1-hiera-*` of the Hugging Face Hub. Code and weights are under Apache-2.0
+`facebook/sam2.1-hiera-*` on the Hugging Face Hub. Code and weights are under Apache-2.0
 (https://github.com/facebookresearch/sam2, "License").
 """
 
@@ -73,12 +73,16 @@ MODELS = {
 
 
 def models() -> list[ModelInfo]:
-    """The models that can be asked for by name."""
+    """List the models.
+
+    Returns:
+        Descriptions of all models that have a name.
+    """
     return list(MODELS.values())
 
 
 class DecoderOptions(Options):
-    """Options of the light decoder."""
+    """Options of the lightweight decoder."""
 
     width: int = Field(64, ge=8, le=512, multiple_of=GROUPS, description="channels of the decoder")
 
@@ -96,27 +100,39 @@ def options_model(name: str) -> type[BaseModel] | None:
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
-    """A network with random weights, drawn from torch's generator as it stands.
+    """Build a network with random weights from torch's global generator.
+
+    Args:
+        name: model name.
+        in_channels: number of image channels.
+        out_channels: K, number of maps.
+        options: options of the network, see `options_model`.
+
+    Returns:
+        The network.
 
     Raises:
-        RecipeError: if there is no such model, an option is unknown or impossible, or it cannot take so many
+        InputError: if there is no such model, an option is invalid, or the model does not accept so many
             channels.
     """
     return _assemble(name, build_whole(name, in_channels), out_channels, options)
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
-    """A network with SAM2's image encoder from the Hub or a file, or the weights of a run, or random ones.
+    """Load a network with SAM 2's image encoder from the Hub or a file, the weights of a run, or random ones.
 
     Args:
         name: a key of `MODELS`.
-        start: images have at most 3 channels; a gray one is repeated. Its option is `width`, channels inside
-            the decoder, which starts from random weights; of a run of ours only its last layer does, where
-            that predicts another number of maps. A checkpoint is a run of ours, or a file as SAM2 publishes
-            them: all of a SAM2 under "model".
+        start: initialization options. Images have at most 3 channels; a single channel is repeated. The
+            option `width` is the number of channels in the decoder. The decoder is initialized randomly; from
+            a run only its last layer is, if the number of maps differs. A checkpoint is a run of finetune, or
+            a file as published by SAM 2 (a complete SAM 2 under "model").
+
+    Returns:
+        The network with its initial weights.
 
     Raises:
-        ModelError: if model, options, channels and checkpoint do not go together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not fit together, or a download fails.
     """
     import torch
 
@@ -147,9 +163,18 @@ def load(name: str, start: LoadOptions) -> Loaded:
 def save(
     network: nn.Module, architecture: NetworkSpec, folder: Path, target: dict[str, Any] | None = None
 ) -> list[Path]:
-    """Write a checkpoint that `sam2.build_sam.build_sam2` loads, and the light decoder, if any, beside it.
+    """Write a checkpoint for `sam2.build_sam.build_sam2` and, beside it, the lightweight decoder, if any.
 
-    The checkpoint is a whole SAM2: what was trained of it as it was trained, all else as it was at the start.
+    The checkpoint is a complete SAM 2: trained parts with their new weights, all others unchanged.
+
+    Args:
+        network: network with its weights, on any device.
+        architecture: specification of the network.
+        folder: the folder `native/` of the run; created if something is written.
+        target: name and options of the target.
+
+    Returns:
+        The files.
     """
     import torch
 
@@ -170,12 +195,24 @@ def save(
 
 
 def _plain(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """As others expect them: on the CPU, each in a block of its own."""
+    """Copy tensors to the CPU, each contiguous."""
     return {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
 
 
 def build_whole(name: str, in_channels: int, image_size: int | None = None) -> Any:
-    """All of SAM2 with random weights, for square images of `image_size` pixels (its own, 1024, if unset)."""
+    """Build a complete SAM 2 with random weights.
+
+    Args:
+        name: a key of `MODELS`.
+        in_channels: number of image channels, at most 3.
+        image_size: side of the square input image in pixels; 1024, as in SAM 2, if None.
+
+    Returns:
+        The model of the package `sam2`.
+
+    Raises:
+        InputError: if there is no such model, or it does not accept so many channels.
+    """
     if name not in MODELS:
         raise unknown("model of repository sam2", name, MODELS)
     if in_channels > MOST:
@@ -209,7 +246,18 @@ def _hub_id(name: str) -> str:
 
 
 def find_weights(name: str, start: LoadOptions) -> tuple[Checkpoint | None, Origin]:
-    """What to start from, and what the record says of it."""
+    """Read the initial weights and describe their origin.
+
+    Args:
+        name: a key of `MODELS`.
+        start: initialization options.
+
+    Returns:
+        Checkpoint, None for random weights; and the origin for the record.
+
+    Raises:
+        ModelError: if the checkpoint cannot be read, or a download fails.
+    """
     from finetune.weights.state_dict import read_state_dict
 
     checkpoint = start.checkpoint
@@ -227,7 +275,7 @@ def find_weights(name: str, start: LoadOptions) -> tuple[Checkpoint | None, Orig
 
 
 def _download(name: str, revision: str | None) -> tuple[Path, str]:
-    """The file of a model on the Hub, and its commit."""
+    """Locate the weights file of a model on the Hub, and its commit."""
     if name not in MODELS:
         raise unknown("model of repository sam2", name, MODELS)
     require("sam2", "sam2")
@@ -241,10 +289,15 @@ def _download(name: str, revision: str | None) -> tuple[Path, str]:
 
 
 def load_whole(whole: Any, name: str, found: Checkpoint) -> None:
-    """Put SAM2's own weights in, all of them; the network shares them.
+    """Load the weights of a complete SAM 2; the network shares them.
+
+    Args:
+        whole: result of `build_whole`.
+        name: a key of `MODELS`.
+        found: checkpoint with SAM 2's parameter names.
 
     Raises:
-        ModelError: how many keys do not fit, and the first of them; and the model that they may be of.
+        ModelError: with the number of mismatched keys, the first of them, and the model whose size matches.
     """
     from finetune.networks.sam2 import ENCODER
 
@@ -259,7 +312,7 @@ def load_whole(whole: Any, name: str, found: Checkpoint) -> None:
 
 
 def _load_run(network: nn.Module, found: Checkpoint) -> str | None:
-    """Put the weights of a run in; returns which part they were, in words, if the last layer stays random."""
+    """Load the weights of a run; returns a description of the loaded part if the last layer stays random."""
     wanted = network.state_dict()
     last = [key for key in wanted if key.startswith(LAST)]
     if all(key not in found.state or found.state[key].shape == wanted[key].shape for key in last):
@@ -271,7 +324,7 @@ def _load_run(network: nn.Module, found: Checkpoint) -> str | None:
 
 
 def _share(network: nn.Module) -> str:
-    """The encoder's share of a network, in words."""
+    """Describe the encoder's share of the parameters."""
     whole, encoder = (
         sum(parameter.numel() for parameter in module.parameters())
         for module in (network, network.get_submodule("encoder"))

@@ -1,4 +1,4 @@
-"""StarDist's `config.json` and `thresholds.json`, as `stardist.models.Config2D` (0.9.2) means them."""
+"""StarDist's `config.json` and `thresholds.json`, as defined by `stardist.models.Config2D` (0.9.2)."""
 
 from __future__ import annotations
 
@@ -36,10 +36,16 @@ THRESHOLDS = {"prob": "prob_threshold", "nms": "nms_threshold"}
 
 
 def options_in(path: Path) -> dict[str, Any] | None:
-    """Options of the network in a `config.json`; None if there is no such file.
+    """Read the network options from a `config.json`.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Options of `StarDistUNet`; None if there is no such file.
 
     Raises:
-        ModelError: if it cannot be read, is not StarDist's, or is of a network that ours is not.
+        ModelError: if the file is damaged, is not from StarDist, or describes an unsupported network.
     """
     if not path.is_file():
         return None
@@ -56,7 +62,17 @@ def options_in(path: Path) -> dict[str, Any] | None:
 
 
 def write_config(folder: Path, options: dict[str, Any], *, channels: int, rays: int) -> Path:
-    """Write `config.json` for a network with these options; what it says of training is left to StarDist."""
+    """Write `config.json` for a network; training settings are left to StarDist.
+
+    Args:
+        folder: output folder.
+        options: options of `StarDistUNet`.
+        channels: number of image channels.
+        rays: number of rays.
+
+    Returns:
+        Path of the file.
+    """
     config = FIXED | {key: options[option] for option, (key, _) in NAMES.items()}
     config |= {
         "axes": "YXC",
@@ -73,7 +89,15 @@ def write_config(folder: Path, options: dict[str, Any], *, channels: int, rays: 
 
 
 def write_thresholds(folder: Path, options: dict[str, Any]) -> Path:
-    """Write `thresholds.json` from options of the target rays, in the form of `read_thresholds`."""
+    """Write `thresholds.json` from the options of the target `rays`.
+
+    Args:
+        folder: output folder.
+        options: options of the target.
+
+    Returns:
+        Path of the file.
+    """
     path = folder / "thresholds.json"
     thresholds = {key: options[option] for key, option in THRESHOLDS.items()}
     path.write_text(json.dumps(thresholds) + "\n", encoding="utf-8")
@@ -81,7 +105,14 @@ def write_thresholds(folder: Path, options: dict[str, Any]) -> Path:
 
 
 def read_thresholds(folder: Path) -> dict[str, float]:
-    """The thresholds that StarDist found best for a model, as options of the target rays; {} if none."""
+    """Read the thresholds that StarDist optimized for a model.
+
+    Args:
+        folder: folder of the model.
+
+    Returns:
+        Options of the target `rays`; empty if there are none.
+    """
     path = folder / "thresholds.json"
     found = _read(path) if path.is_file() else {}
     return {

@@ -1,6 +1,6 @@
-"""StarDist 2D: its U-Net from random weights, its published models, and any folder that it saved.
+"""StarDist 2D: its U-Net trained from scratch, its published models, and any folder saved by StarDist.
 
-Weights are Keras files (.h5); `finetune.weights.keras_h5` carries them over, and back again.
+Weights are Keras files (.h5); `finetune.weights.keras_h5` converts them in both directions.
 """
 
 from __future__ import annotations
@@ -77,7 +77,11 @@ def options_model(name: str) -> type[BaseModel] | None:
 
 
 def models() -> list[ModelInfo]:
-    """The models that can be asked for by name."""
+    """List the models.
+
+    Returns:
+        Descriptions of all models that have a name.
+    """
     return [
         ModelInfo(
             name=name,
@@ -92,10 +96,20 @@ def models() -> list[ModelInfo]:
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
-    """A network with random weights, drawn from torch's generator as it stands.
+    """Build a network with random weights from torch's global generator.
+
+    Args:
+        name: model name.
+        in_channels: number of image channels.
+        out_channels: K, number of maps.
+        options: options of the network, see `options_model`.
+
+    Returns:
+        The network.
 
     Raises:
-        RecipeError: if there is no such model, or an option is unknown or impossible.
+        InputError: if there is no such model, an option is invalid, or the model does not accept so many
+            channels.
     """
     from finetune.networks.stardist_unet import StarDistUNet
 
@@ -113,16 +127,19 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
-    """A network with the published weights, with those of a checkpoint, or with random ones.
+    """Load a network with published weights, those of a checkpoint, or random ones.
 
     Args:
-        name: "unet", which has no weights of its own, or a published model.
-        start: its maps are 1 and the target's rays. Options are grid, depth, width, convolutions, features. A
-            checkpoint is a folder that StarDist saved, or its .h5 file; or a run, its `huggingface` folder,
-            or a .safetensors file. There is but one revision, "v0.1".
+        name: "unet", which has no pretrained weights, or a published model.
+        start: initialization options. The number of maps is 1 + the number of rays. Options are `grid`,
+            `depth`, `width`, `convolutions` and `features`. A checkpoint is a folder saved by StarDist or its
+            .h5 file; or a run, its `huggingface` folder, or a .safetensors file. The only revision is "v0.1".
+
+    Returns:
+        The network with its initial weights.
 
     Raises:
-        ModelError: if model, options, channels and weights do not go together, or cannot be had.
+        ModelError: if model, options, channels and checkpoint do not fit together, or a download fails.
     """
     require("h5py", "stardist")  # every run writes a Keras file for StarDist
     import torch
@@ -167,21 +184,20 @@ def save(
     folder: Path,
     target: dict[str, Any] | None = None,
 ) -> list[Path]:
-    """Write a folder as StarDist does: `StarDist2D(None, folder.name, folder.parent)` opens it.
+    """Write a model folder for StarDist: `StarDist2D(None, folder.name, folder.parent)` opens it.
 
-    That was tried with stardist 0.9.2, TensorFlow 2.21 and Keras 3.15, grid 1 and 2: outputs agree within
-    2e-7, and labels pixel by pixel. The tests have no TensorFlow; they read the files back by `load`.
+    Tested with stardist 0.9.2, TensorFlow 2.21 and Keras 3.15, grid 1 and 2: outputs agree within 2e-7,
+    labels pixel by pixel. The test suite has no TensorFlow; it reads the files with `load`.
 
     Args:
-        network: a `StarDistUNet`.
-        architecture: its repository, name and options.
-        folder: where to; made if it is not there.
-        target: rays with its options, of which the two thresholds are written; without them StarDist takes
-            0.5 and 0.4.
+        network: network with its weights, on any device.
+        architecture: specification of the network.
+        folder: the folder `native/` of the run; created if something is written.
+        target: name and options of the target.
 
     Returns:
-        config.json, weights_best.h5 and, where there are thresholds, thresholds.json. None at all if the
-        network does not predict what StarDist does: a polygon has three rays or more.
+        config.json, weights_best.h5 and, if a target is given, thresholds.json (StarDist's defaults are 0.5
+        and 0.4). None if the network predicts fewer than three rays.
     """
     state, options = network.state_dict(), architecture.options
     if len(state["dist.weight"]) < 3:
@@ -196,14 +212,14 @@ def save(
 
 
 def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """All options of the network: those given, checked, and the defaults of the others."""
+    """Validate the options and add defaults."""
     if name not in TITLES:
         raise unknown(f"model of repository {REPOSITORY}", name, TITLES)
     return complete(name, options, StarDistOptions)
 
 
 def _fetch(name: str) -> Path:
-    """The folder of a published model, from the cache or downloaded into it."""
+    """Locate the folder of a published model in the cache; download it if necessary."""
     folder = cache_folder() / REPOSITORY / name
     if folder.is_dir():
         return folder
@@ -218,7 +234,7 @@ def _must_hold_weights(url: str, folder: Path) -> None:
 
 
 def _keras_file(path: Path) -> Path | None:
-    """The Keras weights that a path stands for, the best first, as in StarDist; None if there are none."""
+    """Find the Keras weights at a path, the best ones first, as StarDist does; None if there are none."""
     if path.suffix in {".h5", ".hdf5"}:
         return path
     files = sorted(path.glob("*.h5")) if path.is_dir() else []
@@ -226,7 +242,7 @@ def _keras_file(path: Path) -> Path | None:
 
 
 def _read_keras(file: Path, name: str, options: dict[str, Any]) -> Checkpoint:
-    """Weights of a .h5 file, with the options in the `config.json` beside it, where there is one."""
+    """Read weights from a .h5 file, with the options of the `config.json` beside it, if any."""
     theirs = options_in(file.parent / "config.json")
     architecture = NetworkSpec(repository=REPOSITORY, name=name, options=theirs) if theirs else None
     found = Checkpoint(file, "", {}, architecture, None)
@@ -235,7 +251,7 @@ def _read_keras(file: Path, name: str, options: dict[str, Any]) -> Checkpoint:
 
 
 def _check_channels(found: Checkpoint, in_channels: int, out_channels: int) -> None:
-    """Say in words what would otherwise be a weight of another shape."""
+    """Raise an error about channels or rays, which is clearer than one about tensor shapes."""
     first, last = _first(found.state), found.state.get("dist.weight")
     if first is not None and first.ndim == 4 and first.shape[1] != in_channels:
         raise ModelError(
@@ -250,5 +266,5 @@ def _check_channels(found: Checkpoint, in_channels: int, out_channels: int) -> N
 
 
 def _first(state: dict[str, Any]) -> Any:
-    """The weights of the layer that sees the image."""
+    """Weights of the first convolution."""
     return state.get("grid.0.0.weight", state.get("down.0.0.weight"))
