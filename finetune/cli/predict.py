@@ -2,23 +2,95 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finetune.cli.console import print_line
+if TYPE_CHECKING:
+    from finetune.inference.folder import FolderPrediction
 
 
 def predict(
     model: Annotated[str, typer.Argument(help="A run folder, or the id of a model on the Hugging Face Hub.")],
     images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
     out: Annotated[Path, typer.Option(help="Folder to write label images to.")] = Path("labels"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace earlier label images of finetune, and nothing else.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per image instead of text.")
+    ] = False,
 ) -> None:
-    """Segment images with a trained model and write one label image (TIFF) per image."""
-    from finetune.inference.folder import output_paths, predict_folder
+    """Segment images with a trained model and write one label image (TIFF) per image.
+
+    Prints one line per image: the path of the label image, a tab, and the number of instances. An image that
+    cannot be segmented is reported, the others are continued, and the exit code is 1.
+    """
+    from finetune.inference.folder import check_headers, failure_summary, predict_outputs
+    from finetune.inference.outputs import plan_outputs
+
+    # Paths and headers are checked before the model is loaded.
+    outputs = plan_outputs(images.expanduser(), out.expanduser(), overwrite=overwrite)
+    headers, errors = check_headers(outputs)
+    for note in outputs.notes:
+        print(f"note: {note}", file=sys.stderr)
+
     from finetune.loading import load
 
-    output_paths(images, out)  # errors are reported before the model is loaded
-    for result in predict_folder(load(model), images, out):
-        print_line(f"{result.labels}: {result.instances} instances")
+    results = []
+    predictor = load(model)
+    with _progress(len(outputs.paths)) as advance:
+        for result in predict_outputs(predictor, outputs, headers, errors):
+            results.append(result)
+            if result.error:
+                print(f"finetune: {_printable(result.error)}", file=sys.stderr)
+            if as_json or not result.error:
+                print(_json(result) if as_json else _line(result), flush=True)
+            advance()
+    if summary := failure_summary(results):
+        print(f"finetune: {_printable(summary)}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _line(result: FolderPrediction) -> str:
+    return f"{_printable(str(result.labels))}\t{result.instances} instances"
+
+
+def _json(result: FolderPrediction) -> str:
+    return json.dumps(
+        {
+            "image": str(result.image),
+            "labels": str(result.labels) if result.labels else None,
+            "instances": result.instances,
+            "seconds": round(result.seconds, 4) if result.seconds is not None else None,
+            "error": result.error,
+        }
+    )
+
+
+def _printable(text: str) -> str:
+    """Text on one line: control characters and bytes that are no text are escaped."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on standard error, if that is a terminal and standard output, with its lines, is not."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    disable = not console.is_terminal or sys.stdout.isatty()
+    with Progress(
+        console=console, transient=True, disable=disable, redirect_stdout=False, redirect_stderr=False
+    ) as progress:
+        task = progress.add_task("segmenting", total=total)
+        yield lambda: progress.advance(task)

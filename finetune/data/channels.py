@@ -10,6 +10,21 @@ from cards.errors import DataError
 
 Channels = Literal["auto", "gray"] | list[int]
 
+MOST_LAST = 4
+"""Largest number of entries of a last axis that is taken for channels: gray and alpha, RGB, RGBA."""
+
+
+def has_channels_last(shape: tuple[int, ...]) -> bool:
+    """The one rule for three axes without names, in files and arrays: (H, W, C) or (C, H, W).
+
+    Args:
+        shape: of an image with three axes.
+
+    Returns:
+        True if the last axis has 1 to 4 entries, and both others have more than 4.
+    """
+    return 1 <= shape[2] <= MOST_LAST < min(shape[:2])
+
 
 def select_channels(image: np.ndarray, channels: Channels, name: str = "the image") -> np.ndarray:
     """Select the channels that a network sees.

@@ -60,7 +60,7 @@ def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
             given, or has pixels that are not finite.
     """
     path = Path(path)
-    kind = _format(path)
+    kind = image_format(path)
     if kind == "tiff":
         image = _tiff(path, page)
     else:
@@ -84,7 +84,7 @@ def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
             JPEG.
     """
     path = Path(path)
-    kind = _format(path)
+    kind = image_format(path)
     if kind == "jpeg":
         raise DataError(
             f"{path}: JPEG changes pixel values, so it cannot hold labels: save them as PNG or TIFF"
@@ -115,7 +115,7 @@ def page_count(path: Path | str) -> int:
         DataError: if the file is missing, is no image, or its header is damaged.
     """
     path = Path(path)
-    if _format(path) != "tiff":
+    if image_format(path) != "tiff":
         return 1
     from finetune.data.tiff import count_pages
 
@@ -124,11 +124,21 @@ def page_count(path: Path | str) -> int:
     except InputError:
         raise
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _format(path: Path) -> Format:
-    """The format by the file's first bytes: names lie."""
+def image_format(path: Path) -> Format:
+    """Recognize the format of a file by its first bytes, because names lie.
+
+    Args:
+        path: any path.
+
+    Returns:
+        "tiff", "png" or "jpeg".
+
+    Raises:
+        DataError: if the file is missing, cannot be opened, or is no image.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(4)
@@ -143,7 +153,16 @@ def _format(path: Path) -> Format:
     raise DataError(f"{path}: {what}")
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Create the error for a damaged file.
+
+    Args:
+        path: the file.
+        error: whatever the decoder raised.
+
+    Returns:
+        The error, to be raised by the caller.
+    """
     reason = str(error).strip().splitlines() or [type(error).__name__]
     return DataError(f"{path}: cannot be read, it may be damaged or cut short ({reason[0]})")
 
@@ -165,7 +184,7 @@ def _tiff(path: Path, page: int | None, *, labels: bool = False) -> np.ndarray:
     except InputError:
         raise
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _decode(path: Path, kind: Format) -> np.ndarray:
@@ -173,7 +192,7 @@ def _decode(path: Path, kind: Format) -> np.ndarray:
     try:
         array, orientation = _decode_png(path) if kind == "png" else _decode_jpeg(path)
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if array.ndim == 2:
         return turn_upright(array[np.newaxis], orientation)
     colors = {2: 1, 4: 3}.get(array.shape[2], array.shape[2])
@@ -213,7 +232,7 @@ def _png_labels(path: Path) -> np.ndarray:
             array = np.asarray(image.getchannel(0) if image.mode == "LA" else image)
             orientation = image.getexif().get(TAG, 1)
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return turn_upright(np.atleast_3d(array).transpose(2, 0, 1), orientation)
 
 

@@ -11,13 +11,13 @@ import tifffile
 from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPageSeries
 
 from cards.errors import DataError
+from finetune.data.channels import has_channels_last
 from finetune.data.orientation import TAG, turn_upright
 
 PLANE_AXES = "CSYX"
 CHANNEL_AXES = "CS"  # tifffile's letters: channel, and sample (the R, G, B of one pixel)
 UNNAMED_AXES = "QI"  # tifffile's letters for an axis the file gives no meaning to
 STACKS = {"Z": "a z-stack", "T": "a time series"}
-MOST_LAST = 4  # channels: an unnamed last axis of 2 to 4 entries is taken for channels
 ALPHA = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 WHOLE_FILE_KINDS = {"ome", "shaped", "generic", "uniform", "imagej"}
 """Formats in which every series is data; in slide scanners' formats the others are labels and thumbnails."""
@@ -79,6 +79,35 @@ def read_page(path: Path, page: int | None, *, labels: bool = False) -> np.ndarr
             image = _inverted(image, int(frame.bitspersample))
         orientation = frame.tags.get(TAG)
         return image if orientation is None else turn_upright(image, int(orientation.value))
+
+
+def read_shape(path: Path) -> tuple[tuple[int, int, int], str]:
+    """Shape and type of the image that `read_page` reads without `page`, from the header alone.
+
+    Args:
+        path: TIFF file.
+
+    Returns:
+        (C, H, W) without alpha and before the orientation tag is applied, and the file's dtype.
+
+    Raises:
+        DataError: if the file holds several images, or fewer planes than its header describes.
+    """
+    with TiffFile(path) as tif:
+        series = _series(tif, path)
+        first, pages = series[0], len(series) * _pages(series[0])
+        if pages > 1:
+            _check_channels(first, pages, path, labels=False)
+        for one in series:
+            _check_planes(one, path)
+        sizes = list(zip(_axes(first), first.shape, strict=True))
+        height, width = (next(size for axis, size in sizes if axis == letter) for letter in "YX")
+        samples = [
+            len(_color_samples(size, first.keyframe)) if axis == "S" else size
+            for axis, size in sizes
+            if axis in CHANNEL_AXES
+        ]
+        return (pages * prod(samples), height, width), str(first.dtype)
 
 
 def _check_channels(series: TiffPageSeries, count: int, path: Path, labels: bool) -> None:
@@ -147,7 +176,7 @@ def _axes(series: TiffPageSeries) -> str:
     """Letters of the axes. Three axes without names are (channel, y, x), or (y, x, channel): see above."""
     axes, shape = series.axes, series.shape
     unnamed = len(axes) == 3 and axes[0] in UNNAMED_AXES and axes[1:] == "YX"
-    return "YXC" if unnamed and 1 < shape[2] <= MOST_LAST < min(shape[:2]) else axes
+    return "YXC" if unnamed and has_channels_last(shape) else axes
 
 
 def _page_axes(series: TiffPageSeries) -> list[int]:
@@ -192,12 +221,17 @@ def _read_only(series: TiffPageSeries, page: int, shape: tuple[int, ...], path: 
 
 def _drop_alpha(array: np.ndarray, axis: int, keyframe: tifffile.TiffPage) -> np.ndarray:
     samples = array.shape[axis]
+    keep = _color_samples(samples, keyframe)
+    return np.take(array, keep, axis) if len(keep) < samples else array
+
+
+def _color_samples(samples: int, keyframe: tifffile.TiffPage) -> list[int]:
+    """Indices of the samples of a pixel that are not alpha."""
     extra = tuple(keyframe.extrasamples or ())
     meanings = (None,) * (samples - len(extra)) + extra
-    keep = [i for i, meaning in enumerate(meanings) if meaning not in ALPHA]
     if keyframe.photometric == PHOTOMETRIC.RGB and samples == 4:
-        keep = [0, 1, 2]  # some writers add alpha to RGB without saying what the fourth sample is
-    return np.take(array, keep, axis) if len(keep) < samples else array
+        return [0, 1, 2]  # some writers add alpha to RGB without saying what the fourth sample is
+    return [i for i, meaning in enumerate(meanings) if meaning not in ALPHA]
 
 
 def _inverted(image: np.ndarray, bits: int) -> np.ndarray:

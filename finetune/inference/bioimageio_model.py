@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +90,8 @@ class PackageModel:
             for smallest, length in zip(self._min_size, (height, width), strict=True)
         ]
         padded = np.pad(pixels.astype(np.float32), ((0, 0), (0, more[0]), (0, more[1])), mode="symmetric")
-        with quiet():
+        progress_bar = contextlib.redirect_stderr(io.StringIO())  # of bioimageio.core, which has no switch
+        with quiet(), progress_bar:
             sample = create_sample_for_model(self.package.description, inputs=padded[None])
             output = self._pipeline.predict_sample_with_blocking(sample)
         maps = np.asarray(next(iter(output.members.values())).data).squeeze()

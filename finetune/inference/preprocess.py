@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cards.errors import DataError
-from finetune.data.channels import Channels, select_channels
+from finetune.data.channels import Channels, has_channels_last, select_channels
 from finetune.data.normalization import Normalize
+
+MANY_CHANNELS = 32  # more are rather rows or planes than channels
 
 
 def prepare(pixels: np.ndarray, select: Channels, channels: int, normalize: Normalize) -> np.ndarray:
@@ -39,8 +41,12 @@ def check_channels(found: int, expected: int) -> None:
     Raises:
         DataError: if the two differ.
     """
-    if found != expected:
-        raise DataError(f"the image has {found} channels; this model takes {expected}")
+    if found == expected:
+        return
+    remedy = {1: "convert it to gray", 3: "convert it to RGB"}.get(expected, f"save {expected} channels")
+    if found > MANY_CHANNELS:
+        remedy = "its axes may be in another order: save it as (channel, y, x), or with names of axes"
+    raise DataError(f"the image has {found} channels; this model takes {expected}: {remedy}")
 
 
 def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
@@ -48,7 +54,8 @@ def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
 
     Args:
         image: (H, W), (C, H, W) or (H, W, C).
-        channels: number of channels of the model, by which the channel axis is recognized.
+        channels: number of channels of the model; it tells (H, W, C) with more than 4 channels from
+            (C, H, W). Up to 4 channels, the rule is that of image files: `has_channels_last`.
 
     Returns:
         (C, H, W), a view.
@@ -61,7 +68,6 @@ def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
         return image[None]
     if image.ndim != 3:
         raise DataError(f"an image has axes (H, W), (C, H, W) or (H, W, C); this has shape {image.shape}")
-    # The channel axis has as many entries as the model expects; otherwise it is the shorter one.
-    first, last = image.shape[0] == channels, image.shape[-1] == channels
-    is_last = last if first != last else image.shape[-1] < image.shape[0]
+    first, last = image.shape[0], image.shape[2]
+    is_last = has_channels_last(image.shape) or (last == channels != first and last < min(image.shape[:2]))
     return np.moveaxis(image, -1, 0) if is_last else image

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from finetune.inference.folder import FolderPrediction, predict_folder
+from finetune.inference.folder import FolderPrediction, failure_summary, predict_folder
 from finetune.inference.protocol import Predictor
 from finetune.loading import load
 
@@ -15,6 +16,8 @@ def predict(
     model: Predictor | Path | str,
     images: np.ndarray | Path | str,
     out: Path | str | None = None,
+    *,
+    overwrite: bool = False,
 ) -> np.ndarray | list[FolderPrediction]:
     """Segment images.
 
@@ -25,15 +28,18 @@ def predict(
         model: a model from `finetune.load`, or what `load` takes: a run folder, a BioImage.IO package, or the
             id of a model on the Hugging Face Hub.
         images: an image (H, W), (C, H, W) or (H, W, C) of any numeric dtype; or an image file or a folder.
-        out: folder for the label images, one TIFF per image; required for files, created if it is missing.
+        out: folder for the label images, one TIFF per image; required for files. It is created if missing.
+        overwrite: replace label images that finetune wrote to `out` earlier. No other file is ever replaced.
 
     Returns:
         For an array: labels (H, W) int32, 0 is background. For files: image, label image and number of
-        instances of each.
+        instances of each. An image that cannot be read or does not fit the model has an error instead, and
+        a warning lists all of them.
 
     Raises:
         ModelError: if the model cannot be loaded.
-        DataError: if there are no images, or an image cannot be read or does not fit the model.
+        DataError: if there are no images, a label image would replace another file, or no image
+            can be segmented.
         ValueError: if `out` is missing for files, or given for an array.
     """
     predictor = load(model) if isinstance(model, str | Path) else model
@@ -43,4 +49,8 @@ def predict(
         return predictor.predict(images)
     if out is None:
         raise ValueError("out: name the folder for the label images")
-    return list(predict_folder(predictor, Path(images), Path(out)))
+    places = (Path(images).expanduser(), Path(out).expanduser())
+    results = list(predict_folder(predictor, *places, overwrite=overwrite))
+    if summary := failure_summary(results):
+        warnings.warn(summary, stacklevel=2)
+    return results

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from cards.errors import DataError
+from cards.errors import DataError, InputError
 from finetune.inference.folder import FolderPrediction, predict_folder
+from finetune.inference.outputs import is_label_image, plan_outputs
 from finetune.inference.protocol import Predictor
 
 
@@ -31,6 +32,10 @@ def write(path: Path, columns: int) -> None:
     image = np.zeros((4, 9), np.uint8)
     image[:, :columns] = 200
     tifffile.imwrite(path, image)
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_each_image_gets_a_label_image_of_its_name(tmp_path: Path) -> None:
@@ -77,3 +82,137 @@ def test_an_image_is_never_replaced_by_its_labels(tmp_path: Path) -> None:
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="contains no images"):
         list(predict_folder(Columns(), tmp_path, tmp_path / "labels"))
+
+
+def test_only_earlier_label_images_are_replaced_and_only_on_request(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "a.tif", 3)
+    images, labels = tmp_path / "images", tmp_path / "labels"
+    list(predict_folder(Columns(), images, labels))
+    assert is_label_image(labels / "a.tif") and not is_label_image(images / "a.tif")
+    before = (labels / "a.tif").read_bytes()
+    with pytest.raises(DataError, match="exists; replace earlier label images with --overwrite"):
+        list(predict_folder(Columns(repeat=2), images, labels))
+    assert (labels / "a.tif").read_bytes() == before
+    (result,) = predict_folder(Columns(repeat=2), images, labels, overwrite=True)
+    assert result.instances == tifffile.imread(labels / "a.tif").max() == 6
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("kind", ["mask", "text", "folder", "link", "dangling link"])
+def test_no_other_file_is_ever_replaced(tmp_path: Path, kind: str, overwrite: bool) -> None:
+    write(tmp_path / "images" / "a.tif", 3)
+    write(tmp_path / "precious.tif", 4)
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    path = labels / "a.tif"
+    if kind == "mask":
+        write(path, 2)
+    elif kind == "text":
+        path.write_text("notes")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / ("precious.tif" if kind == "link" else "nowhere.tif"))
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    with pytest.raises(DataError, match=r"labels/a\.tif: ") as error:
+        list(predict_folder(Columns(), tmp_path / "images", labels, overwrite=overwrite))
+    assert "choose another folder with --out" in str(error.value)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_folder_of_the_images_is_refused_also_through_a_link(tmp_path: Path, overwrite: bool) -> None:
+    write(tmp_path / "images" / "a.tif", 3)
+    (tmp_path / "linked").symlink_to("images")
+    (tmp_path / "images" / "a.tif").rename(tmp_path / "images" / "a.tiff")  # other names do not collide
+    for out in (tmp_path / "images", tmp_path / "linked", tmp_path / "images" / ".." / "linked"):
+        with pytest.raises(DataError, match="is the folder of the images"):
+            plan_outputs(tmp_path / "images", out, overwrite=overwrite)
+
+
+def test_an_image_that_is_a_link_into_the_output_folder_is_not_replaced(tmp_path: Path) -> None:
+    write(tmp_path / "labels" / "a.tif", 3)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.tif").symlink_to(tmp_path / "labels" / "a.tif")
+    with pytest.raises(DataError, match="would replace the image"):
+        plan_outputs(tmp_path / "images", tmp_path / "labels", overwrite=True)
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_first_prediction(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "a.tif", 3)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    for out, words in (("file/labels", "is not a folder"), ("loop/labels", "is not a folder|loop of links")):
+        with pytest.raises(DataError, match=words):
+            plan_outputs(tmp_path / "images", tmp_path / out)
+
+
+def test_a_file_that_came_up_after_the_check_is_kept(tmp_path: Path) -> None:
+    for name in ("a.tif", "b.tif"):
+        write(tmp_path / "images" / name, 3)
+    results = predict_folder(Columns(), tmp_path / "images", tmp_path / "labels")
+    next(results)
+    write(tmp_path / "labels" / "b.tif", 5)
+    with pytest.raises(DataError, match=r"b\.tif: exists"):
+        next(results)
+    assert tifffile.imread(tmp_path / "labels" / "b.tif").max() == 200
+    assert files_in(tmp_path / "labels") == ["a.tif", "b.tif"]
+
+
+def test_bad_images_are_reported_by_name_and_the_others_are_segmented(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    for name in ("a.tif", "f.tif"):
+        write(images / name, 3)
+    tifffile.imwrite(images / "b.tif", np.zeros((3, 8, 9), np.uint8), imagej=True, metadata={"axes": "TYX"})
+    tifffile.imwrite(images / "c.tif", np.zeros((8, 9, 3), np.uint8), photometric="rgb")
+    (images / "d.tif").write_bytes((images / "c.tif").read_bytes()[:100])
+    (images / "e.tif").symlink_to("nowhere.tif")
+    tifffile.imwrite(images / "g.tif", np.arange(4096, dtype=np.uint16).reshape(64, 64), compression="zlib")
+    (images / "g.tif").write_bytes((images / "g.tif").read_bytes()[:-200])
+    results = list(predict_folder(Columns(), images, tmp_path / "labels"))
+    assert [result.instances for result in results] == [3, None, None, None, None, 3, None]
+    for result in results:
+        assert bool(result.error) == (result.labels is None)
+        assert not result.error or str(result.image) in result.error and "\n" not in result.error
+    assert "convert it to gray" in str(results[2].error)
+    assert files_in(tmp_path / "labels") == ["a.tif", "f.tif"]
+
+
+def test_a_folder_of_wrong_images_fails_before_anything_is_written(tmp_path: Path) -> None:
+    for name in ("a.tif", "b.tif"):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "images" / name, np.zeros((8, 9, 3), np.uint8), photometric="rgb")
+    with pytest.raises(DataError, match=r"a\.tif: the image has 3 channels.*and 1 more images fail"):
+        list(predict_folder(Columns(), tmp_path / "images", tmp_path / "labels"))
+    assert not (tmp_path / "labels").exists()
+
+
+def test_masks_and_other_results_beside_their_images_are_left_out_and_counted(tmp_path: Path) -> None:
+    for name in ("a.tif", "a_masks.tif", "a_cp_masks.png", "a_flows.tif", "a_seg.png", "b_masks.tif"):
+        write(tmp_path / "images" / name, 3)
+    (tmp_path / "images" / "notes.bmp").write_bytes(b"BM")
+    outputs = plan_outputs(tmp_path / "images", tmp_path / "labels")
+    assert [image.name for image in outputs.paths] == ["a.tif", "b_masks.tif"]  # no image of a mask b
+    assert "4 masks and other results" in outputs.notes[0]
+    assert "notes.bmp" in outputs.notes[1]
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_partial_file(
+    tmp_path: Path,
+) -> None:
+    import resource
+    import signal
+
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    tifffile.imwrite(tmp_path / "images" / "a.tif", rng.integers(0, 2, (300, 300)).astype(np.uint8))
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.getsignal(signal.SIGXFSZ)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(InputError, match="the disk is full; free some space, or choose another folder"):
+            list(predict_folder(Columns(), tmp_path / "images", tmp_path / "labels"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert files_in(tmp_path / "labels") == []

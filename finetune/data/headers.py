@@ -1,0 +1,87 @@
+"""Size, channels and type of an image from its header, without decoding pixels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from cards.errors import DataError, InputError
+from finetune.data.images import image_format, unreadable
+
+# Color types of PNG (ISO/IEC 15948, 11.2.2) and their channels as they are read: alpha is dropped, and a
+# palette gives colors.
+PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}
+
+
+class Header(NamedTuple):
+    """What the header of an image file declares.
+
+    Attributes:
+        channels: number of channels as `read_image` returns them, without alpha.
+        height: in pixels, upright or not.
+        width: in pixels, upright or not.
+        dtype: type of the pixels in the file.
+    """
+
+    channels: int
+    height: int
+    width: int
+    dtype: str
+
+
+def read_header(path: Path) -> Header:
+    """Read the header of an image that `read_image` is going to read.
+
+    Args:
+        path: TIFF, PNG or JPEG file.
+
+    Returns:
+        Size, channels and type.
+
+    Raises:
+        DataError: if the file is missing, is no image, holds several planes or fewer than its header
+            describes, or declares more pixels than fit into memory.
+    """
+    kind = image_format(path)
+    try:
+        header = {"tiff": _tiff, "png": _png, "jpeg": _jpeg}[kind](path)
+    except InputError:
+        raise
+    except Exception as error:  # decoders raise whatever they like on a damaged file
+        raise unreadable(path, error) from error
+    if (declared := header.channels * header.height * header.width) > (memory := _memory()):
+        raise DataError(
+            f"{path}: its header declares {header.height:,} × {header.width:,} pixels, more than the "
+            f"{memory / 2**30:.0f} GiB of memory hold ({declared / 2**30:.0f} GiB): it may be damaged; "
+            "cut it into smaller images"
+        )
+    return header
+
+
+def _tiff(path: Path) -> Header:
+    from finetune.data.tiff import read_shape
+
+    (channels, height, width), dtype = read_shape(path)
+    return Header(channels, height, width, dtype)
+
+
+def _png(path: Path) -> Header:
+    with path.open("rb") as file:
+        head = file.read(26)
+    if head[12:16] != b"IHDR" or len(head) < 26:
+        raise ValueError("no IHDR chunk")
+    width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
+    return Header(PNG_CHANNELS[head[25]], height, width, "uint16" if head[24] == 16 else "uint8")
+
+
+def _jpeg(path: Path) -> Header:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return Header(1 if image.mode == "L" else 3, image.height, image.width, "uint8")
+
+
+def _memory() -> int:
+    """Physical memory in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
