@@ -75,7 +75,15 @@ def check_license(card: str | None, base: str | None, model: str) -> None:
 
 
 def forbidden(card: str, base: str) -> str | None:
-    """Why what is made from a model under license `base` may not be under `card`; None if it may."""
+    """Check whether a fine-tuned model may have another license than its base model.
+
+    Args:
+        card: license of the fine-tuned model.
+        base: license of the base model.
+
+    Returns:
+        The reason if it may not; None if it may.
+    """
     rule = RULES.get(family(base))
     if rule is None:
         return None
@@ -86,6 +94,13 @@ def forbidden(card: str, base: str) -> str | None:
 
 
 def family(license: str) -> str:
-    """A license without version and port: `CC-BY-NC-4.0` -> `cc-by-nc`, `GPL-3.0-only` -> `gpl`."""
+    """Strip version and variant from a license id: `CC-BY-NC-4.0` to `cc-by-nc`, `GPL-3.0-only` to `gpl`.
+
+    Args:
+        license: license id.
+
+    Returns:
+        Lowercase name of the license family.
+    """
     name = re.sub(r"[\s_]+", "-", license.strip().lower())
     return re.sub(r"-v?\d+(\.\d+)*\+?(-.*)?$", "", name)

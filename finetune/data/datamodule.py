@@ -1,4 +1,4 @@
-"""The one LightningDataModule of every model: training patches, and whole images to measure on."""
+"""LightningDataModule for all models: training patches, and whole images for validation and test."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 class SegmentationData(pl.LightningDataModule):
-    """Images with labels for training, validation and test. Images are read when needed and never kept.
+    """Images with labels for training, validation and test. Images are read on demand and not kept in memory.
 
-    Maps that take long to encode are, on disk, while training: see `keep_maps`.
+    Encoded maps that are slow to compute are cached on disk during training, see `keep_maps`.
     """
 
     def __init__(
@@ -50,23 +50,23 @@ class SegmentationData(pl.LightningDataModule):
         workers: int = 0,
         seed: int = 0,
     ) -> None:
-        """Set up; nothing is read.
+        """Configure the data; no file is read.
 
         Args:
-            pairs: with their splits.
-            target: encodes the labels.
-            normalize: applied to the whole image, before a patch is cut.
-            label_kind: what the masks hold.
+            pairs: images and masks with their splits.
+            target: encoder of the labels.
+            normalize: normalization of the whole image, before a patch is cropped.
+            label_kind: type of the labels in the masks.
             channels: see `select_channels`.
-            augmentation: how patches are drawn.
+            augmentation: augmentation of the patches.
             patch: side of a training patch in pixels.
-            batch_size: patches in a batch over all processes.
-            images_per_epoch: patches in an epoch, rounded up to whole batches; None: one an image.
-            views: different patches of an image, of which each is drawn once; None: a new one each time.
-            squared: whether a patch is drawn of the image resized to `patch` × `patch`, whatever its
-                proportions, as SAM2 sees images; else of the image at its own size.
-            workers: processes that read ahead; the patches are the same for any number.
-            seed: of the order and the patches.
+            batch_size: patches per batch over all processes.
+            images_per_epoch: patches per epoch, rounded up to complete batches; None: one per image.
+            views: number of different patches per image, each drawn once; None: a new patch each time.
+            squared: whether patches are cropped from the image resized to `patch` × `patch`, ignoring the
+                aspect ratio, as in SAM 2; else from the image at its own size.
+            workers: number of prefetching processes; patches do not depend on it.
+            seed: seed of order and patches.
         """
         super().__init__()
         self.pairs = list(pairs)
@@ -79,15 +79,18 @@ class SegmentationData(pl.LightningDataModule):
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     def keep_maps(self, folder: Path) -> None:
-        """Keep encoded maps in `folder` instead of a temporary one, until `forget_maps`.
+        """Cache encoded maps in a given folder instead of a temporary one, until `forget_maps`.
 
-        For 256 × 256 pixels flows take 0.4 MB an image and 32 rays 4.3 MB. Maps that an earlier attempt at
-        the same run left there are used again.
+        For 256 × 256 pixels flows take 0.4 MB per image and 32 rays 4.3 MB. Maps from an earlier attempt at
+        the same run are reused.
+
+        Args:
+            folder: the folder; created on first use.
         """
         self._maps = folder
 
     def forget_maps(self) -> None:
-        """Delete the maps that were kept."""
+        """Delete the cached maps."""
         if self._maps:
             shutil.rmtree(self._maps, ignore_errors=True)
         if self._temporary:
@@ -95,39 +98,66 @@ class SegmentationData(pl.LightningDataModule):
             self._temporary = None
 
     def of(self, split: Split) -> list[Pair]:
-        """Pairs of a split."""
+        """Select the pairs of a split.
+
+        Args:
+            split: name of the split.
+
+        Returns:
+            The pairs, in their order.
+        """
         return [pair for pair in self.pairs if pair.split == split]
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches in an epoch, all of them whole."""
+        """Number of batches per epoch, all complete."""
         return -(-(self.images_per_epoch or len(self.of("train"))) // self.batch_size)
 
     def samples(self, split: Split) -> Iterator[Sample]:
-        """Whole images of a split, one at a time."""
+        """Read the whole images of a split, one at a time.
+
+        Args:
+            split: name of the split.
+
+        Returns:
+            An iterator over samples.
+        """
         return map(self.reader, self.of(split))
 
     def patches(self) -> Patches:
-        """The training patches."""
+        """Build the dataset of training patches.
+
+        Returns:
+            The dataset, indexed by `PatchIndex`.
+        """
         train = self.of("train")
         return Patches(
             train, self.reader, self.augmentation, self.patch, self.seed, self._store(), self.squared
         )
 
     def use_features(self, store: FeatureStore) -> Features:
-        """Train from now on with features of the views' patches, which the store holds or will hold."""
+        """Train on encoder features of the patches instead of images from now on.
+
+        Args:
+            store: cache of the features, filled now or later.
+
+        Returns:
+            The dataset of features.
+        """
         assert self.views is not None
         self._features = Features(self.patches(), self.views, store)
         return self._features
 
     def train_dataloader(self) -> DataLoader:
-        """Batches {"image": (N, C, P, P), "maps": (N, K, P, P)}, float32.
+        """Build the loader of training batches.
 
-        With `use_features`, {"features": [(N, H, W, C), ...], "maps": (N, K, P, P)}, float16.
+        Returns:
+            Loader of {"image": (N, C, P, P), "maps": (N, K, P, P)}, float32; with `use_features`, of
+            {"features": [(N, H, W, C), ...], "maps": (N, K, P, P)}, float16.
 
         Raises:
-            DataError: if the batch cannot be shared out evenly among the processes, or nothing is there to
-                train on.
+            DataError: if the batch cannot be divided evenly among the processes, or there are no training
+                images.
         """
         images = len(self.of("train"))
         if not images:
@@ -144,10 +174,13 @@ class SegmentationData(pl.LightningDataModule):
         return LazyDataLoader(patches, batch_sampler=batches, **self._loading())
 
     def val_dataloader(self) -> DataLoader:
-        """Whole images, one at a time: {"image": (1, C, H, W), "labels": (1, H, W), "name": [str]}.
+        """Build the loader of whole validation images.
+
+        Returns:
+            Loader of {"image": (1, C, H, W), "labels": (1, H, W), "name": [str]}.
 
         Raises:
-            DataError: if there are fewer than processes: each must have one.
+            DataError: if there are fewer images than processes; each process needs one.
         """
         images, world_size = len(self.of("validation")), self._place()[1]
         if 0 < images < world_size:
@@ -158,7 +191,11 @@ class SegmentationData(pl.LightningDataModule):
         return self._whole("validation")
 
     def test_dataloader(self) -> DataLoader:
-        """As `val_dataloader`, of the test images."""
+        """Build the loader of whole test images.
+
+        Returns:
+            Loader of the same form as `val_dataloader`.
+        """
         return self._whole("test")
 
     def _whole(self, split: Split) -> DataLoader:

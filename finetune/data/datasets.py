@@ -1,4 +1,4 @@
-"""Data sets that go by name: what they are, whose they are, and where they come from."""
+"""Named data sets: description, license, citation and download."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ SCHMIDT = (
 
 @dataclass(frozen=True)
 class NamedData:
-    """A data set that goes by name.
+    """A data set that recipes select by name.
 
     Attributes:
-        id: its name in recipes.
-        title: for people.
+        id: name in recipes.
+        title: title for cards.
         license: SPDX id.
-        citation: what to cite.
+        citation: references to cite.
         source: web page.
-        labels: what its masks hold.
-        note: what a reader of a card should know.
-        hub_id: its name on the Hugging Face Hub, if it is there.
-        url: of a zip archive; None if it cannot be downloaded.
-        sha256: of the archive; None if whoever published it gave none and we have not measured it.
-        pixels: `cards.fingerprint.data_digest` of all its images and masks; None if not measured.
+        labels: type of the labels.
+        note: remark for the reader of a card.
+        hub_id: id on the Hugging Face Hub, if published there.
+        url: address of a zip archive; None if it cannot be downloaded.
+        sha256: hash of the archive; None if unknown.
+        pixels: `cards.fingerprint.data_digest` of all images and masks; None if not measured.
     """
 
     id: str
@@ -105,10 +105,16 @@ DATASETS: dict[str, NamedData] = {
 
 
 def named(name: str) -> NamedData:
-    """The data set of that name.
+    """Look up a data set by name.
+
+    Args:
+        name: value of `data.name`.
+
+    Returns:
+        Its description.
 
     Raises:
-        DataError: if there is none; the message gives the nearest name.
+        DataError: if there is none; the message suggests the nearest name.
     """
     if name not in DATASETS:
         raise unknown("data.name", name, DATASETS)
@@ -116,16 +122,32 @@ def named(name: str) -> NamedData:
 
 
 def locate(name: str) -> Path:
-    """Folder of a named data set: from the cache, else made or downloaded into it.
+    """Locate the folder of a named data set; generate or download it if it is not in the cache.
+
+    Args:
+        name: value of `data.name`.
+
+    Returns:
+        The folder.
 
     Raises:
-        DataError: if there is no such data set, or it is not here and cannot be had.
+        DataError: if there is no such data set, or it cannot be downloaded.
     """
     return fetch(named(name))
 
 
 def fetch(data: NamedData) -> Path:
-    """As `locate`, for any description of a data set."""
+    """Locate the folder of a data set; generate or download it if it is not in the cache.
+
+    Args:
+        data: description of the data set.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: if it cannot be downloaded.
+    """
     folder = cache_folder() / data.id
     if folder.is_dir():
         return folder
@@ -140,12 +162,20 @@ def fetch(data: NamedData) -> Path:
 
 
 def is_published(data: NamedData, files: Iterable[DataFile]) -> bool | None:
-    """Whether the data are, pixel for pixel, those we know by this name; None if we measured none."""
+    """Compare the pixels of data with those of the published data set.
+
+    Args:
+        data: description of the data set.
+        files: images and masks with their pixel hashes.
+
+    Returns:
+        Whether all pixels are equal; None if the published data were not measured.
+    """
     return None if data.pixels is None else data_digest(files) == data.pixels
 
 
 def _must_match(data: NamedData, folder: Path) -> None:
-    """Refuse a download with other pixels than those we know."""
+    """Raise an error if a download has other pixels than the published data set."""
     from finetune.data.inspection import check_data
     from finetune.data.pairs import find_pairs
     from finetune.data.splits import assign_splits

@@ -1,4 +1,4 @@
-"""What a frozen encoder gives, on disk: it is run once on a patch or an image, not once an epoch."""
+"""Cache of encoder features on disk: a frozen encoder runs once per patch or image, not once per epoch."""
 
 from __future__ import annotations
 
@@ -22,25 +22,32 @@ REMEDY = "lower training.views, or run the encoder in every epoch with training.
 
 
 def widen(features: Sequence[torch.Tensor], dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
-    """Features as they are kept, (N, H, W, C) float16, as a decoder takes them: (N, C, H, W)."""
+    """Convert cached features to the decoder's input.
+
+    Args:
+        features: (N, H, W, C) float16 per level.
+        dtype: dtype of the result.
+
+    Returns:
+        (N, C, H, W) per level.
+    """
     return tuple(level.permute(0, 3, 1, 2).to(dtype) for level in features)
 
 
 class FeatureStore:
-    """A folder of features, each file whole or not there, so that several processes may fill it at once.
+    """A folder of features. Files are written atomically, so several processes may fill it at the same time.
 
-    Features are kept as float16, with a relative error of at most 1 in 2048 from 6e-5 on and an absolute one
-    of 3e-8 below. They lie with the channels last, as they are read fastest. A file is safetensors: reading
-    it maps it into memory.
+    Features are stored as float16, with a relative error of at most 1 in 2048 from 6e-5 on and an absolute
+    error of 3e-8 below, channels last, which is fastest to read. Files are safetensors and memory-mapped.
     """
 
     def __init__(self, folder: Path, encoder: nn.Module, settings: dict[str, Any]) -> None:
-        """Name the folder; it is made when something is written into it.
+        """Configure the cache; the folder is created when the first file is written.
 
         Args:
-            folder: where the files lie.
-            encoder: images (N, C, H, W) -> a tuple of features (N, Cᵢ, Hᵢ, Wᵢ); put in evaluation mode.
-            settings: whatever else its output depends on: how it was built, the precision.
+            folder: folder of the files.
+            encoder: maps images (N, C, H, W) to a tuple of features (N, Cᵢ, Hᵢ, Wᵢ); set to eval mode.
+            settings: everything else that affects the features: architecture, precision.
         """
         self.folder = folder
         self.encoder = encoder.eval().to(memory_format=torch.channels_last)
@@ -48,19 +55,32 @@ class FeatureStore:
         self._source = json.dumps([versions, settings, _weights(encoder)], sort_keys=True)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FeatureStore:
-        """The same: a copy of what is trained, such as a moving average, shares what is not."""
+        """Return the same object: copies of the module, such as a moving average, share the frozen part."""
         return self
 
     def path(self, *parts: Any) -> Path:
-        """The file for what these parts (of JSON) describe, whether it is there or not."""
+        """Path of the file for a key, whether it exists or not.
+
+        Args:
+            *parts: parts of the key; values that JSON can represent.
+
+        Returns:
+            The path.
+        """
         key = hashlib.sha256(json.dumps([self._source, *parts], sort_keys=True).encode())
         return self.folder / f"{key.hexdigest()}.safetensors"
 
     def encode(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Run the encoder, where it lies, on images (N, C, H, W): features (N, H, W, C) float16 in memory.
+        """Run the encoder on its device.
+
+        Args:
+            images: (N, C, H, W) float32.
+
+        Returns:
+            Features (N, H, W, C) float16 per level, on the CPU.
 
         Raises:
-            DataError: if a feature is not a number, or too large for float16.
+            DataError: if a feature is not finite in float16.
         """
         place = next(self.encoder.parameters(), images)
         images = images.to(place.device, place.dtype).contiguous(memory_format=torch.channels_last)
@@ -68,19 +88,22 @@ class FeatureStore:
             level.permute(0, 2, 3, 1).to("cpu", torch.float16).contiguous() for level in self.encoder(images)
         ]
         if not all(bool(torch.isfinite(level).all()) for level in features):
-            raise DataError(
-                "the encoder gives features that half precision cannot hold: set training.cache=false"
-            )
+            raise DataError("the encoder's features exceed the range of float16; set training.cache=false")
         return features
 
     def keep(self, path: Path, features: Sequence[torch.Tensor], maps: torch.Tensor | None = None) -> int:
-        """Write features, and with them the maps (K, P, P) of a patch, as float16.
+        """Write features and, for a patch, its maps as float16.
+
+        Args:
+            path: the file, from `path`.
+            features: (H, W, C) or (1, H, W, C) per level.
+            maps: (K, P, P) of a patch.
 
         Returns:
             Bytes written.
 
         Raises:
-            DataError: if the disk is full, or it cannot be written.
+            DataError: if the disk is full or not writable.
         """
         tensors = {str(number): level.contiguous() for number, level in enumerate(features)}
         if maps is not None:
@@ -91,17 +114,20 @@ class FeatureStore:
             raise DataError(f"{self.folder}: cannot keep features: {error.strerror}; {REMEDY}") from error
 
     def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Features (1, H, W, C) float16 of one image (1, C, H, W), on its device; kept by its pixels."""
+        """Features (1, H, W, C) float16 of one image (1, C, H, W), on its device; cached by its pixels."""
         path = self.path(sha256_pixels(images.float().cpu().numpy()))
         if not path.exists():
             self.keep(path, self.encode(images))
         return [level.to(images.device) for level in levels(load_file(path))]
 
     def check_room(self, needed: int) -> None:
-        """Say beforehand that the disk is too small.
+        """Check that the disk has enough free space.
+
+        Args:
+            needed: bytes.
 
         Raises:
-            DataError: if there are fewer than `needed` bytes left.
+            DataError: if fewer than `needed` bytes are free.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free

@@ -85,7 +85,14 @@ def find_pairs(root: Path | str, layout: Layout = "auto", csv: Path | str | None
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:
-    """Sort key that puts 2 before 10."""
+    """Sort key for natural order: 2 before 10.
+
+    Args:
+        name: text to sort.
+
+    Returns:
+        The key.
+    """
     parts = re.split(r"(\d+)", name)
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]
 

@@ -1,4 +1,4 @@
-"""Which patches make an epoch, for any number of workers and processes, resumed or not."""
+"""Order of training patches, independent of the number of workers and processes and of resuming."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-# Keep random numbers for different ends apart: the order of images, patches that are new each time, views.
+# Separate random streams for the order of images, new patches, and views.
 ORDER, PATCH, VIEW = 0, 1, 2
 
 
 class PatchIndex(NamedTuple):
-    """One training patch: everything its randomness depends on.
+    """Index of a training patch: everything its random numbers depend on.
 
     Attributes:
-        image: its number among the training images.
-        epoch: in which it is shown.
-        number: of the patch in that epoch.
-        view: which of the image's patches it is, where each has so many and no more; None: a new one.
+        image: index among the training images.
+        epoch: epoch.
+        number: index of the patch in the epoch.
+        view: index among a fixed number of patches per image; None for a new patch.
     """
 
     image: int
@@ -29,18 +29,25 @@ class PatchIndex(NamedTuple):
     view: int | None = None
 
     def rng(self, seed: int) -> np.random.Generator:
-        """The source of chance from which the patch is drawn."""
+        """Build the random generator of the patch.
+
+        Args:
+            seed: seed of the run.
+
+        Returns:
+            The generator.
+        """
         if self.view is None:
             return np.random.default_rng((seed, PATCH, self.epoch, self.number))
         return np.random.default_rng((seed, VIEW, self.image, self.view))
 
 
 class EpochBatches(Sampler[list[PatchIndex]]):
-    """The batches of an epoch, of which each process takes its slice.
+    """Batches of an epoch; each process takes its slice.
 
-    Images come in a random order, all of them before any comes again, also across epochs. Sample s of epoch e
-    depends on (seed, e, s) alone. With views, an image shows one after the other, all of them before any
-    comes again: where an epoch is each image once, epoch e shows view e % views of each.
+    Images are shuffled and all used before any is repeated, also across epochs. Sample s of epoch e depends
+    on (seed, e, s) only. With views, an image shows them in turn: if an epoch is each image once, epoch e
+    shows view e % views of each.
     """
 
     def __init__(
@@ -54,7 +61,18 @@ class EpochBatches(Sampler[list[PatchIndex]]):
         world_size: int = 1,
         views: int | None = None,
     ) -> None:
-        """See `SegmentationData`. `epoch` is asked each time an epoch begins."""
+        """Configure the sampler.
+
+        Args:
+            images: number of training images.
+            batches: batches per epoch.
+            batch_size: patches per batch over all processes.
+            seed: seed of the order.
+            epoch: returns the current epoch; called when an epoch begins.
+            rank: index of this process.
+            world_size: number of processes.
+            views: different patches per image; None for a new one each time.
+        """
         self.images, self.batches, self.batch_size = images, batches, batch_size
         self.seed, self.epoch, self.views = seed, epoch, views
         self.share = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
@@ -82,10 +100,10 @@ class EpochBatches(Sampler[list[PatchIndex]]):
 
 
 class LazyDataLoader(DataLoader[dict[str, torch.Tensor]]):
-    """Asks for the epoch's batches when the first is wanted, not when it is made an iterator.
+    """Defers iterating the batch sampler until the first batch is requested.
 
-    Lightning makes the iterator of a resumed run before it has set the epoch, and workers would read ahead at
-    once: they would begin with the patches of another epoch.
+    Lightning creates the iterator of a resumed run before it sets the epoch; prefetching workers would start
+    with patches of another epoch.
     """
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:  # type: ignore[override]

@@ -1,7 +1,7 @@
-"""Maps of whole images on disk, so that each label image is encoded once and not once an epoch.
+"""Cache of encoded maps on disk: each label image is encoded once, not once per epoch.
 
-One file an image, read through memory mapping: a patch reads the part under its window only, and memory does
-not grow with the number of images. Any number of processes may write and read the same folder.
+One memory-mapped file per image: a patch reads only its window, and memory does not grow with the number of
+images. Any number of processes may read and write the same folder.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 class MapStore:
     """A folder of encoded label images.
 
-    Maps are kept as float16, which is exact for 0 and 1 and off by at most 1 in 2048 for directions and
-    distances.
+    Maps are stored as float16, which is exact for 0 and 1 and has a relative error of at most 1 in 2048 for
+    directions and distances.
     """
 
     def __init__(self, folder: Path, target: LabelEncoding) -> None:
-        """Name the folder; it is made when something is written into it.
+        """Configure the cache; the folder is created when the first file is written.
 
         Args:
-            folder: where the files lie.
-            target: encodes the labels.
+            folder: folder of the files.
+            target: encoder of the labels.
         """
         self.folder, self.target = folder, target
         # Files of another version of the encoder, left by a run that is now resumed, are not for us.
@@ -42,10 +42,16 @@ class MapStore:
         self._encoder = json.dumps(encoder, sort_keys=True).encode()
 
     def keep(self, labels: np.ndarray) -> Path:
-        """The file with the maps of `labels` (H, W); encoded and written if it is not there.
+        """Locate the encoded maps of a label image; encode and write them if they are not cached.
+
+        Args:
+            labels: (H, W) integer.
+
+        Returns:
+            Path of the file.
 
         Raises:
-            OSError: if it cannot be written, or the disk is full.
+            OSError: if the file cannot be written, or the disk is full.
         """
         path = self.folder / f"{self._key(labels)}.npy"
         if not path.exists():
@@ -60,12 +66,19 @@ class MapStore:
 
 
 def read(path: Path) -> np.ndarray:
-    """Maps (K, H, W) float16 in a file of the store, of which only what is touched is read from disk."""
+    """Open cached maps as a memory map.
+
+    Args:
+        path: the file, from `MapStore.keep`.
+
+    Returns:
+        Maps (K, H, W) float16.
+    """
     return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
 
 
 def _npy(maps: np.ndarray) -> tuple[bytes, memoryview]:
-    """A .npy file in two parts. Not np.save, which hides a full disk in an error without a number."""
+    """Header and data of a .npy file. np.save would report a full disk without an error number."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(maps))
     return header.getvalue(), np.ascontiguousarray(maps).data

@@ -43,7 +43,15 @@ export_score = label_dice
 
 
 def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
-    """Resolve a recipe whose `model.target` is a target; see `Task.prepare`."""
+    """Resolve a recipe whose `model.target` is a target; see `Task.prepare`.
+
+    Args:
+        recipe: the validated recipe.
+        console: where progress is shown.
+
+    Returns:
+        The resolved recipe.
+    """
     options = recipe.model.target_options
     target = build_target(recipe.model.target, options)
     inputs = collect_inputs(recipe, target.labels, console)
@@ -100,7 +108,16 @@ def build_module(plan: Plan[Model], folder: Path, optimizer: OptimizerOptions) -
 
 
 def evaluate_stage(plan: Plan[Model], stage: str, console: Console) -> Measured | None:
-    """Predict all test images and score the label images; see `Task.evaluate_stage`."""
+    """Predict all test images and score the label images; see `Task.evaluate_stage`.
+
+    Args:
+        plan: the resolved recipe.
+        stage: "before" or "after" training, for the console.
+        console: where progress is shown.
+
+    Returns:
+        Scores; None if there are no test images.
+    """
     if not plan.count("test"):
         return None
     with console.status(f"evaluating {stage} training on {plan.count('test')} test images"):
@@ -128,7 +145,18 @@ def build_record(
     after: Measured | None,
     training_peak_bytes: int | None,
 ) -> RunRecord:
-    """Build the record from the scores of all test images; see `Task.build_record`."""
+    """Build the record from the scores of all test images; see `Task.build_record`.
+
+    Args:
+        plan: the resolved recipe with the trained model.
+        history: history of the training.
+        before: scores before training.
+        after: scores after training.
+        training_peak_bytes: peak memory in bytes; None if unknown.
+
+    Returns:
+        The record.
+    """
     return record_builder.build_record("automatic", plan, history, before, after, training_peak_bytes)
 
 
@@ -144,12 +172,25 @@ def save_scores(record: RunRecord, path: Path) -> None:
 
 
 def draw(plan: Plan[Model], record: RunRecord, folder: Path) -> None:
-    """Draw the histogram of Dice and the best, median and worst test image; see `Task.draw`."""
+    """Draw the histogram of Dice and the best, median and worst test image; see `Task.draw`.
+
+    Args:
+        plan: the resolved recipe with the trained model.
+        record: the record.
+        folder: output folder.
+    """
     draw_examples(plan.model, plan.data, record, folder)
 
 
 def summarize(plan: Plan[Model]) -> dict[str, str]:
-    """Describe target and memory for a dry run; see `Task.summarize`."""
+    """Describe target and memory for a dry run; see `Task.summarize`.
+
+    Args:
+        plan: the resolved recipe.
+
+    Returns:
+        Text by label.
+    """
     training, model = plan.recipe.training, plan.model
     batch = (training.batch_size, model.channels, training.patch, training.patch)
     estimate = estimate_training_bytes(model.network, batch)

@@ -46,7 +46,19 @@ class InteractiveResults:
 
 
 def prepare(recipe: Recipe, console: Console) -> Plan[PromptedModel]:
-    """Resolve a recipe whose `model.target` is prompts; see `Task.prepare`."""
+    """Resolve a recipe whose `model.target` is prompts; see `Task.prepare`.
+
+    Args:
+        recipe: the validated recipe.
+        console: where progress is shown.
+
+    Returns:
+        The resolved recipe.
+
+    Raises:
+        RecipeError: if no validation image has an instance, or the patch size differs from the network's
+            image size.
+    """
     section = recipe.model
     prompts = build_prompts(section.target_options)
     repository = promptable(section.repository)
@@ -81,7 +93,16 @@ def build_module(
 
 
 def evaluate_stage(plan: Plan[PromptedModel], stage: str, console: Console) -> InteractiveResults:
-    """Prompt for all instances of the test images, and segment the first images without prompts."""
+    """Prompt for all instances of the test images, and segment the first images without prompts.
+
+    Args:
+        plan: the resolved recipe.
+        stage: "before" or "after" training, for the console.
+        console: where progress is shown.
+
+    Returns:
+        IoU of prompted masks, and scores without prompts.
+    """
     tests = plan.count("test")
     with console.status(f"prompting for all instances of {tests} test images, {stage} training"):
         prompts = evaluate_prompts(plan.model, plan.data.samples("test"))
@@ -106,7 +127,18 @@ def build_record(
     after: InteractiveResults,
     training_peak_bytes: int | None,
 ) -> RunRecord:
-    """Build the record from the IoU of prompted masks and the scores without prompts; see `Task`."""
+    """Build the record from the IoU of prompted masks and the scores without prompts; see `Task`.
+
+    Args:
+        plan: the resolved recipe with the trained model.
+        history: history of the training.
+        before: results before training; None if not measured.
+        after: results after training.
+        training_peak_bytes: peak memory in bytes; None if unknown.
+
+    Returns:
+        The record.
+    """
     generator = promptable(plan.model.architecture.repository).NATIVE.labels_by
     labels_before = before.labels if before else None
     record = record_builder.build_record(
@@ -143,7 +175,14 @@ def draw(plan: Plan[PromptedModel], record: RunRecord, folder: Path) -> None:
 
 
 def summarize(plan: Plan[PromptedModel]) -> dict[str, str]:
-    """Describe target and memory for a dry run; see `Task.summarize`."""
+    """Describe target and memory for a dry run; see `Task.summarize`.
+
+    Args:
+        plan: the resolved recipe.
+
+    Returns:
+        Text by label.
+    """
     return {
         "target": f"{plan.recipe.model.target} (one mask per prompt)",
         "memory": "not estimated: it depends on the number of prompts",

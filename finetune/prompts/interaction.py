@@ -1,4 +1,4 @@
-"""Rounds of prompts: a point or a box for each instance, then corrections of what the network answered."""
+"""Rounds of prompts: an initial point or box per instance, then correction points for the predicted masks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ import torch.nn.functional as F
 
 from finetune.networks import prompt_labels
 from finetune.networks.sam2_promptable import MaskPrediction
-from finetune.prompts import sampling as prompting
+from finetune.prompts import sampling
 
-LOGIT_CLAMP = 32.0  # logits go back to the network within ± this, as SAM2ImagePredictor gives them back
+LOGIT_CLAMP = 32.0  # bound of the logits that are fed back to the network, as in SAM2ImagePredictor
 
 
 def to_square(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Images (N, C, H, W) as SAM2 sees them, (N, C, side, side): whole, whatever their proportions.
+    """Resize images to the square input of SAM 2, ignoring the aspect ratio.
 
-    Linear and with anti-aliasing, as `sam2.utils.transforms.SAM2Transforms`.
+    Bilinear with anti-aliasing, as in `sam2.utils.transforms.SAM2Transforms`.
+
+    Args:
+        images: (N, C, H, W) float32.
+        side: S, side of the square in pixels.
+
+    Returns:
+        (N, C, S, S) float32.
     """
     if images.shape[-2:] == (side, side):
         return images
@@ -29,12 +36,15 @@ def to_square(images: torch.Tensor, side: int) -> torch.Tensor:
 def masks_of(
     labels: np.ndarray, max_instances: int | None = None, rng: np.random.Generator | None = None
 ) -> np.ndarray:
-    """Labels (H, W) -> the masks of its instances, (M, H, W) bool.
+    """Convert a label image to one mask per instance.
 
     Args:
-        labels: integer, 0 is background.
-        max_instances: at most so many of them; None for all.
-        rng: chooses these; without it they are taken evenly from all.
+        labels: (H, W) integer, 0 is background.
+        max_instances: maximum number of masks; None for all.
+        rng: selects the instances if there are more; evenly spaced labels if None.
+
+    Returns:
+        Masks (M, H, W) bool.
     """
     numbers = np.unique(labels)
     numbers = numbers[numbers != 0]
@@ -45,17 +55,40 @@ def masks_of(
 
 
 def first_points(masks: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-    """A point each, (M, 1, 3) float32: x, y and label, as `prompting.point`."""
-    return np.array([[prompting.point(mask, rng)] for mask in masks], np.float32)
+    """Sample one point per instance.
+
+    Args:
+        masks: (M, H, W) bool.
+        rng: random generator; deterministic (innermost pixel) if None.
+
+    Returns:
+        (M, 1, 3) float32: x, y and label, see `sampling.point`.
+    """
+    return np.array([[sampling.point(mask, rng)] for mask in masks], np.float32)
 
 
 def first_boxes(masks: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-    """A box each, (M, 2, 3) float32: x, y and label of its corners, as `prompting.box`."""
-    return as_corners(np.array([prompting.box(mask, rng) for mask in masks]))
+    """Sample one box per instance.
+
+    Args:
+        masks: (M, H, W) bool.
+        rng: random generator for the jitter; exact bounding boxes if None.
+
+    Returns:
+        (M, 2, 3) float32: x, y and label of two corners, see `sampling.box`.
+    """
+    return as_corners(np.array([sampling.box(mask, rng) for mask in masks]))
 
 
 def as_corners(boxes: np.ndarray) -> np.ndarray:
-    """Boxes (M, 4), x and y of the upper left and the lower right pixel -> (M, 2, 3) float32: with labels."""
+    """Convert boxes to pairs of labeled corner points.
+
+    Args:
+        boxes: (M, 4), x and y of the upper left and the lower right pixel.
+
+    Returns:
+        (M, 2, 3) float32: x, y and label of two corners.
+    """
     corners = np.asarray(boxes, np.float32).reshape(-1, 2, 2)
     labels = np.broadcast_to([[prompt_labels.UPPER_LEFT], [prompt_labels.LOWER_RIGHT]], (len(corners), 2, 1))
     return np.concatenate([corners, labels], axis=-1, dtype=np.float32)
@@ -68,20 +101,20 @@ def predict_masks(
     shape: tuple[int, int],
     prev_logits: torch.Tensor | None = None,
 ) -> tuple[MaskPrediction, torch.Tensor]:
-    """Ask once.
+    """Run the prompt encoder and mask decoder once for M prompts.
 
-    A single point may mean more than one thing, so that there are three answers to it and one to all else: a
-    box counts as two points (`multimask_max_pt_num: 1` in SAM2's configuration).
+    A single point is ambiguous, so the network predicts three masks for it and one for all other prompts; a
+    box counts as two points (`multimask_max_pt_num: 1` in SAM 2's configuration).
 
     Args:
         network: a `Promptable`.
-        features: of one image.
+        features: features of one image.
         prompts: (M, P, 3), x and y in pixels of the image, and label.
-        shape: H and W of the image.
+        shape: (H, W) of the image in pixels.
         prev_logits: see `Promptable.predict_masks`.
 
     Returns:
-        The answer, and its logits at the image's size, (M, K, H, W) float32.
+        The prediction, and its logits at the size of the image, (M, K, H, W) float32.
     """
     height, width = shape
     prompted = torch.from_numpy(prompts).to(features[0].device)
@@ -89,15 +122,23 @@ def predict_masks(
         [network.image_size / width, network.image_size / height]
     )
     multimask_output = prompts.shape[1] == 1
-    given = network.predict_masks(
+    prediction = network.predict_masks(
         features, points, prompted[..., 2].int(), prev_logits, multimask_output=multimask_output
     )
-    return given, F.interpolate(given.logits.float(), shape, mode="bilinear", align_corners=False)
+    return prediction, F.interpolate(prediction.logits.float(), shape, mode="bilinear", align_corners=False)
 
 
-def best(given: MaskPrediction, logits: torch.Tensor) -> torch.Tensor:
-    """Of the K masks of each prompt the one of which the network expects most: (M, K, ...) -> (M, ...)."""
-    return logits[torch.arange(len(logits)), given.iou.argmax(dim=1)]
+def best(prediction: MaskPrediction, logits: torch.Tensor) -> torch.Tensor:
+    """Select the mask with the highest predicted IoU for each prompt.
+
+    Args:
+        prediction: prediction with `iou` (M, K).
+        logits: (M, K, ...).
+
+    Returns:
+        (M, ...), the logits of the selected masks.
+    """
+    return logits[torch.arange(len(logits)), prediction.iou.argmax(dim=1)]
 
 
 def rounds(
@@ -108,26 +149,30 @@ def rounds(
     corrections: int,
     rng: np.random.Generator | None = None,
 ) -> Iterator[tuple[MaskPrediction, torch.Tensor]]:
-    """Ask for instances and correct the answers; as `predict_masks`, 1 + `corrections` times.
+    """Predict masks for initial prompts, then correct them with one point per round.
 
-    With each correction go all points before it, and the logits of the answer that it corrects. No gradient
-    flows through these.
+    Each correction includes all previous points and the logits of the corrected mask, without gradient.
 
     Args:
         network: a `Promptable`.
-        features: of one image.
-        masks: the instances, (M, H, W) bool.
-        prompts: the first ones, (M, P, 3).
-        corrections: points that follow.
-        rng: see `prompting.correction`.
+        features: features of one image.
+        masks: reference masks of the instances, (M, H, W) bool.
+        prompts: initial prompts, (M, P, 3).
+        corrections: number of correction points.
+        rng: random generator, see `sampling.correction`.
+
+    Yields:
+        The result of `predict_masks`, 1 + `corrections` times.
     """
     prev_logits, shape = None, (masks.shape[1], masks.shape[2])
     for number in range(corrections + 1):
-        given, logits = predict_masks(network, features, prompts, shape, prev_logits)
-        yield given, logits
+        prediction, logits = predict_masks(network, features, prompts, shape, prev_logits)
+        yield prediction, logits
         if number == corrections:
             return
-        prev_logits = best(given, given.logits).detach().float().clamp(-LOGIT_CLAMP, LOGIT_CLAMP)[:, None]
-        found = (best(given, logits) > 0).cpu().numpy()
-        more = [prompting.correction(one, mask, rng) for one, mask in zip(found, masks, strict=True)]
+        prev_logits = (
+            best(prediction, prediction.logits).detach().float().clamp(-LOGIT_CLAMP, LOGIT_CLAMP)[:, None]
+        )
+        predicted = (best(prediction, logits) > 0).cpu().numpy()
+        more = [sampling.correction(one, mask, rng) for one, mask in zip(predicted, masks, strict=True)]
         prompts = np.concatenate([prompts, np.array(more, np.float32)[:, None]], axis=1)

@@ -1,9 +1,10 @@
-"""What SAM2 is trained with: the loss of masks and of the IoU that the network expects of them.
+"""Loss of SAM 2: focal and Dice loss of masks, and L1 loss of the predicted IoU.
 
 Ravi et al. 2024, https://arxiv.org/abs/2408.00714, section on training in the appendix ("we supervise mask
 predictions with a linear combination of focal and dice losses"), with the weights and constants of
 `MultiStepMultiMasksAndIous` in training/loss_fns.py and sam2.1_hiera_b+_MOSE_finetune.yaml of
-https://github.com/facebookresearch/sam2. Its loss for whether there is an object is left out: here there is.
+https://github.com/facebookresearch/sam2. The object-presence loss is left out, because every prompt marks an
+object.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ ALPHA, GAMMA = 0.25, 2.0  # of the focal loss (Lin et al. 2017, https://arxiv.or
 SMOOTH = 1.0  # pixels, in the Dice loss
 
 
-def prompt_loss(given: MaskPrediction, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """The mean over M prompts of 20 × focal + Dice + L1 of the expected IoU.
+def prompt_loss(prediction: MaskPrediction, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Mean over M prompts of 20 × focal + Dice + L1 of the predicted IoU.
 
-    Of several masks for a prompt the one with the lowest 20 × focal + Dice counts; the expected IoU counts of
-    all (`supervise_all_iou: true`), since the highest decides which mask is taken.
+    If there are several masks per prompt, only the one with the lowest 20 × focal + Dice is trained; the
+    predicted IoU is trained for all (`supervise_all_iou: true`), because the highest one selects the mask.
 
     Args:
-        given: what the network answered; its `iou` is (M, K).
+        prediction: prediction of the network; its `iou` is (M, K).
         logits: (M, K, H, W), at the size of the masks.
-        masks: the instances, (M, H, W) bool.
+        masks: reference masks of the instances, (M, H, W) bool.
 
     Returns:
         A scalar, float32.
@@ -34,19 +35,27 @@ def prompt_loss(given: MaskPrediction, logits: torch.Tensor, masks: torch.Tensor
     from torchvision.ops import sigmoid_focal_loss
 
     with torch.autocast(logits.device.type, enabled=False):
-        logits, expected = logits.float(), given.iou.float()
-        wanted = masks[:, None].expand_as(logits).float()
-        focal = sigmoid_focal_loss(logits, wanted, ALPHA, GAMMA).mean(dim=(2, 3))
+        logits, predicted_iou = logits.float(), prediction.iou.float()
+        reference = masks[:, None].expand_as(logits).float()
+        focal = sigmoid_focal_loss(logits, reference, ALPHA, GAMMA).mean(dim=(2, 3))
         probability = logits.sigmoid()
-        overlap = 2 * (probability * wanted).sum(dim=(2, 3))
-        total = probability.sum(dim=(2, 3)) + wanted.sum(dim=(2, 3))
+        overlap = 2 * (probability * reference).sum(dim=(2, 3))
+        total = probability.sum(dim=(2, 3)) + reference.sum(dim=(2, 3))
         shape = FOCAL * focal + DICE * (1 - (overlap + SMOOTH) / (total + SMOOTH))
-        wrong = (expected - iou(logits > 0, masks[:, None])).abs()
-        return (shape.min(dim=1).values + IOU * wrong.mean(dim=1)).mean()
+        error = (predicted_iou - iou(logits > 0, masks[:, None])).abs()
+        return (shape.min(dim=1).values + IOU * error.mean(dim=1)).mean()
 
 
-def iou(found: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Intersection over union of masks, (..., H, W) bool -> (...) float32; 0 if both are empty."""
-    both = (found & masks).sum(dim=(-2, -1)).float()
-    either = (found | masks).sum(dim=(-2, -1)).float()
+def iou(predicted: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Intersection over union of masks; 0 if both are empty.
+
+    Args:
+        predicted: predicted masks, (..., H, W) bool.
+        masks: reference masks, (..., H, W) bool.
+
+    Returns:
+        IoU, (...) float32.
+    """
+    both = (predicted & masks).sum(dim=(-2, -1)).float()
+    either = (predicted | masks).sum(dim=(-2, -1)).float()
     return both / either.clamp(min=1)

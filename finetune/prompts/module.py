@@ -103,9 +103,11 @@ class InteractiveSegmenter(pl.LightningModule):
             trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
             return 0.0 * torch.stack([parameter.sum() for parameter in trained]).sum()
         prompts = (first_points if rng.random() < 0.5 else first_boxes)(masks, rng)
-        wanted = torch.from_numpy(masks).to(self.device)
-        answers = rounds(self.network, features, masks, prompts, self.prompts.corrections, rng)
-        return torch.stack([prompt_loss(given, logits, wanted) for given, logits in answers]).sum()
+        reference = torch.from_numpy(masks).to(self.device)
+        predictions = rounds(self.network, features, masks, prompts, self.prompts.corrections, rng)
+        return torch.stack(
+            [prompt_loss(prediction, logits, reference) for prediction, logits in predictions]
+        ).sum()
 
     def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
         """Compute the mean IoU of one image's instances, prompted by a point and by a box, deterministically.
@@ -118,14 +120,18 @@ class InteractiveSegmenter(pl.LightningModule):
         if not len(masks):
             return
         features = self.network(to_square(batch["image"], self.network.image_size))
-        wanted = torch.from_numpy(masks).to(self.device)
+        reference = torch.from_numpy(masks).to(self.device)
         ious = []
         for prompts in (first_points(masks), first_boxes(masks)):
-            for given, logits in rounds(self.network, features, masks, prompts, 0):
-                ious.append(iou(best(given, logits) > 0, wanted).mean())
+            for prediction, logits in rounds(self.network, features, masks, prompts, 0):
+                ious.append(iou(best(prediction, logits) > 0, reference).mean())
         mean = torch.stack(ious).mean()
         self.log(self.monitor, mean, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """See `configure_optimizer`."""
+        """Build optimizer and learning rate schedule, see `configure_optimizer`.
+
+        Returns:
+            Lightning's optimizer configuration.
+        """
         return configure_optimizer(self.network, self.optimizer_options)

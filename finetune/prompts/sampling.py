@@ -1,11 +1,11 @@
-"""What a person would click: points and boxes that ask for one instance, and points that correct an answer.
+"""Prompt sampling: initial points and boxes for an instance, and correction points for a predicted mask.
 
-As SAM (Kirillov et al. 2023, https://arxiv.org/abs/2304.02643, appendix A, "Training algorithm") and SAM2
-(Ravi et al. 2024, https://arxiv.org/abs/2408.00714; training/model/sam2.py) are trained: a point lies
-anywhere in the instance, a box is drawn inexactly, a correction lies anywhere in the error. And as both are
-measured (`pt_sampling_for_eval="center"` there): without chance, in the middle of instance or error.
+Training follows SAM (Kirillov et al. 2023, https://arxiv.org/abs/2304.02643, appendix A, "Training
+algorithm") and SAM 2 (Ravi et al. 2024, https://arxiv.org/abs/2408.00714; training/model/sam2.py): a point is
+any pixel of the instance, a box is jittered, a correction is any pixel of the error. Evaluation is
+deterministic, as theirs (`pt_sampling_for_eval="center"`): the innermost pixel of instance or error.
 
-A point is x, y in pixels, whole at pixel centers. Labels are those of SAM2's prompt encoder.
+A point is x, y in pixels, integers at pixel centers. Labels are those of SAM 2's prompt encoder.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import numpy as np
 
 from finetune.networks.prompt_labels import NEGATIVE, NONE, POSITIVE
 
-JITTER, MOST = 0.1, 20.0  # of a box: share of its side, and pixels (`sample_box_points` in sam2_utils.py)
+# Jitter of a box edge: fraction of the side, at most so many pixels (`sample_box_points` in sam2_utils.py).
+JITTER, MAX_JITTER = 0.1, 20.0
 
 
 class Point(NamedTuple):
-    """A click: where, in pixels, and what it says."""
+    """A point prompt: position in pixels, and label."""
 
     x: float
     y: float
@@ -28,49 +29,56 @@ class Point(NamedTuple):
 
 
 def point(mask: np.ndarray, rng: np.random.Generator | None = None) -> Point:
-    """A point in an instance: any pixel of it, each as likely, or without chance the innermost.
+    """Sample a point in an instance, uniformly over its pixels.
 
     Args:
         mask: (H, W) bool, not empty.
-        rng: the source of chance.
+        rng: random generator; deterministic (innermost pixel) if None.
+
+    Returns:
+        The point, with the label `POSITIVE`.
     """
     y, x = _pick(mask, rng)
     return Point(x, y, POSITIVE)
 
 
 def box(mask: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-    """The box around an instance: (x, y) of its first and last pixels, (4,) float32.
+    """Sample the bounding box of an instance.
 
     Args:
         mask: (H, W) bool, not empty.
-        rng: moves each edge by up to 10 % of the side, at most 20 pixels, inside the image.
+        rng: random generator; moves each edge by up to 10 % of the side, at most 20 pixels, inside the image.
+            The exact box if None.
+
+    Returns:
+        x and y of the first and the last pixel, (4,) float32.
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     exact = np.array([columns[0], rows[0], columns[-1], rows[-1]], np.float32)
     if rng is None:
         return exact
-    reach = np.minimum(JITTER * (exact[2:] - exact[:2]), MOST)
+    reach = np.minimum(JITTER * (exact[2:] - exact[:2]), MAX_JITTER)
     moved = exact + rng.uniform(-1, 1, 4) * np.tile(reach, 2)
     height, width = mask.shape
     return moved.clip(0, [width - 1, height - 1] * 2).astype(np.float32)
 
 
-def correction(answer: np.ndarray, mask: np.ndarray, rng: np.random.Generator | None = None) -> Point:
-    """A point where an answer is wrong: "this" where it missed the instance, "not this" where it went beyond.
+def correction(prediction: np.ndarray, mask: np.ndarray, rng: np.random.Generator | None = None) -> Point:
+    """Sample a point where a predicted mask is wrong: positive in missed pixels, negative in false ones.
 
     Args:
-        answer: (H, W) bool.
-        mask: the instance, (H, W) bool.
-        rng: any wrong pixel, each as likely; without it the innermost of all.
+        prediction: predicted mask, (H, W) bool.
+        mask: reference mask of the instance, (H, W) bool.
+        rng: random generator, uniform over wrong pixels; deterministic (innermost wrong pixel) if None.
 
     Returns:
-        The point; one with the label `NONE` if nothing is wrong.
+        The point; its label is `NONE` if the masks are equal.
     """
-    if not (wrong := answer ^ mask).any():
+    if not (wrong := prediction ^ mask).any():
         return Point(0, 0, NONE)
     if rng is None:
-        missed, beyond = mask & ~answer, answer & ~mask
-        wrong = max(missed, beyond, key=lambda error: _depth(error)[0].max(initial=0))
+        false_negative, false_positive = mask & ~prediction, prediction & ~mask
+        wrong = max(false_negative, false_positive, key=lambda error: _depth(error)[0].max(initial=0))
     y, x = _pick(wrong, rng)
     return Point(x, y, POSITIVE if mask[y, x] else NEGATIVE)
 
@@ -87,9 +95,9 @@ def _pick(mask: np.ndarray, rng: np.random.Generator | None) -> tuple[int, int]:
 
 
 def _depth(mask: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """Distance of each pixel from the edge, in the part of the image that the mask covers, and where that is.
+    """Distance from the edge within the bounding box of a mask, and the box's first row and column.
 
-    The image's own edge counts as one: a point should not lie on it.
+    The border of the image counts as an edge: a point should not lie on it.
     """
     from scipy import ndimage
 

@@ -79,20 +79,40 @@ class HistoryCallback(pl.Callback):
         self.history = History(**state_dict)
 
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Start the clock; precomputation of features counts as training time."""
+        """Start the clock; precomputation of features counts as training time.
+
+        Args:
+            trainer: Lightning's trainer.
+            module: the training module.
+        """
         self._since = time.perf_counter()
         self.history.resumed += bool(self.history.epochs)
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Start the clock of validation."""
+        """Start the clock of validation.
+
+        Args:
+            trainer: Lightning's trainer.
+            module: the training module.
+        """
         self._validation_since = time.perf_counter()
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Stop the clock of validation."""
+        """Stop the clock of validation.
+
+        Args:
+            trainer: Lightning's trainer.
+            module: the training module.
+        """
         self.history.validation_seconds += time.perf_counter() - self._validation_since
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Record the epoch."""
+        """Record the epoch and print its loss and validation metric.
+
+        Args:
+            trainer: Lightning's trainer.
+            module: the training module.
+        """
         assert isinstance(module, TrainableModule)
         history, now, metric = self.history, time.perf_counter(), module.monitor
         history.seconds += now - self._since

@@ -130,5 +130,9 @@ class Segmenter(pl.LightningModule):
         self.log("validation_dice", self.validation_dice, on_step=False, on_epoch=True, batch_size=1)
 
     def configure_optimizers(self) -> Any:
-        """See `configure_optimizer`."""
+        """Build optimizer and learning rate schedule, see `configure_optimizer`.
+
+        Returns:
+            Lightning's optimizer configuration.
+        """
         return configure_optimizer(self.network, self.optimizer_options)

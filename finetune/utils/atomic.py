@@ -151,6 +151,9 @@ def disk_errors(path: Path, hint: str, *, only_full: bool = False) -> Iterator[N
         hint: what the user can do, such as "set HF_HOME to a folder on another disk".
         only_full: report a full disk only; let other operating system errors through.
 
+    Yields:
+        Nothing.
+
     Raises:
         InputError: in place of an operating system error.
     """

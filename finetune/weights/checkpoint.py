@@ -1,4 +1,4 @@
-"""Checkpoints of our own: a folder with `config.json` and `model.safetensors`, as a run exports it."""
+"""Checkpoints of finetune: a folder with `config.json` and `model.safetensors`, as exported by a run."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ SHOWN = 3  # keys named in an error
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights that were read, and what is known of them.
+    """Weights with their description.
 
     Attributes:
         path: the weights file.
-        sha256: of that file.
-        state: the weights by their keys, on the CPU.
-        architecture: repository, name and options of the network they belong to, if a config says so.
-        record: of the run they come from, if it lies with them.
-        target: name of the target that the weights were trained for, if a config says so.
+        sha256: hash of the weights file.
+        state: state dict on the CPU.
+        architecture: specification of the network, if a config states it.
+        record: record of the run that trained the weights, if available.
+        target: name of the target that the weights were trained for, if a config states it.
     """
 
     path: Path
@@ -46,10 +46,13 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint; safetensors only, which cannot hold code.
+    """Read a checkpoint; only safetensors, which cannot hold code.
 
     Args:
         path: a run folder, its `huggingface` folder, or a .safetensors file.
+
+    Returns:
+        The checkpoint.
 
     Raises:
         ModelError: if there is none, or its weights or its config cannot be read.
@@ -65,7 +68,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     else:
         folder, weights = path.parent, path
         if path.suffix != ".safetensors":
-            raise ModelError(f"{path}: only .safetensors is read: other formats can run code when opened")
+            raise ModelError(
+                f"{path}: only .safetensors files are accepted, because other formats can execute code "
+                "when loaded"
+            )
     architecture, target = _read_config(folder / CONFIG)
     return Checkpoint(
         path=weights,
@@ -78,7 +84,16 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def origin(checkpoint: Checkpoint, repository: str, name: str) -> Origin:
-    """What the record says of the base model; of a bare weights file, no more than its hash."""
+    """Describe a checkpoint as the base model of a run.
+
+    Args:
+        checkpoint: the checkpoint; a bare weights file has only a hash.
+        repository: repository of the model.
+        name: name of the model.
+
+    Returns:
+        The origin for the record.
+    """
     record = checkpoint.record
     return Origin(
         repository=repository,
@@ -92,33 +107,47 @@ def origin(checkpoint: Checkpoint, repository: str, name: str) -> Origin:
 
 
 def options_of(checkpoint: Checkpoint, repository: str, name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The options given, and for those not given, the checkpoint's.
+    """Complete the options of a recipe with those of a checkpoint.
+
+    Args:
+        checkpoint: the checkpoint.
+        repository: repository in the recipe.
+        name: name of the model in the recipe.
+        options: options of the network in the recipe.
+
+    Returns:
+        All known options.
 
     Raises:
-        ModelError: if the checkpoint is of another model, or of one with other options.
+        ModelError: if the checkpoint belongs to another model, or has other values for these options.
     """
     if checkpoint.architecture is None:
         return options
-    theirs = checkpoint.architecture
-    if (theirs.repository, theirs.name) != (repository, name):
+    recorded = checkpoint.architecture
+    if (recorded.repository, recorded.name) != (repository, name):
         raise ModelError(
-            f"{checkpoint.path}: the checkpoint is of {theirs.repository}/{theirs.name}, "
-            f"the recipe wants {repository}/{name}"
+            f"{checkpoint.path}: the checkpoint is of {recorded.repository}/{recorded.name}, "
+            f"the recipe selects {repository}/{name}"
         )
     for option, value in options.items():
-        if option in theirs.options and theirs.options[option] != value:
+        if option in recorded.options and recorded.options[option] != value:
             raise ModelError(
-                f"{checkpoint.path}: the checkpoint has {option} {theirs.options[option]}, "
+                f"{checkpoint.path}: the checkpoint has {option} {recorded.options[option]}, "
                 f"the recipe {value}; leave the option out to take the checkpoint's"
             )
-    return theirs.options | options
+    return recorded.options | options
 
 
 def refuse_prompts(checkpoint: Checkpoint) -> None:
-    """A run with prompts has no decoder for maps, and its image encoder is of one size of images.
+    """Raise an error if a checkpoint for automatic segmentation comes from an interactive run.
+
+    Such a checkpoint has no decoder for maps, and its image encoder has a fixed image size.
+
+    Args:
+        checkpoint: the checkpoint.
 
     Raises:
-        ModelError: if the checkpoint is of one.
+        ModelError: if the checkpoint was trained with prompts.
     """
     from finetune.targets.prompt_options import PROMPTS
 
@@ -129,26 +158,30 @@ def refuse_prompts(checkpoint: Checkpoint) -> None:
 
 
 def load_strictly(network: nn.Module, checkpoint: Checkpoint) -> None:
-    """Put the weights into the network: all of them, each in its place.
+    """Load a state dict; all keys and shapes must match.
+
+    Args:
+        network: the network; modified in place.
+        checkpoint: the checkpoint.
 
     Raises:
-        ModelError: how many keys are missing, unexpected or of another shape, and the first of each.
+        ModelError: with the number of missing, unexpected and mismatched keys, and the first of each.
     """
-    wanted, found = network.state_dict(), checkpoint.state
+    expected, found = network.state_dict(), checkpoint.state
     shapes = [
-        f"{key} {tuple(found[key].shape)} instead of {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in found and found[key].shape != wanted[key].shape
+        f"{key} {tuple(found[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in found and found[key].shape != expected[key].shape
     ]
     problems = [
-        _problem("missing", [key for key in wanted if key not in found]),
-        _problem("unexpected", [key for key in found if key not in wanted]),
+        _problem("missing", [key for key in expected if key not in found]),
+        _problem("unexpected", [key for key in found if key not in expected]),
         _problem("of another shape", shapes),
     ]
     if any(problems):
         raise ModelError(
             f"{checkpoint.path}: the weights do not fit this network: {'; '.join(filter(None, problems))} "
-            f"(of {len(wanted)} keys)"
+            f"(of {len(expected)} keys)"
         )
     network.load_state_dict(found)
 
@@ -180,7 +213,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _read_config(path: Path) -> tuple[NetworkSpec | None, str | None]:
-    """Network and name of the target in the config beside the weights; None where it states none."""
+    """Network and target in the config beside the weights; None if it states none."""
     if not path.is_file():
         return None, None
     try:

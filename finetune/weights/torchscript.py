@@ -58,7 +58,11 @@ def _strip_debug_files(path: Path) -> None:
 
 @contextlib.contextmanager
 def deprecation_ignored() -> Iterator[None]:
-    """Suppress deprecation warnings of `torch.jit`, on which a user cannot act."""
+    """Suppress deprecation warnings of `torch.jit`, on which a user cannot act.
+
+    Yields:
+        Nothing.
+    """
     with warnings.catch_warnings():
         for category in (FutureWarning, DeprecationWarning):
             warnings.filterwarnings("ignore", message=r".*torch\.jit.*", category=category)

@@ -122,6 +122,9 @@ def is_allowed(operator: str) -> bool:
 
     Args:
         operator: qualified name, such as "aten::conv2d" or "prim::If".
+
+    Returns:
+        True if the operator only computes.
     """
     namespace, _, name = operator.partition("::")
     if namespace == "aten":

@@ -144,10 +144,10 @@ def test_masks_for_points_and_boxes_of_ones_own() -> None:
 @pytest.mark.parametrize(
     ("prompts", "message"),
     [
-        ({}, "give points or boxes, one of the two"),
-        ({"points": [(1, 2)], "boxes": [(1, 2, 3, 4)]}, "give points or boxes, one of the two"),
-        ({"points": (1, 2)}, r"points \(x, y\) have the shape \(number, 2\); these have \(2,\)"),
-        ({"boxes": [(1, 2)]}, r"boxes \(x, y, x, y\) have the shape \(number, 4\); these have \(1, 2\)"),
+        ({}, "expected either points or boxes"),
+        ({"points": [(1, 2)], "boxes": [(1, 2, 3, 4)]}, "expected either points or boxes"),
+        ({"points": (1, 2)}, r"points \(x, y\) must have the shape \(number, 2\), got \(2,\)"),
+        ({"boxes": [(1, 2)]}, r"boxes \(x, y, x, y\) must have the shape \(number, 4\), got \(1, 2\)"),
     ],
 )
 def test_prompts_that_are_none(prompts: dict, message: str) -> None:

@@ -230,7 +230,7 @@ def test_a_config_that_cannot_be_used_is_named(folder: Path, text: str) -> None:
 def test_a_checkpoint_of_another_model_is_refused(folder: Path) -> None:
     architecture = {"repository": "cellpose", "name": "cyto3", "options": {}}
     (folder / "config.json").write_text(json.dumps({"architecture": architecture}))
-    with pytest.raises(InputError, match="the checkpoint is of cellpose/cyto3, the recipe wants wipp/unet"):
+    with pytest.raises(InputError, match="the checkpoint is of cellpose/cyto3, the recipe selects wipp/unet"):
         load_tiny(folder)
 
 
