@@ -54,7 +54,7 @@ def test_exports_have_the_form_of_the_network_they_came_from(
     assert len(record.exports) == 4
     assert all(check.equal for check in record.exports)
     card = (tmp_path / "run" / "huggingface" / "README.md").read_text()
-    assert f"| Adapted by | `{adapt}" in card
+    assert f"| Adaptation | `{adapt}" in card
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ TINY = "sam2.1-hiera-tiny"
 RECIPE = [
     "model.repository=sam2",
     f"model.name={TINY}",
-    "model.options={side: 64}",
+    "model.options={image_size: 64}",
     "model.target=prompts",
     "model.target_options={instances: 3, corrections: 1}",
     "model.pretrained=false",
@@ -80,9 +80,9 @@ def test_a_run_leaves_what_it_should(prompts_file: Path, tmp_path: Path) -> None
         (["model.repository=wipp", "model.name=unet"], "model.target: model.target prompts needs a network"),
         (
             ["model.target_options={instances: none}"],
-            "model.target_options: target 'prompts': instances must be an integer ≥ 1",
+            "model.target_options.instances: must be an integer ≥ 1, got 'none'",
         ),
-        (["model.adapt=heat"], "model.adapt: unknown way to adapt 'heat'; did you mean head?"),
+        (["model.adapt=heat"], "model.adapt: unknown adapter 'heat'; did you mean head?"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_read(

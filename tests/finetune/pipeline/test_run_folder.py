@@ -40,7 +40,7 @@ def test_a_run_that_stops_later_can_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), RunFolder(tmp_path / "a") as work:
         write(work, checkpoint=True)
         raise KeyboardInterrupt
-    with pytest.raises(InputError, match=r"unfinished run .* --resume"):
+    with pytest.raises(InputError, match=r"unfinished run; continue with --resume"):
         RunFolder(tmp_path / "a").check()
     with RunFolder(tmp_path / "a", resume=True) as work:
         assert (work / "checkpoints" / "last.ckpt").exists()

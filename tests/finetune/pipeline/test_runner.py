@@ -178,7 +178,8 @@ def test_a_model_that_finds_nothing_is_told(
     overrides = (f"model.checkpoint={blind}", "training.epochs=1", "training.learning_rate=1e-5")
     record, _ = run(recipe_file, tmp_path / "run", *overrides)
     assert any("predicts background for all validation images" in warning for warning in record.warnings)
-    assert "found nothing" in (tmp_path / "run" / "huggingface" / "README.md").read_text()
+    card = (tmp_path / "run" / "huggingface" / "README.md").read_text()
+    assert "predicts background for all validation images" in card
 
 
 def test_a_tuned_model_that_got_worse_is_told(
