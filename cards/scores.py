@@ -6,6 +6,21 @@ from pydantic import Field
 
 from cards.base import LabelKind, RecordModel, Split
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""Characters with which spreadsheets begin a formula (OWASP, "CSV injection")."""
+
+
+def csv_text(text: str) -> str:
+    """Neutralize text for a cell of a CSV file, so that no spreadsheet computes it.
+
+    Args:
+        text: such as the name of an image.
+
+    Returns:
+        The text, with an apostrophe in front if a spreadsheet would take it for a formula.
+    """
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
+
 
 class ImageScore(RecordModel):
     """Metrics of one image."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from cards.scores import ImageScore, Stage, Timing
+from cards.scores import ImageScore, Stage, Timing, csv_text
 from finetune.data.labels import convert
 from finetune.data.patches import Sample
+from finetune.evaluation.plausibility import InstanceCounts, count_instances
 from finetune.inference.model import Model
 from finetune.metrics.registry import METRICS, compute_metrics
 from finetune.utils.memory import PeakMemory
@@ -31,12 +32,14 @@ class Measured:
         scores: metrics and time, one entry for each image.
         network_seconds: time from pixels in memory to maps in s, for each image.
         decoding_seconds: time from maps to the label image in s, for each image.
+        counts: predicted and reference instances, for each image.
         peak_bytes: peak memory in bytes; None if it cannot be measured.
     """
 
     scores: list[ImageScore] = field(default_factory=list)
     network_seconds: list[float] = field(default_factory=list)
     decoding_seconds: list[float] = field(default_factory=list)
+    counts: list[InstanceCounts] = field(default_factory=list)
     peak_bytes: int | None = None
 
 
@@ -63,6 +66,7 @@ def evaluate(model: Model, samples: Iterable[Sample]) -> Measured:
             measured.network_seconds.append(middle - start)
             measured.decoding_seconds.append(end - middle)
             measured.scores.append(score(model, sample, labels, end - start))
+            measured.counts.append(count_instances(labels, sample, model.target))
     measured.peak_bytes = memory.bytes
     return measured
 
@@ -128,5 +132,10 @@ def write_scores(path: Path, stages: dict[str, Stage | None]) -> None:
         rows.writeheader()
         for name, stage in stages.items():
             for scored in stage.scores if stage else []:
-                row = {"image": scored.image, "stage": name, **scored.metrics, "seconds": scored.seconds}
+                row = {
+                    "image": csv_text(scored.image),
+                    "stage": name,
+                    **scored.metrics,
+                    "seconds": scored.seconds,
+                }
                 rows.writerow(row)

@@ -135,7 +135,12 @@ def select_thresholds(plan: Plan[Model], console: Console) -> None:
     if not names:
         return
     with console.status(f"selecting {', '.join(names)} on {plan.count('validation')} validation images"):
-        plan.model.target = select_options(plan.model, names, plan.data.samples("validation"))
+        warnings: list[str] = []
+        samples = plan.data.samples("validation")
+        plan.model.target = select_options(plan.model, names, samples, warnings.append)
+    if warnings:  # then nothing was selected, and the card must not say so
+        plan.auto_options = []
+        plan.warnings += warnings
 
 
 def build_record(

@@ -16,6 +16,7 @@ from cards.fingerprint import sha256_file
 from cards.scores import Accuracy
 from finetune.adapters import describe as describe_adapt
 from finetune.evaluation.evaluate import Measured, timing
+from finetune.evaluation.plausibility import warn_about_instances
 from finetune.metrics.registry import describe_metrics
 from finetune.metrics.summary import paired_change, summarize
 from finetune.pipeline.plan import Plan
@@ -121,6 +122,8 @@ def _warn_about_results(
             "the model predicts background for all validation images: train longer, "
             "or check that data.labels describes the masks"
         )
+    if after:
+        warnings += warn_about_instances(after.counts)
     if before and after:
         dice_before, dice_after = (
             sum(score.metrics["dice"] for score in stage.scores) / len(stage.scores)

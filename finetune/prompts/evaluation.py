@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cards.scores import PromptImage, PromptScore
+from cards.scores import PromptImage, PromptScore, csv_text
 from finetune.data.patches import Sample
 from finetune.evaluation.evaluate import Measured, score
 from finetune.metrics.summary import spread
@@ -159,4 +159,7 @@ def write_prompt_scores(path: Path, scores: list[PromptScore]) -> None:
         rows = csv.DictWriter(stream, COLUMNS)
         rows.writeheader()
         for scored in scores:
-            rows.writerows({"kind": scored.kind, **image.model_dump()} for image in scored.images)
+            rows.writerows(
+                {"kind": scored.kind, **image.model_dump(), "image": csv_text(image.image)}
+                for image in scored.images
+            )

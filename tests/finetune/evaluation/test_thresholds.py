@@ -6,6 +6,12 @@ from torch import nn
 from cards.errors import InputError
 from finetune.data.normalization import build_normalize
 from finetune.data.patches import Sample
+from finetune.evaluation.plausibility import (
+    count_instances,
+    decode_plausible,
+    instance_limit,
+    warn_about_instances,
+)
 from finetune.evaluation.thresholds import auto_options, select_options
 from finetune.inference.model import Model
 from finetune.targets.registry import build_target
@@ -66,3 +72,62 @@ def test_tells_which_options_are_left_open():
 def test_what_is_learned_cannot_be_left_open(target, option, can):
     with pytest.raises(InputError, match=f"{option} cannot be auto; .*{can}"):
         build_target(target, {option: "auto"})
+
+
+class Eager(Shy):
+    """Proposes a tiny object in every pixel, as a model that has barely been trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps[0] = 0.55
+        self.maps[1:] = 0.3
+
+
+def test_thresholds_that_give_thousands_of_objects_are_not_selected():
+    model = shy_model()
+    model.network = Eager()
+    lines: list[str] = []
+    model.target = select_options(model, ["prob_threshold", "nms_threshold"], samples(), lines.append)
+    # Thousands of tiny objects have a higher Dice than none.
+    assert model.target.options()["prob_threshold"] > 0.55
+    assert not lines
+
+
+def test_the_default_is_kept_with_a_warning_if_every_threshold_gives_nonsense():
+    model = shy_model()
+    model.network = Eager()
+    model.network.maps[0] = 0.9
+    lines: list[str] = []
+    chosen = select_options(model, ["prob_threshold", "nms_threshold"], samples(), lines.append)
+    assert chosen.options()["prob_threshold"] == 0.5
+    (line,) = lines
+    assert "the default is kept" in line and "train longer" in line
+
+
+def test_nonsense_in_a_large_image_is_noticed_in_its_center():
+    class Counting(type(shy_model().target)):
+        shapes: list[tuple[int, ...]] = []
+
+        def decode(self, maps):
+            self.shapes.append(maps.shape[1:])
+            return super().decode(maps)
+
+    target = Counting(shy_model().target.settings)
+    maps = np.full((9, 600, 700), 0.3, np.float32)
+    maps[0] = 0.9
+    assert decode_plausible(target, maps, instance_limit(20)) is None
+    assert target.shapes == [(128, 128)]
+
+
+def test_far_too_many_or_too_small_objects_are_reported_with_numbers():
+    reference = Sample("squares", np.zeros((1, 64, 64), np.float32), SQUARES)
+    target = build_target("rays", {"rays": 8})
+    many = np.arange(64 * 64, dtype=np.int32).reshape(64, 64)
+    (too_many, fragments) = warn_about_instances([count_instances(many, reference, target)])
+    assert "4,095 instances per test image, the reference has 2" in too_many
+    assert "median area is 1 pixels" in fragments
+    assert warn_about_instances([count_instances(SQUARES, reference, target)]) == []
+    nothing = np.zeros_like(SQUARES)
+    assert warn_about_instances([count_instances(nothing, reference, target)]) == []
+    split = np.where(SQUARES > 0, SQUARES * 2 + (np.arange(64) % 32 > 16), 0)  # some cells in two
+    assert warn_about_instances([count_instances(split, reference, target)]) == []
