@@ -134,7 +134,7 @@ def _evaluations(record: RunRecord) -> list[Evaluation]:
     rows = [
         (
             f"{metric.label} {value}",
-            f"{long} over images: {metric.meaning}",
+            f"{long} over images: {metric.definition()}",
             round(getattr(found, value), 4),
         )
         for metric in record.metrics

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -35,14 +37,15 @@ PACKAGES = (
     "onnx",
     "onnxruntime",
 )
-"""Packages whose version can change a result; the record omits those that are not installed."""
+"""Packages whose version can change a result. The record adds those of finetune's extras, and extensions."""
 
 
-def capture_environment(gpus: list[str]) -> Environment:
+def capture_environment(gpus: list[str], extensions: Iterable[str] = ()) -> Environment:
     """Describe the hardware and software of this process, without user name, host name or paths.
 
     Args:
         gpus: names of the accelerators in use, from the caller: this package does not import torch.
+        extensions: names of packages that add components to finetune.
 
     Returns:
         The environment for the record; what cannot be determined is None.
@@ -55,20 +58,31 @@ def capture_environment(gpus: list[str]) -> Environment:
         cores=_cores(),
         memory_bytes=_memory(),
         gpus=list(gpus),
-        packages=_packages(),
+        packages=_packages(extensions),
         git_commit=commit,
         git_dirty=dirty,
     )
 
 
-def _packages() -> dict[str, str]:
+def _packages(extensions: Iterable[str]) -> dict[str, str]:
+    """Version by name; packages that are not installed are absent."""
     versions = {}
-    for name in PACKAGES:
+    for name in (*PACKAGES, *_optional(), *extensions):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def _optional() -> list[str]:
+    """Names of the packages that finetune's extras install, as its metadata states them."""
+    try:
+        requirements = metadata.requires("finetune") or []
+    except metadata.PackageNotFoundError:
+        return []
+    names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in requirements if "extra ==" in line]
+    return sorted({name for name in names if name != "finetune"})
 
 
 def _cpu() -> str:

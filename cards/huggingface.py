@@ -7,7 +7,7 @@ from collections.abc import Collection
 from huggingface_hub import EvalResult, ModelCardData
 from huggingface_hub.utils import yaml_dump
 
-from cards import markdown, result_tables, tables
+from cards import axes, markdown, result_tables, tables
 from cards import statements as facts
 from cards.citations import citations
 from cards.limitations import limitations
@@ -64,6 +64,7 @@ def context(record: RunRecord, pictures: Collection[str] = ()) -> dict[str, obje
     return {
         "record": record,
         "facts": facts,
+        "axes": axes,
         "tables": tables,
         "results": result_tables,
         "limitations": limitations,

@@ -25,3 +25,11 @@ class MetricDescription(RecordModel):
     higher_is_better: bool = True
     minimum: float | None = Field(0.0, description="lower end of the range; None if there is none")
     maximum: float | None = Field(1.0, description="upper end of the range; None if there is none")
+
+    def definition(self) -> str:
+        """State what the metric means, and its direction unless higher is better.
+
+        Returns:
+            One line.
+        """
+        return self.meaning if self.higher_is_better else f"{self.meaning}; lower is better"

@@ -11,8 +11,6 @@ from cards import formatting as words
 from cards.markdown import Markdown, code, escape
 from cards.record import DataFile, RunRecord
 
-AXES = {"b": "batch", "c": "channels", "y": "height", "x": "width"}
-
 
 def before_in_words(record: RunRecord) -> str | None:
     """Why there are no metrics from before training.
@@ -211,6 +209,8 @@ def input_sizes(record: RunRecord) -> str:
     """
     if answers_prompts(record):
         return f"any height and width, resized to {record.training.patch} × {record.training.patch} px"
+    if record.model.divisor == 1:
+        return "any height and width"
     return f"height and width are multiples of {record.model.divisor} px"
 
 
@@ -226,33 +226,6 @@ def objects(record: RunRecord) -> str:
     if record.model.target.labels == "boundary":
         return "boundaries"
     return "instances" if record.data.labels == "instances" else "foreground"
-
-
-def image_axes(record: RunRecord) -> Markdown:
-    """State the axes of an image, for a comment in example code.
-
-    Args:
-        record: the run.
-
-    Returns:
-        Names of the axes in parentheses.
-    """
-    return Markdown("(height, width)" if record.model.channels == 1 else "(channels, height, width)")
-
-
-def output_axes(record: RunRecord) -> Markdown:
-    """State the axes of the output of a BioImage.IO package, for a comment in example code.
-
-    Args:
-        record: the run.
-
-    Returns:
-        Names of the axes in parentheses, and "label image" where the output is one.
-    """
-    target = record.model.target
-    names = AXES | {"c": "1"} if target.exports_labels else AXES
-    axes = ", ".join(names[letter] for letter in target.exported_axes or "bcyx")
-    return Markdown(f"label image ({axes})" if target.exports_labels else f"({axes})")
 
 
 def tolerance(record: RunRecord) -> str:

@@ -157,15 +157,16 @@ def provenance(record: RunRecord) -> Rows:
 
 
 def weights(record: RunRecord) -> list[File]:
-    """Select the files with weights among those that the run wrote.
+    """Select checkpoints, packages and exported files among the files that the run wrote.
 
     Args:
         record: the run.
 
     Returns:
-        Files with a suffix in `WEIGHTS`.
+        Files with a suffix in `WEIGHTS`, and files of any format that were verified as exports.
     """
-    return [file for file in record.files if file.path.endswith(WEIGHTS)]
+    exported = {check.artifact for check in record.exports}
+    return [file for file in record.files if file.path.endswith(WEIGHTS) or file.path in exported]
 
 
 def hashes(record: RunRecord) -> Rows:

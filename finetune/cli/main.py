@@ -12,6 +12,7 @@ import typer
 
 from cards.errors import InputError
 from finetune.cli.cp import cp
+from finetune.cli.extensions import ExtensibleGroup
 from finetune.cli.ls import ls
 from finetune.cli.models import models
 from finetune.cli.predict import predict
@@ -22,6 +23,7 @@ from finetune.cli.validate import validate
 COMMANDS = (run, validate, ls, models, cp, predict, schema)
 
 app = typer.Typer(
+    cls=ExtensibleGroup,
     help="Fine-tune public segmentation models on microscopy images, and trust what comes out.",
     no_args_is_help=True,
     add_completion=False,

@@ -33,7 +33,7 @@ class ReloadedExport:
     Attributes:
         path: the file.
         format: weights format, as the record names it.
-        tool: import name of the package that loaded the file.
+        tool: name of the package that loaded the file.
         model: has the method of the trained model that is compared: `predict`, or `masks` from prompts.
         cropped: whether it takes crops of limited size only; see `finetune.export.crop`.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +110,17 @@ def _compare(run: Path, export: ReloadedExport, expected: np.ndarray, scores: np
     return ExportCheck(
         artifact=export.path.relative_to(run).as_posix(),
         format=export.format,
-        loaded_by=f"{export.tool} {version(export.tool)}",
+        loaded_by=_with_version(export.tool),
         images=len(scores),
         dice=float(scores.mean()),
         trained_dice=float(expected.mean()),
         equal=bool(np.all(np.abs(scores - expected) <= TOLERANCE)),
         tolerance=TOLERANCE,
     )
+
+
+def _with_version(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:  # a module that no package manager installed
+        return package

@@ -20,6 +20,7 @@ from finetune.data.pairs import Pair, find_pairs
 from finetune.data.splits import assign_splits
 from finetune.recipe.schema import DataSection, Recipe
 from finetune.training.hardware import device_of, resolve_compute
+from finetune.utils.registration import providers
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def collect_inputs(
     """
     recipe = resolve_compute(recipe)
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    captured = capture_environment(gpus)
+    captured = capture_environment(gpus, providers())
     dataset = named(recipe.data.name) if recipe.data.name is not None else None
     label_kind: LabelKind = recipe.data.labels or (dataset.labels if dataset else "instances")
     pairs, root = _locate(recipe.data, dataset)

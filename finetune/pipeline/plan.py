@@ -157,6 +157,7 @@ def build_plan(
     )
     section = recipe.model
     network = apply(loaded.network, section.adapt, section.adapt_options, loaded.encoder, training.seed)
+    parameters = count(network)
     model = build_model(
         network=network,
         target=target,
@@ -172,22 +173,21 @@ def build_plan(
         model=model,
         origin=loaded.origin,
         data=data,
-        parameters=count(network),
+        parameters=parameters,
         auto_options=list(auto_options),
         warnings=[
             *inputs.warnings,
-            *_warn_about_frozen_random_weights(recipe, loaded),
+            *_warn_about_frozen_random_weights(section.adapt, loaded.origin, parameters),
             *warnings,
             *_warn_about_missing_splits(data),
         ],
     )
 
 
-def _warn_about_frozen_random_weights(recipe: Recipe, loaded: Loaded) -> list[str]:
-    adapt = recipe.model.adapt
-    if adapt == "full" or loaded.origin.weights != "random":
+def _warn_about_frozen_random_weights(adapt: str, origin: Origin, parameters: Count) -> list[str]:
+    if origin.weights != "random" or parameters.trainable == parameters.total:
         return []
-    return [f"model.adapt: {adapt} freezes weights that are random"]
+    return [f"model.adapt={adapt} freezes randomly initialized weights"]
 
 
 def _warn_about_missing_splits(data: SegmentationData) -> list[str]:

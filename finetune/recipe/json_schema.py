@@ -27,16 +27,15 @@ def recipe_schema() -> dict[str, Any]:
     from finetune.data.datasets import DATASETS
     from finetune.data.normalization import NORMALIZATIONS
     from finetune.repositories.registry import REPOSITORIES
-    from finetune.targets.prompt_options import PROMPTS, Prompts
     from finetune.targets.registry import TARGETS
+    from finetune.targets.tasks import OPTIONS_OF_TASK
 
     schema = Recipe.model_json_schema()
     schema["required"] = [key for key in schema["required"] if key != "name"]  # the file's name if unset
     definitions = schema["$defs"]
     model, data = definitions["ModelSection"], definitions["DataSection"]
-    targets = {name: _of_target(target) for name, target in TARGETS.items()} | {
-        PROMPTS: options_schema(Prompts)
-    }
+    targets = {name: _of_target(target) for name, target in TARGETS.items()}
+    targets |= {name: options_schema(options) for name, options in OPTIONS_OF_TASK.items()}
     adapters = {name: options_schema(adapter) for name, adapter in ADAPTERS.items()}
     model["properties"]["repository"]["enum"] = list(REPOSITORIES)
     model["properties"]["target"]["enum"] = list(targets)
@@ -44,7 +43,7 @@ def recipe_schema() -> dict[str, Any]:
     model["allOf"] = [
         *_conditions("target", "target_options", targets),
         *_conditions("adapt", "adapt_options", adapters, default="full"),
-        *(_network_condition(name, repository) for name, repository in REPOSITORIES.items()),
+        *(_network_condition(name) for name in REPOSITORIES),
     ]
     data["properties"]["name"]["anyOf"] = [{"enum": list(DATASETS)}, {"type": "null"}]
     data["properties"]["normalize"]["anyOf"] = [
@@ -96,18 +95,41 @@ def _conditions(
     ]
 
 
-def _network_condition(name: str, repository: Any) -> dict[str, Any]:
-    """Names of a repository's models, if it lists all of them, and their options, if it describes them."""
+def _network_condition(repository: str) -> dict[str, Any]:
+    """Names of a repository's models, if it lists all of them, and their options by task."""
     from finetune.repositories.base import ANY
+    from finetune.repositories.registry import REPOSITORIES
+    from finetune.targets.tasks import TASK_OF_TARGET
 
-    infos = repository.models()
-    then: dict[str, Any] = {}
-    if all(info.name != ANY for info in infos):
-        then["properties"] = {"name": {"enum": [info.name for info in infos]}}
-    options = {info.name: options_schema(kind) for info in infos if (kind := getattr(info, "options", None))}
-    if options:
-        then["allOf"] = _conditions("name", "options", options)
-    return {"if": {"properties": {"repository": {"const": name}}, "required": ["repository"]}, "then": then}
+    names = [info.name for info in REPOSITORIES[repository].models()]
+    then: dict[str, Any] = {} if ANY in names else {"properties": {"name": {"enum": names}}}
+    interactive = {"properties": {"target": {"enum": list(TASK_OF_TARGET)}}, "required": ["target"]}
+    conditions = [
+        {"if": condition, "then": options}
+        for condition, by_prompts in ((interactive, True), ({"not": interactive}, False))
+        if (options := _network_options(repository, names, by_prompts))
+    ]
+    if conditions:
+        then["allOf"] = conditions
+    return {
+        "if": {"properties": {"repository": {"const": repository}}, "required": ["repository"]},
+        "then": then,
+    }
+
+
+def _network_options(repository: str, names: list[str], interactive: bool) -> dict[str, Any]:
+    """Options of a repository's models: one schema if it is the same for all, else by model."""
+    from finetune.repositories.base import ANY
+    from finetune.repositories.registry import options_model
+
+    models = {name: options_model(repository, name, interactive=interactive) for name in names}
+    described = {name: options_schema(options) for name, options in models.items() if options}
+    if not described:
+        return {}
+    first, *others = described.values()
+    if len(described) == len(models) and all(schema == first for schema in others):
+        return {"properties": {"options": first}}
+    return {"allOf": _conditions("name", "options", {k: v for k, v in described.items() if k != ANY})}
 
 
 def _named(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -43,17 +43,11 @@ def _automatic_problems(model: ModelSection) -> Iterator[Problem]:
 
 def _interactive_problems(model: ModelSection) -> Iterator[Problem]:
     from finetune.repositories.registry import REPOSITORIES, promptable
+    from finetune.targets.prompt_options import prompt_option_errors
 
-    yield from _options("model.target", "model.target_options", _prompt_option_errors, model.target_options)
+    yield from _options("model.target", "model.target_options", prompt_option_errors, model.target_options)
     if model.repository in REPOSITORIES:
         yield from _attempt("model.target", promptable, model.repository)
-
-
-def _prompt_option_errors(options: dict[str, Any]) -> dict[str, str]:
-    from finetune.targets.prompt_options import PROMPTS, Prompts
-    from finetune.utils.options import option_errors
-
-    return option_errors(Prompts, options, f"target '{PROMPTS}'")
 
 
 def _adapter_problems(model: ModelSection) -> Iterator[Problem]:
@@ -93,6 +87,7 @@ def _network_problems(recipe: Recipe) -> Iterator[Problem]:
     except InputError as error:
         yield "model.name", str(error)
         return
+    yield from _options("model.name", "model.options", _network_option_errors, model)
     license, base_license = recipe.card.license, info.license if model.checkpoint is None else None
     if license and base_license and model.pretrained and (reason := forbidden(license, base_license)):
         yield "card.license", f"{license} contradicts {base_license}, the license of {model.name}: {reason}"
@@ -102,6 +97,16 @@ def _network_problems(recipe: Recipe) -> Iterator[Problem]:
             "training.learning_rate",
             f"must be from {low:g} to {high:g} for {model.name}, got {training.learning_rate:g}",
         )
+
+
+def _network_option_errors(model: ModelSection) -> dict[str, str]:
+    from finetune.repositories.registry import options_model
+    from finetune.targets.tasks import task_of
+    from finetune.utils.options import option_errors
+
+    interactive = task_of(model.target) == "interactive"
+    options = options_model(model.repository, model.name, interactive=interactive)
+    return option_errors(options, model.options, f"model {model.name}") if options else {}
 
 
 def _options(

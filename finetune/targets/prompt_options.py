@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from finetune.targets.pixels import number_instances, orient_pixels, rescale_pixels
-from finetune.utils.options import Options, build_options
+from finetune.utils.options import Options, build_options, option_errors
 
 PROMPTS = "prompts"  # value of model.target in a recipe
 
@@ -96,3 +96,15 @@ def build_prompts(options: Mapping[str, Any] | None = None) -> Prompts:
         InputError: if an option is unknown or its value is not allowed.
     """
     return build_options(Prompts, options, f"target '{PROMPTS}'")
+
+
+def prompt_option_errors(options: Mapping[str, Any]) -> dict[str, str]:
+    """Validate the training options of an interactive model without building them.
+
+    Args:
+        options: `model.target_options` of a recipe.
+
+    Returns:
+        One message per option that is wrong, by option name.
+    """
+    return option_errors(Prompts, options, f"target '{PROMPTS}'")

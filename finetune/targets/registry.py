@@ -15,6 +15,7 @@ from finetune.targets.foreground import Foreground
 from finetune.targets.foreground_boundary import ForegroundBoundary
 from finetune.targets.queries import Queries
 from finetune.targets.rays import Rays
+from finetune.targets.tasks import TASK_OF_TARGET
 from finetune.utils.optional import require
 from finetune.utils.options import build_options, option_errors
 from finetune.utils.registration import Registry
@@ -25,6 +26,8 @@ AUTO = "auto"  # value of an option that is selected on validation images after 
 
 
 def _check_name(name: str, target: type[Target]) -> None:
+    if name in TASK_OF_TARGET:  # the value of model.target selects a task
+        raise InputError(f"target '{name}': the name is taken; choose another one")
     if target.name != name:
         raise InputError(f"target '{name}': {target.__name__}.name is '{target.name}'; both must be equal")
 

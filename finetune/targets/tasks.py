@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cards.base import TaskName
-from finetune.targets.prompt_options import PROMPTS
+from finetune.targets.prompt_options import PROMPTS, Prompts
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 # Values of `model.target` that select another task than automatic segmentation.
 TASK_OF_TARGET: dict[str, TaskName] = {PROMPTS: "interactive"}
+
+# Options (`model.target_options`) of those values.
+OPTIONS_OF_TASK: dict[str, type[BaseModel]] = {PROMPTS: Prompts}
 
 
 def task_of(target: str) -> TaskName:

@@ -9,8 +9,8 @@ A package that adds components names them in its `pyproject.toml`, in one entry-
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, MutableMapping
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, TypeVar
 
 from cards.errors import InputError
@@ -108,7 +108,7 @@ class Registry(MutableMapping[str, T]):
         except InputError as error:
             if "entry point" in str(error):
                 raise
-            raise InputError(f"{_origin(entry)}: {error}") from error
+            raise InputError(f"{describe_entry_point(entry)}: {error}") from error
 
 
 def load_entry_point(entry: EntryPoint) -> Any:
@@ -128,11 +128,34 @@ def load_entry_point(entry: EntryPoint) -> Any:
     except Exception as error:  # whatever a package raises while it is imported
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(
-            f"{_origin(entry)} cannot be imported ({reason}); update or uninstall the package"
+            f"{describe_entry_point(entry)} cannot be imported ({reason}); update or uninstall the package"
         ) from error
 
 
-def _origin(entry: EntryPoint) -> str:
+def providers(entries: Iterable[EntryPoint] | None = None) -> dict[str, str]:
+    """Find the installed packages that add components or commands.
+
+    Args:
+        entries: entry points; by default all in groups of finetune.
+
+    Returns:
+        Version by name of the package.
+    """
+    if entries is None:
+        everything = (entry for package in distributions() for entry in package.entry_points)
+        entries = [entry for entry in everything if entry.group.startswith("finetune.")]
+    return {entry.dist.name: entry.dist.version for entry in entries if entry.dist}
+
+
+def describe_entry_point(entry: EntryPoint) -> str:
+    """Name an entry point and its package, for error messages.
+
+    Args:
+        entry: the entry point.
+
+    Returns:
+        Group, name, and name and version of the package.
+    """
     package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
     return f"entry point {entry.group}:{entry.name} of {package}"
 

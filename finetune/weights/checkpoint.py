@@ -149,9 +149,9 @@ def refuse_prompts(checkpoint: Checkpoint) -> None:
     Raises:
         ModelError: if the checkpoint was trained with prompts.
     """
-    from finetune.targets.prompt_options import PROMPTS
+    from finetune.targets.tasks import task_of
 
-    if checkpoint.target == PROMPTS:
+    if checkpoint.target is not None and task_of(checkpoint.target) == "interactive":
         raise ModelError(
             f"{checkpoint.path}: is of a run with prompts; without any, start from what it has in native/"
         )

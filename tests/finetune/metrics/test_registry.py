@@ -82,7 +82,7 @@ def test_a_registered_metric_is_in_scores_record_summary_and_both_cards(
         assert results["count_error"] == 1
         card = huggingface.render(record)
         assert "| Count error | not measured | not measured | 1.0000 ± 0.0000 | 1.0000 |" in card
-        assert "- **Count error:** difference of the numbers of instances" in card
+        assert "- **Count error:** difference of the numbers of instances; lower is better" in card
         evaluation = bioimageio_config.bioimageio_config(record).evaluations[0]
         assert "Count error mean" in evaluation.metrics
     finally:

@@ -42,6 +42,9 @@ def test_every_recipe_names_the_schema_and_follows_it(path: Path) -> None:
     [
         ("target", "nothing"),
         ("adapt_options", {"rnk": 3}),
+        ("options", {"wdith": 16}),
+        ("options", {"depth": 9}),
+        ("options", {"width": "wide"}),
     ],
 )
 def test_a_mistake_in_the_model_section_is_found(key: str, value: object) -> None:
@@ -57,6 +60,22 @@ def test_every_target_and_adapter_describes_its_options() -> None:
     lora = conditions("adapt")["lora"]["properties"]["adapt_options"]
     assert set(lora["properties"]) == {"rank", "alpha", "layers"}
     assert not lora["additionalProperties"]
+
+
+@pytest.mark.parametrize(
+    ("model", "valid"),
+    [
+        ({"repository": "sam2", "name": "sam2.1-hiera-tiny", "target": "flows"}, False),
+        ({"repository": "sam2", "name": "sam2.1-hiera-tiny", "target": "prompts"}, True),
+        ({"repository": "huggingface", "name": "any/model", "target": "prompts"}, True),
+        ({"repository": "cellpose", "name": "cyto3", "target": "flows"}, False),
+    ],
+)
+def test_options_of_networks_depend_on_model_and_task(model: dict, valid: bool) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    recipe = YAML(typ="safe").load(recipe_folder() / "quickstart.yaml")
+    recipe["model"] = model | {"options": {"image_size": 128}}
+    assert jsonschema.Draft7Validator(recipe_schema()).is_valid(recipe) is valid
 
 
 def test_a_copied_recipe_finds_the_schema_beside_it(tmp_path: Path) -> None:

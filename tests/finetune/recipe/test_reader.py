@@ -58,6 +58,12 @@ def test_every_mistake_is_told_once(recipe_file: Path) -> None:
         ("model.adapt_options={rank: 4}", "unknown option of model.adapt full 'rank'; known: none"),
         ("model.name=unett", "did you mean unet?"),
         ("model.repository=wip", "did you mean wipp?"),
+        (
+            "model.options={wdith: 8}",
+            "model.options.wdith: unknown option of model unet 'wdith'; did you mean width",
+        ),
+        ("model.options.depth=9", "model.options.depth: must be an integer from 1 to 6, got 9"),
+        ("model.options.width=8.5", "model.options.width: must be an integer from 4 to 256, got 8.5"),
         ("model.trget=foreground", "did you mean target?"),
         ("compute.device=2", "did you mean devices?"),
     ],
@@ -183,6 +189,15 @@ def test_errors_in_options_have_line_and_full_key(recipe_file: Path) -> None:
         f"{recipe_file}:{lines.index('    lwo: 2') + 1}: data.normalize.lwo: "
         "unknown option of normalization percentile 'lwo'; did you mean low?",
     ]
+
+
+def test_options_of_networks_depend_on_the_task(recipe_file: Path) -> None:
+    sam2 = ["model.repository=sam2", "model.name=sam2.1-hiera-tiny", "model.options={image_size: 32}"]
+    assert "unknown option" in complaint(recipe_file, *sam2)
+    message = complaint(recipe_file, *sam2, "model.target=prompts", "training.learning_rate=1e-5")
+    assert message == (
+        "override model.options.image_size: must be an integer from 64 to 1024 and a multiple of 32, got 32"
+    )
 
 
 def test_options_that_contradict_each_other(recipe_file: Path) -> None:

@@ -1,0 +1,1 @@
+"""One repository, target, metric, exporter, adapter and command for finetune."""
