@@ -18,8 +18,10 @@ from finetune.cli.models import models
 from finetune.cli.predict import predict
 from finetune.cli.run import run
 from finetune.cli.schema import schema
+from finetune.cli.signals import exit_code, handle_termination
 from finetune.cli.validate import validate
 
+INTERRUPTED = 130
 COMMANDS = (run, validate, ls, models, cp, predict, schema)
 
 app = typer.Typer(
@@ -34,9 +36,17 @@ for command in COMMANDS:
 
 
 def main() -> None:
-    """Run a command. Exit codes: 0 success, 2 invalid input (one line, no traceback), 130 interrupted."""
+    """Run a command.
+
+    Exit codes: 0 success, 2 invalid input (one line, no traceback), 130 interrupted, 143 terminated.
+    """
+    handle_termination()
     try:
         app()
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            sys.exit(exit_code(INTERRUPTED))
+        raise
     except InputError as error:
         for line in str(error).splitlines():
             print(f"finetune: {line}", file=sys.stderr)

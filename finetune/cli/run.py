@@ -14,6 +14,9 @@ from finetune.cli.console import print_summary
 if TYPE_CHECKING:
     from finetune.recipe.schema import Recipe
 
+ADDRESS_SPACE = 4_000_000_000
+"""Bytes of address space below which torch cannot start its threads."""
+
 
 def run(
     recipe: Annotated[
@@ -44,7 +47,7 @@ def run(
     from finetune.recipe.library import find_recipe
 
     resolved = find_recipe(recipe, overrides or [])
-    folder = out or Path("runs") / resolved.name
+    folder = Path("runs") / resolved.name if out is None else out.expanduser()
     if dry_run:
         from finetune.pipeline.dry_run import dry_run as print_plan
 
@@ -56,8 +59,10 @@ def run(
 def _resume(folder: Path) -> None:
     from finetune.pipeline.run_folder import RunFolder
     from finetune.recipe.reader import read_recipe
+    from finetune.training.distributed import is_helper_process
 
-    unfinished = RunFolder(folder, resume=True)
+    folder = folder.expanduser()
+    unfinished = RunFolder(folder, resume=True, joining=is_helper_process())
     unfinished.check()
     _run(read_recipe(unfinished.work / "recipe.yaml"), folder, resume=True)
 
@@ -65,23 +70,44 @@ def _resume(folder: Path) -> None:
 def _run(recipe: Recipe, out: Path, *, overwrite: bool = False, resume: bool = False) -> None:
     from rich.console import Console
 
+    from finetune.pipeline.destination import inputs_of
     from finetune.pipeline.run_folder import RunFolder
+    from finetune.training.distributed import is_helper_process
 
     console = Console(stderr=True)
-    RunFolder(
-        out, overwrite=overwrite, resume=resume
-    ).check()  # before torch is imported, which takes seconds
-    from finetune.pipeline.runner import run as run_recipe
+    destination = RunFolder(
+        out, overwrite=overwrite, resume=resume, joining=is_helper_process(), inputs=inputs_of(recipe)
+    )
+    destination.check()  # before torch is imported, which takes seconds
+    _check_address_space()
 
     try:
+        from finetune.pipeline.runner import run as run_recipe
+
         record = run_recipe(recipe, out=out, overwrite=overwrite, resume=resume, console=console)
     except KeyboardInterrupt:
-        resumable = RunFolder(out).resumable
         console.print(
             f"stopped; continue with: finetune run --resume {out}"
-            if resumable
-            else "stopped; nothing was kept"
+            if destination.resumable
+            else "stopped; nothing was kept",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
         raise
     if record is not None:
         print_summary(record, out)
+
+
+def _check_address_space() -> None:
+    """Refuse a limit of the shell under which torch would end the process without a message."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < ADDRESS_SPACE:
+        raise InputError(
+            f"the address space is limited to {limit / 1e9:.1f} GB, but training needs at least "
+            f"{ADDRESS_SPACE / 1e9:.0f} GB; raise the limit with `ulimit -v unlimited`"
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from finetune.data.pairs import Pair
 from finetune.data.patches import Features, Patches, Reader, Sample, WholeImages
 from finetune.data.sampler import EpochBatches, LazyDataLoader
 from finetune.data.target_cache import MapStore
+from finetune.utils.scratch import ScratchFolder
 
 if TYPE_CHECKING:
     from finetune.targets.base import LabelEncoding
@@ -76,7 +76,7 @@ class SegmentationData(pl.LightningDataModule):
         self.views, self.squared, self.workers, self.seed = views, squared, workers, seed
         self._features: Features | None = None
         self._maps: Path | None = None
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._temporary: ScratchFolder | None = None
 
     def keep_maps(self, folder: Path) -> None:
         """Cache encoded maps in a given folder instead of a temporary one, until `forget_maps`.
@@ -209,7 +209,7 @@ class SegmentationData(pl.LightningDataModule):
         if not self.reader.target.keep_encoded:
             return None
         if self._maps is None and self._temporary is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="finetune-")
+            self._temporary = ScratchFolder()
         folder = self._maps or Path(self._temporary.name if self._temporary else "")
         return MapStore(folder, self.reader.target)
 

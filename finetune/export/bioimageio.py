@@ -7,7 +7,6 @@ import dataclasses
 import inspect
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +28,7 @@ from finetune.inference.model import Model
 from finetune.networks.encoder_decoder import EncoderDecoder
 from finetune.repositories.bioimageio.package import open_package, quiet
 from finetune.targets.base import PackageForm
+from finetune.utils.scratch import ScratchFolder
 from finetune.weights.onnx import ONNX_PACKAGES, OPSET, write_onnx
 from finetune.weights.torchscript import write_torchscript
 
@@ -175,7 +175,7 @@ def save_package(
         network = EncoderDecoder(network.encoder, network.decoder).eval()
     model = dataclasses.replace(model, network=network)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="finetune-") as temporary:
+    with ScratchFolder() as temporary:
         work = Path(temporary)
         parts, missing = _write_parts(model, pixels, work)
         record = record.model_copy(update={"warnings": [*record.warnings, *missing]})

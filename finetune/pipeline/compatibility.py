@@ -53,6 +53,26 @@ def check_patch(patch: int, divisor: int) -> None:
         )
 
 
+def check_batch_memory(patch: int, batch_size: int, channels: int, memory: int | None) -> None:
+    """Check that a batch of training images fits into the computer's memory.
+
+    Args:
+        patch: height and width of a patch, in pixels.
+        batch_size: patches in a batch.
+        channels: channels of an image.
+        memory: memory of the computer in bytes; None if unknown, then nothing is checked.
+
+    Raises:
+        RecipeError: if the images of one batch alone, in float32, are larger than the memory.
+    """
+    size = 4 * batch_size * channels * patch**2
+    if memory is not None and size > memory:
+        raise RecipeError(
+            f"training.patch: {batch_size} patches of {patch} x {patch} pixels take {size / 2**30:,.0f} GiB, "
+            f"but this computer has {memory / 2**30:,.0f} GiB of memory; lower training.patch"
+        )
+
+
 def check_queries(network: nn.Module, target: Target, files: list[DataFile]) -> None:
     """Check that a network with queries is trained on the target `queries`, and no other network is.
 

@@ -15,6 +15,7 @@ from finetune.data.augmentation import Augmentation
 from finetune.data.datamodule import SegmentationData
 from finetune.data.normalization import build_normalize
 from finetune.licenses import check_license
+from finetune.pipeline.compatibility import check_batch_memory
 from finetune.pipeline.inputs import RunInputs
 from finetune.recipe.schema import Recipe
 from finetune.repositories.registry import Loaded, LoadOptions
@@ -135,6 +136,12 @@ def build_plan(
         InputError: if the licenses contradict each other, the normalization or augmentation is invalid, or
             `model.adapt` does not apply to the network.
     """
+    check_batch_memory(
+        recipe.training.patch,
+        recipe.training.batch_size,
+        inputs.channels,
+        inputs.environment.memory_bytes,
+    )
     check_license(recipe.card.license, loaded.origin.license, loaded.origin.id)
     training = recipe.training
     training = training.model_copy(update={"learning_rate": training.learning_rate or loaded.learning_rate})

@@ -23,8 +23,10 @@ from finetune.pipeline.plan import Plan
 from finetune.recipe.schema import Recipe
 from finetune.targets.prompt_options import Prompts
 from finetune.targets.registry import Target
+from finetune.training.checkpoints import PREVIOUS
 from finetune.training.history import History
 from finetune.training.optimizer import OPTIMIZER, SCHEDULE
+from finetune.utils.atomic import PREFIX
 
 
 def build_record(
@@ -76,7 +78,7 @@ def build_record(
 
 
 def written_files(folder: Path, known: Iterable[record.File] = ()) -> list[record.File]:
-    """List all files of a run folder with their hashes, except for the record and the logs.
+    """List all files of a run folder with their hashes, except for the record, the logs and temporary files.
 
     Args:
         folder: the run folder.
@@ -91,6 +93,8 @@ def written_files(folder: Path, known: Iterable[record.File] = ()) -> list[recor
         name = path.relative_to(folder).as_posix()
         # Loggers still write to their files.
         if not path.is_file() or path.name == "record.json" or "logs" in name.split("/"):
+            continue
+        if path.name.startswith(PREFIX) or path.name.endswith(PREVIOUS):
             continue
         unchanged = hashed.get(name)
         files.append(unchanged or record.File(path=name, sha256=sha256_file(path), bytes=path.stat().st_size))

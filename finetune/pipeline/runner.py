@@ -14,16 +14,19 @@ from rich.console import Console
 from cards.record import RunRecord
 from finetune.adapters import merge
 from finetune.pipeline.artifacts import write_artifacts
+from finetune.pipeline.destination import inputs_of
 from finetune.pipeline.plan import Plan
 from finetune.pipeline.run_folder import RunFolder
+from finetune.pipeline.start_state import begin_or_compare
 from finetune.pipeline.task import task_for
 from finetune.recipe.library import find_recipe
 from finetune.recipe.reader import write_recipe
 from finetune.recipe.schema import Recipe
 from finetune.repositories.registry import save_adapter
+from finetune.training.checkpoints import forget_previous, restore
 from finetune.training.distributed import is_helper_process
 from finetune.training.optimizer import OptimizerOptions
-from finetune.training.trainer import fit, is_finished
+from finetune.training.trainer import fit, read_finished
 from finetune.utils.memory import PeakMemory
 
 
@@ -40,7 +43,7 @@ def run(
     Args:
         recipe: a recipe, the path of a recipe file, or the name of a recipe that comes with finetune.
         out: the run folder to write; `runs/<recipe name>` if unset.
-        overwrite: replace the folder if it exists.
+        overwrite: replace the folder, if it is a finished run, once the new run is complete.
         resume: continue the unfinished run in that folder.
         console: where progress is shown; the terminal's error stream if unset.
 
@@ -48,24 +51,32 @@ def run(
         The record, as written to `record.json`. None in a process that only helps another to train.
 
     Raises:
-        InputError: if the recipe, the images or the model are invalid; no run folder is left then.
+        InputError: if the recipe, the images or the model are invalid, or another process writes the run
+            folder; no run folder is left then. If the disk or memory fails later, the run can be resumed.
     """
     helping = is_helper_process()
     console = Console(quiet=True) if helping else console or Console(stderr=True)
     recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
-    destination = Path(out) if out else Path("runs") / recipe.name
+    destination = Path("runs") / recipe.name if out is None else Path(out).expanduser()
     task = task_for(recipe)
-    with RunFolder(destination, overwrite=overwrite, resume=resume, joining=helping) as folder:
+    run_folder = RunFolder(
+        destination, overwrite=overwrite, resume=resume, joining=helping, inputs=inputs_of(recipe)
+    )
+    with run_folder as folder:
+        if not helping:
+            restore(folder, lambda line: console.print(line, markup=False, soft_wrap=True))
         plan = task.prepare(recipe, console)
         plan.report(console)
         if not helping:
+            run_folder.protect(path for pair in plan.inputs.pairs for path in (pair.image, pair.label))
+            begin_or_compare(folder, plan.recipe, plan.origin.sha256, plan.inputs.files)
             write_recipe(plan.recipe, folder / "recipe.yaml")
         before = None
         if plan.pretrained and not helping:
             plan.model.network.to(plan.inputs.device)
             before = task.evaluate_stage(plan, "before", console)
         module = task.build_module(plan, folder, optimizer_options(plan))
-        trains = not is_finished(folder)
+        trains = read_finished(folder) is None
         with PeakMemory(plan.inputs.device) as memory:
             history = fit(module, plan.data, plan.recipe, folder, console)
         if helping:
@@ -79,7 +90,9 @@ def run(
         record = task.build_record(plan, history, before, after, memory.bytes if trains else None)
         task.save_scores(record, folder / "scores.csv")
         console.print("exporting and checking what was exported")
-        return write_artifacts(task, plan, record, folder)
+        record = write_artifacts(task, plan, record, folder)
+        forget_previous(folder)
+        return record
 
 
 def optimizer_options(plan: Plan[Any]) -> OptimizerOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from rich.console import Console
 
 from finetune.data.datamodule import SegmentationData
 from finetune.recipe.schema import Recipe
+from finetune.training.checkpoints import BEST, LAST, AtomicCheckpointIO, callback_state
 from finetune.training.distributed import is_helper_process
 from finetune.training.hardware import quiet_lightning, trainer_options
 from finetune.training.history import History, HistoryCallback
@@ -55,33 +57,50 @@ def fit(
         InputError: if the loss is not finite, or the disk has no room for features.
     """
     checkpoints = folder / "checkpoints"
-    finished = checkpoints / FINISHED
     data.keep_maps(folder / "maps")
-    if is_finished(folder):
-        history = History(**json.loads(finished.read_text(encoding="utf-8")))
-    else:
+    history = read_finished(folder)
+    if history is None:
         history = _train(module, data, recipe, folder, console)
         if not is_helper_process():
-            write_file(finished, json.dumps(asdict(history), indent=2))
+            _write_finished(history, folder)
     if not is_helper_process():
         data.forget_maps()
         if module.features:
             module.features.forget()
-    best = checkpoints / "best.ckpt"
-    _load_weights(module, best if best.exists() else checkpoints / "last.ckpt")
+    best = checkpoints / BEST
+    _load_weights(module, best if best.exists() else checkpoints / LAST)
     return history
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether training in a run folder is completed, so that `fit` only loads the weights.
+def read_finished(folder: Path) -> History | None:
+    """Read the history of a completed training, after which `fit` only loads the weights.
 
     Args:
         folder: the run folder.
 
     Returns:
-        True if the history of a completed training is there.
+        The history; None if training is not completed, or the file is damaged or does not fit the last
+        checkpoint. Training then continues from that checkpoint.
     """
-    return (folder / "checkpoints" / FINISHED).exists()
+    checkpoints = folder / "checkpoints"
+    try:
+        content = json.loads((checkpoints / FINISHED).read_text(encoding="utf-8"))
+        history = History(**content["history"])
+        if content["sha256"] != _digest(history):
+            return None
+        trained = len(callback_state(checkpoints / LAST, HistoryCallback.__name__)["epochs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return history if trained == len(history.epochs) else None
+
+
+def _write_finished(history: History, folder: Path) -> None:
+    content = {"history": asdict(history), "sha256": _digest(history)}
+    write_file(folder / "checkpoints" / FINISHED, json.dumps(content, indent=2))
+
+
+def _digest(history: History) -> str:
+    return hashlib.sha256(json.dumps(asdict(history), sort_keys=True).encode()).hexdigest()
 
 
 def _train(
@@ -95,7 +114,7 @@ def _train(
     keep_freed_memory()
     assert isinstance(module, pl.LightningModule)
     training, checkpoints, monitor = recipe.training, folder / "checkpoints", module.monitor
-    last = checkpoints / "last.ckpt"
+    last = checkpoints / LAST
     resume = last.exists()
     validates = bool(data.of("validation"))
     stopping = EarlyStopping(monitor, mode="max", patience=training.patience) if training.patience else None
@@ -117,7 +136,7 @@ def _train(
         callbacks.append(_checkpoint(checkpoints, "best", monitor=monitor, mode="max"))
     callbacks.append(_checkpoint(checkpoints, "last", save_on_train_epoch_end=True))
     if resume and _had_stopped(last, training.patience):
-        return History(**_callback_state(last, HistoryCallback.__name__))
+        return History(**callback_state(last, HistoryCallback.__name__) | {"stopped_early": True})
     trainer = pl.Trainer(
         max_epochs=training.epochs,
         gradient_clip_val=training.gradient_clip,
@@ -125,6 +144,7 @@ def _train(
         limit_val_batches=1.0 if validates else 0,
         num_sanity_val_steps=0,
         callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
         logger=_loggers(folder),
         log_every_n_steps=1,
         use_distributed_sampler=False,  # SegmentationData distributes each batch itself
@@ -173,14 +193,9 @@ def _loggers(folder: Path) -> list[Any]:
     return loggers
 
 
-def _callback_state(checkpoint: Path, name: str) -> dict[str, Any]:
-    callbacks = torch.load(checkpoint, map_location="cpu", weights_only=True)["callbacks"]
-    return next((state for key, state in callbacks.items() if key.startswith(name)), {})
-
-
 def _had_stopped(checkpoint: Path, patience: int | None) -> bool:
     """Whether early stopping had ended the training that wrote this checkpoint."""
-    return bool(patience) and _callback_state(checkpoint, "EarlyStopping").get("wait_count", 0) >= patience
+    return bool(patience) and callback_state(checkpoint, "EarlyStopping").get("wait_count", 0) >= patience
 
 
 def _load_weights(module: TrainableModule, checkpoint: Path) -> None:

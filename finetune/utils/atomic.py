@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -130,7 +131,7 @@ def replace_folder(new: Path, folder: Path) -> None:
     Raises:
         OSError: if a folder cannot be renamed; the existing one is back in its place.
     """
-    old = _temporary(folder.parent, ".old")
+    old = _temporary(folder.parent, f".{folder.name}.old")
     if folder.exists():
         folder.rename(old)
     try:
@@ -140,6 +141,21 @@ def replace_folder(new: Path, folder: Path) -> None:
             old.rename(folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def replaced_folders(folder: Path) -> list[Path]:
+    """List what `replace_folder` left beside a folder when its process was killed.
+
+    Args:
+        folder: final name of the folder.
+
+    Returns:
+        Earlier versions of the folder, under their temporary names.
+    """
+    if not folder.parent.is_dir():
+        return []
+    name = re.compile(rf"{re.escape(PREFIX)}[0-9a-f]{{16}}\.{re.escape(folder.name)}\.old")
+    return sorted(path for path in folder.parent.iterdir() if name.fullmatch(path.name))
 
 
 @contextmanager

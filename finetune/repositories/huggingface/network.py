@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import ModelError
 from finetune.repositories.huggingface.architectures import Architecture, first_lines, model_class, quiet
+from finetune.utils.scratch import ScratchFolder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -85,7 +85,7 @@ def _try_to_trace(network: nn.Module, kind: Architecture, divisor: int) -> None:
 
     training = network.training
     try:
-        with tempfile.TemporaryDirectory(prefix="finetune-") as folder:
+        with ScratchFolder() as folder:
             write_torchscript(network.eval(), Path(folder) / "network.pt", channels=3, divisor=divisor)
     except Exception as error:  # of the model and of torch, which fail as they like
         raise ModelError(
