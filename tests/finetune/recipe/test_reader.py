@@ -119,7 +119,7 @@ def test_the_recipes_that_come_with_finetune_are_valid_and_say_how_to_run_them()
         assert isinstance(recipe, Recipe)
         header = recipe_path(recipe.name).read_text().partition("\nmodel:")[0]
         assert f"# finetune run {recipe.name}" in header
-        assert "# Gave" in header
+        assert "# Results" in header
 
 
 def test_copy_never_overwrites(tmp_path: Path) -> None:

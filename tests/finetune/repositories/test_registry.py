@@ -44,6 +44,7 @@ def write_record(path: Path, license: str | None = "MIT") -> None:
             "normalize": {"name": "percentile"},
             **dict.fromkeys(["channels", "maps", "divisor", "parameters", "trainable"], 1),
         },
+        "metrics": [],
         "data": {"id": "nuclei", "labels": "instances", "split_by": "folders", "files": []},
         "training": {
             **dict.fromkeys(["epochs_planned", "epochs", "steps", "images_seen", "batch_size", "patch"], 1),
