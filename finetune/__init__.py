@@ -1,4 +1,4 @@
-"""Fine-tune public segmentation models on microscopy images, and trust what comes out.
+"""Fine-tune public segmentation models on your own microscopy images, with auditable model cards.
 
 record = finetune.run("quickstart")
 model = finetune.load("runs/quickstart")

@@ -1,8 +1,8 @@
-"""Which licenses of a base model forbid the license that a recipe's card states.
+"""Compatibility of the license on a card with the license of the base model.
 
-What is trained from a model is an adaptation of it. A short table of the licenses that say under which
-others an adaptation may go, and why; those that are not in it, such as MIT, BSD and Apache-2.0, ask for
-attribution, which the card carries on, and forbid nothing here. It is no legal advice.
+A fine-tuned model is an adaptation of its base model. `RULES` lists the licenses that restrict the license
+of adaptations. Licenses that are not listed, such as MIT, BSD and Apache-2.0, require attribution, which the
+card gives, and restrict nothing else here. This is no legal advice.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from cards.errors import RecipeError
 
 @dataclass(frozen=True)
 class Rule:
-    """What a family of licenses asks of an adaptation.
+    """Restrictions of a license family on the license of adaptations.
 
     Attributes:
-        keeps: families that the adaptation may be under; every family if empty.
-        never: families that it may not be under.
-        reason: in the license's terms, to end a sentence with.
+        allowed: families that the adaptation may be licensed under; every family if empty.
+        excluded: families that the adaptation may not be licensed under.
+        reason: clause that ends a sentence, for error messages.
     """
 
-    keeps: frozenset[str] = frozenset()
-    never: frozenset[str] = frozenset()
+    allowed: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
     reason: str = ""
 
 
@@ -33,44 +33,48 @@ NO_RIGHTS_RESERVED = frozenset({"cc0", "unlicense", "wtfpl", "pddl"})
 RULES: dict[str, Rule] = {
     # Section 2(a)(1) of CC BY-NC 4.0 grants adaptations for NonCommercial purposes only.
     "cc-by-nc": Rule(
-        keeps=frozenset({"cc-by-nc", "cc-by-nc-sa", "cc-by-nc-nd"}), reason="it allows no commercial use"
+        allowed=frozenset({"cc-by-nc", "cc-by-nc-sa", "cc-by-nc-nd"}), reason="it allows no commercial use"
     ),
     # Section 3(b)(1): the adapter's license is a Creative Commons license with the same elements.
     "cc-by-nc-sa": Rule(
-        keeps=frozenset({"cc-by-nc-sa"}),
+        allowed=frozenset({"cc-by-nc-sa"}),
         reason="it allows no commercial use, and adaptations under the same license only",
     ),
     # GPL-3.0 is a compatible license: https://creativecommons.org/compatiblelicenses
     "cc-by-sa": Rule(
-        keeps=frozenset({"cc-by-sa", "gpl"}), reason="it allows adaptations under the same only"
+        allowed=frozenset({"cc-by-sa", "gpl"}), reason="it allows adaptations under the same license only"
     ),
     # Section 2(a)(1)(B): adaptations may be produced, but not shared.
-    "cc-by-nd": Rule(keeps=frozenset({"cc-by-nd"}), reason="it allows no adaptation to be shared"),
-    "cc-by-nc-nd": Rule(keeps=frozenset({"cc-by-nc-nd"}), reason="it allows no adaptation to be shared"),
+    "cc-by-nd": Rule(allowed=frozenset({"cc-by-nd"}), reason="it allows no adaptation to be shared"),
+    "cc-by-nc-nd": Rule(allowed=frozenset({"cc-by-nc-nd"}), reason="it allows no adaptation to be shared"),
     # Section 3(a): whoever shares must name the author; a waiver of all rights would drop that.
-    "cc-by": Rule(never=NO_RIGHTS_RESERVED, reason="it asks for attribution"),
+    "cc-by": Rule(excluded=NO_RIGHTS_RESERVED, reason="it requires attribution"),
     # Sections 5(c) and 13 of GPL-3.0: modified versions under the same license, or combined with AGPL-3.0.
-    "gpl": Rule(keeps=frozenset({"gpl", "agpl"}), reason="it allows modified versions under the same only"),
-    "agpl": Rule(keeps=frozenset({"agpl"}), reason="it allows modified versions under the same only"),
+    "gpl": Rule(
+        allowed=frozenset({"gpl", "agpl"}), reason="it allows modified versions under the same license only"
+    ),
+    "agpl": Rule(
+        allowed=frozenset({"agpl"}), reason="it allows modified versions under the same license only"
+    ),
 }
 
 
 def check_license(card: str | None, base: str | None, model: str) -> None:
-    """Refuse a card license that contradicts that of the base model.
+    """Check that the license on a card is compatible with the license of the base model.
 
     Args:
-        card: what the recipe states; None takes on the base model's.
-        base: of the base model; None if none is known.
-        model: the base model's name, for the error.
+        card: license id in the recipe; None inherits the license of the base model.
+        base: license id of the base model; None if it is unknown.
+        model: name of the base model, for the error message.
 
     Raises:
-        RecipeError: naming both, and why they do not go together.
+        RecipeError: if the licenses are incompatible, with both licenses and the reason.
     """
     if not card or not base or forbidden(card, base) is None:
         return
     raise RecipeError(
         f"card.license: {card} contradicts {base}, the license of the base model {model}: "
-        f"{forbidden(card, base)}; leave card.license out to take on {base}"
+        f"{forbidden(card, base)}; remove card.license to inherit {base}"
     )
 
 
@@ -88,7 +92,7 @@ def forbidden(card: str, base: str) -> str | None:
     if rule is None:
         return None
     chosen = family(card)
-    if chosen in rule.never or (rule.keeps and chosen not in rule.keeps):
+    if chosen in rule.excluded or (rule.allowed and chosen not in rule.allowed):
         return rule.reason
     return None
 

@@ -26,7 +26,9 @@ COMMANDS = (run, validate, ls, models, cp, predict, schema)
 
 app = typer.Typer(
     cls=ExtensibleGroup,
-    help="Fine-tune public segmentation models on microscopy images, and trust what comes out.",
+    rich_markup_mode=None,  # rich takes longer to import than everything else that `--help` needs
+    help="Fine-tune public segmentation models on your own microscopy images, "
+    "with model cards that anyone can audit.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -26,7 +26,7 @@ def predict(
         bool, typer.Option("--json", help="Print one JSON object per image instead of text.")
     ] = False,
 ) -> None:
-    """Segment images with a trained model and write one label image (TIFF) per image.
+    """Segment images with a trained model; write label images (TIFF).
 
     Prints one line per image: the path of the label image, a tab, and the number of instances. An image that
     cannot be segmented is reported, the others are continued, and the exit code is 1.

@@ -36,7 +36,10 @@ def run(
         bool, typer.Option("--dry-run", help="Check the recipe, the images and the model without training.")
     ] = False,
 ) -> None:
-    """Fine-tune a model, evaluate it before and after, export it, and write its model cards."""
+    """Fine-tune and evaluate a model, export it, write model cards.
+
+    Accuracy is measured on the test images before and after training.
+    """
     if resume is not None:
         if recipe or out or overwrite or dry_run:
             raise InputError("--resume RUN uses the recipe stored in the run; remove the other arguments")
