@@ -5,57 +5,38 @@ Figures use matplotlib's default style and their own canvas, independent of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cards.canvas import (
+    BLUE,
+    DOTS,
+    GRAY,
+    ORANGE,
+    PALETTE,
+    SKY,
+    open_figure,
+    outline,
+    resize_image,
+    resize_labels,
+    rgb,
+    stretch,
+)
 from cards.metrics import PRIMARY
 from cards.record import Epoch
 from cards.scores import Stage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-# Colors that color-blind readers can distinguish: Okabe and Ito 2008, https://jfly.uni-koeln.de/color/
-ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
-    "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
-)  # fmt: skip
-PALETTE = (ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE)
-GRAY = "#9A9A9A"
 REFERENCE, PREDICTION, BOTH = SKY, ORANGE, "#FFFFFF"
 
 LONGEST = 1024  # pixels of the longer side of an example: wide enough to zoom, small enough to publish
 SHORTEST = 768
 COVER_BYTES = 500_000  # BioImage.IO asks for covers below 500 kB, 2:1 or 1:1
-DOTS = 160  # per inch
-
-STYLE = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#666666",
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "xtick.color": "#444444",
-    "ytick.color": "#444444",
-    "legend.frameon": False,
-}
-
-
-@contextmanager
-def _figure(path: Path, width: float, height: float, layout: str | None = "constrained") -> Iterator[Figure]:
-    """A figure of a size in inches, saved as PNG at the end."""
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
-    with style.context(["default", STYLE]):
-        figure = Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
-        yield figure
-        figure.savefig(path, dpi=DOTS, metadata={"Software": None})
 
 
 def histogram(after: Stage, before: Stage | None, path: Path) -> None:
@@ -72,7 +53,7 @@ def histogram(after: Stage, before: Stage | None, path: Path) -> None:
     dice = {name: [score.metrics[PRIMARY] for score in stage.scores] for name, stage, _ in stages if stage}
     low = np.floor(10 * min(map(min, dice.values()))) / 10 if all(dice.values()) else 0.0
     bins = np.linspace(min(low, 0.9), 1, 21)
-    with _figure(path, 6, 2.8) as figure:
+    with open_figure(path, 6, 2.8) as figure:
         axes = figure.add_subplot()
         for name, stage, color in stages:
             if stage:
@@ -97,7 +78,7 @@ def training_curve(history: Sequence[Epoch], path: Path, best_epoch: int | None 
     """
     if not history:
         raise ValueError("no epoch to draw")
-    with _figure(path, 7.5, 2.6) as figure:
+    with open_figure(path, 7.5, 2.6) as figure:
         loss, reached = figure.subplots(1, 2)
         measure = "IoU" if any(epoch.validation_iou is not None for epoch in history) else "Dice"
         _curve(loss, history, "loss", "training", BLUE)
@@ -141,18 +122,18 @@ def overlay(
     from matplotlib.patches import Patch
 
     scale = _scale(reference.shape)
-    canvas = _resize(stretch(image), scale)
-    parts = [_resize_labels(labels, scale) for labels in (reference, prediction)]
-    masks = [part > 0 for part in parts] if filled else [_outline(parts[0], 5), _outline(parts[1], 3)]
-    canvas[masks[0]], canvas[masks[1]] = _rgb(REFERENCE), _rgb(PREDICTION)
+    canvas = resize_image(stretch(image), scale)
+    parts = [resize_labels(labels, scale) for labels in (reference, prediction)]
+    masks = [part > 0 for part in parts] if filled else [outline(parts[0], 5), outline(parts[1], 3)]
+    canvas[masks[0]], canvas[masks[1]] = rgb(REFERENCE), rgb(PREDICTION)
     names = [("reference", REFERENCE), ("prediction", PREDICTION)]
     if filled:
-        canvas[masks[0] & masks[1]] = _rgb(BOTH)
+        canvas[masks[0] & masks[1]] = rgb(BOTH)
         names = [("reference only", REFERENCE), ("prediction only", PREDICTION), ("both", BOTH)]
 
     height, width = (side / DOTS for side in canvas.shape[:2])
     margin = 0.28  # inches, above and below
-    with _figure(path, width, height + 2 * margin, layout=None) as figure:
+    with open_figure(path, width, height + 2 * margin, layout=None) as figure:
         axes = figure.add_axes((0, margin / (height + 2 * margin), 1, height / (height + 2 * margin)))
         axes.imshow(canvas, interpolation="none", aspect="auto")
         axes.axis("off")
@@ -175,57 +156,17 @@ def cover(image: np.ndarray, prediction: np.ndarray, path: Path) -> None:
     gray, labels = stretch(image)[square], prediction[square]
     for side in (512, 400, 320, 256, 192, 128):
         factor = side / min(labels.shape)
-        left, right = _resize(gray, factor), _resize_labels(labels, factor)
+        left, right = resize_image(gray, factor), resize_labels(labels, factor)
         pair = np.concatenate([left, _colored(left, right)], axis=1)
         imsave(path, pair, metadata={"Software": ""})
         if path.stat().st_size <= COVER_BYTES:
             return
 
 
-def stretch(image: np.ndarray) -> np.ndarray:
-    """Stretch the contrast of an image from its 1st to its 99.8th percentile.
-
-    Args:
-        image: (C, H, W) or (H, W); three channels are red, green and blue, any other number is averaged.
-
-    Returns:
-        RGB (H, W, 3) float32 from 0 to 1.
-    """
-    channels = np.atleast_3d(image.T).T.astype(np.float32)
-    low, high = np.percentile(channels, (1, 99.8), axis=(1, 2), keepdims=True)
-    channels = np.clip((channels - low) / np.maximum(high - low, 1e-6), 0, 1)
-    if len(channels) != 3:
-        channels = np.repeat(channels.mean(axis=0, keepdims=True), 3, axis=0)
-    return np.moveaxis(channels, 0, -1)
-
-
 def _scale(shape: tuple[int, ...]) -> float:
     """Scale factor that brings the longer side between SHORTEST and LONGEST; an integer if it enlarges."""
     longer = max(shape)
     return LONGEST / longer if longer > LONGEST else float(-(-SHORTEST // longer))
-
-
-def _resize(canvas: np.ndarray, factor: float) -> np.ndarray:
-    from skimage.transform import resize
-
-    size = [round(side * factor) for side in canvas.shape[:2]]
-    return np.clip(resize(canvas, (*size, 3), order=1, anti_aliasing=factor < 1), 0, 1)
-
-
-def _resize_labels(labels: np.ndarray, factor: float) -> np.ndarray:
-    from skimage.transform import resize
-
-    size = [round(side * factor) for side in labels.shape]
-    return resize(labels, size, order=0, preserve_range=True, anti_aliasing=False).astype(labels.dtype)
-
-
-def _outline(labels: np.ndarray, width: int) -> np.ndarray:
-    """Outlines of all instances, with an odd width in pixels."""
-    from skimage.morphology import dilation, footprint_rectangle
-    from skimage.segmentation import find_boundaries
-
-    edge = find_boundaries(labels, mode="inner")
-    return edge if width == 1 else dilation(edge, footprint_rectangle((width, width)))
 
 
 def _middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -236,17 +177,11 @@ def _middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
 
 def _colored(canvas: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The image with each instance in its own color, outlined."""
-    colors = np.array([_rgb(color) for color in PALETTE], np.float32)
+    colors = np.array([rgb(color) for color in PALETTE], np.float32)
     result = canvas * 0.6
     inside = labels > 0
     own = colors[labels[inside] % len(PALETTE)]
     result[inside] = 0.45 * own + 0.55 * canvas[inside]
-    edge = _outline(labels, 1)
+    edge = outline(labels, 1)
     result[edge] = colors[labels[edge] % len(PALETTE)]
     return result
-
-
-def _rgb(color: str) -> tuple[float, float, float]:
-    from matplotlib.colors import to_rgb
-
-    return to_rgb(color)

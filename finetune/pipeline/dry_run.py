@@ -1,4 +1,4 @@
-"""`finetune run --dry-run`: resolve everything, train nothing."""
+"""`finetune run --dry-run`: resolve everything, show the images, train nothing."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from pathlib import Path
 from rich.console import Console
 
 from finetune.export.registry import EXPORTERS
+from finetune.pipeline.preview import describe_images, read_tiles, write_preview
 from finetune.pipeline.run_folder import RunFolder
 from finetune.pipeline.task import task_for
 from finetune.recipe.schema import Recipe
 
 
 def dry_run(recipe: Recipe, destination: Path) -> None:
-    """Resolve a recipe and print what a run would do.
+    """Resolve a recipe, print what a run would do, and write a contact sheet of the images.
 
     Args:
         recipe: the recipe.
-        destination: the run folder that a run would write.
+        destination: the run folder that a run would write; the contact sheet is `<run folder>.preview.png`.
 
     Raises:
         InputError: if the run could not start.
@@ -27,12 +28,14 @@ def dry_run(recipe: Recipe, destination: Path) -> None:
     recipe, training = plan.recipe, plan.recipe.training
     splits = ", ".join(f"{plan.count(split)} {split}" for split in ("train", "validation", "test"))
     summary = task.summarize(plan)
+    tiles, low, high = read_tiles(plan)
     lines = {
         "model": f"{recipe.model.repository} {recipe.model.name}, {plan.origin.weights} weights",
         "parameters": f"{plan.parameters.total:,}, {plan.parameters.trainable:,} trainable "
         f"({recipe.model.adapt})",
         "target": summary["target"],
         "data": f"{len(plan.inputs.files)} pairs: {splits} ({plan.inputs.split_by})",
+        "images": describe_images(plan.inputs.files, low, high, len(tiles)),
         "instances": f"{sum(file.instances for file in plan.inputs.files):,}",
         "training": f"{training.epochs} epochs of {plan.data.batches_per_epoch} batches of "
         f"{training.batch_size} patches of {training.patch} px, learning rate {training.learning_rate:g}",
@@ -46,3 +49,4 @@ def dry_run(recipe: Recipe, destination: Path) -> None:
     for warning in plan.warnings:
         console.print(f"warning     {warning}", style="yellow", highlight=False, soft_wrap=True)
     RunFolder(destination).check()
+    console.print(f"{'preview':<12}{write_preview(tiles, destination)}", highlight=False, soft_wrap=True)

@@ -42,13 +42,18 @@ def test_cp_then_validate(command, tmp_path: Path) -> None:
     assert command("validate", "my.yaml").returncode == 0
 
 
-def test_dry_run_resolves_everything_and_writes_nothing(command, tmp_path: Path, recipe_file: Path) -> None:
-    before = sorted(tmp_path.rglob("*"))
+def test_dry_run_resolves_everything_and_writes_a_contact_sheet_only(
+    command, tmp_path: Path, recipe_file: Path
+) -> None:
+    before = set(tmp_path.rglob("*"))
     result = command("run", recipe_file, "--dry-run")
     assert result.returncode == 0, result.stderr
     for words in ("13 pairs: 9 train, 1 validation, 3 test", "trainable", "GiB", "instances", "runs/discs"):
         assert words in result.stdout
-    assert sorted(tmp_path.rglob("*")) == before
+    assert "px (height × width), 1 channel, uint8, values " in result.stdout
+    runs = tmp_path / "runs"
+    assert set(tmp_path.rglob("*")) - before == {runs, runs / "discs.preview.png"}
+    assert "runs/discs.preview.png" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,143 @@
+"""Drawing on images: colors, contrast, resizing, outlines, and figures saved as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Colors that color-blind readers can distinguish: Okabe and Ito 2008, https://jfly.uni-koeln.de/color/
+ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
+    "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+PALETTE = (ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE)
+GRAY = "#9A9A9A"
+
+DOTS = 160  # per inch
+
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "legend.frameon": False,
+}
+
+
+@contextmanager
+def open_figure(
+    path: Path,
+    width: float,
+    height: float,
+    layout: str | None = "constrained",
+    software: str | None = None,
+) -> Iterator[Figure]:
+    """Open a figure, which is saved as PNG when the block ends.
+
+    Args:
+        path: output PNG, with any suffix.
+        width: in inches.
+        height: in inches.
+        layout: layout engine of matplotlib; None for fixed positions.
+        software: text of the PNG chunk Software; None leaves it out.
+
+    Yields:
+        The figure.
+    """
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(["default", STYLE]):
+        figure = Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
+        yield figure
+        figure.savefig(path, dpi=DOTS, format="png", metadata={"Software": software})
+
+
+def stretch(image: np.ndarray) -> np.ndarray:
+    """Stretch the contrast of an image from its 1st to its 99.8th percentile.
+
+    Args:
+        image: (C, H, W) or (H, W); three channels are red, green and blue, any other number is averaged.
+
+    Returns:
+        RGB (H, W, 3) float32 from 0 to 1.
+    """
+    channels = np.atleast_3d(image.T).T.astype(np.float32)
+    low, high = np.percentile(channels, (1, 99.8), axis=(1, 2), keepdims=True)
+    channels = np.clip((channels - low) / np.maximum(high - low, 1e-6), 0, 1)
+    if len(channels) != 3:
+        channels = np.repeat(channels.mean(axis=0, keepdims=True), 3, axis=0)
+    return np.moveaxis(channels, 0, -1)
+
+
+def resize_image(canvas: np.ndarray, factor: float) -> np.ndarray:
+    """Resize an image with linear interpolation.
+
+    Args:
+        canvas: RGB (H, W, 3) from 0 to 1.
+        factor: scale factor.
+
+    Returns:
+        The resized image; no side is shorter than one pixel.
+    """
+    from skimage.transform import resize
+
+    size = [max(1, round(side * factor)) for side in canvas.shape[:2]]
+    return np.clip(resize(canvas, (*size, 3), order=1, anti_aliasing=factor < 1), 0, 1)
+
+
+def resize_labels(labels: np.ndarray, factor: float) -> np.ndarray:
+    """Resize a label image by nearest neighbor.
+
+    Args:
+        labels: (H, W) integer.
+        factor: scale factor.
+
+    Returns:
+        The resized labels; no side is shorter than one pixel.
+    """
+    from skimage.transform import resize
+
+    size = [max(1, round(side * factor)) for side in labels.shape]
+    return resize(labels, size, order=0, preserve_range=True, anti_aliasing=False).astype(labels.dtype)
+
+
+def outline(labels: np.ndarray, width: int) -> np.ndarray:
+    """Outlines of all instances.
+
+    Args:
+        labels: (H, W) integer, 0 is background.
+        width: of the line, an odd number of pixels.
+
+    Returns:
+        (H, W) bool.
+    """
+    from skimage.morphology import dilation, footprint_rectangle
+    from skimage.segmentation import find_boundaries
+
+    edge = find_boundaries(labels, mode="inner")
+    return edge if width == 1 else dilation(edge, footprint_rectangle((width, width)))
+
+
+def rgb(color: str) -> tuple[float, float, float]:
+    """Convert a color.
+
+    Args:
+        color: hexadecimal, such as "#56B4E9".
+
+    Returns:
+        Red, green and blue from 0 to 1.
+    """
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(color)
