@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from cards.errors import InputError
 from finetune.errors import unknown
-from finetune.repositories.base import ANY, CountsModels
+from finetune.repositories.base import ANY
+from finetune.repositories.capabilities import CountsModels
 from finetune.repositories.counts import KINDS, Count, Row
 from finetune.repositories.registry import REPOSITORIES, ModelInfo
 

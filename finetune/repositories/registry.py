@@ -20,16 +20,11 @@ from finetune.repositories import (
     torchvision,
     wipp,
 )
-from finetune.repositories.base import (
-    ANY,
-    Built,
+from finetune.repositories.base import ANY, Built, Loaded, LoadOptions, ModelInfo, Repository
+from finetune.repositories.capabilities import (
     DescribesOptions,
     Interactive,
     InteractiveRepository,
-    Loaded,
-    LoadOptions,
-    ModelInfo,
-    Repository,
     SavesAdapters,
 )
 from finetune.utils.registration import Registry

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import ModelError
 from finetune.errors import unknown
 from finetune.networks.mask2former import TASK_SPECIFIC
+from finetune.repositories.huggingface.messages import first_lines
 from finetune.utils.optional import require
 
 if TYPE_CHECKING:
-    import torch
-    from torch import nn
+    pass
 
 
 @dataclass(frozen=True)
@@ -219,52 +217,6 @@ def _without(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: _without(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
-def part(kind: Architecture, network: nn.Module, fresh: list[str]) -> str | None:
-    """Describe which part of a network has pretrained weights.
-
-    Args:
-        kind: architecture.
-        network: our network.
-        fresh: names in transformers of randomly initialized parameters.
-
-    Returns:
-        A description; None if all weights are pretrained.
-    """
-    ours = {kind.ours(name) for name in fresh if not name.startswith(kind.unused)}
-    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
-    ours |= {name for name in sizes if kind.theirs(name) is None}
-    if not ours:
-        return None
-    paths = [name.split(".")[:-1] for name in ours]
-    common = [parts[0] for parts in zip(*paths, strict=False) if len(set(parts)) == 1]
-    if kind.fresh:  # here and there
-        common = [", ".join(sorted({path[-1] for path in paths}))]
-    total = sum(sizes.values())
-    loaded = total - sum(sizes.get(name, 0) for name in ours)
-    return f"all but {'.'.join(common)} ({loaded:,} of {total:,} parameters)"
-
-
-def back_to_transformers(kind: Architecture, config: Any, state: dict[str, torch.Tensor]) -> Any:
-    """Build the model of transformers with the weights of our network, without our own decoder.
-
-    Args:
-        kind: architecture.
-        config: configuration of transformers.
-        state: state dict of our network.
-
-    Returns:
-        The model.
-    """
-    import torch
-
-    with torch.device("meta"):  # every weight is put in its place below
-        model = model_class(kind)(config)
-    theirs = {kind.theirs(name): tensor for name, tensor in state.items()}
-    theirs.pop(None, None)
-    model.load_state_dict(theirs, strict=True, assign=True)
-    return model
-
-
 def encoder_of(kind: Architecture) -> str:
     """Name of the encoder in a model of transformers.
 
@@ -293,41 +245,8 @@ def model_class(kind: Architecture) -> Any:
     return getattr(transformers, kind.model)
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Suppress log messages and progress bars of transformers; errors are raised.
-
-    Yields:
-        Nothing.
-    """
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
-
-
 def _renamed(name: str, beginnings: dict[str, str]) -> str | None:
     for before, after in sorted(beginnings.items(), key=lambda pair: -len(pair[0])):
         if name.startswith(before):
             return after + name.removeprefix(before)
     return None
-
-
-def first_lines(error: Exception) -> str:
-    """Shorten an error message.
-
-    Args:
-        error: the exception.
-
-    Returns:
-        Its first two lines, at most 200 characters.
-    """
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2])[:200] or type(error).__name__

@@ -138,7 +138,8 @@ def read_model(files: Files, kind: Architecture, config: Any, where: str) -> tup
     """
     import torch
 
-    from finetune.repositories.huggingface.architectures import encoder_of, model_class, quiet
+    from finetune.repositories.huggingface.architectures import encoder_of, model_class
+    from finetune.repositories.huggingface.messages import quiet
 
     try:
         with quiet():

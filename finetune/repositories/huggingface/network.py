@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import ModelError
-from finetune.repositories.huggingface.architectures import Architecture, first_lines, model_class, quiet
+from finetune.repositories.huggingface.architectures import Architecture, model_class
+from finetune.repositories.huggingface.messages import first_lines, quiet
 from finetune.utils.scratch import ScratchFolder
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
-from finetune.repositories.base import Loaded, LoadOptions, NativePackage
+from finetune.repositories.base import Loaded, LoadOptions
+from finetune.repositories.capabilities import NativePackage
 from finetune.repositories.huggingface import repository as huggingface
 from finetune.repositories.huggingface.files import read_model
 from finetune.repositories.huggingface.options import ImageOptions, complete
@@ -126,13 +127,14 @@ def automatic(network: nn.Module, architecture: NetworkSpec) -> Generator:
         The generator.
     """
     from finetune.repositories.huggingface import architectures as kinds
+    from finetune.repositories.huggingface import conversion, messages
     from finetune.repositories.huggingface.mask_generation import Generator, build_processor
 
     config = architecture.options["config"]
     kind = kinds.kind_of(config, architecture.name)
-    with kinds.quiet():
+    with messages.quiet():
         read = kinds.read_config(kind, config, None, architecture.name)
-        model = kinds.back_to_transformers(kind, read, network.state_dict())
+        model = conversion.back_to_transformers(kind, read, network.state_dict())
     return Generator(model.eval(), build_processor(architecture))
 
 
@@ -150,10 +152,11 @@ def predictor(checkpoint: Path, architecture: NetworkSpec) -> Predictor:
     from transformers import AutoProcessor
 
     from finetune.repositories.huggingface import architectures as kinds
+    from finetune.repositories.huggingface import messages
     from finetune.repositories.huggingface.mask_generation import Predictor
 
     kind = kinds.kind_of(architecture.options["config"], architecture.name)
-    with kinds.quiet():
+    with messages.quiet():
         model = kinds.model_class(kind).from_pretrained(checkpoint.parent, local_files_only=True)
         processor = AutoProcessor.from_pretrained(checkpoint.parent, local_files_only=True)
     return Predictor(model.eval(), processor)
@@ -177,6 +180,7 @@ def _build(name: str, kind: Architecture, options: dict[str, Any]) -> tuple[nn.M
     from finetune.networks import hf_promptable as transformer_prompts
     from finetune.networks.rgb_input import Rgb
     from finetune.repositories.huggingface import architectures as kinds
+    from finetune.repositories.huggingface import messages
     from finetune.repositories.huggingface.network import windows
 
     config, image_size = kinds.read_config(kind, options["config"], None, name), options["image_size"]
@@ -184,7 +188,7 @@ def _build(name: str, kind: Architecture, options: dict[str, Any]) -> tuple[nn.M
     if image_size % divisor:
         raise ModelError(f"model {name}: image_size must be a multiple of {divisor} px, got {image_size}")
     _set_image_size(kind, config, image_size)
-    with kinds.quiet():
+    with messages.quiet():
         try:
             model = kinds.model_class(kind)(config)
         except Exception as error:  # shapes that do not go together, found wherever they meet

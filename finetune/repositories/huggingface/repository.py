@@ -167,6 +167,7 @@ def save(
         The files.
     """
     from finetune.repositories.huggingface import architectures as kinds
+    from finetune.repositories.huggingface import conversion, messages
 
     config = architecture.options["config"]
     kind = kinds.kind_of(config, architecture.name)
@@ -177,9 +178,9 @@ def save(
         from finetune.repositories.huggingface.mask_generation import save_processor
 
         save_processor(architecture, folder)
-    with kinds.quiet():
+    with messages.quiet():
         read = kinds.read_config(kind, config, config.get("num_labels"), architecture.name)
-        kinds.back_to_transformers(kind, read, state).save_pretrained(folder)
+        conversion.back_to_transformers(kind, read, state).save_pretrained(folder)
     if own:
         write_safetensors(folder / DECODER, own, {"format": "pt"})
     return sorted(path for path in folder.iterdir() if path.is_file())
@@ -239,6 +240,7 @@ def _build(
 ) -> tuple[Built, str | None]:
     """Build the network, with weights from files if there are any; describe the pretrained part."""
     from finetune.repositories.huggingface import architectures as kinds
+    from finetune.repositories.huggingface import conversion
     from finetune.repositories.huggingface.network import build_network
 
     options = complete(name, in_channels, options, ImageOptions)
@@ -252,7 +254,7 @@ def _build(
         architecture=NetworkSpec(repository="huggingface", name=name, options=options),
         divisor=divisor,
     )
-    return built, None if files is None else kinds.part(kind, network, fresh)
+    return built, None if files is None else conversion.part(kind, network, fresh)
 
 
 def _encoder(built: Built) -> str:

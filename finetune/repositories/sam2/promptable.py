@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field
 
 from cards.base import NetworkSpec
-from finetune.repositories.base import Loaded, LoadOptions, NativePackage
+from finetune.repositories.base import Loaded, LoadOptions
+from finetune.repositories.capabilities import NativePackage
 from finetune.repositories.options import complete
 from finetune.repositories.sam2 import repository as sam2
+from finetune.repositories.sam2.models import MODELS
+from finetune.repositories.sam2.weights import find_weights, load_whole
 from finetune.utils.optional import require
 from finetune.utils.options import Options
 from finetune.weights.checkpoint import Checkpoint, options_of
@@ -52,14 +55,14 @@ def options_model(name: str) -> type[BaseModel] | None:
     Returns:
         A pydantic model; None if there is no such model.
     """
-    return PromptOptions if name in sam2.MODELS else None
+    return PromptOptions if name in MODELS else None
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
     """Load a promptable SAM 2 with weights from the Hub, a file or a run, or with random ones.
 
     Args:
-        name: a key of `finetune.repositories.sam2.repository.MODELS`.
+        name: a key of `finetune.repositories.sam2.models.MODELS`.
         start: initialization options. Images have at most 3 channels; a single channel is repeated. The
             option `image_size` is the side of the square that images are resized to, in pixels; by default
             that of the checkpoint's run, or 256. A checkpoint is a run of finetune (interactive or
@@ -78,7 +81,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     from finetune.networks.sam2 import state_of_whole
     from finetune.networks.sam2_promptable import Promptable
 
-    found, base = sam2.find_weights(name, start)
+    found, base = find_weights(name, start)
     options = _complete(name, start.options, found)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(start.seed)
@@ -86,7 +89,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     if found:
         if any(key.startswith("kept.") for key in found.state):
             found = dataclasses.replace(found, state=state_of_whole(found.state))
-        sam2.load_whole(whole, name, found)
+        load_whole(whole, name, found)
     return Loaded(
         network=Promptable(whole),
         architecture=NetworkSpec(repository="sam2", name=name, options=options),

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field
 
 from cards.base import NetworkSpec
-from cards.errors import InputError, ModelError
-from cards.record import Origin
+from cards.errors import ModelError
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.options import complete
+from finetune.repositories.sam2.models import LEARNING_RATE, MODELS
+from finetune.repositories.sam2.weights import _hub_id, _share, find_weights, load_whole
 from finetune.utils.atomic import write_safetensors
 from finetune.utils.optional import require
 from finetune.utils.options import Options
@@ -26,8 +27,6 @@ from finetune.weights.checkpoint import (
     Checkpoint,
     load_strictly,
     options_of,
-    origin,
-    read_checkpoint,
     refuse_prompts,
 )
 
@@ -35,41 +34,12 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-LICENSE = "Apache-2.0"
-SAM2 = "Ravi et al. 2024, SAM 2: Segment Anything in Images and Videos, https://arxiv.org/abs/2408.00714"
-LEARNING_RATE = 1e-4  # more than the 5e-6 of sam2's own fine-tuning: the light decoder begins at random
 # SAM2 saw photographs from 0 to 1. Microscopes rarely fill the range of their 8 or 16 bits, so the image's
 # own percentiles stand for it; mean and deviation of photographs are then applied inside the encoder.
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
 MOST = 3  # channels of an image
 GROUPS = 8  # of the decoder's group normalization (`finetune.networks.encoder_decoder`)
 LAST = "decoder.output."
-HINT = "give its weights with model.checkpoint=PATH, or start from random ones with model.pretrained=false"
-
-
-def _info(name: str, title: str, parameters: int) -> ModelInfo:
-    return ModelInfo(
-        name=name,
-        title=title,
-        task="segmentation",
-        license=LICENSE,
-        learning_rate=LEARNING_RATE,
-        learning_rates=(1e-6, 5e-3),
-        parameters=parameters,
-    )
-
-
-# Parameters are those of the image encoder. The decoder's are few, and follow its width; those of the rest of
-# SAM2, 11.7 million, are kept and not run.
-MODELS = {
-    info.name: info
-    for info in (
-        _info("sam2.1-hiera-tiny", "SAM 2.1, the smallest encoder, automatic in one pass", 27_219_136),
-        _info("sam2.1-hiera-small", "SAM 2.1, a small encoder, automatic in one pass", 34_316_992),
-        _info("sam2.1-hiera-base-plus", "SAM 2.1, a large encoder, automatic in one pass", 69_106_816),
-        _info("sam2.1-hiera-large", "SAM 2.1, the largest encoder, automatic in one pass", 212_703_280),
-    )
-}
 
 
 def models() -> list[ModelInfo]:
@@ -241,76 +211,6 @@ def _assemble(name: str, whole: Any, out_channels: int, options: dict[str, Any])
     )
 
 
-def _hub_id(name: str) -> str:
-    return f"facebook/{name}"
-
-
-def find_weights(name: str, start: LoadOptions) -> tuple[Checkpoint | None, Origin]:
-    """Read the initial weights and describe their origin.
-
-    Args:
-        name: a key of `MODELS`.
-        start: initialization options.
-
-    Returns:
-        Checkpoint, None for random weights; and the origin for the record.
-
-    Raises:
-        ModelError: if the checkpoint cannot be read, or a download fails.
-    """
-    from finetune.weights.state_dict import read_state_dict
-
-    checkpoint = start.checkpoint
-    if checkpoint is None and not start.pretrained:
-        return None, Origin(repository="sam2", id=name, weights="random")
-    if checkpoint is not None and (checkpoint.is_dir() or checkpoint.suffix == ".safetensors"):
-        found = read_checkpoint(checkpoint)
-        return found, origin(found, "sam2", name)
-    base = Origin(repository="sam2", id=name, weights="pretrained", license=LICENSE, citation=[SAM2])
-    if checkpoint is None:
-        checkpoint, commit = _download(name, start.revision)
-        base = base.model_copy(update={"revision": commit, "hub_id": _hub_id(name)})
-    found = read_state_dict(checkpoint)
-    return found, base.model_copy(update={"sha256": found.sha256})
-
-
-def _download(name: str, revision: str | None) -> tuple[Path, str]:
-    """Locate the weights file of a model on the Hub, and its commit."""
-    if name not in MODELS:
-        raise unknown("model of repository sam2", name, MODELS)
-    require("sam2", "sam2")
-    from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES
-
-    from finetune.downloads.hub import fetch
-
-    file = HF_MODEL_ID_TO_FILENAMES[_hub_id(name)][1]
-    fetched = fetch(_hub_id(name), [file], revision=revision, hint=HINT)
-    return fetched.folder / file, fetched.revision
-
-
-def load_whole(whole: Any, name: str, found: Checkpoint) -> None:
-    """Load the weights of a complete SAM 2; the network shares them.
-
-    Args:
-        whole: result of `build_whole`.
-        name: a key of `MODELS`.
-        found: checkpoint with SAM 2's parameter names.
-
-    Raises:
-        ModelError: with the number of mismatched keys, the first of them, and the model whose size matches.
-    """
-    from finetune.networks.sam2 import ENCODER
-
-    try:
-        load_strictly(whole, found)
-    except InputError as error:
-        size = sum(tensor.numel() for key, tensor in found.state.items() if key.startswith(ENCODER))
-        for other, info in MODELS.items():
-            if info.parameters == size and other != name:
-                raise ModelError(f"{error}; its image encoder has the size of {other}'s") from error
-        raise
-
-
 def _load_run(network: nn.Module, found: Checkpoint) -> str | None:
     """Load the weights of a run; returns a description of the loaded part if the last layer stays random."""
     wanted = network.state_dict()
@@ -321,12 +221,3 @@ def _load_run(network: nn.Module, found: Checkpoint) -> str | None:
     state = found.state | {key: wanted[key] for key in last}
     load_strictly(network, dataclasses.replace(found, state=state))
     return "all but the last layer"
-
-
-def _share(network: nn.Module) -> str:
-    """Describe the encoder's share of the parameters."""
-    whole, encoder = (
-        sum(parameter.numel() for parameter in module.parameters())
-        for module in (network, network.get_submodule("encoder"))
-    )
-    return f"encoder ({encoder:,} of {whole:,} parameters)"

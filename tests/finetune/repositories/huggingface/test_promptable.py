@@ -125,7 +125,7 @@ def test_a_run_with_prompts_comes_back(folder: Path, tmp_path: Path) -> None:
         assert np.array_equal(model.masks(image, **prompts), again.masks(image, **prompts))
     assert start(tmp_path / "run", options={}).architecture == loaded.architecture  # as the run had it
     assert start(tmp_path / "run", options={"image_size": 64}).network.image_size == 64
-    with pytest.raises(InputError, match=r"is of a run with prompts; without any, start from .* native/"):
+    with pytest.raises(InputError, match=r"is from an interactive run, .* start from its weights in native/"):
         load("huggingface", "somebody/model", LoadOptions(1, 1, checkpoint=tmp_path / "run"))
     save(loaded.network, loaded.architecture, tmp_path / "native")
     without = load("huggingface", "somebody/model", LoadOptions(1, 1, checkpoint=tmp_path / "native"))

@@ -147,7 +147,7 @@ def test_a_run_with_prompts_comes_back(published: Path, tmp_path: Path) -> None:
     assert start.architecture.options == {"image_size": SIDE}  # as the run had it
     assert load_tiny(tmp_path, options={"image_size": 64}).network.image_size == 64  # SAM2 takes any
     assert start.origin.weights == "pretrained" and start.origin.part is None
-    with pytest.raises(InputError, match=r"is of a run with prompts; without any, start from .* native/"):
+    with pytest.raises(InputError, match=r"is from an interactive run, .* start from its weights in native/"):
         load("sam2", TINY, LoadOptions(1, 3, checkpoint=tmp_path))
 
 

@@ -1,0 +1,98 @@
+"""Weights of a BioImage.IO package: state dict with architecture, and ONNX."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cards.bioimageio import StateDict
+from finetune.inference.model import Model
+from finetune.weights.onnx import ONNX_PACKAGES, write_onnx
+
+# Without "+cpu" or "+cu130": weights do not depend on the build, and conda has no such versions.
+TORCH_VERSION = torch.__version__.partition("+")[0]
+
+
+# Appended to the source of a network whose output passes through a head before post-processing.
+WITH_HEAD = '''
+
+import torch  # noqa: E402
+
+
+{head}
+
+class {network}WithHead({network}):
+    """{network}, whose output goes through `{name}`."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, C, H, W) -> what the package's postprocessing takes."""
+        return {name}(super().forward(images))
+'''
+
+
+class _WithHead(nn.Module):
+    """A network, and what its output goes through before postprocessing."""
+
+    def __init__(self, network: nn.Module, head: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.network, self.head = network, head
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.network(images))
+
+
+def _with_head(model: Model) -> nn.Module:
+    """The network with the head of its target."""
+    head = model.target.head()
+    return _WithHead(model.network, head).eval() if head else model.network
+
+
+def _write_onnx(model: Model, path: Path, portable: bool) -> list[str]:
+    """Write ONNX. If torch cannot export a network that is not portable, return a sentence about it."""
+    absent = [package for package in ONNX_PACKAGES if find_spec(package) is None]
+    if absent:
+        verb = "is" if len(absent) == 1 else "are"
+        return [
+            f"The BioImage.IO package has no ONNX weights: {', '.join(absent)} {verb} not installed; "
+            'install with: pip install "finetune[onnx]"'
+        ]
+    try:
+        write_onnx(_with_head(model), path, channels=model.channels, divisor=model.divisor)
+    except Exception as error:  # torch's exporters fail as they like
+        if portable:
+            raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = re.sub(r"\S*[/\\]\S+", "…", reason)[:200]  # no path on somebody's disk
+        return [f"The BioImage.IO package has no ONNX weights: torch cannot export this network: {reason}"]
+    return []
+
+
+def _write_state_dict(model: Model, work: Path) -> StateDict:
+    """Write the state dict and the file that defines the network, with the head of its target."""
+    weights, architecture = work / "weights.pt", work / "architecture.py"
+    torch.save(model.network.state_dict(), weights)
+    kind = type(model.network)
+    source = inspect.getsourcefile(kind)
+    assert source is not None, f"{kind} was not read from a file"
+    code, name, head = Path(source).read_text(encoding="utf-8"), kind.__name__, model.target.head()
+    if head:
+        code += WITH_HEAD.format(head=inspect.getsource(head), name=head.__name__, network=name)
+        name += "WithHead"
+    architecture.write_text(code, encoding="utf-8")
+    return StateDict(
+        source=weights,
+        architecture=architecture,
+        callable=name,
+        kwargs={
+            "in_channels": model.channels,
+            "out_channels": model.target.channels,
+            **model.architecture.options,
+        },
+        pytorch_version=TORCH_VERSION,
+    )

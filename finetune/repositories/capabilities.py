@@ -1,0 +1,141 @@
+"""Optional capabilities of a repository: interactive models, adapters, model counts, options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from cards.base import NetworkSpec
+from cards.record import Origin
+from finetune.repositories.counts import Row
+
+if TYPE_CHECKING:
+    from torch import nn
+from finetune.repositories.base import Loaded, LoadOptions
+
+
+@dataclass(frozen=True)
+class NativePackage:
+    """The package that loads a promptable network which `Repository.save` wrote.
+
+    Attributes:
+        weights: glob pattern of the weights file.
+        format: format of the weights, for the record.
+        package: name of the package.
+        labels_by: the package's generator of masks without prompts, for the record.
+    """
+
+    weights: str
+    format: str
+    package: str
+    labels_by: str
+
+
+class InteractiveRepository(Protocol):
+    """Interactive segmentation with the networks of one repository (`model.target: prompts`)."""
+
+    NATIVE: NativePackage
+
+    def load(self, name: str, start: LoadOptions) -> Loaded:
+        """Load a promptable network, see `finetune.networks.sam2_promptable.Promptable`.
+
+        Args:
+            name: of the model.
+            start: initialization options.
+
+        Returns:
+            The network with its initial weights.
+        """
+
+    def automatic(self, network: nn.Module, architecture: NetworkSpec) -> Any:
+        """Build the repository's own generator of masks for whole images, without prompts.
+
+        Args:
+            network: a promptable network, on any device.
+            architecture: specification of the network.
+
+        Returns:
+            An object whose `generate` takes an image (H, W, 3) float32 and returns masks, and whose
+            `predictor` is the one of `predictor`, with the same weights.
+        """
+
+    def predictor(self, checkpoint: Path, architecture: NetworkSpec) -> Any:
+        """Build the repository's own predictor from a file that `Repository.save` wrote.
+
+        Args:
+            checkpoint: the file.
+            architecture: specification of the network.
+
+        Returns:
+            An object with `set_image` and `predict` (boxes).
+        """
+
+    def options_model(self, name: str) -> type[BaseModel] | None:
+        """Options of a model that is trained with prompts; see `DescribesOptions`.
+
+        Args:
+            name: model name.
+
+        Returns:
+            A pydantic model; None if the repository has no such model.
+        """
+
+
+@runtime_checkable
+class Interactive(Protocol):
+    """Optional part of a repository: some of its networks are promptable."""
+
+    interactive: InteractiveRepository
+
+
+@runtime_checkable
+class SavesAdapters(Protocol):
+    """Optional part of a repository: a file format for adapters without the base model."""
+
+    def save_adapter(
+        self, network: nn.Module, architecture: NetworkSpec, origin: Origin, folder: Path
+    ) -> list[Path]:
+        """Write a trained adapter without the base model.
+
+        Args:
+            network: trained network with its adapters, not merged.
+            architecture: specification of the network.
+            origin: source of the base weights.
+            folder: output folder; created if something is written.
+
+        Returns:
+            The files; none if there is no adapter.
+        """
+
+
+@runtime_checkable
+class CountsModels(Protocol):
+    """Optional part of a repository: a server that knows how many models there are."""
+
+    def count_models(self) -> Row:
+        """Query the server for the number of models.
+
+        Returns:
+            Number of models by kind (the keys of `finetune.repositories.counts.KINDS`).
+
+        Raises:
+            InputError: if the server does not answer.
+        """
+
+
+@runtime_checkable
+class DescribesOptions(Protocol):
+    """Optional part of a repository: options of its models, with types, defaults and limits."""
+
+    def options_model(self, name: str) -> type[BaseModel] | None:
+        """Options that a recipe may set for a model.
+
+        Args:
+            name: of the model.
+
+        Returns:
+            A pydantic model; None if the repository has no such model.
+        """
