@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finetune.targets.registry import encoder_versions
 from finetune.utils.atomic import write_file
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class MapStore:
         """
         self.folder, self.target = folder, target
         # Files of another version of the encoder, left by a run that is now resumed, are not for us.
-        encoder = [version("finetune"), _installed_version("stardist"), target.name, target.options()]
+        encoder = [encoder_versions(target.name), target.name, target.options()]
         self._encoder = json.dumps(encoder, sort_keys=True).encode()
 
     def keep(self, labels: np.ndarray) -> Path:
@@ -82,8 +81,3 @@ def _npy(maps: np.ndarray) -> tuple[bytes, memoryview]:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(maps))
     return header.getvalue(), np.ascontiguousarray(maps).data
-
-
-def _installed_version(package: str) -> str | None:
-    """Version of an optional package, or None without it."""
-    return version(package) if find_spec(package) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 from cards.base import Spec
@@ -18,7 +19,7 @@ from finetune.targets.rays import Rays
 from finetune.targets.tasks import TASK_OF_TARGET
 from finetune.utils.optional import require
 from finetune.utils.options import build_options, option_errors
-from finetune.utils.registration import Registry
+from finetune.utils.registration import Registry, providers
 
 __all__ = ["AUTO", "TARGETS", "Target", "build_target", "register_target", "target_option_errors"]
 
@@ -112,6 +113,19 @@ def target_option_errors(name: str, options: Mapping[str, Any]) -> dict[str, str
     kind = _find(name)
     errors = option_errors(kind.Options, _without_auto(kind, options), f"target '{name}'")
     return _auto_errors(name, options) | errors
+
+
+def encoder_versions(name: str) -> dict[str, str]:
+    """Versions of the packages that encode label images: a change invalidates encoded maps on disk.
+
+    Args:
+        name: of the target.
+
+    Returns:
+        Version by package: finetune, the optional package of the target, and packages that extend finetune.
+    """
+    packages = ["finetune", *([OPTIONAL[name][0]] if name in OPTIONAL else [])]
+    return {package: version(package) for package in packages} | providers()
 
 
 def _find(name: str) -> type[Target]:
