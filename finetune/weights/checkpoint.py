@@ -153,7 +153,8 @@ def refuse_prompts(checkpoint: Checkpoint) -> None:
 
     if checkpoint.target is not None and task_of(checkpoint.target) == "interactive":
         raise ModelError(
-            f"{checkpoint.path}: is of a run with prompts; without any, start from what it has in native/"
+            f"{checkpoint.path}: the checkpoint is from an interactive run, which has no decoder for maps; "
+            "start from its weights in native/ instead"
         )
 
 
