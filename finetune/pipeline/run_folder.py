@@ -127,7 +127,10 @@ class RunFolder:
                 with self._errors():
                     self._complete()
                 return
-            self._discard()
+            if not (
+                self.resume and isinstance(error, InputError)
+            ):  # a resume that is refused changes nothing
+                self._discard()
         finally:
             self._leave()
         if line := failure(error):
@@ -221,7 +224,7 @@ class RunFolder:
 
 
 def _has_checkpoint(folder: Path) -> bool:
-    return is_marked(folder) and (folder / "checkpoints" / "last.ckpt").exists()
+    return is_marked(folder) and any((folder / "checkpoints").glob("*.ckpt"))
 
 
 def _remove(folder: Path) -> None:

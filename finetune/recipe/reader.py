@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -15,6 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from cards.errors import RecipeError
 from finetune.recipe.schema import Recipe
 from finetune.recipe.validation import problems
+from finetune.utils.atomic import write_file
 from finetune.utils.options import requirement, shown
 from finetune.utils.yaml_limits import check_yaml, read_limited
 
@@ -57,14 +59,15 @@ def read_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
-    """Write a recipe; `read_recipe` of the file returns an equal recipe.
+    """Write a recipe atomically; `read_recipe` of the file returns an equal recipe.
 
     Args:
         recipe: the recipe.
         path: the file to write.
     """
-    with path.open("w", encoding="utf-8") as stream:
-        YAML(typ="safe", pure=True).dump(recipe.model_dump(mode="json"), stream)
+    text = io.StringIO()
+    YAML(typ="safe", pure=True).dump(recipe.model_dump(mode="json"), text)
+    write_file(path, text.getvalue())
 
 
 def _read_yaml(path: Path) -> CommentedMap:

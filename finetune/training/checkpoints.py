@@ -46,7 +46,8 @@ class AtomicCheckpointIO(CheckpointIO):
         """
         final = Path(path)
         with atomic_file(final) as partial:
-            torch.save(checkpoint, partial)
+            with partial.open("xb") as file:  # given a path, torch stores the temporary name in the file
+                torch.save(checkpoint, file)
             keep_previous(final)
 
     def load_checkpoint(
@@ -135,7 +136,9 @@ def restore(folder: Path, report: Callable[[str], None]) -> None:
         for checkpoint in intact
         if checkpoint.resumable and (checkpoint.best is None or checkpoint.best in epochs)
     ]
-    names = ", ".join(damaged) or BEST
+    expected = [LAST] if not any(checkpoint.best for checkpoint in intact) else [LAST, BEST]
+    missing = [name for name in expected if not (checkpoints / name).exists()]
+    names = ", ".join([*damaged, *missing])
     state = "damaged" if damaged else "missing"
     if not usable:
         raise ModelError(

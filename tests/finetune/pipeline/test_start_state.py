@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cards.errors import InputError
+from cards.record import DataFile
+from finetune.pipeline.start_state import MARKER, begin_or_compare, mark, read_marker
+from finetune.recipe.library import find_recipe
+
+
+def data_file(name: str, split: str = "train", pixels: str = "a", label: str = "b") -> DataFile:
+    return DataFile.model_validate(
+        {
+            "name": name,
+            "split": split,
+            "image": f"images/{name}.tif",
+            "label": f"masks/{name}.tif",
+            "shape": [1, 8, 8],
+            "dtype": "uint8",
+            "instances": 1,
+            "image_sha256": "0" * 64,
+            "label_sha256": "0" * 64,
+            "image_pixels": pixels * 64,
+            "label_pixels": label * 64,
+        }
+    )
+
+
+BEGUN = [data_file("one"), data_file("two", "test")]
+RECIPE = find_recipe("quickstart")
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    mark(tmp_path, overwrite=False)
+    begin_or_compare(tmp_path, RECIPE, "base", BEGUN)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ([data_file("one", pixels="c"), BEGUN[1]], r"images/one\.tif \(changed\)"),
+        ([data_file("one", label="c"), BEGUN[1]], r"images/one\.tif \(label image changed\)"),
+        ([BEGUN[1]], r"images/one\.tif \(removed\)"),
+        ([*BEGUN, data_file("three")], r"images/three\.tif \(added\)"),
+        ([data_file("one", "test"), BEGUN[1]], r"images/one\.tif \(moved from train to test\)"),
+        ([data_file(f"n{index}") for index in range(20)], r"and 17 more"),
+    ],
+)
+def test_other_images_than_at_the_start_are_refused_by_name(
+    begun: Path, files: list[DataFile], words: str
+) -> None:
+    with pytest.raises(InputError, match=f"{words}.*start over with --overwrite") as caught:
+        begin_or_compare(begun, RECIPE, "base", files)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_edited_recipe_is_refused_and_the_key_is_named_unless_only_the_images_moved(begun: Path) -> None:
+    training = RECIPE.training.model_copy(update={"learning_rate": 0.5})
+    with pytest.raises(InputError, match=r"recipe\.yaml: training\.learning_rate is 0\.5, but the run began"):
+        begin_or_compare(begun, RECIPE.model_copy(update={"training": training}), "base", BEGUN)
+    with pytest.raises(InputError, match="base model"):
+        begin_or_compare(begun, RECIPE, "other", BEGUN)
+    data = RECIPE.data.model_copy(update={"root": Path("elsewhere")})
+    begin_or_compare(begun, RECIPE.model_copy(update={"data": data}), "base", BEGUN)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"overwrite": 3}'])
+def test_a_damaged_marker_is_one_line(begun: Path, content: str) -> None:
+    (begun / MARKER).write_text(content)
+    with pytest.raises(InputError, match="damaged.*--overwrite"):
+        read_marker(begun)
