@@ -13,10 +13,18 @@ import numpy as np
 from cards.errors import DataError, InputError, ModelError
 from finetune.data.headers import Header, read_header
 from finetune.data.images import read_image
-from finetune.inference.outputs import OTHER_FOLDER, SOFTWARE, Outputs, check_replaceable, plan_outputs
+from finetune.inference.outputs import (
+    OTHER_FOLDER,
+    SOFTWARE,
+    Outputs,
+    check_replaceable,
+    clear_leftovers,
+    plan_outputs,
+)
 from finetune.inference.preprocess import check_channels
 from finetune.inference.protocol import Predictor
 from finetune.utils.atomic import atomic_file, disk_errors
+from finetune.utils.lock import try_lock
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,8 @@ def predict_outputs(
             except DataError as error:
                 errors[image] = f"{image}: {error}"
     _refuse_if_all_failed(errors, outputs)
+    for out in {path.parent for path in outputs.paths.values()}:
+        clear_leftovers(out)
     for image, path in outputs.paths.items():
         yield (
             FolderPrediction(image, None, None, errors[image])
@@ -161,7 +171,9 @@ def write_labels(labels: np.ndarray, path: Path, *, replace: bool = False) -> No
     dtype = "uint16" if labels.max(initial=0) < 2**16 else "int32"
     with disk_errors(path, OTHER_FOLDER), atomic_file(path) as partial:
         software = f"{SOFTWARE}, version {version('finetune')}"
-        tifffile.imwrite(partial, labels.astype(dtype), compression="zlib", software=software)
+        with partial.open("x+b") as file:
+            try_lock(file.fileno())  # it tells `clear_leftovers` that the file is no leftover
+            tifffile.imwrite(file, labels.astype(dtype), compression="zlib", software=software)
         if path.is_symlink() or path.exists():  # it may have come up since the paths were checked
             check_replaceable(path)
             if not replace:

@@ -7,18 +7,28 @@ which other programs overwrite when they save a file: a label image that was cor
 from __future__ import annotations
 
 import os
+import re
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cards.errors import DataError
 from finetune.data.images import is_image
 from finetune.data.layouts import LISTED, MASK_SUFFIXES, OUTPUT_SUFFIXES, stem
+from finetune.utils.atomic import PREFIX
+from finetune.utils.lock import try_lock
 
 SOFTWARE = "finetune label image"
 """Start of the TIFF tag Software (305) of every label image that finetune writes."""
 
 SIDE_FILES = (*MASK_SUFFIXES, *OUTPUT_SUFFIXES, "_seg", "_cp_seg")
 """Ends of the names of masks and other results that lie beside their image."""
+
+LEFTOVER = re.compile(rf"{re.escape(PREFIX)}[0-9a-f]{{16}}\.partial")
+"""Name of a label image that is being written, or that a killed process left."""
+
+LEFTOVER_SECONDS = 2  # age: a file is locked a moment after it is created, and renamed a moment after that
 
 OTHER_FOLDER = "choose another folder with --out"
 
@@ -100,6 +110,24 @@ def is_label_image(path: Path) -> bool:
             return str(tif.pages.first.software).startswith(SOFTWARE)
     except Exception:  # any other file, or a damaged one
         return False
+
+
+def clear_leftovers(out: Path) -> None:
+    """Delete unfinished label images of killed processes.
+
+    Files that another process is writing are locked, and are kept.
+
+    Args:
+        out: folder of the label images; it may be missing.
+    """
+    for path in out.glob(f"{PREFIX}*.partial"):
+        with suppress(OSError):  # another process may delete it, too
+            age = time.time() - path.lstat().st_mtime
+            if not LEFTOVER.fullmatch(path.name) or path.is_symlink() or age < LEFTOVER_SECONDS:
+                continue
+            with path.open("r+b") as file:
+                if try_lock(file.fileno()):
+                    path.unlink()
 
 
 def _images(images: Path) -> tuple[list[Path], list[str]]:

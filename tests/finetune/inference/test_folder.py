@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from cards.errors import DataError, InputError
 from finetune.inference.folder import FolderPrediction, predict_folder
 from finetune.inference.outputs import is_label_image, plan_outputs
 from finetune.inference.protocol import Predictor
+from finetune.utils.lock import try_lock
 
 
 class Columns:
@@ -216,3 +218,20 @@ def test_a_full_disk_is_one_line_and_leaves_no_partial_file(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert files_in(tmp_path / "labels") == []
+
+
+def test_leftovers_of_a_killed_process_are_deleted_and_files_of_a_running_one_are_kept(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "images" / "a.tif", 3)
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    names = [f".finetune-{digit * 16}.partial" for digit in "abc"] + ["x.partial", ".finetune-mine.partial"]
+    for name in names:
+        (labels / name).write_bytes(b"II")
+        os.utime(labels / name, (0, 0))
+    os.utime(labels / names[1])  # written just now
+    with (labels / names[2]).open("rb") as running:
+        assert try_lock(running.fileno())
+        list(predict_folder(Columns(), tmp_path / "images", labels))
+    assert files_in(labels) == sorted([*names[1:], "a.tif"])

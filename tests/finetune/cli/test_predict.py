@@ -1,0 +1,124 @@
+"""`finetune predict` from the command line: its output is for programs, and a bad image does not end it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from cards.errors import InputError
+from finetune.cli.main import app
+
+IMAGE = np.random.default_rng(0).integers(0, 255, (32, 40)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model that was not trained."""
+    from finetune.data.normalization import build_normalize
+    from finetune.export.huggingface import save_model
+    from finetune.inference.model import Model
+    from finetune.repositories.registry import LoadOptions, load
+    from finetune.targets.registry import build_target
+
+    target = build_target("foreground")
+    loaded = load("wipp", "unet", LoadOptions(1, target.channels, options={"width": 8, "depth": 1}))
+    folder = tmp_path_factory.mktemp("model")
+    normalize = build_normalize({"name": "percentile", "low": 1.0, "high": 99.8})
+    made = Model(loaded.network, target, normalize, "auto", 1, loaded.divisor, loaded.architecture)
+    save_model(made, folder)
+    return folder
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    tifffile.imwrite(folder / "a.tif", IMAGE)
+    tifffile.imwrite(folder / "b.tif", IMAGE)
+    return folder
+
+
+def predict(*arguments: object):
+    return CliRunner().invoke(app, ["predict", *map(str, arguments)])
+
+
+def test_one_line_for_each_image_however_long_its_path(model: Path, images: Path, tmp_path: Path) -> None:
+    name = "a name with spaces " + "y" * 150
+    (images / "b.tif").rename(images / f"{name}.tif")
+    result = predict(model, images, "--out", tmp_path / "labels")
+    assert result.exit_code == 0, result.output
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    assert {path for path, _ in lines} == {str(tmp_path / "labels" / f"{stem}.tif") for stem in ("a", name)}
+    assert all(count.split()[1] == "instances" and int(count.split()[0]) >= 0 for _, count in lines)
+    assert result.stderr == ""
+
+
+def test_a_bad_image_is_named_and_listed_and_the_others_are_segmented(
+    model: Path, images: Path, tmp_path: Path
+) -> None:
+    (images / "a.tif").write_bytes((images / "a.tif").read_bytes()[:40])
+    tifffile.imwrite(images / "c.tif", np.stack([IMAGE] * 3, -1), photometric="rgb")
+    result = predict(model, images, "--out", tmp_path / "labels")
+    assert result.exit_code == 1
+    assert [path.name for path in (tmp_path / "labels").iterdir()] == ["b.tif"]
+    first, second, last = result.stderr.splitlines()
+    assert first.startswith(f"finetune: {images / 'a.tif'}: ")
+    assert second.startswith(f"finetune: {images / 'c.tif'}: the image has 3 channels; this model takes 1")
+    assert last == "finetune: 2 of 3 images failed: a.tif, c.tif"
+
+
+def test_json_has_one_object_for_each_image_also_for_bad_ones(
+    model: Path, images: Path, tmp_path: Path
+) -> None:
+    (images / "a.tif").write_text("no image")
+    result = predict(model, images, "--out", tmp_path / "labels", "--json")
+    bad, good = map(json.loads, result.stdout.splitlines())
+    assert result.exit_code == 1
+    assert bad["image"] == str(images / "a.tif") and bad["labels"] is None and "a.tif" in bad["error"]
+    assert good["labels"] == str(tmp_path / "labels" / "b.tif") and good["error"] is None
+    assert good["instances"] == tifffile.imread(good["labels"]).max() and good["seconds"] > 0
+
+
+def test_control_characters_in_a_name_do_not_break_a_line(model: Path, images: Path, tmp_path: Path) -> None:
+    (images / "b.tif").rename(images / "new\nline\tand \x1b[31m.tif")
+    result = predict(model, images, "--out", tmp_path / "labels")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 2
+    assert r"new\nline\tand \x1b[31m.tif" in result.stdout
+
+
+def test_masks_beside_their_images_are_counted(model: Path, images: Path, tmp_path: Path) -> None:
+    tifffile.imwrite(images / "a_masks.tif", IMAGE)
+    result = predict(model, images, "--out", tmp_path / "labels")
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 2)
+    assert "note: 1 masks and other results beside their images are left out: a_masks.tif" in result.stderr
+
+
+@pytest.mark.parametrize("wrong", ["channels", "all damaged"])
+def test_a_folder_of_wrong_images_is_one_error(model: Path, images: Path, tmp_path: Path, wrong: str) -> None:
+    for path in images.iterdir():
+        if wrong == "channels":
+            tifffile.imwrite(path, np.stack([IMAGE] * 3, -1), photometric="rgb")
+        else:
+            path.write_bytes(b"II*\0")
+    # Damaged images are noticed before the model is looked for.
+    source = model if wrong == "channels" else tmp_path / "nowhere"
+    result = predict(source, images, "--out", tmp_path / "labels")
+    assert isinstance(result.exception, InputError)
+    assert str(images / "a.tif") in str(result.exception)
+    assert not (tmp_path / "labels").exists()
+
+
+def test_overwrite_replaces_earlier_label_images_only(model: Path, images: Path, tmp_path: Path) -> None:
+    arguments = (model, images, "--out", tmp_path / "labels")
+    assert predict(*arguments).exit_code == 0
+    assert "--overwrite" in str(predict(*arguments).exception)
+    assert predict(*arguments, "--overwrite").exit_code == 0
+    tifffile.imwrite(tmp_path / "labels" / "a.tif", IMAGE)
+    assert "no label image that finetune wrote" in str(predict(*arguments, "--overwrite").exception)
+    assert np.array_equal(tifffile.imread(tmp_path / "labels" / "a.tif"), IMAGE)
