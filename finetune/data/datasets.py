@@ -155,7 +155,7 @@ def fetch(data: NamedData) -> Path:
         return make_sample(folder)
     if data.url is None:
         raise DataError(
-            f"{data.id}: has no download: make it from {data.source} and put it at {folder}, "
+            f"{data.id}: cannot be downloaded: create it from {data.source} in {folder}, "
             "or set data.root=PATH"
         )
     return download(data.url, folder, data.sha256, lambda found: _must_match(data, found))
@@ -184,6 +184,6 @@ def _must_match(data: NamedData, folder: Path) -> None:
     files, _ = check_data(pairs, data.labels, "instances", "auto", folder)
     if is_published(data, files) is False:
         raise DataError(
-            f"{data.url}: holds other images than the data set {data.id} we know: look at them, "
-            "and set data.root=PATH if they are what you want"
+            f"{data.url}: contains other images than the published data set {data.id}: check them, "
+            "and set data.root=PATH to use them"
         )

@@ -92,8 +92,7 @@ def collect_inputs(
         warnings += unread(root, [path for pair in pairs for path in (pair.image, pair.label)])
     if dataset and is_published(dataset, files) is False:
         warnings.append(
-            f"these are not, pixel for pixel, the images known as {dataset.id}: "
-            "the card does not call them so"
+            f"the images differ from the published data set {dataset.id}; the card does not name it"
         )
         dataset = None
     data = recipe.data.model_copy(update={"labels": label_kind})

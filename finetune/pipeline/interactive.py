@@ -194,7 +194,7 @@ def _use_network_size(recipe: Recipe, loaded: Loaded) -> Recipe:
     image_size, training = loaded.architecture.options["image_size"], recipe.training
     if "patch" in training.model_fields_set and training.patch != image_size:
         raise RecipeError(
-            f"training.patch: {training.patch}; with prompts each image goes in as a square of "
-            f"model.options.image_size pixels, which is {image_size}: leave training.patch out"
+            f"training.patch: {training.patch}; with prompts each image is resized to a square of "
+            f"model.options.image_size pixels, which is {image_size}; remove training.patch"
         )
     return recipe.model_copy(update={"training": training.model_copy(update={"patch": image_size})})

@@ -89,7 +89,7 @@ def run(
         after = task.evaluate_stage(plan, "after", console)
         record = task.build_record(plan, history, before, after, memory.bytes if trains else None)
         task.save_scores(record, folder / "scores.csv")
-        console.print("exporting and checking what was exported")
+        console.print("exporting and verifying")
         record = write_artifacts(task, plan, record, folder)
         forget_previous(folder)
         return record

@@ -185,8 +185,8 @@ def promptable(repository: str) -> InteractiveRepository:
     if not isinstance(module, Interactive):
         others = [name for name, other in REPOSITORIES.items() if isinstance(other, Interactive)]
         raise ModelError(
-            f"model.target prompts needs a network that answers prompts; repository {repository} has none: "
-            f"take {' or '.join(others)}"
+            f"model.target=prompts requires a promptable network; repository {repository} has none: "
+            f"use {' or '.join(others)}"
         )
     return module.interactive
 

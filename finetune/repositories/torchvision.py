@@ -137,8 +137,8 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     complete(name, options, NoOptions)
     if in_channels > 3:
         raise ModelError(
-            f"model {name} takes images of at most 3 channels, these have {in_channels}; "
-            "choose with data.channels, such as [0, 1, 2]"
+            f"model {name} accepts at most 3 channels, but the images have {in_channels}; "
+            "select them with data.channels, such as [0, 1, 2]"
         )
     require("torchvision", "torchvision")
     from finetune.networks.torchvision_segmentation import build_torchvision
@@ -171,7 +171,9 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
     model = _find(name)
     if start.revision is not None and start.checkpoint is None:
-        raise ModelError(f"model.revision: the weights of {name} have none; their SHA-256 is recorded")
+        raise ModelError(
+            f"model.revision: the weights of {name} have no revisions; their SHA-256 is recorded"
+        )
     found, base = _weights(model, start)
     options = options_of(found, "torchvision", name, start.options) if found else start.options
     with torch.random.fork_rng(devices=[]):
@@ -283,10 +285,10 @@ def _download(name: str) -> Path:
         weights.DEFAULT.get_state_dict(check_hash=True, progress=True, weights_only=True, map_location="cpu")
     except Exception as error:  # of urllib, of torch's check of the hash, and of a dozen kinds on reading
         if path.is_file():
-            raise ModelError(f"{path}: not the weights of {name}, or cut short: delete it") from error
+            raise ModelError(f"{path}: not the weights of {name}, or truncated; delete the file") from error
         reason = textwrap.shorten(re.sub(r"[<>]", "", str(error)), 120)
         raise ModelError(
-            f"{name}: its weights cannot be downloaded from {url} ({reason}): give them with "
-            "model.checkpoint=PATH, or start from random ones with model.pretrained=false"
+            f"{name}: its weights cannot be downloaded from {url} ({reason}): "
+            "set model.checkpoint=PATH to a weights file, or model.pretrained=false for random weights"
         ) from error
     return path

@@ -143,11 +143,11 @@ def _check_channels(found: Checkpoint, network: nn.Module, in_channels: int, out
     first, last = list(network.state_dict())[0], "head.weight"
     if first in found.state and found.state[first].shape[1] != in_channels:
         raise ModelError(
-            f"{found.path}: the checkpoint takes images of {found.state[first].shape[1]} channels, "
-            f"these have {in_channels}; choose others with data.channels"
+            f"{found.path}: the checkpoint expects {found.state[first].shape[1]} channels, "
+            f"but the images have {in_channels}; select channels with data.channels"
         )
     if last in found.state and found.state[last].shape[0] != out_channels:
         raise ModelError(
             f"{found.path}: the checkpoint predicts {found.state[last].shape[0]} maps, "
-            f"the target has {out_channels}; choose the target that it was trained for with model.target"
+            f"the target has {out_channels}; set model.target to the target that it was trained for"
         )

@@ -63,7 +63,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         weights = folder / WEIGHTS
         if not (folder / CONFIG).is_file():
             raise ModelError(
-                f"{folder}: no config.json; a checkpoint is a run, its huggingface folder or a .safetensors"
+                f"{folder}: no config.json; a checkpoint is a run folder, its huggingface "
+                "folder or a .safetensors file"
             )
     else:
         folder, weights = path.parent, path
@@ -133,7 +134,7 @@ def options_of(checkpoint: Checkpoint, repository: str, name: str, options: dict
         if option in recorded.options and recorded.options[option] != value:
             raise ModelError(
                 f"{checkpoint.path}: the checkpoint has {option} {recorded.options[option]}, "
-                f"the recipe {value}; leave the option out to take the checkpoint's"
+                f"the recipe {value}; remove the option to use the checkpoint's value"
             )
     return recorded.options | options
 
@@ -210,7 +211,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ModelError(f"{path}: not a safetensors file, or cut short: {error}") from error
+        raise ModelError(f"{path}: not a safetensors file, or truncated: {error}") from error
 
 
 def _read_config(path: Path) -> tuple[NetworkSpec | None, str | None]:

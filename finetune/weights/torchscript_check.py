@@ -51,7 +51,7 @@ def load_torchscript(content: bytes, where: str, *, trust: bool = False) -> Scri
             module = torch.jit.load(io.BytesIO(content), map_location="cpu")
     except Exception as error:  # torch raises whatever its archive reader raises
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ModelError(f"{where}: not TorchScript, or cut short: {reason[:200]}") from error
+        raise ModelError(f"{where}: not TorchScript, or truncated: {reason[:200]}") from error
     if not trust:
         check_operators(module, where)
     return module
@@ -96,7 +96,7 @@ def _check_archive(content: bytes, where: str) -> None:
                         "set model.trust=true only if you trust the author of this model"
                     )
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
-        raise ModelError(f"{where}: not TorchScript, or cut short: {error}") from error
+        raise ModelError(f"{where}: not TorchScript, or truncated: {error}") from error
 
 
 def _graphs(module: ScriptModule) -> Iterator[Any]:

@@ -109,7 +109,7 @@ def read_state_dict(package: Package, trust: bool) -> tuple[nn.Module, str]:
     architecture = entry.architecture
     if not trust:
         other = (
-            "it has TorchScript, too, which needs no code: leave out model.options.weights"
+            "its TorchScript needs no code: remove model.options.weights"
             if "torchscript" in package.formats
             else "it has no TorchScript, which would need no code"
         )
@@ -127,7 +127,9 @@ def read_state_dict(package: Package, trust: bool) -> tuple[nn.Module, str]:
             f"{package.source}: its architecture {architecture.callable} fails: {_first_line(error)}"
         ) from error
     if not isinstance(network, nn.Module):
-        raise ModelError(f"{package.source}: its architecture {architecture.callable} is no torch.nn.Module")
+        raise ModelError(
+            f"{package.source}: its architecture {architecture.callable} is not a torch.nn.Module"
+        )
     load_strictly(network, Checkpoint(where, sha256, state, None, None))
     _check_trainable(network, str(where))
     return network, sha256
@@ -218,7 +220,7 @@ def encoder(network: nn.Module) -> tuple[str, ...]:
 
 def _check_trainable(network: nn.Module, where: str) -> None:
     if not any(True for _ in network.parameters()):
-        raise ModelError(f"{where}: a frozen network: its weights are constants, so there is none to train")
+        raise ModelError(f"{where}: a frozen network: its weights are constants and cannot be trained")
     for weight in network.parameters():  # TorchScript has no requires_grad_ of its own
         weight.requires_grad_(True)
 

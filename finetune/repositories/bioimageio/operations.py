@@ -40,7 +40,7 @@ def normalization(operations: Sequence[Any], channels: int, source: str) -> dict
     if len(kept) > 1 or known is None:
         names = ", ".join(_called(operation) for operation in kept)
         raise ModelError(
-            f"{source}: its preprocessing is {names}; finetune can express one of {', '.join(_EXPRESSED)}"
+            f"{source}: its preprocessing is {names}; finetune supports one of {', '.join(_EXPRESSED)}"
         )
     return known(kept[0].kwargs, channels, source)
 
@@ -68,7 +68,7 @@ def output(operations: Sequence[Any], source: str) -> Output:
         return "as it is"
     raise ModelError(
         f"{source}: its postprocessing is {', '.join(kept)}; "
-        f"a target learns logits (sigmoid), probabilities, or what {' and '.join(DECODERS)} read"
+        f"finetune supports logits (sigmoid), probabilities, and the input of {' or '.join(DECODERS)}"
     )
 
 
@@ -119,9 +119,12 @@ def _check_axes(name: str, kwargs: Any, channels: int, source: str) -> None:
     """Check that statistics are computed per image and channel, as in finetune."""
     axes = None if kwargs.axes is None else {str(axis) for axis in kwargs.axes}
     if axes is not None and not {"y", "x"} <= axes:
-        raise ModelError(f"{source}: its {name} is over {', '.join(sorted(axes))}, not over y and x")
+        raise ModelError(f"{source}: its {name} is computed over {', '.join(sorted(axes))}, not over y and x")
     if channels > 1 and (axes is None or "channel" in axes):
-        raise ModelError(f"{source}: its {name} is over all channels together; finetune takes each by itself")
+        raise ModelError(
+            f"{source}: its {name} is computed over all channels together; finetune supports "
+            "statistics per channel"
+        )
 
 
 def _list(value: Any) -> list[float]:

@@ -19,7 +19,8 @@ from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin, RunRecord
 from finetune.errors import unknown
-from finetune.repositories.base import ANY, STRUCTURE, Built, Loaded, LoadOptions, ModelInfo
+from finetune.repositories.base import STRUCTURE, Built, Loaded, LoadOptions, ModelInfo
+from finetune.repositories.bioimageio.description import PACKAGE, describe_package
 from finetune.repositories.bioimageio.operations import normalization, output
 from finetune.repositories.bioimageio.options import PackageOptions
 from finetune.repositories.bioimageio.package import TUNABLE, Package, open_package, read_file
@@ -30,26 +31,9 @@ from finetune.weights.checkpoint import load_strictly, origin, read_checkpoint
 if TYPE_CHECKING:
     from torch import nn
 
-PACKAGE = ModelInfo(
-    name=ANY,
-    title="any 2D package, by its id, its web address or model.checkpoint",
-    task="segmentation",
-    license=None,
-    learning_rate=3e-4,
-    learning_rates=(1e-6, 1e-2),
-)
-
-# A package made on another machine, or by another torch, differs in the last digits of float32; one whose
-# preprocessing was taken for another differs in the first.
+# Relative tolerance of the test output: another machine or torch version changes the last digits of float32,
+# wrong preprocessing the first.
 TOLERANCE = 1e-2
-
-NOT_TUNABLE = {
-    "onnx": "a graph for inference: its weights are constants in it, and ONNX Runtime has no gradients",
-    "keras_hdf5": "weights of another framework",
-    "keras_v3": "weights of another framework",
-    "tensorflow_js": "weights of another framework",
-    "tensorflow_saved_model_bundle": "weights of another framework",
-}
 
 
 def models() -> list[ModelInfo]:
@@ -73,7 +57,7 @@ def describe(source: str | Path) -> ModelInfo:
     Raises:
         InputError: if there is no such package, or it is not valid.
     """
-    return _describe(open_package(source))
+    return describe_package(open_package(source))
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
@@ -91,7 +75,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     Raises:
         ModelError: always.
     """
-    raise ModelError(f"{name}: a BioImage.IO network is not built by name: load it, from its package")
+    raise ModelError(f"{name}: a BioImage.IO network cannot be built by name; load its package")
 
 
 def load(name: str, start: LoadOptions) -> Loaded:
@@ -116,9 +100,9 @@ def load(name: str, start: LoadOptions) -> Loaded:
     if checkpoint is not None and _is_ours(checkpoint):
         return _load_ours(checkpoint, name, in_channels, out_channels)
     if checkpoint is not None and not checkpoint.exists():
-        raise ModelError(f"{checkpoint}: there is no such package")
+        raise ModelError(f"{checkpoint}: no such file or folder")
     package = open_package(name if checkpoint is None else checkpoint, start.revision)
-    if why_not := _describe(package).why_not:
+    if why_not := describe_package(package).why_not:
         raise ModelError(f"{package.source}: {why_not}")
     check_tensors(package, in_channels)
     inputs, outputs = package.description.inputs[0], package.description.outputs[0]
@@ -163,26 +147,6 @@ def save(
     return []
 
 
-def _describe(package: Package) -> ModelInfo:
-    why_not = None
-    if not any(name in TUNABLE for name in package.formats):
-        found = "; ".join(f"{name}, {NOT_TUNABLE.get(name, 'unknown to us')}" for name in package.formats)
-        why_not = (
-            f"can label images, but not be tuned: its weights are {found}. "
-            f"Needed is one of {' and '.join(TUNABLE)}"
-        )
-    return ModelInfo(
-        name=package.name,
-        title=str(package.description.name),
-        task=PACKAGE.task,
-        license=package.license,
-        learning_rate=PACKAGE.learning_rate,
-        learning_rates=PACKAGE.learning_rates,
-        fine_tunable=why_not is None,
-        why_not=why_not,
-    )
-
-
 def _format(package: Package, options: dict[str, Any]) -> str:
     """Select the weights format."""
     there = [name for name in TUNABLE if name in package.formats]
@@ -214,7 +178,7 @@ def _check_sizes(package: Package, network: nn.Module, in_channels: int, out_cha
         sizes = {str(axis.id): axis.size for axis in package.description.inputs[0].axes}
         raise ModelError(
             f"{package.source}: takes {sizes['y']} × {sizes['x']} pixels and no other size that was tried; "
-            "finetune trains on patches and labels images of any size"
+            "finetune requires a network for variable image sizes"
         )
     divisor, maps = found
     _check_maps(package.source, maps, out_channels)
@@ -230,7 +194,7 @@ def _check_maps(source: str, maps: int, out_channels: int) -> None:
     if maps != out_channels:
         raise ModelError(
             f"{source}: predicts {maps} maps, the target has {out_channels}; "
-            "choose the target that it was trained for with model.target"
+            "set model.target to the target that it was trained for"
         )
 
 
@@ -259,8 +223,8 @@ def _check_test(package: Package, got: np.ndarray, expected: np.ndarray) -> None
     difference = float(np.abs(got - expected).max()) if got.shape == expected.shape else float("inf")
     if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
         raise ModelError(
-            f"{package.source}: its own test output does not come out (it is off by up to {difference:.2g}): "
-            "its weights, or how they are to be used, are not what its description says"
+            f"{package.source}: its test output is not reproduced (difference up to {difference:.2g}): "
+            "its weights or processing steps do not match its description"
         )
 
 
@@ -290,7 +254,7 @@ def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int)
 
     found = read_checkpoint(checkpoint)
     if found.architecture is None or found.architecture.repository != "bioimageio":
-        raise ModelError(f"{checkpoint}: not a run that tuned a BioImage.IO package")
+        raise ModelError(f"{checkpoint}: not a run that fine-tuned a BioImage.IO package")
     architecture = found.architecture
     structure = found.path.with_name(STRUCTURE)
     try:
@@ -302,7 +266,7 @@ def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int)
     divisor = architecture.options["divisor"]
     maps = networks.fits(network, in_channels, [divisor])
     if maps is None:
-        raise ModelError(f"{checkpoint}: the network takes no images of {in_channels} channels")
+        raise ModelError(f"{checkpoint}: the network does not accept images with {in_channels} channels")
     _check_maps(str(checkpoint), maps[1], out_channels)
     return Loaded(
         network=network,

@@ -28,19 +28,19 @@ def check_tensors(package: Package, channels: int) -> None:
     if len(inputs) != 1 or len(outputs) != 1:
         raise ModelError(
             f"{package.source}: has {len(inputs)} inputs and {len(outputs)} outputs; "
-            "finetune tunes networks of one image and one output"
+            "finetune supports networks with one input and one output"
         )
     axes = [str(axis.id) for axis in inputs[0].axes]
     if axes != AXES:
         raise ModelError(
-            f"{package.source}: takes the axes {', '.join(axes)}; finetune tunes 2D networks of the axes "
-            f"{', '.join(AXES)}"
+            f"{package.source}: the input has the axes {', '.join(axes)}; finetune supports 2D networks "
+            f"with the axes {', '.join(AXES)}"
         )
     (found,) = [axis.size for axis in inputs[0].axes if axis.type == "channel"]
     if found != channels:
         raise ModelError(
-            f"{package.source}: takes images of {found} channels, these have {channels}; "
-            "choose others with data.channels"
+            f"{package.source}: expects {found} channels, but the images have {channels}; "
+            "select channels with data.channels"
         )
 
 
@@ -106,5 +106,5 @@ def _array(package: Package, file: Any) -> np.ndarray:
         return np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise ModelError(
-            f"{package.source}: {Path(str(file.source)).name} is no .npy file: {error}"
+            f"{package.source}: {Path(str(file.source)).name} is not a .npy file: {error}"
         ) from error

@@ -13,7 +13,7 @@ SERVER = "https://www.cellpose.org/models"  # cellpose.models._MODEL_URL in cell
 FILES = {"cyto3": "cyto3", "cyto2": "cyto2torch_0", "nuclei": "nucleitorch_0"}  # model_path, same file
 HUB_ID = "mouseland/cellpose-sam"  # cellpose.models._MODEL_URL in cellpose 4
 HUB_FILE = "cpsam"
-DOWNLOAD_HINT = "give them with model.checkpoint=PATH, or start from random ones with model.pretrained=false"
+DOWNLOAD_HINT = "set model.checkpoint=PATH to a weights file, or model.pretrained=false for random weights"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ def fetch(name: str, revision: str | None) -> Fetched:
     if name == HUB_FILE:
         return _from_hub(name, revision)
     if revision is not None:
-        raise ModelError(f"model.revision: the weights of {name} have none; their SHA-256 is recorded")
+        raise ModelError(
+            f"model.revision: the weights of {name} have no revisions; their SHA-256 is recorded"
+        )
     theirs = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH") or Path.home() / ".cellpose" / "models"
     already = Path(theirs) / FILES[name]
     return Fetched(already if already.is_file() else _from_server(name))

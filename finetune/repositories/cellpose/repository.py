@@ -76,11 +76,11 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     """
     model = _find(name)
     options = _complete(model, options)
-    most = options.get("nchan", 3)
-    if in_channels > most:
+    max_channels = options.get("nchan", 3)
+    if in_channels > max_channels:
         raise ModelError(
-            f"model {name} takes images of at most {most} channels, these have {in_channels}; "
-            f"choose with data.channels, such as [0] or [0, 1]: first what to segment, then its nuclei"
+            f"model {name} accepts at most {max_channels} channels, but the images have {in_channels}; "
+            "select them with data.channels, such as [0] or [0, 1]: the objects to segment, then nuclei"
         )
     network: nn.Module
     if model.kind == "cpnet":
@@ -190,7 +190,9 @@ def _complete(model: _Model, options: dict[str, Any]) -> dict[str, Any]:
     """Validate the options and add defaults; "auto" must have been replaced by a diameter before."""
     options = complete(model.info.name, options, model.options)
     if options.get("diameter") == "auto":
-        raise ModelError(f"model {model.info.name}: diameter is auto; only a recipe can measure it")
+        raise ModelError(
+            f"model {model.info.name}: diameter: auto is measured by recipes only; set a number of pixels"
+        )
     return options
 
 

@@ -191,9 +191,7 @@ def read_config(kind: Architecture, config: dict[str, Any], out_channels: int | 
         if kind.queries:  # of one class: an object
             result.num_labels, result.num_queries = 1, out_channels or result.num_queries
     except Exception as error:  # of transformers' own checks, of a dozen kinds
-        raise ModelError(
-            f"{where}: transformers does not take this configuration: {first_lines(error)}"
-        ) from error
+        raise ModelError(f"{where}: transformers rejects this configuration: {first_lines(error)}") from error
     return result
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 IMAGES, CARD = "preprocessor_config.json", "README.md"
-HINT = "give a folder with model.checkpoint=PATH, or start from random weights with model.pretrained=false"
+HINT = "set model.checkpoint=PATH to a folder with the model, or model.pretrained=false for random weights"
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,9 @@ def from_folder(folder: Path, where: str) -> Files:
     for file in weights:
         if not (folder / file).is_file():
             raise ModelError(
-                f"{where}: has no {file}; other weights, such as pytorch_model.bin, can hold code and are "
-                "not read: save them as safetensors, with `save_pretrained`, or take a revision that has them"
+                f"{where}: has no {file}; other formats, such as pytorch_model.bin, can hold code and are "
+                "not loaded: convert them to safetensors with `save_pretrained`, or use a revision "
+                "with safetensors"
             )
     images = read_json(folder / IMAGES, where) if (folder / IMAGES).is_file() else {}
     license, terms = _license(folder / CARD)
@@ -116,7 +117,7 @@ def _shards(folder: Path, where: str) -> list[str]:
     files = sorted(set(names.values())) if isinstance(names, dict) else []
     right = all(Path(file).name == file and Path(file).suffix == ".safetensors" for file in files)
     if not files or not right:
-        raise ModelError(f"{where}: {INDEX} does not name .safetensors files beside it")
+        raise ModelError(f"{where}: {INDEX} does not list .safetensors files in the same folder")
     return files
 
 
@@ -154,7 +155,7 @@ def read_model(files: Files, kind: Architecture, config: Any, where: str) -> tup
             )
     except Exception as error:  # of transformers and of safetensors
         reason = " ".join(str(error).replace(str(files.folder), "").split())[:200]
-        raise ModelError(f"{where}: its weights cannot be read, or are cut short: {reason}") from error
+        raise ModelError(f"{where}: its weights cannot be read, or are truncated: {reason}") from error
     fresh = sorted({*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])})
     wanting = [name for name in fresh if not kind.may_be_fresh(name, encoder_of(kind))]
     if wanting:
@@ -181,9 +182,9 @@ def read_json(path: Path, where: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ModelError(f"{where}: {path.name} is missing, or no readable JSON") from error
+        raise ModelError(f"{where}: {path.name} is missing or not valid JSON") from error
     if not isinstance(content, dict):
-        raise ModelError(f"{where}: {path.name} holds no settings")
+        raise ModelError(f"{where}: {path.name} is not a JSON object")
     return content
 
 

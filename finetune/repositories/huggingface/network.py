@@ -48,7 +48,7 @@ def build_network(
             network = take_apart(model, Rgb(mean, std), out_channels)
         except Exception as error:  # shapes that do not go together, found wherever they meet
             raise ModelError(
-                f"a {kind.model} of this configuration cannot be built: {first_lines(error)}"
+                f"a {kind.model} with this configuration cannot be built: {first_lines(error)}"
             ) from error
         divisor = lcm(kind.divisor, *windows(kind, config))
         # Of a Mask2Former with a Swin it is known, and to try takes seconds; it may have another backbone.
@@ -90,7 +90,7 @@ def _try_to_trace(network: nn.Module, kind: Architecture, divisor: int) -> None:
             write_torchscript(network.eval(), Path(folder) / "network.pt", channels=3, divisor=divisor)
     except Exception as error:  # of the model and of torch, which fail as they like
         raise ModelError(
-            f"a {kind.model} of this configuration cannot be exported for images of any multiple of "
+            f"a {kind.model} with this configuration cannot be exported for images of any multiple of "
             f"{divisor} pixels: {first_lines(error)}"
         ) from error
     network.train(training)

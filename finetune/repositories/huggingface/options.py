@@ -86,13 +86,13 @@ def complete(
     if options["config"] is None:
         if name not in CONFIGS:
             raise ModelError(
-                f"{name}: random weights need a configuration, and none is known by that name: give its "
-                f"config.json as model.options.config, or name one of {', '.join(CONFIGS)}"
+                f"{name}: random weights require a configuration, and none is built in for this model: set "
+                f"model.options.config to its config.json, or use one of {', '.join(CONFIGS)}"
             )
         options["config"] = CONFIGS[name]
     if in_channels > 3:
         raise ModelError(
-            f"model {name} takes images of at most 3 channels, these have {in_channels}; "
-            "choose with data.channels, such as [0, 1, 2]"
+            f"model {name} accepts at most 3 channels, but the images have {in_channels}; "
+            "select them with data.channels, such as [0, 1, 2]"
         )
     return options

@@ -169,7 +169,7 @@ def _kind(name: str, options: dict[str, Any]) -> Architecture:
     kind = kind_of(options["config"], name)
     if kind.network not in NETWORKS:
         raise ModelError(
-            f"model.target prompts needs a network that answers prompts; {name} is a {kind.model}: take a "
+            f"model.target=prompts requires a promptable network; {name} is a {kind.model}: use "
             "SAM or SAM 2, such as facebook/sam-vit-base or facebook/sam2.1-hiera-tiny"
         )
     return kind
@@ -193,7 +193,7 @@ def _build(name: str, kind: Architecture, options: dict[str, Any]) -> tuple[nn.M
             model = kinds.model_class(kind)(config)
         except Exception as error:  # shapes that do not go together, found wherever they meet
             reason = " ".join(str(error).split())[:200]
-            raise ModelError(f"a {kind.model} of this configuration cannot be built: {reason}") from error
+            raise ModelError(f"a {kind.model} with this configuration cannot be built: {reason}") from error
     network = getattr(transformer_prompts, NETWORKS[kind.network])(
         model, Rgb(options["mean"], options["std"])
     )

@@ -228,8 +228,8 @@ def options_of_files(files: Files, options: dict[str, Any]) -> dict[str, Any]:
     """
     if "config" in options:
         raise ModelError(
-            "model.options.config: weights come with their own configuration; leave it out, or start from "
-            "random weights with model.pretrained=false"
+            "model.options.config: pretrained weights have their own configuration; remove the option, "
+            "or set model.pretrained=false"
         )
     says = {"mean": files.mean, "std": files.std}
     return {"config": files.config} | {key: value for key, value in says.items() if value} | options

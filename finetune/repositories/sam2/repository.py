@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # SAM2 saw photographs from 0 to 1. Microscopes rarely fill the range of their 8 or 16 bits, so the image's
 # own percentiles stand for it; mean and deviation of photographs are then applied inside the encoder.
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
-MOST = 3  # channels of an image
+MAX_CHANNELS = 3
 GROUPS = 8  # of the decoder's group normalization (`finetune.networks.encoder_decoder`)
 LAST = "decoder.output."
 
@@ -185,10 +185,10 @@ def build_whole(name: str, in_channels: int, image_size: int | None = None) -> A
     """
     if name not in MODELS:
         raise unknown("model of repository sam2", name, MODELS)
-    if in_channels > MOST:
+    if in_channels > MAX_CHANNELS:
         raise ModelError(
-            f"model {name} takes images of at most {MOST} channels, these have {in_channels}; "
-            "choose with data.channels, such as [0, 1, 2]"
+            f"model {name} accepts at most {MAX_CHANNELS} channels, but the images have {in_channels}; "
+            "select them with data.channels, such as [0, 1, 2]"
         )
     require("sam2", "sam2")
     from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 from finetune.repositories.sam2.models import LICENSE, MODELS, SAM2
 
-HINT = "give its weights with model.checkpoint=PATH, or start from random ones with model.pretrained=false"
+HINT = "set model.checkpoint=PATH to a weights file, or model.pretrained=false for random weights"
 
 
 def _hub_id(name: str) -> str:
@@ -90,7 +90,7 @@ def load_whole(whole: Any, name: str, found: Checkpoint) -> None:
         size = sum(tensor.numel() for key, tensor in found.state.items() if key.startswith(ENCODER))
         for other, info in MODELS.items():
             if info.parameters == size and other != name:
-                raise ModelError(f"{error}; its image encoder has the size of {other}'s") from error
+                raise ModelError(f"{error}; the size of its image encoder matches {other}") from error
         raise
 
 

@@ -54,10 +54,12 @@ def options_in(path: Path) -> dict[str, Any] | None:
         raise ModelError(f"{path}: not a configuration of StarDist: it has no n_rays")
     for key, value in FIXED.items():
         if config.get(key, value) != value:
-            raise ModelError(f"{path}: {key} is {config[key]!r}; only models with {value!r} can be read")
+            raise ModelError(f"{path}: {key} is {config[key]!r}; only models with {value!r} are supported")
     grid = config.get("grid", [1, 1])
     if not isinstance(grid, list) or len(set(grid)) != 1:
-        raise ModelError(f"{path}: grid is {grid!r}; only models with the same in both axes can be read")
+        raise ModelError(
+            f"{path}: grid is {grid!r}; only models with the same grid in both axes are supported"
+        )
     return {"grid": grid[0]} | {option: config.get(key, default) for option, (key, default) in NAMES.items()}
 
 
@@ -128,5 +130,5 @@ def _read(path: Path) -> dict[str, Any]:
     except (ValueError, OSError) as error:
         raise ModelError(f"{path}: cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise ModelError(f"{path}: cannot be read: it is no JSON object")
+        raise ModelError(f"{path}: cannot be read: not a JSON object")
     return content

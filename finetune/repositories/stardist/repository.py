@@ -117,7 +117,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
     if out_channels < 2:
         raise ModelError(
             f"model {name} predicts a probability and distances, the target has {out_channels} map: "
-            "choose the target rays with model.target"
+            "set model.target=rays"
         )
     return Built(
         network=StarDistUNet(in_channels, out_channels, **options),
@@ -230,7 +230,7 @@ def _fetch(name: str) -> Path:
 
 def _must_hold_weights(url: str, folder: Path) -> None:
     if not (folder / "config.json").is_file() or not _keras_file(folder):
-        raise ModelError(f"{url}: holds no model of StarDist: no config.json beside weights in .h5")
+        raise ModelError(f"{url}: contains no StarDist model: no config.json beside weights in .h5")
 
 
 def _keras_file(path: Path) -> Path | None:
@@ -255,13 +255,13 @@ def _check_channels(found: Checkpoint, in_channels: int, out_channels: int) -> N
     first, last = _first(found.state), found.state.get("dist.weight")
     if first is not None and first.ndim == 4 and first.shape[1] != in_channels:
         raise ModelError(
-            f"{found.path}: the checkpoint takes images of {first.shape[1]} channels, "
-            f"these have {in_channels}; choose others with data.channels"
+            f"{found.path}: the checkpoint expects {first.shape[1]} channels, "
+            f"but the images have {in_channels}; select channels with data.channels"
         )
     if last is not None and len(last) + 1 != out_channels:
         raise ModelError(
             f"{found.path}: the checkpoint predicts {len(last)} rays, the target has {out_channels} maps; "
-            f"take model.target=rays with model.target_options.rays={len(last)}"
+            f"set model.target=rays with model.target_options.rays={len(last)}"
         )
 
 

@@ -94,7 +94,9 @@ def test_what_is_wrong_is_said_before_anything_is_read(
 
 
 def test_a_patch_of_another_size_is_refused(prompts_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"training.patch: 96; with prompts each image goes in as a square"):
+    with pytest.raises(
+        InputError, match=r"training.patch: 96; with prompts each image is resized to a square"
+    ):
         run(prompts_file, tmp_path / "run", "training.patch=96")
     assert not (tmp_path / "run").exists()
 

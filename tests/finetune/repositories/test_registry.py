@@ -165,7 +165,7 @@ def test_weights_without_a_record_have_no_license_that_anyone_guessed(folder: Pa
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"in_channels": 3}, "takes images of 1 channels, these have 3"),
+        ({"in_channels": 3}, "expects 1 channels, but the images have 3"),
         ({"out_channels": 1}, "predicts 2 maps, the target has 1"),
     ],
 )
@@ -195,7 +195,7 @@ def test_keys_that_do_not_fit_are_counted_and_named(folder: Path) -> None:
 def test_a_truncated_file_is_said_to_be_one(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(InputError, match="not a safetensors file, or cut short"):
+    with pytest.raises(InputError, match="not a safetensors file, or truncated"):
         load_tiny(folder)
 
 

@@ -174,7 +174,7 @@ def test_the_head_alone_can_be_trained() -> None:
     [
         ({"name": "deeplabv3_resnet5"}, "did you mean deeplabv3_resnet50 or deeplabv3_resnet101?"),
         ({"options": {"width": 3}}, "unknown option of model lraspp_mobilenet_v3_large 'width'; known: none"),
-        ({"in_channels": 4}, "takes images of at most 3 channels, these have 4"),
+        ({"in_channels": 4}, "accepts at most 3 channels, but the images have 4"),
         ({"pretrained": True, "revision": "v1"}, "model.revision: the weights of"),
     ],
 )

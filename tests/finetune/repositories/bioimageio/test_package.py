@@ -62,7 +62,7 @@ def test_truncated_weights(package):
     content = (path / "weights.pt").read_bytes()
     (path / "weights.pt").write_bytes(content[: len(content) // 2])
     assert "weights.pt is damaged or was replaced" in refused(path)
-    assert "not TorchScript, or cut short" in refused(
+    assert "not TorchScript, or truncated" in refused(
         replace(path, "weights.pt", content[: len(content) // 2])
     )
 

@@ -98,8 +98,10 @@ def test_torchscript_is_named_as_the_way_without_trust(package):
     path = package(formats=("pytorch_state_dict", "torchscript"))
     assert isinstance(start(path).network, torch.jit.ScriptModule)
     message = refused(path, options={"weights": "pytorch_state_dict"})
-    assert "it has TorchScript, too, which needs no code" in message
-    assert "unknown weights to tune" in refused(path, options={"weights": "onnx"})
+    assert "its TorchScript needs no code" in message
+    assert "weights must be torchscript or pytorch_state_dict, got 'onnx'" in refused(
+        path, options={"weights": "onnx"}
+    )
     assert "unknown option" in refused(path, options={"width": 3})
 
 
@@ -131,20 +133,20 @@ def test_frozen_torchscript_has_nothing_to_learn_with(package):
 
 
 def test_channels_and_maps_are_named_on_both_sides(package):
-    assert "takes images of 1 channels, these have 3" in refused(package(), in_channels=3)
+    assert "expects 1 channels, but the images have 3" in refused(package(), in_channels=3)
     assert "predicts 1 maps, the target has 2" in refused(package(), out_channels=2)
     assert start(package(channels=3, maps=2), in_channels=3, out_channels=2).divisor == 2
 
 
 def test_its_own_test_output_must_come_out(package):
     message = refused(package(preprocessing=(SCALE,)))
-    assert "its own test output does not come out" in message
+    assert "its test output is not reproduced" in message
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"preprocessing": ({"id": "sigmoid"},)}, "its preprocessing is sigmoid; finetune can express"),
+        ({"preprocessing": ({"id": "sigmoid"},)}, "its preprocessing is sigmoid; finetune supports"),
         ({"preprocessing": (SCALE, SCALE)}, "its preprocessing is scale_linear, scale_linear"),
         ({"postprocessing": ({"id": "softmax"},)}, "its postprocessing is softmax"),
         (

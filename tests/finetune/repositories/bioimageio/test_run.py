@@ -70,7 +70,7 @@ def test_before_and_after_are_measured_and_every_export_is_the_trained_model(rec
     [
         (["card.license=MIT"], "card.license: MIT contradicts CC-BY-NC-4.0, the license of the base model"),
         (["model.target=foreground_boundary"], "predicts 1 maps, the target has 2"),
-        (["training.patch=33"], "33 is no multiple of 2"),
+        (["training.patch=33"], "33 is not a multiple of 2"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_runs(recipe, tmp_path, overrides, message):

@@ -151,9 +151,7 @@ def test_cellpose_sam_comes_from_the_hub_and_the_commit_is_known(hub: Any, revis
     fetched = cellpose_store.fetch("cpsam", revision)
     assert fetched.path.read_bytes() == (revision or "main").encode()
     assert (fetched.revision, fetched.hub_id) == (commits[revision or "main"], "mouseland/cellpose-sam")
-    with pytest.raises(
-        InputError, match="cpsam: its weights .* has no revision 'v9' .*; give them with model"
-    ):
+    with pytest.raises(InputError, match="cpsam: its weights .* has no revision 'v9' .*; set model"):
         cellpose_store.fetch("cpsam", "v9")
 
 
@@ -172,14 +170,14 @@ def test_without_a_network_the_way_out_is_said(name: str, place: str, tmp_path: 
     message = str(error.value)
     assert message.startswith(f"{name}: its weights cannot be downloaded from {place}")
     assert message.endswith(
-        "give them with model.checkpoint=PATH, or start from random ones with model.pretrained=false"
+        "set model.checkpoint=PATH to a weights file, or model.pretrained=false for random weights"
     )
     assert "\n" not in message
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
 def test_weights_without_revisions_have_none() -> None:
-    with pytest.raises(InputError, match="model.revision: the weights of cyto3 have none"):
+    with pytest.raises(InputError, match="model.revision: the weights of cyto3 have no revisions"):
         load_cyto3(pretrained=True, revision="main")
 
 
@@ -198,8 +196,13 @@ def test_keys_that_do_not_fit_are_counted_and_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "channels", "options", "message"),
     [
-        ("cyto3", 3, {}, "model cyto3 takes images of at most 2 channels, these have 3; choose with data"),
-        ("cpsam", 4, {}, "model cpsam takes images of at most 3 channels, these have 4"),
+        (
+            "cyto3",
+            3,
+            {},
+            "model cyto3 accepts at most 2 channels, but the images have 3; select them with data",
+        ),
+        ("cpsam", 4, {}, "model cpsam accepts at most 3 channels, but the images have 4"),
         ("cyto4", 1, {}, "unknown model of repository cellpose 'cyto4'; did you mean cyto"),
         ("cyto3", 1, {"diametre": 20}, "unknown option of model cyto3 'diametre'; did you mean diameter?"),
         (
@@ -208,7 +211,12 @@ def test_keys_that_do_not_fit_are_counted_and_named(tmp_path: Path) -> None:
             {"diameter": 0},
             "model cyto3: diameter: input should be greater than or equal to 3, got 0",
         ),
-        ("cyto3", 1, {"diameter": "auto"}, "model cyto3: diameter is auto; only a recipe can measure it"),
+        (
+            "cyto3",
+            1,
+            {"diameter": "auto"},
+            "model cyto3: diameter: auto is measured by recipes only; set a number of pixels",
+        ),
         ("cyto3", 1, {"nchan": 2.0}, "model cyto3: nchan must be an integer from 1 to 16, got 2.0"),
         ("cpsam", 1, {"diameter": 20}, "unknown option of model cpsam 'diameter'"),
     ],

@@ -104,16 +104,16 @@ def test_code_of_a_repository_is_not_run(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: f.write_bytes(f.read_bytes()[:-100]), "cannot be read, or are cut short"),
+        (lambda f: f.write_bytes(f.read_bytes()[:-100]), "cannot be read, or are truncated"),
         (
             lambda f: save_file({"other": torch.zeros(1)}, f, {"format": "pt"}),
             "the weights do not fit a Segf",
         ),
-        (lambda f: (f.parent / "config.json").write_text("{"), "config.json is missing, or no readable JSON"),
+        (lambda f: (f.parent / "config.json").write_text("{"), "config.json is missing or not valid JSON"),
         (lambda f: (f.parent / "config.json").write_text('{"model_type": "bert"}'), "unknown model_type of"),
         (
             lambda f: (f.parent / "config.json").write_text('{"model_type": "segformer", "depths": "deep"}'),
-            "transformers does not take this configuration",
+            "transformers rejects this configuration",
         ),
     ],
 )

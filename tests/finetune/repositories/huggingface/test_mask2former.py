@@ -150,10 +150,10 @@ def recipe(recipe_file: Path) -> Any:
 def test_network_and_target_that_do_not_go_together_are_refused(tmp_path: Path, recipe: Any) -> None:
     other = recipe("model.target=foreground", "model.target_options={}")
     with pytest.raises(
-        InputError, match=r"model\.target: foreground; a Mask2Former learns with its own loss"
+        InputError, match=r"model\.target: foreground; Mask2Former is trained with its own loss"
     ):
         finetune.run(other, out=tmp_path / "run")
-    with pytest.raises(InputError, match=r"model\.target: queries needs a network that has queries"):
+    with pytest.raises(InputError, match=r"model\.target: queries requires a network with queries"):
         finetune.run(recipe(config=SEGFORMER), out=tmp_path / "run")
 
 

@@ -149,7 +149,7 @@ def test_the_head_alone_can_be_trained(kind: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"options": {}}, "random weights need a configuration, and none is known by that name"),
+        ({"options": {}}, "random weights require a configuration, and none is built in"),
         ({"options": {"width": 3}}, "unknown option of model somebody/model 'width'; known: config, mean"),
         (
             {"options": {"config": SAM, "mean": [1, 2]}},
@@ -157,7 +157,7 @@ def test_the_head_alone_can_be_trained(kind: str) -> None:
         ),
         ({"options": {"config": SAM, "std": [1, 0, 1]}}, "model somebody/model: std: "),
         ({"options": {"config": DPT}}, "cannot be exported for images of any multiple of 32 pixels"),
-        ({"in_channels": 4}, "takes images of at most 3 channels, these have 4"),
+        ({"in_channels": 4}, "accepts at most 3 channels, but the images have 4"),
     ],
 )
 def test_what_cannot_be_is_said(changes: dict[str, Any], message: str) -> None:

@@ -183,7 +183,7 @@ def test_random_weights_follow_the_seed(kind: str) -> None:
     [
         (
             {"options": {"config": SEGFORMER}},
-            "model.target prompts needs a network that answers prompts; somebody/model is a Segformer",
+            "model.target=prompts requires a promptable network; somebody/model is a Segformer",
         ),
         (
             {"options": {"config": CONFIGS["sam"], "image_size": 100}},
@@ -201,8 +201,8 @@ def test_random_weights_follow_the_seed(kind: str) -> None:
             {"options": {"width": 8}},
             "unknown option of model somebody/model 'width'; known: config, mean, std, image_size",
         ),
-        ({"options": {}}, "random weights need a configuration, and none is known by that name"),
-        ({"in_channels": 4}, "takes images of at most 3 channels, these have 4"),
+        ({"options": {}}, "random weights require a configuration, and none is built in"),
+        ({"in_channels": 4}, "accepts at most 3 channels, but the images have 4"),
     ],
 )
 def test_what_cannot_be_is_said(changes: dict[str, Any], message: str) -> None:

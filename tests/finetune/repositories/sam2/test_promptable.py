@@ -169,7 +169,7 @@ def test_random_weights_follow_the_seed() -> None:
 
 def test_without_a_hub_the_way_out_is_said(hub: Any) -> None:
     hub.status = 500
-    with pytest.raises(InputError, match=r"model.checkpoint=PATH, or start from random ones"):
+    with pytest.raises(InputError, match=r"model.checkpoint=PATH to a weights file"):
         load_tiny(pretrained=True)
 
 
@@ -185,7 +185,7 @@ def test_without_a_hub_the_way_out_is_said(hub: Any) -> None:
             "image_size must be an integer from 64 to 1024 and a multiple of 32, got 2048",
         ),
         ({"options": {"width": 64}}, "unknown option of model sam2.1-hiera-tiny 'width'"),
-        ({"in_channels": 4}, "takes images of at most 3 channels, these have 4"),
+        ({"in_channels": 4}, "accepts at most 3 channels, but the images have 4"),
     ],
 )
 def test_what_cannot_be_is_said(changes: dict[str, Any], message: str) -> None:
@@ -195,5 +195,5 @@ def test_what_cannot_be_is_said(changes: dict[str, Any], message: str) -> None:
 
 
 def test_a_repository_without_prompts_is_said() -> None:
-    with pytest.raises(InputError, match="repository wipp has none: take sam2 or huggingface$"):
+    with pytest.raises(InputError, match="repository wipp has none: use sam2 or huggingface$"):
         promptable("wipp")

@@ -100,7 +100,9 @@ def test_without_a_hub_the_way_out_is_said(hub: Hub) -> None:
         load_tiny(pretrained=True)
     message = str(error.value)
     assert f"facebook/{TINY}" in message
-    assert message.endswith("model.checkpoint=PATH, or start from random ones with model.pretrained=false")
+    assert message.endswith(
+        "set model.checkpoint=PATH to a weights file, or model.pretrained=false for random weights"
+    )
     assert "\n" not in message
 
 
@@ -143,7 +145,7 @@ def test_a_file_of_another_size_is_told_by_its_keys(published: Path) -> None:
         load("sam2", SMALL, LoadOptions(in_channels=1, out_channels=3, checkpoint=published))
     message = str(error.value)
     assert message.startswith(f"{published}: the weights do not fit this network: 50 missing (image_encoder.")
-    assert message.endswith(f"(of 519 keys); its image encoder has the size of {TINY}'s")
+    assert message.endswith(f"(of 519 keys); the size of its image encoder matches {TINY}")
     assert "\n" not in message
 
 
@@ -165,7 +167,7 @@ def test_a_file_cut_short_is_said_to_be_one(published: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "channels", "options", "message"),
     [
-        (TINY, 4, {}, f"model {TINY} takes images of at most 3 channels, these have 4; choose with data."),
+        (TINY, 4, {}, f"model {TINY} accepts at most 3 channels, but the images have 4; choose with data."),
         ("sam2-tiny", 1, {}, f"unknown model of repository sam2 'sam2-tiny'; did you mean {TINY}"),
         (TINY, 1, {"widht": 8}, f"unknown option of model {TINY} 'widht'; did you mean width?"),
         (TINY, 1, {"width": 20}, "width must be an integer from 8 to 512 and a multiple of 8, got 20"),

@@ -147,13 +147,13 @@ def test_layers_that_do_not_fit_are_counted_and_named(folder: Path, grid: int) -
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"in_channels": 3}, "takes images of 1 channels, these have 3"),
+        ({"in_channels": 3}, "expects 1 channels, but the images have 3"),
         ({"out_channels": 33}, r"predicts 8 rays, the target has 33 maps; .*model.target_options.rays=8"),
         ({"options": {"width": 32}}, "the checkpoint has width 4, the recipe 32"),
         ({"name": "2D_versatile_floo"}, "did you mean 2D_versatile_fluo"),
         ({"options": {"grid": 3}}, "model unet: grid must be an integer from 1 to 2, got 3"),
         ({"revision": "v0.2"}, r"unknown model.revision of repository stardist 'v0.2'; did you mean v0.1\?"),
-        ({"out_channels": 1, "checkpoint": None}, "choose the target rays"),
+        ({"out_channels": 1, "checkpoint": None}, "set model.target=rays"),
     ],
 )
 def test_what_does_not_go_together(folder: Path, changes: dict[str, Any], message: str) -> None:
@@ -164,7 +164,7 @@ def test_what_does_not_go_together(folder: Path, changes: dict[str, Any], messag
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"unet_batch_norm": True}, "unet_batch_norm is True; only models with False can be read"),
+        ({"unet_batch_norm": True}, "unet_batch_norm is True; only models with False are supported"),
         ({"n_classes": 2}, "n_classes is 2; only models with None"),
         ({"grid": [2, 1]}, r"grid is \[2, 1\]"),
     ],
@@ -229,7 +229,7 @@ def test_an_archive_without_a_model_is_refused(tmp_path: Path) -> None:
         archive.writestr("README.md", "nothing")
     unpacked = tmp_path / "unpacked"
     download._unpack(tmp_path / "model.zip", unpacked, "https://example.com", "model.checkpoint")
-    with pytest.raises(InputError, match=r"holds no model of StarDist"):
+    with pytest.raises(InputError, match=r"contains no StarDist model"):
         stardist._must_hold_weights("https://example.com", unpacked)
 
 
