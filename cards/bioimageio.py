@@ -100,7 +100,7 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
             weights=_weights(parts),
             attachments=[v0_5.FileDescr(source=path) for path in (attached, *parts.attachments)],
             config=v0_5.Config.model_validate(
-                {"bioimageio": bioimageio_config(record, parts.tolerance), "finetune": _own(record)}
+                {"bioimageio": bioimageio_config(record, parts.tolerance), "finetune": _own(record, parts)}
             ),
         )
 
@@ -117,15 +117,18 @@ def _parent(record: RunRecord) -> dict[str, LinkedModel]:
     return {"parent": v0_5.LinkedModel(id=v0_5.ModelId(base.bioimageio_id), **fields)}
 
 
-def _own(record: RunRecord) -> dict[str, str]:
-    """Identity of run, data and base model, for which the format has no fields.
+def _own(record: RunRecord, parts: PackageParts) -> dict[str, Any]:
+    """Identity of run, data and base model, and how finetune predicts, for which the format has no fields.
 
     The base model is included because `parent` accepts only models of the BioImage.IO collection.
     """
     base = record.model.base
     known = {"repository": base.repository, "id": base.id, "revision": base.revision, "sha256": base.sha256}
     parent = {f"base_{key}": value for key, value in known.items() if value and base.weights == "pretrained"}
-    return parent | {
+    prediction = {"prediction": parts.prediction} if parts.prediction else {}
+    return {
+        **parent,
+        **prediction,
         "version": record.finetune_version,
         "run": record.name,
         "record": "record.json",

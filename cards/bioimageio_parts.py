@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class PackageParts:
         tolerance: fields of `ReproducibilityTolerance` for each rule;
             outputs that are labels need `mismatched_elements_per_million`.
         attachments: further files.
+        prediction: JSON values with which finetune predicts the labels of the run, see `config.finetune`.
     """
 
     folder: Path
@@ -80,3 +81,4 @@ class PackageParts:
     minimum: int = 64
     tolerance: Sequence[dict[str, Any]] = ()
     attachments: Sequence[Path] = ()
+    prediction: dict[str, Any] = field(default_factory=dict)

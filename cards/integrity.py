@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cards.errors import ModelError
@@ -31,13 +31,16 @@ def read_record(folder: Path) -> RunRecord | None:
     return None
 
 
-def check_files(folder: Path, names: Iterable[str], record: RunRecord | None) -> None:
+def check_files(
+    folder: Path, names: Iterable[str], record: RunRecord | None, known: Mapping[str, str] | None = None
+) -> None:
     """Check that files are the ones the record lists.
 
     Args:
         folder: the `huggingface` folder of a run, or a copy of it.
         names: files in the folder to compare; absent ones are skipped.
         record: of the run, or None if the model comes without one; then nothing is compared.
+        known: SHA-256 by file name, of files that have been read already.
 
     Raises:
         ModelError: naming the first file that differs, with both hashes.
@@ -49,7 +52,7 @@ def check_files(folder: Path, names: Iterable[str], record: RunRecord | None) ->
         expected, path = listed.get(f"{HUB}/{name}"), folder / name
         if expected is None or not path.is_file():
             continue
-        found = sha256_file(path)
+        found = (known or {}).get(name) or sha256_file(path)
         if found != expected:
             raise ModelError(
                 f"{path}: differs from the file on the model card (SHA-256 {found[:12]}…, the record says "

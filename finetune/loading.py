@@ -1,11 +1,13 @@
 """Load a model: a run folder, a Hugging Face folder or repository, or a BioImage.IO package.
 
-No code of the model is executed: weights are read as safetensors, and `config.json` names a network, a target
-and a normalization that finetune builds. BioImage.IO packages are run from TorchScript or ONNX weights.
+No Python code of the model is executed: weights are read as safetensors, and `config.json` names a network,
+a target and a normalization that finetune builds. Packages are run from TorchScript or ONNX weights. TorchScript
+is checked operator by operator before it is used, see `finetune.weights.torchscript_check`.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 from cards.base import NetworkSpec, Spec, TaskName
 from cards.errors import InputError, ModelError
 from finetune.repositories.base import STRUCTURE
+from finetune.repositories.bioimageio.limits import MAX_CHANNELS, MAX_SIDE
 from finetune.targets.tasks import task_of
 from finetune.weights.checkpoint import CONFIG, WEIGHTS
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from finetune.inference.model import Model
     from finetune.inference.protocol import Predictor
     from finetune.prompts.model import PromptedModel
+    from finetune.repositories.bioimageio.package import Package
+
+RECORD = "record.json"
 
 # "user/name" or "user/name@revision"; the revision may be a branch, a tag, a commit or "refs/pr/1".
 HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
@@ -36,15 +42,26 @@ class _Config(BaseModel):
     target: Spec
     normalize: dict[str, Any]
     select_channels: Literal["auto", "gray"] | list[Annotated[int, Field(ge=0)]]
-    channels: Annotated[int, Field(ge=1)]
+    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
 
 
-def load(source: str | Path) -> Predictor:
+class _PackageConfig(_Config):
+    """`config.finetune.prediction` of a package that finetune wrote."""
+
+    divisor: Annotated[int, Field(ge=1, le=MAX_SIDE)]
+    halo: Annotated[int, Field(ge=0, le=MAX_SIDE)]
+
+
+def load(source: str | Path, *, trust: bool = False, target: str | None = None) -> Predictor:
     """Load a model that a run exported, or a BioImage.IO package.
 
     Args:
         source: a run folder, its `huggingface` folder, or an id on the Hugging Face Hub, such as
             "user/name" or "user/name@revision"; or a BioImage.IO package: a zip, a folder or an rdf.yaml.
+        trust: allow TorchScript that uses operators which could read or write files; only for models whose
+            author you trust.
+        target: name of the target that converts the maps of a package to labels, such as
+            "foreground_boundary"; for packages that finetune did not write.
 
     Returns:
         The model, ready to `predict`. A run of the interactive task returns a
@@ -56,29 +73,48 @@ def load(source: str | Path) -> Predictor:
     from finetune.inference.bioimageio_model import PackageModel, is_package
 
     if is_package(source):
-        return PackageModel(source)
-    return load_model(source)
+        from finetune.repositories.bioimageio.package import open_package
+
+        package = open_package(source)
+        config = None if target else _package_config(package)
+        return _build_from_package(config, package, trust) if config else PackageModel(package, trust, target)
+    if target is not None:
+        raise ModelError(f"{source}: states its target itself; leave target out")
+    return load_model(source, trust=trust)
 
 
-def load_model(source: str | Path) -> Model | PromptedModel:
+def load_model(source: str | Path, *, trust: bool = False) -> Model | PromptedModel:
     """Load a model that `finetune.export.huggingface.save_model` wrote.
 
     Args:
         source: a run folder, a `huggingface` folder, or, as a string, "user/name" or "user/name@revision"
             on the Hugging Face Hub (`HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and `HF_HUB_OFFLINE` are honored).
+        trust: see `load`.
 
     Returns:
         The model on the CPU, in evaluation mode.
 
     Raises:
-        ModelError: if there is no model, finetune did not write it, or its weights are damaged.
+        ModelError: if there is no model, finetune did not write it, its weights are damaged, or a file differs
+            from the record beside it.
     """
     folder = _locate(source)
     config = _read_config(folder, source)
     try:
-        return BUILD[task_of(config.target.name)](config, folder / WEIGHTS)
+        return BUILD[task_of(config.target.name)](config, folder / WEIGHTS, trust)
     except InputError as error:  # names the path, which for the Hub is in a cache
-        raise ModelError(f"{source}: {str(error).replace(f'{folder / WEIGHTS}', WEIGHTS)}") from error
+        message = str(error).replace(f"{folder}{os.sep}", "").removeprefix(f"{source}: ")
+        raise ModelError(f"{source}: {message}") from error
+    except (
+        RuntimeError,
+        MemoryError,
+        ValueError,
+        TypeError,
+    ) as error:  # absurd sizes
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ModelError(
+            f"{source}: {CONFIG} describes a network that cannot be built: {reason[:200]}"
+        ) from error
 
 
 def _locate(source: str | Path) -> Path:
@@ -94,7 +130,7 @@ def _locate(source: str | Path) -> Path:
         raise ModelError(f"{source}: no such folder")
     from finetune.downloads.hub import fetch
 
-    optional, hint = [WEIGHTS, STRUCTURE], f"and there is no folder {source} here"
+    optional, hint = [WEIGHTS, STRUCTURE, RECORD], f"and there is no folder {source} here"
     return fetch(hub_id["repo"], [CONFIG], revision=hub_id["revision"], optional=optional, hint=hint).folder
 
 
@@ -113,7 +149,56 @@ def _read_config(folder: Path, source: str | Path) -> _Config:
         ) from error
 
 
-def _build(config: _Config, weights: Path) -> Model:
+def _package_config(package: Package) -> _PackageConfig | None:
+    """How finetune predicts with a package of its own; None for other packages."""
+    finetune = (package.description.config.model_extra or {}).get("finetune")
+    prediction = finetune.get("prediction") if isinstance(finetune, dict) else None
+    if prediction is None or "torchscript" not in package.formats:
+        return None
+    try:
+        return _PackageConfig.model_validate(prediction)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(("config.finetune.prediction", *map(str, first["loc"])))
+        raise ModelError(f"{package.source}: {where}: {first['msg'].lower()}") from error
+
+
+def _build_from_package(config: _PackageConfig, package: Package, trust: bool) -> Model:
+    """The model of a package that finetune wrote: its labels are those of the run."""
+    from finetune.data.normalization import build_normalize
+    from finetune.inference.model import Model
+    from finetune.repositories.bioimageio.package import read_file
+    from finetune.targets.registry import build_target
+    from finetune.weights.checkpoint import check_finite
+    from finetune.weights.torchscript_check import load_torchscript
+
+    entry = package.description.weights.torchscript
+    assert entry is not None
+    content, _ = read_file(package, entry)
+    where = f"{package.source}: {Path(str(entry.source)).name}"
+    network: Any = load_torchscript(content, where, trust=trust)
+    check_finite(network.state_dict(), where)
+    try:
+        target = build_target(config.target.name, config.target.options)
+        normalize = build_normalize(config.normalize)
+    except InputError as error:
+        raise ModelError(f"{package.source}: config.finetune.prediction: {error}") from error
+    if target.head() is not None:  # the package's network ends with the head, which the target applies itself
+        network = getattr(network, "network", network)
+    return Model(
+        network=network.eval(),
+        target=target,
+        normalize=normalize,
+        select=config.select_channels,
+        channels=config.channels,
+        divisor=config.divisor,
+        architecture=config.architecture,
+        halo=config.halo,
+        torchscript=True,
+    )
+
+
+def _build(config: _Config, weights: Path, trust: bool) -> Model:
     from finetune.data.normalization import build_normalize
     from finetune.inference.model import Model
     from finetune.repositories.registry import LoadOptions, load
@@ -121,7 +206,9 @@ def _build(config: _Config, weights: Path) -> Model:
 
     target = build_target(config.target.name, config.target.options)
     network = config.architecture
-    start = LoadOptions(config.channels, target.channels, options=network.options, checkpoint=weights)
+    start = LoadOptions(
+        config.channels, target.channels, options=network.options, checkpoint=weights, trust=trust
+    )
     loaded = load(network.repository, network.name, start)
     return Model(
         network=loaded.network.eval(),
@@ -136,7 +223,7 @@ def _build(config: _Config, weights: Path) -> Model:
     )
 
 
-def _build_prompted(config: _Config, weights: Path) -> PromptedModel:
+def _build_prompted(config: _Config, weights: Path, trust: bool) -> PromptedModel:
     from finetune.data.normalization import build_normalize
     from finetune.prompts.model import PromptedModel
     from finetune.repositories.registry import LoadOptions, promptable
@@ -157,7 +244,7 @@ def _build_prompted(config: _Config, weights: Path) -> PromptedModel:
 
 
 # How a model of each task is built from its configuration and weights.
-BUILD: dict[TaskName, Callable[[_Config, Path], Model | PromptedModel]] = {
+BUILD: dict[TaskName, Callable[[_Config, Path, bool], Model | PromptedModel]] = {
     "automatic": _build,
     "interactive": _build_prompted,
 }

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 def predict(
     model: Annotated[str, typer.Argument(help="A run folder, or the id of a model on the Hugging Face Hub.")],
     images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Allow TorchScript that could read or write files.")
+    ] = False,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Target that decodes the maps of a package that finetune did not write."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write label images to.")] = Path("labels"),
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace earlier label images of finetune, and nothing else.")
@@ -43,7 +50,7 @@ def predict(
     from finetune.loading import load
 
     results = []
-    predictor = load(model)
+    predictor = load(model, trust=trust, target=target)
     with _progress(len(outputs.paths)) as advance:
         for result in predict_outputs(predictor, outputs, headers, errors):
             results.append(result)

@@ -91,3 +91,16 @@ class Exporter(Protocol):
         Raises:
             InputError: if a file cannot be loaded.
         """
+
+
+def trusted(record: RunRecord) -> bool:
+    """Whether the run was allowed to execute what comes with the base model.
+
+    Args:
+        record: record of the run.
+
+    Returns:
+        `model.trust` of its recipe.
+    """
+    model = record.recipe.get("model")
+    return isinstance(model, dict) and model.get("trust") is True

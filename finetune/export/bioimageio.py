@@ -17,7 +17,7 @@ from cards.figures import cover
 from cards.record import RunRecord
 from finetune.data.channels import select_channels
 from finetune.data.patches import Sample
-from finetune.export.base import ExportInput, ReloadedExport
+from finetune.export.base import ExportInput, ReloadedExport, trusted
 from finetune.export.bioimageio_weights import TORCH_VERSION, _with_head, _write_onnx, _write_state_dict
 from finetune.export.crop import crop, shortest
 from finetune.inference.bioimageio_runtime import open_weights, run_test
@@ -90,7 +90,8 @@ def reload(folder: Path, model: Model) -> Iterator[ReloadedExport]:
     for path in sorted(folder.glob("*.zip")):
         package = open_package(path, check_files=True)
         for weights_format in package.formats:
-            with open_weights(package, weights_format) as run:
+            # `write` has checked what these weights can do, unless the user trusts their author.
+            with open_weights(package, weights_format, trust=True) as run:
                 predictor = PackagePredictor(run, model)
                 yield ReloadedExport(path, weights_format, "bioimageio.core", predictor, cropped=True)
 
@@ -156,7 +157,7 @@ def save_package(
     folder.mkdir(parents=True, exist_ok=True)
     with ScratchFolder() as temporary:
         work = Path(temporary)
-        parts, missing = _write_parts(model, pixels, work)
+        parts, missing = _write_parts(model, pixels, work, trusted(record))
         record = record.model_copy(update={"warnings": [*record.warnings, *missing]})
         if left_out is not None:
             left_out.extend(missing)
@@ -165,7 +166,7 @@ def save_package(
         # Files are checked once, when the package is reloaded.
         with quiet(), ValidationContext(perform_io_checks=False):
             written = save_bioimageio_package(description, output_path=work / f"{name}.zip")
-        run_test(written)
+        run_test(written, trust=trusted(record))
         return Path(shutil.move(written, folder / f"{name}.zip"))
 
 
@@ -195,17 +196,17 @@ def _test_image(model: Model, images: Iterable[Sample]) -> Sample | None:
     return usable
 
 
-def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageParts, list[str]]:
+def _write_parts(model: Model, pixels: np.ndarray, work: Path, trust: bool) -> tuple[PackageParts, list[str]]:
     """Write all files of the package except texts; return them, and sentences about weights left out."""
     seen = crop(pixels, model.divisor, TEST_SIDE)
     output = _output(model, seen)
     np.save(work / "test_input.npy", select_channels(seen, model.select)[None].astype(np.float32))
     np.save(work / "test_output.npy", output)
     cover(pixels, model.predict(pixels), work / "cover.png")
-    options = {"channels": model.channels, "divisor": model.divisor}
+    options: dict[str, int] = {"channels": model.channels, "divisor": model.divisor}
     # Without a file of code that defines the network there is nothing that could load a state dict.
     portable = not model.torchscript and getattr(type(model.network), "portable", False)
-    write_torchscript(_with_head(model), work / "weights-torchscript.pt", **options)
+    write_torchscript(_with_head(model), work / "weights-torchscript.pt", **options, trust=trust)
     missing = _write_onnx(model, work / "weights.onnx", portable)
     parts = PackageParts(
         folder=work / "texts",
@@ -220,6 +221,7 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path) -> tuple[PackageP
         input_channels=[f"channel{index}" for index in range(model.channels)],
         output_axes=model.target.exported_axes,
         minimum=shortest(model.divisor),
+        prediction={**model.config(), "divisor": model.divisor, "halo": model.halo},
         **_described(model),
     )
     return parts, missing

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from finetune.export.base import ExportInput, ReloadedExport
+from finetune.export.base import ExportInput, ReloadedExport, trusted
 from finetune.inference.model import Model
 from finetune.loading import load_model
 from finetune.repositories.base import STRUCTURE
@@ -52,7 +52,7 @@ def write(export: ExportInput, folder: Path) -> list[str]:
     Returns:
         No warnings.
     """
-    save_model(export.model, folder)
+    save_model(export.model, folder, trust=trusted(export.record))
     return []
 
 
@@ -67,15 +67,16 @@ def reload(folder: Path, model: Any) -> Iterator[ReloadedExport]:
         The model.
     """
     if folder.is_dir():
-        yield ReloadedExport(folder / WEIGHTS, "safetensors", "finetune", load_model(folder))
+        yield ReloadedExport(folder / WEIGHTS, "safetensors", "finetune", load_model(folder, trust=True))
 
 
-def save_model(model: Model | PromptedModel, folder: Path) -> None:
+def save_model(model: Model | PromptedModel, folder: Path, *, trust: bool = False) -> None:
     """Write weights and configuration.
 
     Args:
         model: the trained model, on any device.
         folder: the folder to write; it is created if it is missing.
+        trust: whether the user trusts the author of TorchScript that could touch files.
 
     Raises:
         OSError: if the folder cannot be written, or the disk is full.
@@ -86,14 +87,14 @@ def save_model(model: Model | PromptedModel, folder: Path) -> None:
     }
     write_safetensors(folder / WEIGHTS, weights, {"format": "pt"})
     if isinstance(model, Model) and model.torchscript:
-        _write_structure(model, folder / STRUCTURE)
+        _write_structure(model, folder / STRUCTURE, trust)
     config = json.dumps(model.config(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
     write_file(folder / CONFIG, config)
 
 
-def _write_structure(model: Model, path: Path) -> None:
+def _write_structure(model: Model, path: Path, trust: bool) -> None:
     from finetune.weights.torchscript import write_torchscript
 
     with torch.no_grad():  # TorchScript would record the copy as an operation of training
         network = copy.deepcopy(model.network).to("cpu", torch.float32).eval()
-    write_torchscript(network, path, channels=model.channels, divisor=model.divisor)
+    write_torchscript(network, path, channels=model.channels, divisor=model.divisor, trust=trust)

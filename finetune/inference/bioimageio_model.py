@@ -12,8 +12,8 @@ import numpy as np
 from cards.errors import ModelError
 from finetune.inference.bioimageio_runtime import create_pipeline
 from finetune.inference.preprocess import channels_first, check_channels
-from finetune.repositories.bioimageio.package import open_package, quiet
-from finetune.repositories.bioimageio.tensors import check_tensors
+from finetune.repositories.bioimageio.package import Package, quiet
+from finetune.repositories.bioimageio.tensors import AXES, check_tensors
 from finetune.targets.registry import build_target
 
 WITHOUT_CODE = ("torchscript", "onnx")  # weights formats that run without code of the package
@@ -42,17 +42,22 @@ class PackageModel:
         channels: number of channels of the images that it takes.
     """
 
-    def __init__(self, source: str | Path) -> None:
-        """Open the package and load its weights.
+    def __init__(self, package: Package, trust: bool = False, target: str | None = None) -> None:
+        """Check and load the weights.
 
         Args:
-            source: a zip, a folder or an rdf.yaml.
+            package: the package.
+            trust: skip the check of TorchScript operators; for models whose author the user trusts.
+            target: name of the target that converts maps to labels; the connected components of one
+                probability map if None.
 
         Raises:
-            ModelError: if the package is not valid, has neither TorchScript nor ONNX weights, or does not
-                take one 2D image.
+            ModelError: if the package has neither TorchScript nor ONNX weights, does not take one 2D image,
+                or its weights are damaged or could touch files.
+            RecipeError: if there is no such target.
         """
-        self.package = open_package(source)
+        self.package, source = package, package.source
+        self._target, self._named = build_target(target or "foreground"), target
         inputs = self.package.description.inputs[0]
         self.channels = next((int(axis.size) for axis in inputs.axes if axis.type == "channel"), 0)
         check_tensors(self.package, self.channels)
@@ -64,8 +69,12 @@ class PackageModel:
                 "package finetune can run TorchScript and ONNX"
             )
         with quiet():
-            self._pipeline = create_pipeline(self.package, formats[0])
-            self._pipeline.load()
+            self._pipeline = create_pipeline(self.package, formats[0], trust=trust)
+            try:
+                self._pipeline.load()
+            except Exception as error:  # of torch, onnxruntime or bioimageio.core
+                reason = _reason(error)
+                raise ModelError(f"{source}: its {formats[0]} weights cannot be loaded: {reason}") from error
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """Predict the labels of one image, in blocks of the size that the package describes.
@@ -78,8 +87,10 @@ class PackageModel:
 
         Raises:
             DataError: if the image is not 2D or has another number of channels.
-            ModelError: if the output is neither a label image nor one probability map.
+            ModelError: if the network fails on the image, or the output is neither a label image nor the maps
+                of the target.
         """
+        from bioimageio.core import AxisId
         from bioimageio.core.digest_spec import create_sample_for_model
 
         pixels = channels_first(image, self.channels)
@@ -92,18 +103,27 @@ class PackageModel:
         padded = np.pad(pixels.astype(np.float32), ((0, 0), (0, more[0]), (0, more[1])), mode="symmetric")
         progress_bar = contextlib.redirect_stderr(io.StringIO())  # of bioimageio.core, which has no switch
         with quiet(), progress_bar:
-            sample = create_sample_for_model(self.package.description, inputs=padded[None])
-            output = self._pipeline.predict_sample_with_blocking(sample)
-        maps = np.asarray(next(iter(output.members.values())).data).squeeze()
-        if maps.ndim != 2:
+            try:
+                sample = create_sample_for_model(self.package.description, inputs=padded[None])
+                output = self._pipeline.predict_sample_with_blocking(sample)
+            except Exception as error:  # of torch, onnxruntime or bioimageio.core
+                raise ModelError(f"{self.package.source}: prediction fails: {_reason(error)}") from error
+        tensor = next(iter(output.members.values()))
+        maps = np.asarray(tensor.transpose(tuple(map(AxisId, AXES))).data)[0][:, :height, :width]
+        if np.issubdtype(maps.dtype, np.integer) and len(maps) == 1 and not self._named:
+            return maps[0].astype(np.int32)
+        if len(maps) != self._target.channels:
             raise ModelError(
-                f"{self.package.source}: the model outputs an array of shape {tuple(maps.shape)}; finetune "
-                "can decode a label image or one probability map only"
+                f"{self.package.source}: the model outputs {len(maps)} maps, target {self._target.name} "
+                f"decodes {self._target.channels}; finetune can decode a label image or one probability map only, "
+                "unless you set target to what the maps are, such as target=foreground_boundary"
             )
-        maps = maps[:height, :width]
-        if np.issubdtype(maps.dtype, np.integer):
-            return maps.astype(np.int32)
-        return build_target("foreground").decode(maps[None].astype(np.float32))
+        return self._target.decode(maps.astype(np.float32))
+
+
+def _reason(error: Exception) -> str:
+    """First line of an error."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 
 def _min_size(size: Any) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.fingerprint import sha256_file
+from cards.integrity import check_files, read_record
 from cards.record import Origin, RunRecord
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         The checkpoint.
 
     Raises:
-        ModelError: if there is none, or its weights or its config cannot be read.
+        ModelError: if there is none, its weights or its config cannot be read or differ from the record
+            beside them, or a weight is not finite.
     """
     path = Path(path)
     if path.is_dir():
@@ -73,13 +75,16 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 f"{path}: only .safetensors files are accepted, because other formats can execute code "
                 "when loaded"
             )
+    record = read_record(folder)
+    sha256 = _sha256(weights)
+    check_files(folder, [CONFIG, weights.name], record, known={weights.name: sha256})
     architecture, target = _read_config(folder / CONFIG)
     return Checkpoint(
         path=weights,
-        sha256=_sha256(weights),
+        sha256=sha256,
         state=_read_weights(weights),
         architecture=architecture,
-        record=_read_record(folder),
+        record=record,
         target=target,
     )
 
@@ -209,9 +214,27 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        state = load_file(path)
     except SafetensorError as error:
         raise ModelError(f"{path}: not a safetensors file, or truncated: {error}") from error
+    check_finite(state, f"{path}")
+    return state
+
+
+def check_finite(state: Mapping[str, torch.Tensor], where: str) -> None:
+    """Check that weights are numbers.
+
+    Args:
+        state: tensors by name.
+        where: name of the file for error messages.
+
+    Raises:
+        ModelError: naming the first tensor with a NaN or an infinite value.
+    """
+    for name, tensor in state.items():
+        # The sum of a tensor is finite unless a value is not, or values are absurdly large.
+        if tensor.is_floating_point() and not tensor.sum().isfinite() and not tensor.isfinite().all():
+            raise ModelError(f"{where}: {name} has values that are not finite; the weights are damaged")
 
 
 def _read_config(path: Path) -> tuple[NetworkSpec | None, str | None]:
@@ -230,11 +253,3 @@ def _read_config(path: Path) -> tuple[NetworkSpec | None, str | None]:
     except ValidationError as error:
         raise ModelError(f"{path}: architecture: needs repository, name and options") from error
     return network, target.get("name") if isinstance(target, dict) else None
-
-
-def _read_record(folder: Path) -> RunRecord | None:
-    """The record beside the weights, or of the run folder that they lie in."""
-    for place in (folder, folder.parent if folder.name == "huggingface" else folder):
-        if (place / "record.json").is_file():
-            return RunRecord.read(place / "record.json")
-    return None

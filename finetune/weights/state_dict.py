@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cards.errors import ModelError
 from cards.fingerprint import sha256_file
-from finetune.weights.checkpoint import Checkpoint, load_strictly
+from finetune.weights.checkpoint import Checkpoint, check_finite, load_strictly
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +36,7 @@ def read_state_dict(path: Path) -> Checkpoint:
     try:
         sha256 = sha256_file(path)
         state = read_tensors(path, path)
+        check_finite(state, f"{path}")
     except OSError as error:
         raise ModelError(f"{path}: cannot read the weights: {error.strerror}") from error
     return Checkpoint(path=path, sha256=sha256, state=state, architecture=None, record=None)

@@ -7,19 +7,20 @@ dict do not depend on it: once torch removes it, delete this file and the TorchS
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from finetune.weights.equivalence import agree, example
+from finetune.weights.torchscript_check import deprecation_ignored, load_torchscript
 
 
-def write_torchscript(network: nn.Module, path: Path, *, channels: int, divisor: int) -> None:
+def write_torchscript(
+    network: nn.Module, path: Path, *, channels: int, divisor: int, trust: bool = False
+) -> None:
     """Trace a network and write it; a network that is TorchScript already is written unchanged.
 
     Args:
@@ -27,8 +28,10 @@ def write_torchscript(network: nn.Module, path: Path, *, channels: int, divisor:
         path: the file to write.
         channels: number of channels, C.
         divisor: H and W are multiples of this.
+        trust: skip the check that the file only computes; for models whose author the user trusts.
 
     Raises:
+        ModelError: if `load_torchscript` would refuse the file.
         RuntimeError: if trace and network differ on an image of another size.
     """
     with torch.no_grad(), deprecation_ignored():
@@ -43,6 +46,8 @@ def write_torchscript(network: nn.Module, path: Path, *, channels: int, divisor:
         agree("TorchScript", network, traced, channels, divisor)
         torch.jit.save(traced, path)
     _strip_debug_files(path)
+    if not trust:
+        load_torchscript(path.read_bytes(), path.name)
 
 
 def _strip_debug_files(path: Path) -> None:
@@ -54,16 +59,3 @@ def _strip_debug_files(path: Path) -> None:
             if not entry.filename.endswith(".debug_pkl"):
                 stripped.writestr(entry, source.read(entry))
     whole.unlink()
-
-
-@contextlib.contextmanager
-def deprecation_ignored() -> Iterator[None]:
-    """Suppress deprecation warnings of `torch.jit`, on which a user cannot act.
-
-    Yields:
-        Nothing.
-    """
-    with warnings.catch_warnings():
-        for category in (FutureWarning, DeprecationWarning):
-            warnings.filterwarnings("ignore", message=r".*torch\.jit.*", category=category)
-        yield

@@ -11,7 +11,9 @@ the method `__setstate__` of the classes in the archive:
 
 from __future__ import annotations
 
+import contextlib
 import io
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -41,8 +43,6 @@ def load_torchscript(content: bytes, where: str, *, trust: bool = False) -> Scri
         ModelError: if the file is damaged, is not TorchScript, or uses an operator that is not allowed.
     """
     import torch
-
-    from finetune.weights.torchscript import deprecation_ignored
 
     if not trust:
         _check_archive(content, where)
@@ -123,3 +123,12 @@ def _operators(block: Any) -> Iterator[str]:
         for attribute in node.attributeNames():
             if node.kindOf(attribute) == "g":
                 yield from _operators(node.g(attribute))
+
+
+@contextlib.contextmanager
+def deprecation_ignored() -> Iterator[None]:
+    """Suppress deprecation warnings of `torch.jit`, on which a user cannot act."""
+    with warnings.catch_warnings():
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.filterwarnings("ignore", message=r".*torch\.jit.*", category=category)
+        yield

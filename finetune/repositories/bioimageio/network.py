@@ -13,10 +13,9 @@ from torch import nn
 
 from cards.errors import ModelError
 from finetune.repositories.bioimageio.package import Package, read_file
-from finetune.weights.checkpoint import Checkpoint, load_strictly
+from finetune.weights.checkpoint import Checkpoint, check_finite, load_strictly
 from finetune.weights.state_dict import read_tensors
-from finetune.weights.torchscript import deprecation_ignored
-from finetune.weights.torchscript_check import load_torchscript
+from finetune.weights.torchscript_check import deprecation_ignored, load_torchscript
 
 LEAST = 32  # pixels: shorter sides say little of a network, they vanish where its resolution is lowest
 EPS = 1e-6  # a float32 sigmoid comes no nearer to 1 than 6e-8
@@ -85,6 +84,7 @@ def read_torchscript(content: bytes, where: str, trust: bool = False) -> nn.Modu
         ModelError: if the file is damaged, could touch other files, or has no trainable parameters.
     """
     network = load_torchscript(content, where, trust=trust)
+    check_finite(dict(network.named_parameters()), where)
     _check_trainable(network, where)
     return network
 
@@ -120,6 +120,7 @@ def read_state_dict(package: Package, trust: bool) -> tuple[nn.Module, str]:
     content, sha256 = read_file(package, entry)
     where = Path(f"{package.source}/{Path(str(entry.source)).name}")
     state = read_tensors(io.BytesIO(content), where)
+    check_finite(state, str(where))
     try:
         network = import_callable(architecture)(**architecture.kwargs)
     except Exception as error:  # it is anybody's code

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import InputError, ModelError
 from cards.references import find_doi, find_url
 from finetune.downloads.archive import cache_folder
+from finetune.repositories.bioimageio.contents import read_contents
 from finetune.utils.atomic import atomic_file
 
 if TYPE_CHECKING:
@@ -159,15 +160,14 @@ def _read(source: str, where: str | Path, check_files: bool = False) -> Package:
     """Read and validate a description file, or the one in a folder or zip."""
     from bioimageio.spec import InvalidDescr, ValidationContext, build_description
     from bioimageio.spec.model.v0_5 import ModelDescr
-    from bioimageio.spec.utils import open_bioimageio_yaml
 
     with quiet():
         try:
-            opened = open_bioimageio_yaml(where)
+            opened = read_contents(source, where)
             context = ValidationContext(
-                root=opened.original_root,
-                file_name=opened.original_file_name,
-                original_source_name=opened.original_source_name,
+                root=opened.root,
+                file_name=opened.file_name,
+                original_source_name=str(where),
                 perform_io_checks=False,
             )
             description = build_description(opened.content, context=context, format_version="latest")
@@ -176,13 +176,15 @@ def _read(source: str, where: str | Path, check_files: bool = False) -> Package:
                 urls = dict.fromkeys(_urls(description.model_dump(mode="json")))
                 context = context.replace(perform_io_checks=True, known_files=urls)
                 description = build_description(opened.content, context=context, format_version="latest")
+        except ModelError:
+            raise
         except Exception as error:  # a damaged zip, or bad YAML, fails in many ways
             raise ModelError(f"{source}: cannot be read as a BioImage.IO package: {_short(error)}") from error
     if isinstance(description, InvalidDescr):
         raise ModelError(f"{source}: not a valid BioImage.IO package: {_short(description.get_reason())}")
     if not isinstance(description, ModelDescr):
         raise ModelError(f"{source}: a BioImage.IO {description.type}, not a model in format 0.4 or 0.5")
-    return Package(source, description, hashlib.sha256(opened.unparsed_content.encode()).hexdigest())
+    return Package(source, description, hashlib.sha256(opened.text.encode()).hexdigest())
 
 
 def _fetch(name: str) -> Package:

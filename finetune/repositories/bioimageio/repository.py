@@ -10,6 +10,7 @@ fixed in the traced mode: running statistics stay, and only scale and offset are
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from cards.base import NetworkSpec
 from cards.errors import ModelError
+from cards.integrity import check_files
 from cards.record import Origin, RunRecord
 from finetune.errors import unknown
 from finetune.repositories.base import STRUCTURE, Built, Loaded, LoadOptions, ModelInfo
@@ -98,7 +100,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
     checkpoint, in_channels, out_channels = start.checkpoint, start.in_channels, start.out_channels
     if checkpoint is not None and _is_ours(checkpoint):
-        return _load_ours(checkpoint, name, in_channels, out_channels)
+        return _load_ours(checkpoint, name, start)
     if checkpoint is not None and not checkpoint.exists():
         raise ModelError(f"{checkpoint}: no such file or folder")
     package = open_package(name if checkpoint is None else checkpoint, start.revision)
@@ -248,7 +250,7 @@ def _is_ours(path: Path) -> bool:
     return path.is_dir() and ((path / "config.json").is_file() or (path / "huggingface").is_dir())
 
 
-def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int) -> Loaded:
+def _load_ours(checkpoint: Path, name: str, start: LoadOptions) -> Loaded:
     """Load the network of a run: its structure from TorchScript, its weights from safetensors."""
     from finetune.repositories.bioimageio import network as networks
 
@@ -261,13 +263,17 @@ def _load_ours(checkpoint: Path, name: str, in_channels: int, out_channels: int)
         content = structure.read_bytes()
     except OSError as error:
         raise ModelError(f"{structure}: cannot read the network: {error.strerror}") from error
-    network = networks.read_torchscript(content, str(structure))
+    digest = hashlib.sha256(content).hexdigest()
+    check_files(structure.parent, [STRUCTURE], found.record, known={STRUCTURE: digest})
+    network = networks.read_torchscript(content, str(structure), start.trust)
     load_strictly(network, found)
     divisor = architecture.options["divisor"]
-    maps = networks.fits(network, in_channels, [divisor])
+    maps = networks.fits(network, start.in_channels, [divisor])
     if maps is None:
-        raise ModelError(f"{checkpoint}: the network does not accept images with {in_channels} channels")
-    _check_maps(str(checkpoint), maps[1], out_channels)
+        raise ModelError(
+            f"{checkpoint}: the network does not accept images with {start.in_channels} channels"
+        )
+    _check_maps(str(checkpoint), maps[1], start.out_channels)
     return Loaded(
         network=network,
         architecture=architecture,

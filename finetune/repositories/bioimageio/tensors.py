@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cards.errors import ModelError
+from finetune.repositories.bioimageio.limits import MAX_CHANNELS, MAX_SIDE
 from finetune.repositories.bioimageio.package import Package, read_file
 
 AXES = ["batch", "channel", "y", "x"]
@@ -42,6 +43,31 @@ def check_tensors(package: Package, channels: int) -> None:
             f"{package.source}: expects {found} channels, but the images have {channels}; "
             "select channels with data.channels"
         )
+    check_limits(package)
+
+
+def check_limits(package: Package) -> None:
+    """Refuse a description that declares absurd numbers, before memory is reserved for them.
+
+    Raises:
+        ModelError: naming the axis and the number.
+    """
+    for tensor in (*package.description.inputs, *package.description.outputs):
+        for axis in tensor.axes:
+            size: Any = getattr(axis, "size", None)
+            numbers = {
+                "size": getattr(size, "min", size),
+                "step": getattr(size, "step", None),
+                "offset": getattr(size, "offset", None),
+                "halo": getattr(axis, "halo", None),
+            }
+            limit = MAX_CHANNELS if axis.type == "channel" else MAX_SIDE
+            for name, number in numbers.items():
+                if isinstance(number, int) and number > limit:
+                    raise ModelError(
+                        f"{package.source}: {tensor.id}: axis {axis.id} declares {name} {number:,}; at most "
+                        f"{limit:,} is supported"
+                    )
 
 
 def steps(package: Package) -> list[int]:
@@ -104,7 +130,7 @@ def _array(package: Package, file: Any) -> np.ndarray:
     content, _ = read_file(package, file)
     try:
         return np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, MemoryError) as error:
         raise ModelError(
             f"{package.source}: {Path(str(file.source)).name} is not a .npy file: {error}"
         ) from error

@@ -115,7 +115,7 @@ def automatic(network: nn.Module, architecture: NetworkSpec) -> Any:
     from sam2.automatic_mask_generator import SAM2AutomaticMaskGenerator
 
     from finetune.networks.sam2 import state_of_whole
-    from finetune.weights.torchscript import deprecation_ignored
+    from finetune.weights.torchscript_check import deprecation_ignored
 
     whole = _build(architecture, str(next(network.parameters()).device))
     whole.load_state_dict(state_of_whole(network.state_dict()))
@@ -138,7 +138,7 @@ def predictor(checkpoint: Path, architecture: NetworkSpec) -> Any:
     require("sam2", "sam2")
     from sam2.sam2_image_predictor import SAM2ImagePredictor
 
-    from finetune.weights.torchscript import deprecation_ignored
+    from finetune.weights.torchscript_check import deprecation_ignored
 
     with deprecation_ignored():
         found = SAM2ImagePredictor(_build(architecture, "cpu", checkpoint))
