@@ -1,8 +1,8 @@
 """Load a model: a run folder, a Hugging Face folder or repository, or a BioImage.IO package.
 
 No Python code of the model is executed: weights are read as safetensors, and `config.json` names a network,
-a target and a normalization that finetune builds. Packages are run from TorchScript or ONNX weights. TorchScript
-is checked operator by operator before it is used, see `finetune.weights.torchscript_check`.
+a target and a normalization that finetune builds. Packages are run from TorchScript or ONNX weights.
+TorchScript is checked operator by operator before it is used, see `finetune.weights.torchscript_check`.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def load_model(source: str | Path, *, trust: bool = False) -> Model | PromptedMo
         The model on the CPU, in evaluation mode.
 
     Raises:
-        ModelError: if there is no model, finetune did not write it, its weights are damaged, or a file differs
-            from the record beside it.
+        ModelError: if there is no model, finetune did not write it, its weights are damaged, or a file
+            differs from the record beside it.
     """
     folder = _locate(source)
     config = _read_config(folder, source)
@@ -105,12 +105,7 @@ def load_model(source: str | Path, *, trust: bool = False) -> Model | PromptedMo
     except InputError as error:  # names the path, which for the Hub is in a cache
         message = str(error).replace(f"{folder}{os.sep}", "").removeprefix(f"{source}: ")
         raise ModelError(f"{source}: {message}") from error
-    except (
-        RuntimeError,
-        MemoryError,
-        ValueError,
-        TypeError,
-    ) as error:  # absurd sizes
+    except (RuntimeError, MemoryError, ValueError, TypeError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelError(
             f"{source}: {CONFIG} describes a network that cannot be built: {reason[:200]}"

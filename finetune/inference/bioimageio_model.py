@@ -16,6 +16,7 @@ from finetune.repositories.bioimageio.package import Package, quiet
 from finetune.repositories.bioimageio.tensors import AXES, check_tensors
 from finetune.targets.registry import build_target
 
+BLOCK_STEPS = 10  # bioimageio.core's default
 WITHOUT_CODE = ("torchscript", "onnx")  # weights formats that run without code of the package
 
 
@@ -105,7 +106,9 @@ class PackageModel:
         with quiet(), progress_bar:
             try:
                 sample = create_sample_for_model(self.package.description, inputs=padded[None])
-                output = self._pipeline.predict_sample_with_blocking(sample)
+                output = self._pipeline.predict_sample_with_blocking(
+                    sample, ns=self._blocks(*padded.shape[1:])
+                )
             except Exception as error:  # of torch, onnxruntime or bioimageio.core
                 raise ModelError(f"{self.package.source}: prediction fails: {_reason(error)}") from error
         tensor = next(iter(output.members.values()))
@@ -113,12 +116,24 @@ class PackageModel:
         if np.issubdtype(maps.dtype, np.integer) and len(maps) == 1 and not self._named:
             return maps[0].astype(np.int32)
         if len(maps) != self._target.channels:
+            target = self._target
             raise ModelError(
-                f"{self.package.source}: the model outputs {len(maps)} maps, target {self._target.name} "
-                f"decodes {self._target.channels}; finetune can decode a label image or one probability map only, "
-                "unless you set target to what the maps are, such as target=foreground_boundary"
+                f"{self.package.source}: the model outputs {len(maps)} maps, target {target.name} decodes "
+                f"{target.channels}; finetune can decode a label image or one probability map only, unless "
+                "you set target to what the maps are, such as target=foreground_boundary"
             )
         return self._target.decode(maps.astype(np.float32))
+
+    def _blocks(self, height: int, width: int) -> dict[Any, int]:
+        """Number of steps by which a block exceeds the smallest size: no block is larger than the image."""
+        tensor = self.package.description.inputs[0]
+        blocks = {}
+        for axis in tensor.axes:
+            step = getattr(getattr(axis, "size", None), "step", None)
+            if axis.type == "space" and step:
+                length = height if axis.id == "y" else width
+                blocks[tensor.id, axis.id] = min(BLOCK_STEPS, (length - axis.size.min) // step)
+        return blocks
 
 
 def _reason(error: Exception) -> str:

@@ -93,7 +93,7 @@ def _open(source: str, where: str | Path) -> tuple[str, Any, str, bool]:
         _check_name(source, "description", name, path, web=False)
         path = path / name
     if path.exists():
-        if zipfile.is_zipfile(path):
+        if zipfile.is_zipfile(path) or path.suffix == ".zip":
             return *_open_zip(source, zipfile.ZipFile(path), path.stat().st_size), False
         content = read_limited(path, "the description of a model", ModelError)
         return content.decode("utf-8"), path.parent, path.name, False

@@ -62,7 +62,7 @@ def test_code_is_named_and_not_run(tmp_path: Path, wrap: Any) -> None:
 
 def test_a_whole_network_is_code(tmp_path: Path) -> None:
     path = written(tmp_path / "net.pth", nn.Linear(2, 2))
-    with pytest.raises(InputError, match=r"Linear\), which is not run: save its state_dict\(\) alone"):
+    with pytest.raises(InputError, match=r"Linear\), which is not executed; save the state_dict\(\) only"):
         read_state_dict(path)
 
 
