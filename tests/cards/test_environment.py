@@ -17,3 +17,9 @@ def test_environment_names_the_machine_and_nobody():
     assert str(Path.home()) not in text
     assert str(Path.cwd()) not in text
     assert platform.node() not in text
+
+
+def test_packages_that_extend_finetune_are_recorded_if_they_are_installed():
+    packages = capture_environment([], ["ruamel.yaml", "nothing-of-that-name"]).packages
+    assert packages["ruamel.yaml"]
+    assert "nothing-of-that-name" not in packages
