@@ -163,6 +163,7 @@ def build_plan(
         seed=training.seed,
     )
     section = recipe.model
+    initial = count(loaded.network)
     network = apply(loaded.network, section.adapt, section.adapt_options, loaded.encoder, training.seed)
     parameters = count(network)
     model = build_model(
@@ -184,15 +185,17 @@ def build_plan(
         auto_options=list(auto_options),
         warnings=[
             *inputs.warnings,
-            *_warn_about_frozen_random_weights(section.adapt, loaded.origin, parameters),
+            *_warn_about_frozen_random_weights(section.adapt, loaded.origin, initial, parameters),
             *warnings,
             *_warn_about_missing_splits(data),
         ],
     )
 
 
-def _warn_about_frozen_random_weights(adapt: str, origin: Origin, parameters: Count) -> list[str]:
-    if origin.weights != "random" or parameters.trainable == parameters.total:
+def _warn_about_frozen_random_weights(
+    adapt: str, origin: Origin, initial: Count, adapted: Count
+) -> list[str]:
+    if origin.weights != "random" or adapted.trainable == initial.trainable:
         return []
     return [f"model.adapt={adapt} freezes randomly initialized weights"]
 
