@@ -102,7 +102,7 @@ def decode_plausible(target: Target, maps: np.ndarray, limit: int) -> np.ndarray
 
 
 def warn_about_instances(counts: Sequence[InstanceCounts]) -> list[str]:
-    """Warn if a model predicts far too many or far too small instances.
+    """Warn if a model predicts no, far too many or far too small instances.
 
     Args:
         counts: one entry per image.
@@ -120,6 +120,11 @@ def warn_about_instances(counts: Sequence[InstanceCounts]) -> list[str]:
             f"the model predicts {predicted / images:,.0f} instances per test image, the reference has "
             f"{reference / images:,.0f}: it is not usable; train longer, or check the masks and "
             "model.target_options"
+        )
+    if reference and not predicted:
+        warnings.append(
+            f"the model predicts no instance in any test image, the reference has {reference:,}: train "
+            "longer, or check the masks"
         )
     areas = [(one.predicted_area, one.reference_area) for one in counts if one.predicted and one.reference]
     if areas:

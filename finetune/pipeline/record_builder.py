@@ -126,7 +126,7 @@ def _warn_about_results(
             "the model predicts background for all validation images: train longer, "
             "or check that data.labels describes the masks"
         )
-    if after:
+    if after and not warnings:  # otherwise the test images show the same
         warnings += warn_about_instances(after.counts)
     if before and after:
         dice_before, dice_after = (

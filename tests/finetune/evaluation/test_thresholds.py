@@ -119,7 +119,7 @@ def test_nonsense_in_a_large_image_is_noticed_in_its_center():
     assert target.shapes == [(128, 128)]
 
 
-def test_far_too_many_or_too_small_objects_are_reported_with_numbers():
+def test_no_far_too_many_or_too_small_objects_are_reported_with_numbers():
     reference = Sample("squares", np.zeros((1, 64, 64), np.float32), SQUARES)
     target = build_target("rays", {"rays": 8})
     many = np.arange(64 * 64, dtype=np.int32).reshape(64, 64)
@@ -128,6 +128,7 @@ def test_far_too_many_or_too_small_objects_are_reported_with_numbers():
     assert "median area is 1 pixels" in fragments
     assert warn_about_instances([count_instances(SQUARES, reference, target)]) == []
     nothing = np.zeros_like(SQUARES)
-    assert warn_about_instances([count_instances(nothing, reference, target)]) == []
+    (empty,) = warn_about_instances([count_instances(nothing, reference, target)])
+    assert "no instance in any test image, the reference has 2" in empty
     split = np.where(SQUARES > 0, SQUARES * 2 + (np.arange(64) % 32 > 16), 0)  # some cells in two
     assert warn_about_instances([count_instances(split, reference, target)]) == []
