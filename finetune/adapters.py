@@ -282,9 +282,7 @@ def merge(network: nn.Module) -> nn.Module:
 
 
 def freeze_statistics(network: nn.Module) -> None:
-    """Put frozen modules in evaluation mode, because the running statistics of a BatchNorm are weights, too.
-
-    To be called whenever the network has been put in training mode.
+    """Put frozen modules in evaluation mode after a switch to training mode: BatchNorm keeps its statistics.
 
     Args:
         network: changed in place.
