@@ -56,8 +56,8 @@ def _print_counts(repository: str | None) -> None:
     print_line()
     rows = ((name, *(str(row[kind]) for kind in KINDS)) for name, row in counts.rows.items())
     print_table(("number of models", *KINDS), rows)
-    for name, reason in counts.silent.items():
+    for name, reason in counts.unavailable.items():
         print_line(f"{name}: {reason}")
-    answered = " and ".join(counts.asked)
+    answered = " and ".join(counts.answered)
     print_line(f"{answered}: current answer of the server" if answered else "no server has answered")
     print_line("other repositories: models listed above")

@@ -77,14 +77,14 @@ def fetch(
         raise DownloadError(f"{message}; {hint}" if hint else message) from error.__cause__
 
 
-def count_models(pipeline_tag: str, most: int) -> tuple[int, bool]:
+def count_models(pipeline_tag: str, max_count: int) -> tuple[int, bool]:
     """Count the models of a task on the Hub.
 
     The Hub's API returns no total, only pages of at most 1000 models.
 
     Args:
         pipeline_tag: task as the Hub spells it, such as "image-segmentation".
-        most: stop counting at this number.
+        max_count: stop counting at this number.
 
     Returns:
         The count, and whether there are more.
@@ -104,7 +104,7 @@ def count_models(pipeline_tag: str, most: int) -> tuple[int, bool]:
     }
     count = 0
     try:
-        while page and count < most:
+        while page and count < max_count:
             answer = get_session().get(
                 page, params=parameters, headers=build_hf_headers(), timeout=QUICK_TIMEOUT
             )
@@ -146,8 +146,8 @@ def _download(
     names = [*files, *(name for name in optional if name in available)]
     if missing or not names or not info.sha:
         where = f"revision '{revision}'" if revision else "it"
-        wanted = ", ".join(missing or optional)
-        raise DownloadError(f"on the Hugging Face Hub {where} has no file {wanted}")
+        absent = ", ".join(missing or optional)
+        raise DownloadError(f"on the Hugging Face Hub {where} has no file {absent}")
     for name in names:
         try:
             path = Path(hf_hub_download(repo_id, name, revision=info.sha))

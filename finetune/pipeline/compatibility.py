@@ -113,12 +113,12 @@ def warn_if_too_many_objects(target: Target, files: list[DataFile]) -> list[str]
     """
     if not isinstance(target, Queries):
         return []
-    most = max(file.instances for file in files)
-    if most <= target.channels:
+    max_instances = max(file.instances for file in files)
+    if max_instances <= target.channels:
         return []
     return [
-        f"an image has {most} objects, of which {target.channels} queries can find {target.channels} at "
-        "most: raise model.target_options.queries, which starts from new queries"
+        f"an image has {max_instances} objects, but {target.channels} queries find at most "
+        f"{target.channels}; raise model.target_options.queries, which initializes all queries randomly"
     ]
 
 

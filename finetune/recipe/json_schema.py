@@ -77,8 +77,8 @@ def _of_target(target: Any) -> dict[str, Any]:
     schema = options_schema(getattr(target, "Options", None))
     for option in set(target.choices) & set(schema.get("properties", {})):
         value = schema["properties"][option]
-        told = {key: value.pop(key) for key in ("description", "default") if key in value}
-        schema["properties"][option] = {"anyOf": [value, {"const": "auto"}], **told}
+        annotations = {key: value.pop(key) for key in ("description", "default") if key in value}
+        schema["properties"][option] = {"anyOf": [value, {"const": "auto"}], **annotations}
     return schema
 
 

@@ -30,13 +30,13 @@ class Counts:
 
     Attributes:
         rows: counts by repository.
-        asked: repositories whose server answered; other rows count the listed models.
-        silent: reason for a missing answer, by repository.
+        answered: repositories whose server answered; other rows count the listed models.
+        unavailable: reason for a missing answer, by repository.
     """
 
     rows: dict[str, Row]
-    asked: list[str]
-    silent: dict[str, str]
+    answered: list[str]
+    unavailable: dict[str, str]
 
 
 def list_models(
@@ -84,22 +84,24 @@ def count_models(repository: str | None = None, ask: bool = True) -> Counts:
     names = list(REPOSITORIES) if repository is None else [repository]
     rows = {name: _count_listed(REPOSITORIES[name].models()) for name in names}
     if not ask:
-        return Counts(rows, asked=[], silent={})
+        return Counts(rows, answered=[], unavailable={})
     from huggingface_hub import constants  # takes a quarter of a second
 
     to_ask = {name: module for name in names if isinstance(module := REPOSITORIES[name], CountsModels)}
     if constants.HF_HUB_OFFLINE:
-        return Counts(rows, asked=[], silent=dict.fromkeys(to_ask, "not asked, as HF_HUB_OFFLINE is set"))
-    asked, silent = [], {}
+        return Counts(
+            rows, answered=[], unavailable=dict.fromkeys(to_ask, "not queried, because HF_HUB_OFFLINE is set")
+        )
+    answered, unavailable = [], {}
     with ThreadPoolExecutor() as pool:
         answers = {name: pool.submit(module.count_models) for name, module in to_ask.items()}
         for name, answer in answers.items():
             try:
                 rows[name] = answer.result()
-                asked.append(name)
+                answered.append(name)
             except InputError as error:
-                silent[name] = str(error)
-    return Counts(rows, asked, silent)
+                unavailable[name] = str(error)
+    return Counts(rows, answered, unavailable)
 
 
 def _count_listed(models: Iterable[ModelInfo]) -> Row:

@@ -210,7 +210,9 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{architecture.name}_finetuned.pth"
     state = network.state_dict()
-    torch.save({_theirs(key): value.detach().cpu().contiguous() for key, value in state.items()}, path)
+    torch.save(
+        {_to_torchvision(key): value.detach().cpu().contiguous() for key, value in state.items()}, path
+    )
     return [path]
 
 
@@ -220,12 +222,12 @@ def _find(name: str) -> _Model:
     return MODELS[name]
 
 
-def _theirs(key: str) -> str:
+def _to_torchvision(key: str) -> str:
     """Convert a parameter name to torchvision's name."""
     return key.partition(".")[2]
 
 
-def _ours(key: str) -> str:
+def _from_torchvision(key: str) -> str:
     return f"{'encoder' if key.startswith('backbone.') else 'decoder'}.{key}"
 
 
@@ -240,8 +242,12 @@ def _weights(model: _Model, start: LoadOptions) -> tuple[Checkpoint | None, Orig
         found = read_checkpoint(checkpoint)
         return found, origin(found, "torchvision", name)
     found = read_state_dict(checkpoint if checkpoint is not None else _download(name))
-    # Only training with all 21 classes has use for the auxiliary classifier.
-    state = {_ours(key): value for key, value in found.state.items() if not key.startswith("aux_classifier.")}
+    # The auxiliary classifier is used only for training with all 21 classes.
+    state = {
+        _from_torchvision(key): value
+        for key, value in found.state.items()
+        if not key.startswith("aux_classifier.")
+    }
     base = Origin(
         repository="torchvision",
         id=name,
@@ -255,17 +261,17 @@ def _weights(model: _Model, start: LoadOptions) -> tuple[Checkpoint | None, Orig
 
 def _load(network: nn.Module, found: Checkpoint, model: _Model, downloaded: bool) -> str | None:
     """Load the weights; returns a description of the loaded part if the last layer stays random."""
-    state, wanted = dict(found.state), network.state_dict()
-    last = [key for key in wanted if _theirs(key).rpartition(".")[0] in model.last]
+    state, expected = dict(found.state), network.state_dict()
+    last = [key for key in expected if _to_torchvision(key).rpartition(".")[0] in model.last]
     there = [key for key in last if key in state]
-    # Downloaded ones know classes of photographs, also where there happen to be as many.
-    keep = not downloaded and all(state[key].shape == wanted[key].shape for key in there)
+    # Pretrained output layers predict classes of photographs, even if their number matches.
+    keep = not downloaded and all(state[key].shape == expected[key].shape for key in there)
     if keep or not there:
         load_strictly(network, found)
         return None
-    load_strictly(network, dataclasses.replace(found, state=state | {key: wanted[key] for key in last}))
+    load_strictly(network, dataclasses.replace(found, state=state | {key: expected[key] for key in last}))
     total = sum(parameter.numel() for parameter in network.parameters())
-    loaded = total - sum(wanted[key].numel() for key in last)
+    loaded = total - sum(expected[key].numel() for key in last)
     return f"all but the last layer ({loaded:,} of {total:,} parameters)"
 
 

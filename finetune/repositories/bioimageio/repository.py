@@ -99,8 +99,8 @@ def load(name: str, start: LoadOptions) -> Loaded:
     from finetune.repositories.bioimageio import network as networks
 
     checkpoint, in_channels, out_channels = start.checkpoint, start.in_channels, start.out_channels
-    if checkpoint is not None and _is_ours(checkpoint):
-        return _load_ours(checkpoint, name, start)
+    if checkpoint is not None and _is_run(checkpoint):
+        return _load_run(checkpoint, name, start)
     if checkpoint is not None and not checkpoint.exists():
         raise ModelError(f"{checkpoint}: no such file or folder")
     package = open_package(name if checkpoint is None else checkpoint, start.revision)
@@ -109,10 +109,10 @@ def load(name: str, start: LoadOptions) -> Loaded:
     check_tensors(package, in_channels)
     inputs, outputs = package.description.inputs[0], package.description.outputs[0]
     normalize = normalization(inputs.preprocessing, in_channels, package.source)
-    gives = output(outputs.postprocessing, package.source)
+    output_type = output(outputs.postprocessing, package.source)
     network, sha256 = _network(package, _format(package, start.options), start.trust)
     divisor = _check_sizes(package, network, in_channels, out_channels)
-    network = _logits(package, network, normalize, gives)
+    network = _logits(package, network, normalize, output_type)
     if not start.pretrained:
         networks.randomize(network, start.seed)
     return Loaded(
@@ -151,11 +151,11 @@ def save(
 
 def _format(package: Package, options: dict[str, Any]) -> str:
     """Select the weights format."""
-    there = [name for name in TUNABLE if name in package.formats]
-    wanted = complete(package.name, options, PackageOptions)["weights"] or there[0]
-    if wanted not in there:
-        raise unknown("weights to tune in this package", str(wanted), there)
-    return wanted
+    available = [name for name in TUNABLE if name in package.formats]
+    selected = complete(package.name, options, PackageOptions)["weights"] or available[0]
+    if selected not in available:
+        raise unknown("weights format of this package", str(selected), available)
+    return selected
 
 
 def _network(package: Package, weights: str, trust: bool) -> tuple[nn.Module, str]:
@@ -200,7 +200,7 @@ def _check_maps(source: str, maps: int, out_channels: int) -> None:
         )
 
 
-def _logits(package: Package, network: nn.Module, normalize: dict[str, Any], gives: str) -> nn.Module:
+def _logits(package: Package, network: nn.Module, normalize: dict[str, Any], output_type: str) -> nn.Module:
     """Check the network against the package's test output, and make it output logits."""
     import torch
 
@@ -218,7 +218,7 @@ def _logits(package: Package, network: nn.Module, normalize: dict[str, Any], giv
             got = network(seen[None])[0]
         got = got.sigmoid() if kept else got
         _check_test(package, got.numpy(), expected)
-    return logits_of(network) if gives == "as it is" and is_probability(network, seen) else network
+    return logits_of(network) if output_type == "as it is" and is_probability(network, seen) else network
 
 
 def _check_test(package: Package, got: np.ndarray, expected: np.ndarray) -> None:
@@ -243,14 +243,14 @@ def _origin(package: Package, sha256: str, pretrained: bool) -> Origin:
     )
 
 
-def _is_ours(path: Path) -> bool:
+def _is_run(path: Path) -> bool:
     """Whether a checkpoint is a run of finetune rather than a package."""
     if path.suffix == ".safetensors":
         return True
     return path.is_dir() and ((path / "config.json").is_file() or (path / "huggingface").is_dir())
 
 
-def _load_ours(checkpoint: Path, name: str, start: LoadOptions) -> Loaded:
+def _load_run(checkpoint: Path, name: str, start: LoadOptions) -> Loaded:
     """Load the network of a run: its structure from TorchScript, its weights from safetensors."""
     from finetune.repositories.bioimageio import network as networks
 

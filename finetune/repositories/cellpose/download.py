@@ -50,9 +50,9 @@ def fetch(name: str, revision: str | None) -> Fetched:
         raise ModelError(
             f"model.revision: the weights of {name} have no revisions; their SHA-256 is recorded"
         )
-    theirs = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH") or Path.home() / ".cellpose" / "models"
-    already = Path(theirs) / FILES[name]
-    return Fetched(already if already.is_file() else _from_server(name))
+    local_models = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH") or Path.home() / ".cellpose" / "models"
+    cached = Path(local_models) / FILES[name]
+    return Fetched(cached if cached.is_file() else _from_server(name))
 
 
 def _from_server(name: str) -> Path:
@@ -68,7 +68,7 @@ def _from_server(name: str) -> Path:
     url = f"{SERVER}/{FILES[name]}"
     with atomic_folder(folder, CACHE_HINT) as new:
         try:
-            # No hash is known beforehand: the authors publish none. What came is in the record.
+            # The authors publish no hashes; the record states the hash of the downloaded file.
             pooch.retrieve(url, None, FILES[name], new, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
         except OSError as error:  # requests' errors are OSErrors
             if is_disk_full(error):

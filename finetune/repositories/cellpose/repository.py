@@ -229,13 +229,13 @@ def _options(model: _Model, found: Checkpoint, options: dict[str, Any]) -> dict[
         return options_of(found, "cellpose", model.info.name, options)
     # The diameter is that of the images at hand, so it may be another than the checkpoint's.
     structure = {key: value for key, value in options.items() if key != "diameter"}
-    theirs = options_of(found, "cellpose", model.info.name, structure)
+    recorded = options_of(found, "cellpose", model.info.name, structure)
     if found.architecture is None:
         if FIRST_CONV in found.state:
-            theirs = {"nchan": found.state[FIRST_CONV].shape[1]} | theirs
+            recorded = {"nchan": found.state[FIRST_CONV].shape[1]} | recorded
         if "diam_mean" in found.state:
-            theirs = {"diam_mean": float(found.state["diam_mean"][0])} | theirs
-    return theirs | options
+            recorded = {"diam_mean": float(found.state["diam_mean"][0])} | recorded
+    return recorded | options
 
 
 def _maps(model: _Model, state: dict[str, torch.Tensor]) -> int | None:

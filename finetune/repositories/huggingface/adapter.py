@@ -43,9 +43,9 @@ def save_adapter(network: nn.Module, architecture: NetworkSpec, origin: Origin, 
 
     kind = kind_of(architecture.options["config"], architecture.name)
     state = {
-        theirs: tensor
+        renamed: tensor
         for name, tensor in network.state_dict().items()
-        if ADAPTER in name and (theirs := kind.theirs(name)) is not None
+        if ADAPTER in name and (renamed := kind.to_transformers(name)) is not None
     }
     encoder = encoder_of(kind)
     state = {name: tensor for name, tensor in state.items() if not kind.may_be_fresh(name, encoder)}
@@ -79,6 +79,6 @@ def _head(kind: Architecture, network: nn.Module, encoder: str) -> dict[str, tor
     """Weights behind the encoder, by their names in transformers."""
     if not (kind.semantic or kind.fresh):
         return {}
-    named = {kind.theirs(name): tensor for name, tensor in network.state_dict().items()}
+    named = {kind.to_transformers(name): tensor for name, tensor in network.state_dict().items()}
     head = {name: tensor for name, tensor in named.items() if name and kind.may_be_fresh(name, encoder)}
     return {name: tensor for name, tensor in head.items() if not name.startswith(kind.unused)}

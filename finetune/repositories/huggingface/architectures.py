@@ -39,7 +39,7 @@ class Architecture:
     fresh: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
-    def theirs(self, name: str) -> str | None:
+    def to_transformers(self, name: str) -> str | None:
         """Convert one of our parameter names to transformers.
 
         Args:
@@ -74,7 +74,7 @@ class Architecture:
             return name.startswith(tuple(f"{part}." for part in (*self.fresh, *self.unused)))
         return self.semantic and not name.startswith(f"{base}.")
 
-    def ours(self, name: str) -> str:
+    def from_transformers(self, name: str) -> str:
         """Convert a parameter name of transformers to our network.
 
         Args:
@@ -83,11 +83,10 @@ class Architecture:
         Returns:
             Name in our network.
         """
-        return _renamed(name, {theirs: ours for ours, theirs in self.parts.items()}) or name
+        return _renamed(name, {after: before for before, after in self.parts.items()}) or name
 
 
-# What of a configuration is not of the network: labels of another task, classes beside those of transformers,
-# and paths on somebody's disk.
+# Keys of a configuration that do not describe the network: labels of another task, custom classes, paths.
 LEFT_OUT = (
     "_name_or_path",
     "architectures",
@@ -100,7 +99,7 @@ LEFT_OUT = (
     "transformers_version",
 )
 
-# With prompts, what answers them has the names that it has there; without, it is kept.
+# Promptable networks use the names of transformers; automatic ones store these weights under `kept`.
 _PROMPTABLE = {
     "encoder.model.": "vision_encoder.",
     "prompt_encoder.": "prompt_encoder.",
@@ -110,7 +109,7 @@ _PROMPTABLE = {
     "kept.": "",
 }
 
-# Features of Hiera are of stride 32 at their coarsest, and its windows of 8 tokens of 4 pixels.
+# Hiera: coarsest stride 32; windows of 8 tokens of 4 pixels.
 _SAM2 = Architecture("sam2", "Sam2Model", "sam2", _PROMPTABLE, 32)
 
 KINDS: dict[str, Architecture] = {
@@ -132,7 +131,7 @@ KINDS: dict[str, Architecture] = {
     ),
     "sam": Architecture("sam", "SamModel", "sam", _PROMPTABLE, 16),
     "sam2": _SAM2,
-    "sam2_video": _SAM2,  # as the Hub's sam2 and sam2.1 call themselves; Sam2Model is their part for images
+    "sam2_video": _SAM2,  # model_type of sam2 and sam2.1 on the Hub; Sam2Model is the image part
 }
 
 
@@ -179,13 +178,13 @@ def read_config(kind: Architecture, config: dict[str, Any], out_channels: int | 
     """
     from transformers import CONFIG_MAPPING
 
-    given = {key: value for key, value in config.items() if key not in LEFT_OUT}
+    settings = {key: value for key, value in config.items() if key not in LEFT_OUT}
     try:
         known = CONFIG_MAPPING[kind.config_type]
         if kind is _SAM2:  # of a model for video, only what images need
             parts = ("vision_config", "prompt_encoder_config", "mask_decoder_config", "initializer_range")
-            given = {key: given[key] for key in parts if key in given}
-        result = known.from_dict(given | {"model_type": kind.config_type})
+            settings = {key: settings[key] for key in parts if key in settings}
+        result = known.from_dict(settings | {"model_type": kind.config_type})
         if kind.semantic and out_channels is not None:
             result.num_labels = out_channels
         if kind.queries:  # of one class: an object

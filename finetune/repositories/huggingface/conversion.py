@@ -21,17 +21,17 @@ def part(kind: Architecture, network: nn.Module, fresh: list[str]) -> str | None
     Returns:
         A description; None if all weights are pretrained.
     """
-    ours = {kind.ours(name) for name in fresh if not name.startswith(kind.unused)}
+    random = {kind.from_transformers(name) for name in fresh if not name.startswith(kind.unused)}
     sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
-    ours |= {name for name in sizes if kind.theirs(name) is None}
-    if not ours:
+    random |= {name for name in sizes if kind.to_transformers(name) is None}
+    if not random:
         return None
-    paths = [name.split(".")[:-1] for name in ours]
+    paths = [name.split(".")[:-1] for name in random]
     common = [parts[0] for parts in zip(*paths, strict=False) if len(set(parts)) == 1]
     if kind.fresh:  # here and there
         common = [", ".join(sorted({path[-1] for path in paths}))]
     total = sum(sizes.values())
-    loaded = total - sum(sizes.get(name, 0) for name in ours)
+    loaded = total - sum(sizes.get(name, 0) for name in random)
     return f"all but {'.'.join(common)} ({loaded:,} of {total:,} parameters)"
 
 
@@ -50,7 +50,7 @@ def back_to_transformers(kind: Architecture, config: Any, state: dict[str, torch
 
     with torch.device("meta"):  # every weight is put in its place below
         model = model_class(kind)(config)
-    theirs = {kind.theirs(name): tensor for name, tensor in state.items()}
-    theirs.pop(None, None)
-    model.load_state_dict(theirs, strict=True, assign=True)
+    renamed = {kind.to_transformers(name): tensor for name, tensor in state.items()}
+    renamed.pop(None, None)
+    model.load_state_dict(renamed, strict=True, assign=True)
     return model

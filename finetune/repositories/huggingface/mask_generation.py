@@ -91,11 +91,11 @@ class Predictor:
         )
         boxes = inputs["input_boxes"].to(self.model.device)
         with torch.inference_mode():
-            given = self.model(
+            output = self.model(
                 image_embeddings=self.features, input_boxes=boxes, multimask_output=multimask_output
             )
-        (masks,) = self.processor.post_process_masks(given.pred_masks, [list(self.shape)])
-        return masks.cpu().numpy(), given.iou_scores[0].cpu().numpy()
+        (masks,) = self.processor.post_process_masks(output.pred_masks, [list(self.shape)])
+        return masks.cpu().numpy(), output.iou_scores[0].cpu().numpy()
 
 
 class Generator:

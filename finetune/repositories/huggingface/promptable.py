@@ -83,8 +83,8 @@ def load(name: str, start: LoadOptions) -> Loaded:
     if found:
         # May differ from the run's.
         image_size = {"image_size": options["image_size"]} if "image_size" in options else {}
-        given = {key: value for key, value in options.items() if key not in image_size}
-        options = options_of(found, "huggingface", name, given) | image_size
+        others = {key: value for key, value in options.items() if key not in image_size}
+        options = options_of(found, "huggingface", name, others) | image_size
         base = origin(found, "huggingface", name)
     if files:
         options = huggingface.options_of_files(files, options)
@@ -99,7 +99,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
         model, _ = read_model(files, kind, read_config(kind, options["config"], None, name), name)
         network.load_state_dict(_fit(kind, model.state_dict(), network))
     if found:
-        state = {kind.theirs(key): tensor for key, tensor in found.state.items()}
+        state = {kind.to_transformers(key): tensor for key, tensor in found.state.items()}
         whole = {key: tensor for key, tensor in state.items() if key is not None}  # without a light decoder
         load_strictly(network, dataclasses.replace(found, state=_fit(kind, whole, network)))
     architecture = NetworkSpec(repository="huggingface", name=name, options=options | {"config": config})
@@ -221,12 +221,12 @@ def _fit(kind: Architecture, state: dict[str, torch.Tensor], network: nn.Module)
     """
     import torch.nn.functional as F
 
-    wanted = network.state_dict()
-    ours = {kind.theirs(key): key for key in wanted}
+    expected = network.state_dict()
+    names = {kind.to_transformers(key): key for key in expected}
     fitted = {}
     for name, tensor in state.items():
-        key = ours.get(name, name)
-        shape = wanted[key].shape if key in wanted else tensor.shape
+        key = names.get(name, name)
+        shape = expected[key].shape if key in expected else tensor.shape
         if tensor.shape != shape and name.endswith(".pos_embed") and tensor.ndim == 4:
             places = tensor.float().permute(0, 3, 1, 2)
             tensor = F.interpolate(places, shape[1:3], mode="bicubic", align_corners=False).permute(

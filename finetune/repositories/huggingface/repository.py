@@ -172,7 +172,7 @@ def save(
     config = architecture.options["config"]
     kind = kinds.kind_of(config, architecture.name)
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    own = {key: value for key, value in state.items() if kind.theirs(key) is None}
+    own = {key: value for key, value in state.items() if kind.to_transformers(key) is None}
     folder.mkdir(parents=True, exist_ok=True)
     if "image_size" in architecture.options:
         from finetune.repositories.huggingface.mask_generation import save_processor

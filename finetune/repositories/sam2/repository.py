@@ -213,11 +213,11 @@ def _assemble(name: str, whole: Any, out_channels: int, options: dict[str, Any])
 
 def _load_run(network: nn.Module, found: Checkpoint) -> str | None:
     """Load the weights of a run; returns a description of the loaded part if the last layer stays random."""
-    wanted = network.state_dict()
-    last = [key for key in wanted if key.startswith(LAST)]
-    if all(key not in found.state or found.state[key].shape == wanted[key].shape for key in last):
+    expected = network.state_dict()
+    last = [key for key in expected if key.startswith(LAST)]
+    if all(key not in found.state or found.state[key].shape == expected[key].shape for key in last):
         load_strictly(network, found)
         return None
-    state = found.state | {key: wanted[key] for key in last}
+    state = found.state | {key: expected[key] for key in last}
     load_strictly(network, dataclasses.replace(found, state=state))
     return "all but the last layer"

@@ -86,8 +86,8 @@ def test_names_that_are_not_known(options, message):
 
 def test_repositories_say_how_many_they_have(online):
     counts = count_models()
-    assert sorted(counts.asked) == ASKED
-    assert not counts.silent
+    assert sorted(counts.answered) == ASKED
+    assert not counts.unavailable
     assert [str(count) for count in counts.rows["huggingface"].values()] == ["0", "3", "1"]
     assert [str(count) for count in counts.rows["bioimageio"].values()] == ["0", "2", "0"]
     assert set(counts.rows) == set(REPOSITORIES)
@@ -124,7 +124,7 @@ def test_a_collection_that_gives_less_than_it_promised(online):
 def test_a_collection_that_answers_something_else(online, answer):
     online.extra[COLLECTION] = answer
     counts = count_models("bioimageio")
-    assert counts.silent == {"bioimageio": "BioImage.IO did not answer with a list of models"}
+    assert counts.unavailable == {"bioimageio": "BioImage.IO did not answer with a list of models"}
     assert row("bioimageio") == ["not known"] * 3
 
 
@@ -133,12 +133,12 @@ def test_repositories_that_fail_are_not_known(online, status):
     online.extra.clear()
     online.status = status
     counts = count_models()
-    assert sorted(counts.silent) == ASKED
-    assert not counts.asked
+    assert sorted(counts.unavailable) == ASKED
+    assert not counts.answered
     for name in ASKED:
         assert set(map(str, counts.rows[name].values())) == {"not known"}
-    assert str(status) in counts.silent["huggingface"]
-    assert counts.silent["bioimageio"] == "BioImage.IO cannot be reached (HTTPError)"
+    assert str(status) in counts.unavailable["huggingface"]
+    assert counts.unavailable["bioimageio"] == "BioImage.IO cannot be reached (HTTPError)"
 
 
 def test_no_network(online, monkeypatch):
@@ -147,8 +147,8 @@ def test_no_network(online, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(counting, "COLLECTION", "http://127.0.0.1:9/children")
     counts = count_models()
-    assert counts.silent["huggingface"] == "the Hugging Face Hub cannot be reached (ConnectError)"
-    assert counts.silent["bioimageio"] == "BioImage.IO cannot be reached (URLError)"
+    assert counts.unavailable["huggingface"] == "the Hugging Face Hub cannot be reached (ConnectError)"
+    assert counts.unavailable["bioimageio"] == "BioImage.IO cannot be reached (URLError)"
     assert counts.rows["wipp"]["segmentation"] == Count(1)
 
 
@@ -158,8 +158,10 @@ def test_nobody_is_asked_where_that_is_not_wanted(online, monkeypatch):
     assert row("huggingface", ask=False) == ["not known"] * 3
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     counts = count_models()
-    assert counts.silent == dict.fromkeys(counts.silent, "not asked, as HF_HUB_OFFLINE is set")
-    assert sorted(counts.silent) == ASKED
+    assert counts.unavailable == dict.fromkeys(
+        counts.unavailable, "not queried, because HF_HUB_OFFLINE is set"
+    )
+    assert sorted(counts.unavailable) == ASKED
     assert not online.asked
 
 

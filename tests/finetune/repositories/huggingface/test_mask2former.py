@@ -192,5 +192,5 @@ def test_a_warning_says_that_queries_are_too_few(tmp_path: Path, recipe: Any) ->
 
     few = recipe('model.target_options={"queries": 3}')
     plan = prepare(few, Console(quiet=True))
-    assert any("has 5 objects, of which 3 queries can find 3 at most" in words for words in plan.warnings)
+    assert any("has 5 objects, but 3 queries find at most 3" in words for words in plan.warnings)
     assert not any("queries" in words for words in prepare(recipe(), Console(quiet=True)).warnings)
