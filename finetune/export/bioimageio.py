@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from cards.bioimageio import Onnx, PackageParts, TorchScript, describe
+from cards.errors import ModelError
 from cards.figures import cover
 from cards.record import RunRecord
 from finetune.data.channels import select_channels
@@ -206,15 +207,23 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path, trust: bool) -> t
     options: dict[str, int] = {"channels": model.channels, "divisor": model.divisor}
     # Without a file of code that defines the network there is nothing that could load a state dict.
     portable = not model.torchscript and getattr(type(model.network), "portable", False)
-    write_torchscript(_with_head(model), work / "weights-torchscript.pt", **options, trust=trust)
-    missing = _write_onnx(model, work / "weights.onnx", portable)
+    script: TorchScript | None = TorchScript(work / "weights-torchscript.pt", TORCH_VERSION)
+    without_onnx = _write_onnx(model, work / "weights.onnx", portable)
+    missing = list(without_onnx)
+    try:
+        write_torchscript(_with_head(model), work / "weights-torchscript.pt", **options, trust=trust)
+    except ModelError as error:  # an operator that users could not load without trust
+        if not portable:
+            raise
+        script = None
+        missing.append(f"The BioImage.IO package has no TorchScript weights: {error}")
     parts = PackageParts(
         folder=work / "texts",
         test_input=work / "test_input.npy",
         test_output=work / "test_output.npy",
         state_dict=_write_state_dict(model, work) if portable else None,
-        torchscript=TorchScript(work / "weights-torchscript.pt", TORCH_VERSION),
-        onnx=None if missing else Onnx(work / "weights.onnx", OPSET),
+        torchscript=script,
+        onnx=None if without_onnx else Onnx(work / "weights.onnx", OPSET),
         covers=[work / "cover.png"],
         preprocessing=model.normalize.bioimageio_preprocessing(),
         postprocessing=model.target.bioimageio_postprocessing(),
