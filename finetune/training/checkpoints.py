@@ -7,6 +7,7 @@ from any intact checkpoint ends with the same weights; an earlier checkpoint cos
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pickle
 import shutil
@@ -44,10 +45,10 @@ class AtomicCheckpointIO(CheckpointIO):
             path: the file.
             storage_options: not used.
         """
-        final = Path(path)
+        final, content = Path(path), io.BytesIO()
+        torch.save(checkpoint, content)  # to memory: torch reports a full disk as errors of many kinds
         with atomic_file(final) as partial:
-            with partial.open("xb") as file:  # given a path, torch stores the temporary name in the file
-                torch.save(checkpoint, file)
+            partial.write_bytes(content.getbuffer())
             keep_previous(final)
 
     def load_checkpoint(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import resource
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -17,9 +19,10 @@ from cards.errors import ModelError
 from finetune.pipeline.automatic import build_module, prepare
 from finetune.pipeline.runner import optimizer_options
 from finetune.recipe.reader import read_recipe
-from finetune.training.checkpoints import forget_previous, restore
+from finetune.training.checkpoints import AtomicCheckpointIO, forget_previous, restore
 from finetune.training.history import History
 from finetune.training.trainer import fit, read_finished
+from finetune.utils.atomic import is_disk_full
 
 QUIET = Console(quiet=True)
 
@@ -149,3 +152,19 @@ def test_a_damaged_history_is_read_from_the_last_checkpoint(trained, tmp_path: P
     assert_same(weights, expected)
     assert again.best_epoch == history.best_epoch
     assert read_finished(tmp_path / "run") is not None
+
+
+def test_a_full_disk_is_an_error_of_the_disk_and_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"weights": torch.zeros(10)}, path)
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # as on a disk with little room
+        try:
+            AtomicCheckpointIO().save_checkpoint({"weights": torch.zeros(100_000)}, path)
+        except OSError as error:
+            os._exit(0 if is_disk_full(error) else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
+    assert len(torch.load(path, weights_only=True)["weights"]) == 10
