@@ -1,4 +1,4 @@
-"""What is trained, what stays, and that a merged adapter leaves a network of the old form."""
+"""Adaptation methods: trainable parameters, and merging of adapters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which license a card may state, given that of the base model."""
+"""Licenses that a card may state for a given base model."""
 
 from __future__ import annotations
 

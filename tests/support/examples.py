@@ -1,4 +1,4 @@
-"""Records to test cards with: a full one, and one of a run that measured nothing."""
+"""Example records: a complete one, and one of a run without measurements."""
 
 from __future__ import annotations
 

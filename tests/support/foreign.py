@@ -1,4 +1,4 @@
-"""BioImage.IO packages such as others make them: small, whole and valid. What tests start from."""
+"""Small valid BioImage.IO packages, as other tools write them."""
 
 from __future__ import annotations
 

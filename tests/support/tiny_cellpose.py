@@ -1,4 +1,4 @@
-"""Cellpose's cyto3 as tests start from it, and a look at whether two networks are the same."""
+"""A cyto3 network for tests, and comparison of networks."""
 
 from __future__ import annotations
 

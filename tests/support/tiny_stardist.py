@@ -1,4 +1,4 @@
-"""A small StarDist: its configuration, its files as Keras lays them out, and what Keras computes of them."""
+"""A small StarDist model: configuration, Keras files and reference output."""
 
 from __future__ import annotations
 

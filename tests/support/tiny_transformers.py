@@ -1,4 +1,4 @@
-"""Small models of transformers, as others make them, and a Hub that has them. What tests start from."""
+"""Small transformers models and a Hub that serves them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a frozen encoder gives, kept on disk: once, whole or not there, and found by what it came from."""
+"""Cached encoder features: written once, atomically, and keyed by image and encoder."""
 
 from __future__ import annotations
 

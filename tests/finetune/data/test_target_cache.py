@@ -1,4 +1,4 @@
-"""Maps kept on disk: encoded once an image, whole or not there, gone in the end."""
+"""Cached target maps: encoded once per image, written atomically, deleted at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BioImage.IO packages: valid, tested, and the same model as ours in every weights format."""
+"""BioImage.IO packages are valid and tested, and reproduce the trained model in every weights format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that came from a BioImage.IO package: exported and loaded again without any code of theirs."""
+"""Networks from a BioImage.IO package are exported and reloaded without any code of the package."""
 
 from __future__ import annotations
 

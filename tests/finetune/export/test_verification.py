@@ -1,4 +1,4 @@
-"""Checks of exports tell the truth: equal where the weights are the same, not equal where they are not."""
+"""Verification of exports passes for equal weights and fails for different ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages that are used as they are: what `finetune predict` does with somebody else's model."""
+"""Prediction with BioImage.IO packages of others."""
 
 from __future__ import annotations
 

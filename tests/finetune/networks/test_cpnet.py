@@ -1,4 +1,4 @@
-"""CPnet: names and sizes of cellpose's, its output against cellpose 3 itself, resizing, exports."""
+"""CPnet: parameter names and shapes, output compared with cellpose 3, resizing, exports."""
 
 from __future__ import annotations
 

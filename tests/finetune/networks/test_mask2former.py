@@ -1,4 +1,4 @@
-"""Mask2Former: any size, traced or not; every weight is trained, or is found by an adapter."""
+"""Mask2Former: any image size, traced or not; all parameters have gradients or adapters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The U-Net: sizes, exports, and that images in a batch do not see each other."""
+"""U-Net: image sizes, exports, and independence of the images in a batch."""
 
 from __future__ import annotations
 

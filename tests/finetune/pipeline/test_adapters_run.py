@@ -1,4 +1,4 @@
-"""A whole run that trains a part of a network, or an adapter: what it exports is a network like any other."""
+"""Complete runs with a frozen encoder or LoRA: exports are networks without adapters."""
 
 from __future__ import annotations
 

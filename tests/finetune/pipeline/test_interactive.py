@@ -1,4 +1,4 @@
-"""A run with prompts, whole, as a user sees it."""
+"""A complete interactive run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job, whole, as a user of the library sees it."""
+"""Complete runs through the Python API."""
 
 from __future__ import annotations
 

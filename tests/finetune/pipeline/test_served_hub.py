@@ -1,4 +1,4 @@
-"""Recipes as they are, on the command line, their models from a Hub: to folders that can be published."""
+"""Included recipes on the command line, with models from a local Hub, up to publishable folders."""
 
 from __future__ import annotations
 

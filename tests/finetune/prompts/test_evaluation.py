@@ -1,4 +1,4 @@
-"""What is measured of a promptable model, with networks of which it is known what they answer."""
+"""Evaluation of promptable models, with networks whose predictions are known."""
 
 from __future__ import annotations
 

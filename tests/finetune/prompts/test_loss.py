@@ -1,4 +1,4 @@
-"""The loss in numbers, against the formulas of the papers written out."""
+"""The prompt loss, compared with the formulas of the papers."""
 
 from __future__ import annotations
 

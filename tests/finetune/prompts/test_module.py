@@ -1,4 +1,4 @@
-"""The module that trains: what it learns of one image by being asked again and again."""
+"""Training of a promptable network: reproducible prompts, background patches, and overfitting one image."""
 
 from __future__ import annotations
 

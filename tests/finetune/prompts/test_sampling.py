@@ -1,4 +1,4 @@
-"""What is clicked: inside, around, and where it is wrong."""
+"""Prompt sampling: points inside instances, boxes around them, corrections in errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON Schema says what the reader says, and the committed file is up to date."""
+"""The JSON Schema accepts and rejects the same recipes as the reader; the committed file is up to date."""
 
 from __future__ import annotations
 

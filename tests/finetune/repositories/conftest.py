@@ -1,4 +1,4 @@
-"""What several test files of this folder start from."""
+"""Fixtures shared by the tests of repositories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalog: what is listed without a network, and what the repositories answer to a real client."""
+"""Model catalog: listing without network access, and counts from servers."""
 
 from __future__ import annotations
 

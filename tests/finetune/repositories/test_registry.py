@@ -1,4 +1,4 @@
-"""Listing, building and loading networks, and what is said of checkpoints that do not fit."""
+"""Listing, building and loading networks; errors for checkpoints that do not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torchvision's networks: their own files, ours, downloads, and files that torchvision itself loads."""
+"""torchvision models: weights of torchvision and of finetune, downloads, and files that torchvision loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries: matched to instances while they are learned, and read back as labels."""
+"""Target `queries`: matching with instances in training, and decoding to label images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The targets of probabilities: what they encode, what they read back, what they say to bad input."""
+"""Probability targets: encoding, decoding, and errors for invalid input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training on what a frozen encoder gave once: the same curve, killed, shared or cut short as any other."""
+"""Training on cached encoder features: same curve, also after a kill or with several processes."""
 
 from __future__ import annotations
 

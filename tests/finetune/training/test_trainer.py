@@ -1,4 +1,4 @@
-"""Stopping, resuming and sharing the work, with real processes that are really killed."""
+"""Stopping, resuming and distributed training, with real processes and signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PyTorch's files of weights: read, refused, and parts of networks."""
+"""PyTorch weights files: state dicts, partial weights, refused content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BioImage.IO packages as a start: their networks, and what is said of those that cannot be used."""
+"""BioImage.IO packages as base models: networks, and errors for unsupported ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cellpose's models: files of its own and of ours, parts, downloads, and what is refused."""
+"""Cellpose models: weights of cellpose and of finetune, partial weights, downloads, errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes out of a run goes into cellpose itself, and sees the same there."""
+"""Fine-tuned weights give the same result in cellpose."""
 
 from __future__ import annotations
 

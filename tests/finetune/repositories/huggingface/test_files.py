@@ -1,4 +1,4 @@
-"""Files of transformers: what is read of a Hub's repository or a folder, and what is refused."""
+"""Model files of transformers, from the Hub or a folder: what is loaded and what is refused."""
 
 from __future__ import annotations
 

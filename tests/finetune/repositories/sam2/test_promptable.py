@@ -1,4 +1,4 @@
-"""SAM2 with prompts: it answers as the package sam2 itself does, and gives back files which that loads."""
+"""Promptable SAM 2: same predictions as the package sam2, and checkpoints that it loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SAM2's models: files of its own and of ours, from the Hub, and files that the package sam2 itself loads."""
+"""Automatic SAM 2: weights of sam2 and of finetune, the Hub, and checkpoints that sam2 loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""StarDist's own files: read as Keras means them, written back, and what is said of those that do not fit."""
+"""StarDist models: Keras weights are read and written; errors for files that do not fit."""
 
 from __future__ import annotations
 
