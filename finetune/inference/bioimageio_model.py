@@ -129,10 +129,11 @@ class PackageModel:
         tensor = self.package.description.inputs[0]
         blocks = {}
         for axis in tensor.axes:
-            step = getattr(getattr(axis, "size", None), "step", None)
+            size: Any = getattr(axis, "size", None)
+            step = getattr(size, "step", None)
             if axis.type == "space" and step:
                 length = height if axis.id == "y" else width
-                blocks[tensor.id, axis.id] = min(BLOCK_STEPS, (length - axis.size.min) // step)
+                blocks[tensor.id, axis.id] = min(BLOCK_STEPS, (length - size.min) // step)
         return blocks
 
 

@@ -77,7 +77,7 @@ def begin_or_compare(folder: Path, recipe: Recipe, base: str | None, files: list
     Raises:
         InputError: naming the key of the recipe or the images that differ.
     """
-    state = {
+    state: dict[str, Any] = {
         "recipe": recipe.model_dump(mode="json"),
         "base": base,
         "files": {_key(file): _describe(file) for file in files},

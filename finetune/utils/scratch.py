@@ -14,7 +14,7 @@ PREFIX = "finetune-"
 LOCK = ".finetune-lock"
 
 
-class ScratchFolder(tempfile.TemporaryDirectory):  # type: ignore[type-arg]
+class ScratchFolder(tempfile.TemporaryDirectory[str]):
     """A temporary folder in TMPDIR, locked while its process lives."""
 
     def __init__(self) -> None:

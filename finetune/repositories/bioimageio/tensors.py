@@ -52,7 +52,8 @@ def check_limits(package: Package) -> None:
     Raises:
         ModelError: naming the axis and the number.
     """
-    for tensor in (*package.description.inputs, *package.description.outputs):
+    tensors: list[Any] = [*package.description.inputs, *package.description.outputs]
+    for tensor in tensors:
         for axis in tensor.axes:
             size: Any = getattr(axis, "size", None)
             numbers = {

@@ -184,7 +184,7 @@ def test_weights_cut_short(saved, kept):
     path.write_bytes(path.read_bytes()[:kept])
     text = one_line(saved)
     assert "model.safetensors" in text
-    assert "cut short" in text
+    assert "truncated" in text
 
 
 def test_weights_of_another_network(saved, tmp_path, make_model):
