@@ -134,7 +134,7 @@ def test_a_damaged_file_in_the_cache_is_named(served: Path, tmp_path: Path) -> N
     kept.write_bytes(kept.read_bytes()[:-1000])
     with pytest.raises(InputError) as error:
         start(pretrained=True)
-    assert str(error.value) == f"{kept}: not the weights of {SMALL}, or cut short: delete it"
+    assert str(error.value) == f"{kept}: not the weights of {SMALL}, or truncated; delete the file"
 
 
 def test_without_a_network_there_is_a_way_on() -> None:

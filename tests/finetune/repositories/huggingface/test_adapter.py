@@ -12,6 +12,7 @@ import transformers
 from peft import PeftModel
 from tiny_transformers import MODELS, expected, got, serve, theirs
 
+from cards.base import NetworkSpec
 from finetune.adapters import apply, merge
 from finetune.repositories.registry import LoadOptions, load, save_adapter
 
@@ -54,5 +55,6 @@ def test_there_is_none_without_adapters_or_a_base_on_the_hub(hub: Any, tmp_path:
     elsewhere = loaded.origin.model_copy(update={"hub_id": None})
     assert save_adapter(network, loaded.architecture, elsewhere, tmp_path / "adapter") == []
     assert save_adapter(merge(network), loaded.architecture, loaded.origin, tmp_path / "adapter") == []
-    assert save_adapter(network, {"repository": "wipp"}, loaded.origin, tmp_path / "adapter") == []
+    other = NetworkSpec(repository="wipp", name="unet", options={})
+    assert save_adapter(network, other, loaded.origin, tmp_path / "adapter") == []
     assert not (tmp_path / "adapter").exists()

@@ -231,7 +231,7 @@ def test_transformers_own_generator_labels_images_of_any_proportions() -> None:
 RECIPE = [
     "model.repository=huggingface",
     "model.name=somebody/model",
-    "model.options={side: 64}",
+    "model.options={image_size: 64}",
     "model.target=prompts",
     "model.target_options={instances: 3, corrections: 1}",
     "data.validation=0.2",

@@ -167,7 +167,12 @@ def test_a_file_cut_short_is_said_to_be_one(published: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "channels", "options", "message"),
     [
-        (TINY, 4, {}, f"model {TINY} accepts at most 3 channels, but the images have 4; choose with data."),
+        (
+            TINY,
+            4,
+            {},
+            f"model {TINY} accepts at most 3 channels, but the images have 4; select them with data.",
+        ),
         ("sam2-tiny", 1, {}, f"unknown model of repository sam2 'sam2-tiny'; did you mean {TINY}"),
         (TINY, 1, {"widht": 8}, f"unknown option of model {TINY} 'widht'; did you mean width?"),
         (TINY, 1, {"width": 20}, "width must be an integer from 8 to 512 and a multiple of 8, got 20"),
