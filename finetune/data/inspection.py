@@ -14,12 +14,13 @@ import numpy as np
 
 from cards.base import LabelKind
 from cards.errors import DataError
-from cards.fingerprint import sha256_file, sha256_pixels
+from cards.fingerprint import sha256_pixels
 from cards.record import DataFile
 from finetune.data.alignment import find_misalignment
+from finetune.data.annotations.registry import read_pair_labels, sha256_source
 from finetune.data.channels import Channels, select_channels
 from finetune.data.data_warnings import Checked, data_warnings
-from finetune.data.images import read_image, read_labels
+from finetune.data.images import read_image
 from finetune.data.labels import convert
 from finetune.data.mask_checks import check_mask
 from finetune.data.pairs import Pair
@@ -78,7 +79,7 @@ def _check_all(
 ) -> Iterator[Checked]:
     """Results in order. Threads, because reading and hashing let go of the interpreter."""
     workers = min(4, os.cpu_count() or 1)
-    hash_file = lru_cache(maxsize=4 * workers)(sha256_file)  # the pages of a stack share a file
+    hash_file = lru_cache(maxsize=4 * workers)(sha256_source)  # the pages of a stack share a file
 
     def check(pair: Pair) -> Checked:
         return _check(pair, label_kind, channels, root, hash_file)
@@ -98,7 +99,7 @@ def _check(
     pair: Pair, label_kind: LabelKind, channels: Channels, root: Path, hash_file: Callable[[Path], str]
 ) -> Checked:
     image = read_image(pair.image, pair.page)
-    labels = read_labels(pair.label, pair.page)
+    labels = read_pair_labels(pair.image, pair.label, pair.page)
     if image.shape[1:] != labels.shape:
         sizes = [" × ".join(map(str, shape)) for shape in (image.shape[1:], labels.shape)]
         last = "; its channels look like the last axis: save it as (channel, y, x), or with names of axes"

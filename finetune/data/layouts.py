@@ -103,18 +103,16 @@ def subfolder(place: Path, names: Sequence[str]) -> Path | None:
     return next((folders[name] for name in names if name in folders), None)
 
 
-def one_mask_per_object(root: Path) -> int:
-    """Number of folders in which each image has its own images/ and masks/, one mask per object.
+def image_folders(place: Path) -> list[Path]:
+    """Folders of single images, each with its own images/, and masks/ with one mask per object.
 
     Args:
-        root: data.root.
+        place: data.root or the folder of a split.
 
     Returns:
-        The number; 0 if the data are not laid out like this.
+        The folders that hold images/, sorted by name; empty if the data are not laid out like this.
     """
-    return sum(
-        (path / "images").is_dir() and (path / "masks").is_dir() for path in root.iterdir() if path.is_dir()
-    )
+    return sorted(path for path in place.iterdir() if path.is_dir() and (path / "images").is_dir())
 
 
 def unread(root: Path, used: Iterable[Path]) -> list[str]:

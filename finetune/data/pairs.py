@@ -13,15 +13,16 @@ from typing import Literal
 
 from cards.base import Split
 from cards.errors import DataError
+from finetune.data.annotations.registry import annotation_of, is_annotation
 from finetune.data.images import page_count
 from finetune.data.layouts import (
     IMAGE_FOLDERS,
     LISTED,
     MASK_FOLDERS,
     SPLIT_WORDS,
+    image_folders,
     images_in,
     mask_stem,
-    one_mask_per_object,
     split_folders,
     stem,
     subfolder,
@@ -53,11 +54,12 @@ def find_pairs(root: Path | str, layout: Layout = "auto", csv: Path | str | None
     """Find images with their label images.
 
     Layouts: "folders" is `images/` beside `masks/` (or `img/`, `raw/`; `labels/`, `gt/`, …), with the same
-    file names; "suffix" is `a.tif` beside `a_masks.tif` or `a_cp_masks.png`. Either may lie in `train/`,
-    `validation/` (or `val/`, `valid/`) and `test/`; case does not matter. "csv" is a table with the columns
-    image, label and optionally split; its paths are relative to the CSV. "auto" takes the CSV if one is
-    given, else whichever of the two others is there. A stack and a mask of as many pages give one pair per
-    page.
+    file names; "suffix" is `a.tif` beside `a_masks.tif` or `a_cp_masks.png`. In both, an annotation file of
+    the same name (`a_seg.npy`, `a.zip`, `a.roi`, `a.geojson`) replaces a missing mask. Either may lie in
+    `train/`, `validation/` (or `val/`, `valid/`) and `test/`; case does not matter. "csv" is a table with the
+    columns image, label and optionally split; its paths are relative to the CSV. "auto" takes the CSV if one
+    is given, else whichever of the others is there, also one folder per image with one mask per object. A
+    stack and a mask of as many pages give one pair per page.
 
     Args:
         root: folder with the data.
@@ -102,13 +104,16 @@ def _by_place(root: Path, layout: Layout) -> list[Pair]:
         raise DataError(f"{root}: no such folder: set data.root to the folder that holds the images")
     places = split_folders(root)
     folders = [(split, place) for split, place in places if subfolder(place, IMAGE_FOLDERS)]
-    suffixed = [(split, place) for split, place in places if any(map(mask_stem, images_in(place)))]
+    suffixed = [(split, place) for split, place in places if _has_labels(place)]
+    per_image = [(split, place) for split, place in places if image_folders(place)]
     if layout == "folders" or (layout == "auto" and folders):
         if not folders:
             raise DataError(f"{root}: data.layout is folders, but there is no folder images/ in it")
         pairs = [pair for split, place in folders for pair in _in_folders(place, split)]
     elif layout == "suffix" or suffixed:
         pairs = [pair for split, place in suffixed or places for pair in _by_suffix(place, split)]
+    elif per_image:
+        pairs = [pair for split, place in per_image for pair in _per_image(place, split)]
     else:
         raise _nothing(root, sum(len(images_in(place)) for _, place in places))
     if not pairs:
@@ -117,11 +122,6 @@ def _by_place(root: Path, layout: Layout) -> list[Pair]:
 
 
 def _nothing(root: Path, images: int) -> DataError:
-    if kaggle := one_mask_per_object(root):
-        return DataError(
-            f"{root}: holds {kaggle} folders, each with images/ and masks/, one mask per object: merge the "
-            "masks of each image into one label image, then put all into images/ and masks/"
-        )
     return DataError(
         f"{root}: holds {images or 'no'} images, but neither images/ and masks/ nor files that end in "
         "_masks: set data.root to the folder that does, or data.csv to a table of files"
@@ -131,11 +131,31 @@ def _nothing(root: Path, images: int) -> DataError:
 def _in_folders(place: Path, split: Split | None) -> list[Pair]:
     images, masks = subfolder(place, IMAGE_FOLDERS), subfolder(place, MASK_FOLDERS)
     assert images is not None
-    if masks is None:
-        raise DataError(f"{place}: holds {images.name}/ but no masks/")
     files = images_in(images)
+    if masks is None and not any(annotation_of(stem(path), [images]) for path in files):
+        raise DataError(f"{place}: holds {images.name}/ but no masks/")
     names = {stem(path) for path in files}
-    return _match(files, images_in(masks), lambda path: _image_of(path, names), split, place)
+    return _match(
+        files, images_in(masks) if masks else [], lambda path: _image_of(path, names), split, place, masks
+    )
+
+
+def _per_image(place: Path, split: Split | None) -> list[Pair]:
+    """One folder per image, with one mask per object, as in the Data Science Bowl 2018."""
+    pairs = []
+    for folder in image_folders(place):
+        images = images_in(folder / "images")
+        if len(images) != 1:
+            raise DataError(f"{folder / 'images'}: holds {len(images)} images; it must hold one")
+        if not (folder / "masks").is_dir():
+            raise DataError(f"{folder}: holds images/ but no masks/: add the masks or remove the folder")
+        pairs.append(Pair(images[0], folder / "masks", stem(folder / images[0].name), split))
+    _unique([pair.image for pair in pairs], stem)
+    return pairs
+
+
+def _has_labels(place: Path) -> bool:
+    return any(mask_stem(path) or annotation_of(stem(path), [place]) for path in images_in(place))
 
 
 def _image_of(mask: Path, names: set[str]) -> str:
@@ -152,14 +172,21 @@ def _by_suffix(place: Path, split: Split | None) -> list[Pair]:
 
 
 def _match(
-    images: list[Path], masks: list[Path], key: Callable[[Path], str], split: Split | None, place: Path
+    images: list[Path],
+    masks: list[Path],
+    key: Callable[[Path], str],
+    split: Split | None,
+    place: Path,
+    mask_folder: Path | None = None,
 ) -> list[Pair]:
     by_name = _unique(images, stem)
     mask_of = _unique(masks, key)
+    for name, image in by_name.items():
+        folders = [mask_folder, image.parent] if mask_folder else [image.parent]
+        if name not in mask_of and (annotation := annotation_of(name, folders)):
+            mask_of[name] = annotation
     without = [by_name[name] for name in by_name if name not in mask_of]
-    seg = any(path.with_name(f"{path.stem}_seg.npy").exists() for path in without)
-    hint = "; _seg.npy is not read: save the masks from Cellpose's GUI as PNG or TIFF" if seg else ""
-    _report(f"{place}: %d of {len(images)} images have no mask", without, hint)
+    _report(f"{place}: %d of {len(images)} images have no mask", without)
     _report(
         f"{place}: %d of {len(masks)} masks have no image", [mask_of[n] for n in mask_of if n not in by_name]
     )
@@ -177,10 +204,10 @@ def _unique(paths: list[Path], key: Callable[[Path], str]) -> dict[str, Path]:
     return found
 
 
-def _report(message: str, paths: Sequence[Path], hint: str = "") -> None:
+def _report(message: str, paths: Sequence[Path]) -> None:
     if paths:
         names = ", ".join(path.name for path in paths[:LISTED]) + (", …" if len(paths) > LISTED else "")
-        raise DataError(f"{message % len(paths)}: {names}{hint}")
+        raise DataError(f"{message % len(paths)}: {names}")
 
 
 def _by_csv(path: Path) -> list[Pair]:
@@ -249,6 +276,8 @@ def _named(pairs: list[Pair], lines: list[int], path: Path) -> list[Pair]:
 
 def _by_page(pair: Pair) -> list[Pair]:
     # The mask decides: an image of several pages with a mask of one may well be channels.
+    if is_annotation(pair.label):
+        return [pair]
     pages = page_count(pair.label)
     if pages == 1:
         return [pair]

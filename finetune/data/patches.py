@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 from torch.utils.data import Dataset
 
 from cards.base import LabelKind
-from cards.fingerprint import sha256_file
+from finetune.data.annotations.registry import read_pair_labels, sha256_source
 from finetune.data.augmentation import Augmentation, resize
 from finetune.data.channels import Channels, select_channels
 from finetune.data.feature_cache import FeatureStore, levels
-from finetune.data.images import read_image, read_labels
+from finetune.data.images import read_image
 from finetune.data.labels import convert
 from finetune.data.normalization import Normalize
 from finetune.data.pairs import Pair
@@ -79,7 +79,9 @@ class Reader:
         Returns:
             (H, W) int32, as the target expects them.
         """
-        return convert(read_labels(pair.label, pair.page), self.label_kind, self.target.labels)
+        return convert(
+            read_pair_labels(pair.image, pair.label, pair.page), self.label_kind, self.target.labels
+        )
 
     def image(self, pair: Pair) -> np.ndarray:
         """Read the image of a pair as the network sees it.
@@ -203,7 +205,7 @@ class Features(Dataset[dict[str, Any]]):
         }
         self.paths = []
         for number, pair in enumerate(patches.pairs):
-            content = [sha256_file(pair.image), sha256_file(pair.label), pair.page]
+            content = [sha256_source(pair.image), sha256_source(pair.label), pair.page]
             self.paths.append([store.path(settings, content, number, view) for view in range(views)])
 
     def path(self, draw: PatchIndex) -> Path:

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from cards.base import LabelKind
 from cards.record import RunRecord
+from finetune.data.annotations.registry import read_pair_labels
 from finetune.data.diameter import mean_diameter
 from finetune.data.feature_cache import FeatureStore
-from finetune.data.images import read_labels
 from finetune.data.labels import convert
 from finetune.data.pairs import Pair
 from finetune.evaluation.evaluate import Measured, evaluate, write_scores
@@ -210,7 +210,7 @@ def _measure_diameter(recipe: Recipe, pairs: list[Pair], label_kind: LabelKind) 
     if recipe.model.options.get("diameter") != "auto":
         return recipe
     labels = (
-        convert(read_labels(pair.label, pair.page), label_kind, "instances")
+        convert(read_pair_labels(pair.image, pair.label, pair.page), label_kind, "instances")
         for pair in pairs
         if pair.split == "train"
     )

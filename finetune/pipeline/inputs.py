@@ -13,6 +13,7 @@ from rich.progress import Progress
 from cards.base import LabelKind
 from cards.environment import capture_environment
 from cards.record import DataFile, Environment
+from finetune.data.annotations.registry import label_files
 from finetune.data.datasets import NamedData, fetch, is_published, named
 from finetune.data.inspection import check_data
 from finetune.data.layouts import unread
@@ -89,7 +90,7 @@ def collect_inputs(
             lambda done, _: progress.update(bar, completed=done),
         )
     if recipe.data.csv is None:  # a table is a choice of files
-        warnings += unread(root, [path for pair in pairs for path in (pair.image, pair.label)])
+        warnings += unread(root, [path for pair in pairs for path in (pair.image, *label_files(pair.label))])
     if dataset and is_published(dataset, files) is False:
         warnings.append(
             f"the images differ from the published data set {dataset.id}; the card does not name it"

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cards.record import RunRecord
 from finetune.adapters import merge
+from finetune.data.annotations.registry import label_files
 from finetune.pipeline.artifacts import write_artifacts
 from finetune.pipeline.destination import inputs_of
 from finetune.pipeline.plan import Plan
@@ -68,7 +69,9 @@ def run(
         plan = task.prepare(recipe, console)
         plan.report(console)
         if not helping:
-            run_folder.protect(path for pair in plan.inputs.pairs for path in (pair.image, pair.label))
+            run_folder.protect(
+                path for pair in plan.inputs.pairs for path in (pair.image, *label_files(pair.label))
+            )
             begin_or_compare(folder, plan.recipe, plan.origin.sha256, plan.inputs.files)
             write_recipe(plan.recipe, folder / "recipe.yaml")
         before = None

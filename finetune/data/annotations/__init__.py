@@ -1,0 +1,1 @@
+"""Label images from annotation files: one mask per object, Cellpose, ImageJ and QuPath."""

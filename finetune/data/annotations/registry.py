@@ -1,0 +1,111 @@
+"""Which annotation files are read, and reading the labels of an image from any of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from cards.errors import DataError
+from cards.fingerprint import sha256_file
+from finetune.data.annotations.geojson import read_geojson
+from finetune.data.annotations.object_masks import mask_files, read_object_masks
+from finetune.data.annotations.rois import read_rois
+from finetune.data.annotations.seg_npy import read_seg_npy
+from finetune.data.images import read_image, read_labels
+
+# Endings after the name of the image, the preferred first.
+READERS: dict[str, Callable[[Path, tuple[int, int]], np.ndarray]] = {
+    "_seg.npy": read_seg_npy,
+    "_RoiSet.zip": read_rois,
+    "_rois.zip": read_rois,
+    ".zip": read_rois,
+    ".roi": read_rois,
+    ".geojson": read_geojson,
+}
+
+
+def annotation_of(name: str, folders: Iterable[Path]) -> Path | None:
+    """Find the annotation file of an image.
+
+    Args:
+        name: file name of the image without its ending.
+        folders: where to search, the preferred first.
+
+    Returns:
+        The first file with the name and a known ending, or None.
+    """
+    paths = (folder / f"{name}{ending}" for folder in folders for ending in READERS)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def is_annotation(label: Path) -> bool:
+    """Whether labels come from an annotation file or a folder of masks, not from a label image.
+
+    Args:
+        label: path of the labels.
+
+    Returns:
+        True for a folder or a known ending.
+    """
+    return label.is_dir() or _reader(label) is not None
+
+
+def read_pair_labels(image: Path, label: Path, page: int | None = None) -> np.ndarray:
+    """Read the labels of an image from a label image, an annotation file or a folder of masks.
+
+    Args:
+        image: path of the image; outlines are drawn in its size.
+        label: path of the labels.
+        page: index from 0 in a TIFF of several pages; None if the file holds one image.
+
+    Returns:
+        (H, W) int32, 0 is background. Where outlines overlap, the later one wins.
+
+    Raises:
+        DataError: if the labels cannot be read.
+    """
+    if label.is_dir():
+        return read_object_masks(label)
+    if reader := _reader(label):
+        height, width = read_image(image, page).shape[1:]
+        return reader(label, (height, width))
+    return read_labels(label, page)
+
+
+def label_files(label: Path) -> list[Path]:
+    """List the files that labels are read from.
+
+    Args:
+        label: path of the labels.
+
+    Returns:
+        The file, or the masks of a folder.
+    """
+    return mask_files(label) if label.is_dir() else [label]
+
+
+def sha256_source(path: Path) -> str:
+    """Hash a file, or a folder of masks by the names and contents of its masks.
+
+    Args:
+        path: an image, a label image, an annotation file or a folder of masks.
+
+    Returns:
+        SHA-256 in hexadecimal.
+
+    Raises:
+        DataError: if a folder holds no masks.
+    """
+    if not path.is_dir():
+        return sha256_file(path)
+    lines = [f"{sha256_file(file)}  {file.name}\n" for file in mask_files(path)]
+    if not lines:
+        raise DataError(f"{path}: holds no masks: save an empty mask if the image has no objects")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _reader(label: Path) -> Callable[[Path, tuple[int, int]], np.ndarray] | None:
+    return next((reader for ending, reader in READERS.items() if label.name.endswith(ending)), None)
