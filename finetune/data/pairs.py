@@ -55,11 +55,11 @@ def find_pairs(root: Path | str, layout: Layout = "auto", csv: Path | str | None
 
     Layouts: "folders" is `images/` beside `masks/` (or `img/`, `raw/`; `labels/`, `gt/`, …), with the same
     file names; "suffix" is `a.tif` beside `a_masks.tif` or `a_cp_masks.png`. In both, an annotation file of
-    the same name (`a_seg.npy`, `a.zip`, `a.roi`, `a.geojson`) replaces a missing mask. Either may lie in
-    `train/`, `validation/` (or `val/`, `valid/`) and `test/`; case does not matter. "csv" is a table with the
-    columns image, label and optionally split; its paths are relative to the CSV. "auto" takes the CSV if one
-    is given, else whichever of the others is there, also one folder per image with one mask per object. A
-    stack and a mask of as many pages give one pair per page.
+    the same name (`a_seg.npy`, `a.zip`, `a.roi`, `a.geojson`) or a COCO file replaces a missing mask. Either
+    may lie in `train/`, `validation/` (or `val/`, `valid/`) and `test/`; case does not matter. "csv" is a
+    table with the columns image, label and optionally split; its paths are relative to the CSV. "auto" takes
+    the CSV if one is given, else whichever of the others is there, also one folder per image with one mask
+    per object. A stack and a mask of as many pages give one pair per page.
 
     Args:
         root: folder with the data.
@@ -132,7 +132,7 @@ def _in_folders(place: Path, split: Split | None) -> list[Pair]:
     images, masks = subfolder(place, IMAGE_FOLDERS), subfolder(place, MASK_FOLDERS)
     assert images is not None
     files = images_in(images)
-    if masks is None and not any(annotation_of(stem(path), [images]) for path in files):
+    if masks is None and not any(annotation_of(path, stem(path), [images, place]) for path in files):
         raise DataError(f"{place}: holds {images.name}/ but no masks/")
     names = {stem(path) for path in files}
     return _match(
@@ -155,7 +155,7 @@ def _per_image(place: Path, split: Split | None) -> list[Pair]:
 
 
 def _has_labels(place: Path) -> bool:
-    return any(mask_stem(path) or annotation_of(stem(path), [place]) for path in images_in(place))
+    return any(mask_stem(path) or annotation_of(path, stem(path), [place]) for path in images_in(place))
 
 
 def _image_of(mask: Path, names: set[str]) -> str:
@@ -182,8 +182,8 @@ def _match(
     by_name = _unique(images, stem)
     mask_of = _unique(masks, key)
     for name, image in by_name.items():
-        folders = [mask_folder, image.parent] if mask_folder else [image.parent]
-        if name not in mask_of and (annotation := annotation_of(name, folders)):
+        folders = [*([mask_folder] if mask_folder else []), image.parent, place]
+        if name not in mask_of and (annotation := annotation_of(image, name, folders)):
             mask_of[name] = annotation
     without = [by_name[name] for name in by_name if name not in mask_of]
     _report(f"{place}: %d of {len(images)} images have no mask", without)

@@ -1,1 +1,1 @@
-"""Label images from annotation files: one mask per object, Cellpose, ImageJ and QuPath."""
+"""Label images from annotation files: one mask per object, Cellpose, ImageJ, QuPath and COCO."""

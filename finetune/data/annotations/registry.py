@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cards.errors import DataError
 from cards.fingerprint import sha256_file
+from finetune.data.annotations.coco import coco_of, read_coco
 from finetune.data.annotations.geojson import read_geojson
 from finetune.data.annotations.object_masks import mask_files, read_object_masks
 from finetune.data.annotations.rois import read_rois
@@ -27,18 +28,22 @@ READERS: dict[str, Callable[[Path, tuple[int, int]], np.ndarray]] = {
 }
 
 
-def annotation_of(name: str, folders: Iterable[Path]) -> Path | None:
+COCO = ".json"  # one file for many images
+
+
+def annotation_of(image: Path, name: str, folders: Sequence[Path]) -> Path | None:
     """Find the annotation file of an image.
 
     Args:
+        image: path of the image.
         name: file name of the image without its ending.
         folders: where to search, the preferred first.
 
     Returns:
-        The first file with the name and a known ending, or None.
+        The first file with the name and a known ending, or else a COCO file that lists the image, or None.
     """
     paths = (folder / f"{name}{ending}" for folder in folders for ending in READERS)
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if path.is_file()), None) or coco_of(image, folders)
 
 
 def is_annotation(label: Path) -> bool:
@@ -50,7 +55,7 @@ def is_annotation(label: Path) -> bool:
     Returns:
         True for a folder or a known ending.
     """
-    return label.is_dir() or _reader(label) is not None
+    return label.is_dir() or label.suffix == COCO or _reader(label) is not None
 
 
 def read_pair_labels(image: Path, label: Path, page: int | None = None) -> np.ndarray:
@@ -69,8 +74,11 @@ def read_pair_labels(image: Path, label: Path, page: int | None = None) -> np.nd
     """
     if label.is_dir():
         return read_object_masks(label)
-    if reader := _reader(label):
+    reader = _reader(label)
+    if reader or label.suffix == COCO:
         height, width = read_image(image, page).shape[1:]
+        if reader is None:
+            return read_coco(label, image.name, (height, width))
         return reader(label, (height, width))
     return read_labels(label, page)
 

@@ -62,11 +62,11 @@ def test_masks_of_cellpose_are_read(tmp_path: Path) -> None:
 
 
 class Attack:
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return os.mkdir, ("attacked",)
 
 
-def test_code_in_a_file_of_cellpose_is_not_executed(tmp_path: Path, monkeypatch) -> None:
+def test_code_in_a_file_of_cellpose_is_not_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     np.save(image(tmp_path) / "a_seg.npy", {"masks": Attack()})  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"a_seg\.npy: contains \w+\.mkdir, which is not loaded"):
@@ -102,4 +102,22 @@ def test_polygons_of_qupath_are_drawn_with_holes(tmp_path: Path) -> None:
     assert drawn[0, 7] == drawn[0, 9] == 2 and drawn[0, 8] == 0
     file.write_text(json.dumps({"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 1]}}))
     with pytest.raises(DataError, match="feature 1 is a Point: only"):
+        labels(tmp_path)
+
+
+def test_objects_of_a_coco_file_are_drawn(tmp_path: Path) -> None:
+    image(tmp_path / "images")
+    counts = {"counts": [8, 2, 70], "size": [8, 10]}
+    objects = [[[1, 1, 4, 1, 4, 3, 1, 3]], counts]
+    content = {
+        "images": [{"id": 7, "file_name": "images/a.tif"}],
+        "annotations": [{"image_id": 7, "segmentation": item} for item in objects],
+    }
+    file = tmp_path / "annotations.json"
+    file.write_text(json.dumps(content))
+    drawn = labels(tmp_path)
+    assert (drawn[1:3, 2:4] == 1).all() and (drawn[0:2, 1] == 2).all() and drawn[2, 1] == 1
+    content["annotations"][0]["segmentation"] = {"counts": "abc", "size": [8, 10]}
+    file.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"object 1 of a\.tif has no polygon or uncompressed RLE"):
         labels(tmp_path)
