@@ -77,7 +77,7 @@ def test_a_run_leaves_what_it_should(prompts_file: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["model.repository=wipp", "model.name=unet"], "model.target: model.target prompts needs a network"),
+        (["model.repository=wipp", "model.name=unet"], "model.target=prompts requires a promptable network"),
         (
             ["model.target_options={instances: none}"],
             "model.target_options.instances: must be an integer ≥ 1, got 'none'",

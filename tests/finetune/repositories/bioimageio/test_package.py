@@ -52,7 +52,7 @@ def test_onnx_alone_can_label_but_not_learn(package):
     path = package(formats=("onnx",))
     info = describe_package(path)
     assert not info.fine_tunable
-    assert "can label images, but not be tuned: its weights are onnx" in info.why_not
+    assert "can predict, but cannot be fine-tuned: its weights are onnx" in info.why_not
     assert info.why_not in refused(path)
     assert describe_package(package()).fine_tunable
 
@@ -73,7 +73,7 @@ def test_every_name_is_a_model_and_none_is_asked_for_until_it_is_loaded():
 
 
 def test_what_is_no_package(tmp_path, package):
-    assert "there is no such package" in refused(tmp_path / "nowhere")
+    assert "no such file or folder" in refused(tmp_path / "nowhere")
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 cut short")
     assert "cannot be read as a BioImage.IO package" in refused(tmp_path / "bad.zip")
     path = package()
