@@ -16,7 +16,7 @@ from pathlib import Path
 
 from discs import RECIPE, write_discs
 
-SMALL = ["model.options={width: 4, depth: 1}", "training.epochs=2", "training.images_per_epoch=8"]
+SMALL = ["model.options={width: 4, depth: 1}", "training.epochs=8", "training.images_per_epoch=48"]
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
@@ -39,12 +39,14 @@ def make(version: str) -> None:
         )
         assert process.stderr is not None
         for line in process.stderr:
-            if "epoch 1/" in line:
+            if "epoch 3/" in line:
                 process.send_signal(signal.SIGINT)
         process.wait()
         for folder in ("run", "unfinished.partial"):
             shutil.rmtree(work / folder / "logs", ignore_errors=True)
         shutil.rmtree(work / "run" / "checkpoints")
+        shutil.rmtree(work / "run" / "huggingface" / "pictures")
+        (work / "run" / "report.html").unlink()
         shutil.copytree(work, target)
 
 

@@ -37,7 +37,7 @@ def images(release: Path) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def test_the_recipe_is_read(release: Path) -> None:
     assert finetune.read_recipe("discs.yaml").model.name == "unet"
-    assert finetune.read_recipe("run/recipe.yaml").training.epochs == 2
+    assert finetune.read_recipe("run/recipe.yaml").training.epochs == 8
 
 
 def test_the_record_is_read_and_its_card_rendered(release: Path) -> None:
