@@ -49,6 +49,9 @@ def check_tensors(package: Package, channels: int) -> None:
 def check_limits(package: Package) -> None:
     """Refuse a description that declares absurd numbers, before memory is reserved for them.
 
+    Args:
+        package: an opened package.
+
     Raises:
         ModelError: naming the axis and the number.
     """
