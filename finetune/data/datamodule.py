@@ -18,7 +18,8 @@ from finetune.data.channels import Channels
 from finetune.data.feature_cache import FeatureStore
 from finetune.data.normalization import Normalize
 from finetune.data.pairs import Pair
-from finetune.data.patches import Features, Patches, Reader, Sample, WholeImages
+from finetune.data.patches import Features, Patches, WholeImages
+from finetune.data.reader import Reader, Sample
 from finetune.data.sampler import EpochBatches, LazyDataLoader
 from finetune.data.target_cache import MapStore
 from finetune.utils.scratch import ScratchFolder

@@ -1,7 +1,4 @@
-"""Downloads from the Hugging Face Hub: the one place that talks to it, over huggingface_hub.
-
-HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_OFFLINE and the other variables of huggingface_hub hold here, too.
-"""
+"""Downloads from the Hugging Face Hub. HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE apply."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import torch
 
 from cards.scores import ImageScore, Stage, Timing, csv_text
 from finetune.data.labels import convert
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.evaluation.plausibility import InstanceCounts, count_instances
 from finetune.inference.model import Model
 from finetune.metrics.registry import METRICS, compute_metrics

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from finetune.data.labels import convert
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.targets.base import LabelEncoding, Target
 
 MOST_TIMES = 5

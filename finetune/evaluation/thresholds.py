@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
 
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.evaluation.evaluate import score
 from finetune.evaluation.plausibility import MOST_TIMES, decode_plausible, instance_limit, instances_of
 from finetune.inference.model import Model

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cards.record import RunRecord
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from cards.errors import ModelError
 from cards.figures import cover
 from cards.record import RunRecord
 from finetune.data.channels import select_channels
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.export.base import ExportInput, ReloadedExport, trusted
 from finetune.export.bioimageio_weights import TORCH_VERSION, _with_head, _write_onnx, _write_state_dict
 from finetune.export.crop import crop, shortest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.inference.protocol import PromptPredictor
 from finetune.metrics.dice import dice
 from finetune.prompts.interaction import first_boxes, masks_of

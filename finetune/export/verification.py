@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cards.record import ExportCheck
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.export.base import ReloadedExport
 from finetune.export.crop import crop
 from finetune.export.registry import EXPORTERS

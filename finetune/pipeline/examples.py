@@ -9,7 +9,7 @@ from cards.metrics import PRIMARY
 from cards.record import RunRecord
 from cards.scores import ImageScore
 from finetune.data.datamodule import SegmentationData
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.inference.model import Model
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cards.base import TaskName
 from cards.record import RunRecord
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.pipeline import automatic, interactive
 from finetune.pipeline.plan import Plan
 from finetune.recipe.schema import Recipe

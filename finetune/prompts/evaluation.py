@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from cards.scores import PromptImage, PromptScore, csv_text
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.evaluation.evaluate import Measured, score
 from finetune.metrics.summary import spread
 from finetune.prompts.interaction import best, first_boxes, first_points, rounds

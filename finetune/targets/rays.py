@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from finetune.targets.pixels import orient_pixels, rescale_pixels
-from finetune.utils.options import Options
+from finetune.targets.rays_options import RaysOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,26 +22,6 @@ BORDER = 0
 # StarDist's weights of the distances, and of those predicted for the background (`Config2D` in
 # stardist/models/model2d.py: train_loss_weights, train_background_reg), and Keras' smallest divisor.
 DISTANCE_WEIGHT, BACKGROUND_WEIGHT, EPSILON = 0.2, 1e-4, 1e-7
-
-
-class RaysOptions(Options):
-    """Number of rays, grid, and how labels are decoded; the defaults are StarDist's."""
-
-    rays: int = Field(
-        32, ge=4, le=256, multiple_of=4, description="number of rays; a multiple of 4 for exact quarter turns"
-    )
-    grid: Literal[1, 2] = Field(
-        1, description="2 for a network whose output is half as high and wide as its input"
-    )
-    prob_threshold: float = Field(
-        0.5, ge=0, le=1, description="pixels with a higher object probability propose a polygon"
-    )
-    nms_threshold: float = Field(
-        0.4,
-        ge=0,
-        le=1,
-        description="of two polygons that share more than this of the smaller, one is dropped",
-    )
 
 
 class Rays:

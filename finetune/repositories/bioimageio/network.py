@@ -20,8 +20,7 @@ from finetune.weights.torchscript_check import deprecation_ignored, load_torchsc
 LEAST = 32  # pixels: shorter sides say little of a network, they vanish where its resolution is lowest
 EPS = 1e-6  # a float32 sigmoid comes no nearer to 1 than 6e-8
 
-# Names by which networks call the part that looks, rather than the part that answers.
-ENCODER = re.compile(r"enc|down|contract|backbone", re.IGNORECASE)
+ENCODER = re.compile(r"enc|down|contract|backbone", re.IGNORECASE)  # in names of submodules
 DECODER = re.compile(r"dec|up|head|out", re.IGNORECASE)
 
 

@@ -5,7 +5,7 @@ from torch import nn
 
 from cards.errors import InputError
 from finetune.data.normalization import build_normalize
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.evaluation.plausibility import (
     count_instances,
     decode_plausible,

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from cards.errors import InputError
 from cards.record import ExportCheck
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.export.huggingface import save_model
 from finetune.export.verification import check_exports
 from finetune.metrics.dice import dice

@@ -12,7 +12,7 @@ from torch import nn
 
 from cards.errors import InputError
 from finetune.data.normalization import build_normalize
-from finetune.data.patches import Sample
+from finetune.data.reader import Sample
 from finetune.networks.sam2_promptable import MaskPrediction
 from finetune.prompts.evaluation import evaluate_prompts, kinds, prompt_scores, write_prompt_scores
 from finetune.prompts.model import PromptedModel

@@ -1,0 +1,32 @@
+"""Options of the target rays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from finetune.utils.options import Options
+
+if TYPE_CHECKING:
+    pass
+
+
+class RaysOptions(Options):
+    """Number of rays, grid, and how labels are decoded; the defaults are StarDist's."""
+
+    rays: int = Field(
+        32, ge=4, le=256, multiple_of=4, description="number of rays; a multiple of 4 for exact quarter turns"
+    )
+    grid: Literal[1, 2] = Field(
+        1, description="2 for a network whose output is half as high and wide as its input"
+    )
+    prob_threshold: float = Field(
+        0.5, ge=0, le=1, description="pixels with a higher object probability propose a polygon"
+    )
+    nms_threshold: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="of two polygons that share more than this of the smaller, one is dropped",
+    )
