@@ -12,7 +12,7 @@ from hub_server import Hub, Server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A shell that starts pytest in the background lets it ignore these signals, and so every command that it starts.
+# Started in the background of a shell, pytest ignores these signals, and so does every command it starts.
 for ignored in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(ignored) is signal.SIG_IGN:
         signal.signal(ignored, signal.SIG_DFL)
