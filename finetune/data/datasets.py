@@ -121,21 +121,6 @@ def named(name: str) -> NamedData:
     return DATASETS[name]
 
 
-def locate(name: str) -> Path:
-    """Locate the folder of a named data set; generate or download it if it is not in the cache.
-
-    Args:
-        name: value of `data.name`.
-
-    Returns:
-        The folder.
-
-    Raises:
-        DataError: if there is no such data set, or it cannot be downloaded.
-    """
-    return fetch(named(name))
-
-
 def fetch(data: NamedData) -> Path:
     """Locate the folder of a data set; generate or download it if it is not in the cache.
 

@@ -14,7 +14,7 @@ import tifffile
 
 from cards.errors import InputError
 from cards.fingerprint import data_digest
-from finetune.data.datasets import DATASETS, fetch, is_published, locate, named
+from finetune.data.datasets import DATASETS, fetch, is_published, named
 from finetune.data.inspection import check_data
 from finetune.data.pairs import find_pairs
 from finetune.data.splits import assign_splits
@@ -147,14 +147,14 @@ def test_offline_says_what_to_put_where(cache):
     with pytest.raises(
         InputError, match=r"mdck_zo1: cannot be downloaded: create it from https.* in .*mdck_zo1"
     ):
-        locate("mdck_zo1")
+        fetch(named("mdck_zo1"))
 
 
 def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "file"))
     with pytest.raises(InputError, match="cannot write here .* set FINETUNE_CACHE"):
-        locate("sample")
+        fetch(named("sample"))
 
 
 def test_unknown_names():
@@ -163,7 +163,7 @@ def test_unknown_names():
 
 
 def test_the_sample_is_cut_into_regions_that_do_not_overlap(cache):
-    root = locate("sample")
+    root = fetch(named("sample"))
     assert listed(cache) == ["sample"]
     pairs = find_pairs(root)
     assert [pair.split for pair in pairs] == ["train"] * 2 + ["validation"] + ["test"] * 4
