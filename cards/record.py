@@ -15,11 +15,12 @@ from pydantic import Field, ValidationError
 
 from cards.base import LabelKind, NetworkSpec, RecordModel, RelativePath, Spec, Split, TaskName, Url
 from cards.errors import InputError
+from cards.evidence import Energy, Leakage, Parent, Registration, RuntimeCheck, Selection
 from cards.fingerprint import data_digest
 from cards.metrics import MetricDescription
 from cards.scores import Accuracy, PromptScore, Timing
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 class Origin(RecordModel):
@@ -36,6 +37,7 @@ class Origin(RecordModel):
     citation: list[str] = []
     hub_id: str | None = Field(None, description="Hugging Face id, when the base model is on the Hub")
     bioimageio_id: str | None = Field(None, description="BioImage.IO id, when the base model has one")
+    parents: list[Parent] = Field([], description="models from which the base model descends, nearest first")
 
 
 class TargetSpec(Spec):
@@ -154,6 +156,8 @@ class Training(RecordModel):
     resumed: int = Field(0, description="how often the run was resumed")
     stopped_early: bool = False
     history: list[Epoch] = []
+    selections: list[Selection] = Field([], description="what was selected by its score on images")
+    energy: Energy | None = None
 
 
 class Environment(RecordModel):
@@ -206,7 +210,7 @@ class Card(RecordModel):
 class RunRecord(RecordModel):
     """Everything that was measured and decided in a run."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     name: str
     created: str = Field(description="ISO 8601, UTC")
     finetune_version: str
@@ -220,9 +224,12 @@ class RunRecord(RecordModel):
     accuracy: Accuracy | None = Field(None, description="None when there were no test images")
     prompts: list[PromptScore] = Field([], description="accuracy with each kind of prompt, if interactive")
     timing: Timing | None = None
+    leakage: Leakage | None = Field(None, description="None if the images were not compared")
+    registration: Registration | None = Field(None, description="a target value stated before training")
     environment: Environment
     warnings: list[str] = Field([], description="problems found during the run, one sentence each")
     exports: list[ExportCheck] = []
+    runtimes: list[RuntimeCheck] = Field([], description="environments in which the package was tested")
     files: list[File] = []
 
     def dumps(self) -> str:
@@ -266,14 +273,14 @@ class RunRecord(RecordModel):
             where = ".".join(map(str, first["loc"])) or "the file"
             if where == "schema_version":
                 raise InputError(
-                    f"{path}: schema_version is {first['input']!r}, this finetune reads {SCHEMA_VERSION}: "
-                    "use the version that wrote it"
+                    f"{path}: schema_version is {first['input']!r}, this finetune reads up to "
+                    f"{SCHEMA_VERSION}: use the version that wrote it"
                 ) from error
             raise InputError(f"{path}: not a run record: {where}: {first['msg']}") from error
 
 
 def json_schema() -> dict[str, Any]:
-    """Build the JSON Schema of `record.json`, shipped as `cards/schema/run-record-1.json`.
+    """Build the JSON Schema of `record.json`, shipped as `cards/schema/run-record-2.json`.
 
     Returns:
         The schema.

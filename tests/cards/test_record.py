@@ -13,7 +13,7 @@ import cards
 from cards.errors import InputError
 from cards.record import Data, DataFile, Epoch, File, RunRecord, json_schema
 
-SCHEMA = Path(cards.__file__).parent / "schema" / "run-record-1.json"
+SCHEMA = Path(cards.__file__).parent / "schema" / "run-record-2.json"
 
 
 def test_golden_record(either, golden):
@@ -52,7 +52,10 @@ def test_a_missing_record_is_said_with_its_path(tmp_path):
             lambda content: content["training"].update(seed="often"),
             "training.seed: Input should be a valid integer",
         ),
-        (lambda content: content.update(schema_version=2), "schema_version is 2, this finetune reads 1"),
+        (
+            lambda content: content.update(schema_version=3),
+            "schema_version is 3, this finetune reads up to 2",
+        ),
         (lambda content: content["data"].pop("id"), "data.id: Field required"),
         (lambda content: content["data"].update(source="/home/me/images"), "must be a URL"),
     ],

@@ -50,16 +50,21 @@ def test_the_second_process_is_told_who_holds_the_lock_until_that_process_is_kil
 def test_a_forked_worker_does_not_keep_the_lock(tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "lock")
     lock.acquire()
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(writing, b"forked")
         time.sleep(60)
         os._exit(0)
     try:
+        assert os.read(reading, 6) == b"forked"
         lock.close()
         assert FileLock(tmp_path / "lock").holder() is None
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(reading)
+        os.close(writing)
 
 
 def test_a_temporary_folder_of_a_killed_process_is_deleted_and_no_other(

@@ -1,0 +1,90 @@
+"""Claims, verdicts and the model that is audited: what all families of claims share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from cards.record import RunRecord
+
+Verdict = Literal["holds", "broken", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement about a model and what the evidence says about it.
+
+    Attributes:
+        family: name of the family in `cards.audit.registry.FAMILIES`, e.g. "files".
+        statement: what is claimed, in one sentence.
+        verdict: "holds", "broken" or "cannot tell".
+        evidence: what was compared, with figures; for a broken claim, where and how it differs.
+        remedy: what to do about it; empty if the claim holds.
+    """
+
+    family: str
+    statement: str
+    verdict: Verdict
+    evidence: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Result of running a model again on one image of the data set.
+
+    Attributes:
+        image: name of the image, as in the record.
+        metrics: value by name, for each metric of the record.
+        seconds: from pixels in memory to the label image.
+    """
+
+    image: str
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Functions that need a deep-learning framework or image readers; the caller passes them in.
+
+    Attributes:
+        recompute: runs the model on images of the data folder and scores the result; None without
+            `--recompute`.
+        compare_weights: for each weights file of the model, the largest absolute difference of its outputs
+            from the recorded test tensors, by path; None if weights are compared by hash only.
+        read_data: for each image of the record found in the data folder, hashes of the pixels of image and
+            label image, by name; None without `--data`.
+        relate: relations between the images in the data folder; None without `--data`.
+    """
+
+    recompute: Callable[[Path, RunRecord], Sequence[Prediction]] | None = None
+    compare_weights: Callable[[Path, RunRecord], Mapping[str, float]] | None = None
+    read_data: Callable[[Path, RunRecord], Mapping[str, tuple[str, str]]] | None = None
+    relate: Callable[[Path, RunRecord], Sequence[object]] | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model under audit, in a folder on disk.
+
+    Attributes:
+        source: what the user named: a path or the id of a repository.
+        kind: "run" for a run folder, "hub" for a folder as published on Hugging Face, "package" for an
+            unpacked BioImage.IO package.
+        folder: where its files are.
+        record: the run record; None if it is missing or unreadable.
+        record_error: why there is no record, in one line.
+        data: the folder with the images; None without `--data`.
+        tools: functions passed in by the caller.
+    """
+
+    source: str
+    kind: Literal["run", "hub", "package"]
+    folder: Path
+    record: RunRecord | None
+    record_error: str = ""
+    data: Path | None = None
+    tools: Tools = field(default_factory=Tools)

@@ -1,0 +1,94 @@
+"""The parts of the record that relate a run to its data, its base model and the time it was planned."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from cards.base import RecordModel, Split
+
+RelationKind = Literal["exact", "near", "crop", "same field"]
+"""How two images are related: equal pixels; a copy that was re-encoded, brightened, rotated or mirrored; one
+image is part of the other; both are adjacent tiles of one field of view."""
+
+
+class Relation(RecordModel):
+    """An image outside the training split and the training image to which it is most closely related."""
+
+    image: str
+    split: Split
+    related_to: str = Field(description="name of the training image")
+    kind: RelationKind
+    evidence: str = Field(description="what shows it, e.g. 'right border continues, correlation 0.994'")
+
+
+class Leakage(RecordModel):
+    """Result of comparing validation and test images with the training images."""
+
+    method: str = Field(description="which comparisons were made, in one sentence")
+    relations: list[Relation] = []
+    base_model_exposure: Literal["seen", "selected on", "not seen", "unknown"] = Field(
+        "unknown", description="whether the base model was trained or selected on the test images"
+    )
+    exposure_source: str | None = Field(None, description="where that is documented")
+
+    def related(self, split: Split) -> set[str]:
+        """Names of the images of a split that are related to a training image.
+
+        Args:
+            split: "validation" or "test".
+
+        Returns:
+            Names of images.
+        """
+        return {relation.image for relation in self.relations if relation.split == split}
+
+
+class Selection(RecordModel):
+    """Something that was chosen by its score on images, which therefore are *selected on*."""
+
+    what: str = Field(description="'epoch', or the name of a target option, e.g. 'threshold'")
+    value: str = Field(description="what was chosen")
+    metric: str = Field(description="the score by which it was chosen, e.g. 'Dice'")
+    split: Split
+    images: int
+
+
+class Registration(RecordModel):
+    """A target value that was stated before training."""
+
+    metric: str = Field(description="name of a metric of the record, e.g. 'dice'")
+    value: float = Field(description="mean over the test images that the run should reach")
+    test_images: str = Field(description="`data_digest` of the test images and their label images")
+    recipe_sha256: str
+    registered: str = Field(description="ISO 8601, UTC; before training began")
+
+
+class Parent(RecordModel):
+    """A model in the line of descent of the base model."""
+
+    name: str
+    repository: str
+    revision: str | None = None
+    record_sha256: str | None = Field(None, description="of its run record, if it has one")
+    weights_sha256: str | None = None
+
+
+class RuntimeCheck(RecordModel):
+    """Test of the BioImage.IO package in one environment."""
+
+    package: str = Field(description="path in the run folder")
+    environment: str = Field(description="name, e.g. 'BioImage.IO zoo'")
+    packages: dict[str, str] = Field(description="versions of the packages that decide the outcome")
+    passed: bool
+    detail: str | None = Field(None, description="the first failure")
+
+
+class Energy(RecordModel):
+    """Energy of the training, measured by codecarbon."""
+
+    kilowatt_hours: float
+    co2_kilograms: float
+    region: str | None = None
+    source: str = Field(description="package that measured it, with version")
