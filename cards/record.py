@@ -265,18 +265,36 @@ class RunRecord(RecordModel):
         path = Path(path)
         path = path / "record.json" if path.is_dir() else path
         try:
-            return cls.model_validate_json(path.read_bytes())
+            content = path.read_bytes()
         except OSError as error:
             raise InputError(f"{path}: cannot read the record: {error.strerror}") from error
+        return cls.parse(content, str(path))
+
+    @classmethod
+    def parse(cls, content: bytes | str, where: str) -> RunRecord:
+        """Validate the content of a `record.json`.
+
+        Args:
+            content: JSON.
+            where: name of the file, for the error message.
+
+        Returns:
+            The validated record.
+
+        Raises:
+            InputError: if the content is not a record.
+        """
+        try:
+            return cls.model_validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            if where == "schema_version":
+            key = ".".join(map(str, first["loc"])) or "the file"
+            if key == "schema_version":
                 raise InputError(
-                    f"{path}: schema_version is {first['input']!r}, this finetune reads up to "
+                    f"{where}: schema_version is {first['input']!r}, this finetune reads up to "
                     f"{SCHEMA_VERSION}: use the version that wrote it"
                 ) from error
-            raise InputError(f"{path}: not a run record: {where}: {first['msg']}") from error
+            raise InputError(f"{where}: not a run record: {key}: {first['msg']}") from error
 
 
 def json_schema() -> dict[str, Any]:

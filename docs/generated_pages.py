@@ -118,7 +118,7 @@ def command_line_page() -> str:
     from finetune.cli.main import app
 
     page = ""
-    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in _commands(typer.main.get_command(app)):
         parameters = [parameter for parameter in command.params if parameter.name != "help"]
         pieces = [parameter for parameter in parameters if parameter.param_type_name == "argument"]
         usage = " ".join(["finetune", name, "[OPTIONS]", *(_argument(piece) for piece in pieces)])
@@ -126,6 +126,15 @@ def command_line_page() -> str:
         rows = [[f"`{_parameter(each)}`", getattr(each, "help", None) or ""] for each in parameters]
         page += table(["argument or option", "meaning"], rows) + "\n" if rows else ""
     return page
+
+
+def _commands(group: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Commands by their full name; those of a sub-command, such as `card show`, in its place."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def _parameter(parameter: Any) -> str:

@@ -8,7 +8,6 @@ TorchScript is checked operator by operator before it is used, see `finetune.wei
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from cards.base import NetworkSpec, Spec, TaskName
 from cards.errors import InputError, ModelError
+from finetune.downloads.hub import HUB_ID
 from finetune.repositories.base import STRUCTURE
 from finetune.repositories.bioimageio.limits import MAX_CHANNELS, MAX_SIDE
 from finetune.targets.tasks import task_of
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from finetune.repositories.bioimageio.package import Package
 
 RECORD = "record.json"
-
-# "user/name" or "user/name@revision"; the revision may be a branch, a tag, a commit or "refs/pr/1".
-HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
 
 
 class _Config(BaseModel):

@@ -11,3 +11,12 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Values to change, such as training.epochs=10."),
 ]
+RecordSource = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A run folder, a Hugging Face folder, a BioImage.IO package, a record.json, or the id of a "
+        "model on the Hugging Face Hub.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

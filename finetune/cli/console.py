@@ -71,3 +71,23 @@ def print_summary(record: RunRecord, out: Path) -> None:
     for warning in record.warnings:
         print_line(f"warning: {warning}", style="yellow")
     print_line(f"model, cards and packages: {out} (open {out / 'report.html'})")
+
+
+def print_markdown(text: str) -> None:
+    """Print a card: formatted in a terminal, else as Markdown.
+
+    Args:
+        text: Markdown from `cards.huggingface.render_body`.
+    """
+    import re
+
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console()
+    if not console.is_terminal:
+        print(text, end="")
+        return
+    # A terminal has no folding sections: each becomes a section with a heading.
+    text = re.sub(r"<details>\n<summary>(.*)</summary>", r"## \1", text).replace("</details>", "")
+    console.print(Markdown(text, code_theme="ansi_dark", hyperlinks=False))

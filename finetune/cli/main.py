@@ -11,6 +11,7 @@ import sys
 import typer
 
 from cards.errors import InputError
+from finetune.cli.card import card
 from finetune.cli.cp import cp
 from finetune.cli.extensions import ExtensibleGroup
 from finetune.cli.ls import ls
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(card, name="card")
 
 
 def main() -> None:

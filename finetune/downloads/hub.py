@@ -21,6 +21,10 @@ TIMEOUT = 10  # seconds without an answer; huggingface_hub's own for a file
 QUICK_TIMEOUT = 4  # seconds, where nothing depends on the answer
 PAGE = 1000  # models per request, the Hub's maximum
 CHUNK = 2**20  # bytes
+
+# "user/name" or "user/name@revision"; the revision may be a branch, a tag, a commit or "refs/pr/1".
+HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
+
 COMMIT = re.compile(r"[0-9a-f]{40}")
 CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # git blob id (SHA-1), or SHA-256 for files in LFS
 

@@ -66,6 +66,32 @@ def write_file(path: Path, *parts: str | bytes | memoryview) -> None:
             file.write(part.encode() if isinstance(part, str) else part)
 
 
+def write_new_files(folder: Path, files: Mapping[str, bytes]) -> dict[Path, bool]:
+    """Write files into a folder without replacing any: either all are written, or none.
+
+    Args:
+        folder: created if it is missing.
+        files: content by path in the folder.
+
+    Returns:
+        For each path, whether it was written; False if the same file was there already.
+
+    Raises:
+        InputError: if a file with other content exists, or the folder cannot be written.
+    """
+    written = {}
+    with disk_errors(folder, "choose another folder with --out"):
+        for name, content in files.items():
+            path = folder / name
+            written[path] = not os.path.lexists(path)
+            if not written[path] and not (path.is_file() and path.read_bytes() == content):
+                raise InputError(f"{path}: exists and differs; choose another folder with --out")
+        for (path, new), content in zip(written.items(), files.values(), strict=True):
+            if new:
+                write_file(path, content)
+    return written
+
+
 def write_safetensors(
     path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
 ) -> int:

@@ -18,8 +18,9 @@ from safetensors import safe_open
 import finetune
 from cards.errors import InputError
 from finetune.data.normalization import Percentile, ZeroMeanUnitVariance
+from finetune.downloads.hub import HUB_ID
 from finetune.export.huggingface import save_model
-from finetune.loading import HUB_ID, load_model
+from finetune.loading import load_model
 
 
 @pytest.fixture

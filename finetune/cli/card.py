@@ -1,0 +1,21 @@
+"""`finetune card`: commands that read model cards and run records. One module per command."""
+
+from __future__ import annotations
+
+import typer
+
+from finetune.cli.card_diff import diff
+from finetune.cli.card_methods import methods
+from finetune.cli.card_render import render
+from finetune.cli.card_show import show
+
+COMMANDS = (show, diff, methods, render)
+
+card = typer.Typer(
+    rich_markup_mode=None,
+    help="Show, compare and render the model cards of runs.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+for command in COMMANDS:
+    card.command()(command)
