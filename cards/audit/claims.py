@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from cards.errors import ModelError
 from cards.record import RunRecord
 
 Verdict = Literal["holds", "broken", "cannot tell"]
@@ -79,6 +80,8 @@ class Subject:
         record_error: why there is no record, in one line.
         data: the folder with the images; None without `--data`.
         tools: functions passed in by the caller.
+        links_within: folder in which the targets of links may lie, for a model in the cache of a download,
+            whose files are links; None if links may not leave `folder`.
     """
 
     source: str
@@ -88,3 +91,21 @@ class Subject:
     record_error: str = ""
     data: Path | None = None
     tools: Tools = field(default_factory=Tools)
+    links_within: Path | None = None
+
+
+def record_of(subject: Subject) -> RunRecord:
+    """The record of a model, for families that compare something with it.
+
+    Args:
+        subject: the model under audit.
+
+    Returns:
+        The record.
+
+    Raises:
+        ModelError: if there is none; the audit then reports the family as "cannot tell".
+    """
+    if subject.record is None:
+        raise ModelError(subject.record_error)
+    return subject.record

@@ -11,6 +11,7 @@ import sys
 import typer
 
 from cards.errors import InputError
+from finetune.cli.audit import audit
 from finetune.cli.card import card
 from finetune.cli.cp import cp
 from finetune.cli.extensions import ExtensibleGroup
@@ -23,7 +24,7 @@ from finetune.cli.signals import exit_code, handle_termination
 from finetune.cli.validate import validate
 
 INTERRUPTED = 130
-COMMANDS = (run, validate, ls, models, cp, predict, schema)
+COMMANDS = (run, validate, ls, models, cp, predict, audit, schema)
 
 app = typer.Typer(
     cls=ExtensibleGroup,
@@ -42,7 +43,8 @@ app.add_typer(card, name="card")
 def main() -> None:
     """Run a command.
 
-    Exit codes: 0 success, 2 invalid input (one line, no traceback), 130 interrupted, 143 terminated.
+    Exit codes: 0 success, 2 invalid input (one line, no traceback), 130 interrupted, 143 terminated; 1 and 3
+    are results of a command, such as an image that failed or a broken claim.
     """
     handle_termination()
     try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 import zipfile
 import zlib
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from shutil import disk_usage
 
+from cards.archives import check_member
 from cards.errors import DownloadError
 from finetune.utils.atomic import atomic_folder, is_disk_full
 
@@ -92,7 +92,7 @@ def _unpack(archive: Path, into: Path, url: str, key: str) -> None:
         with zipfile.ZipFile(archive) as file:
             members = file.infolist()
             for member in members:
-                _check_member(member, url)
+                check_member(member, url, DownloadError)
             size, free = sum(member.file_size for member in members), disk_usage(archive.parent).free
             if len(members) > MAX_MEMBERS or size > MAX_EXPANSION * archive.stat().st_size + SLACK:
                 raise DownloadError(
@@ -111,16 +111,6 @@ def _unpack(archive: Path, into: Path, url: str, key: str) -> None:
         if is_disk_full(error):
             raise
         raise DownloadError(f"{url}: the archive cannot be unpacked: {error.strerror}") from error
-
-
-def _check_member(member: zipfile.ZipInfo, url: str) -> None:
-    """Refuse a member that would be written outside the folder, and a link, which could lead outside."""
-    name = member.filename
-    parts = PurePosixPath(name.replace("\\", "/"))
-    if parts.is_absolute() or ".." in parts.parts or ":" in name:
-        raise DownloadError(f"{url}: the archive would write outside its folder ({name}): not unpacked")
-    if stat.S_ISLNK(member.external_attr >> 16):
-        raise DownloadError(f"{url}: the archive contains a symbolic link ({name}): not unpacked")
 
 
 def _data_root(unpacked: Path) -> Path:

@@ -78,6 +78,30 @@ def fetch(
         raise DownloadError(f"{message}; {hint}" if hint else message) from error.__cause__
 
 
+def fetch_all(repo_id: str, *, revision: str | None = None) -> Fetched:
+    """Download all files of a model, each compared with the checksum that the Hub reports.
+
+    Args:
+        repo_id: "user/name".
+        revision: branch, tag or commit; None for the newest commit of branch main.
+
+    Returns:
+        Folder and commit of the files.
+
+    Raises:
+        DownloadError: if the Hub cannot be reached, denies access, or a file does not match its checksum.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        info = HfApi().model_info(repo_id, revision=revision, files_metadata=True, timeout=TIMEOUT)
+        return _download(repo_id, [file.rfilename for file in info.siblings or []], (), revision, info)
+    except InputError as error:
+        raise DownloadError(f"{repo_id}: {error}") from error.__cause__
+    except Exception as error:  # the client lets errors of its transport through, and changes transports
+        raise DownloadError(f"{repo_id}: {hub_error(error, revision)}") from safe_cause(error)
+
+
 def count_models(pipeline_tag: str, max_count: int) -> tuple[int, bool]:
     """Count the models of a task on the Hub.
 

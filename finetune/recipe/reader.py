@@ -14,11 +14,11 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
 from cards.errors import RecipeError
+from cards.yaml_limits import check_yaml, read_limited
 from finetune.recipe.schema import Recipe
 from finetune.recipe.validation import problems
 from finetune.utils.atomic import write_file
 from finetune.utils.options import requirement, shown
-from finetune.utils.yaml_limits import check_yaml, read_limited
 
 
 def read_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:

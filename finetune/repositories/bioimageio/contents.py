@@ -7,19 +7,15 @@ line.
 
 from __future__ import annotations
 
-import stat
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from cards.archives import check_members
 from cards.errors import ModelError
-from finetune.utils.yaml_limits import MAX_BYTES, check_yaml, read_limited
-
-MAX_MEMBERS = 10_000
-MAX_EXPANSION = 100  # unpacked bytes per byte of the archive; weights hardly compress
-SLACK = 256 * 2**20  # bytes that a small archive may have beyond that
+from cards.yaml_limits import MAX_BYTES, check_yaml, read_limited
 
 # Keys of format 0.4 and 0.5 whose values name files.
 FILE_KEYS = frozenset(
@@ -116,17 +112,8 @@ def _open_zip(source: str, archive: zipfile.ZipFile, size: int) -> tuple[str, zi
     """Check the members of an archive and read its description."""
     from bioimageio.spec.utils import identify_bioimageio_yaml_file_name
 
-    members = archive.infolist()
-    expanded = sum(member.file_size for member in members)
-    if len(members) > MAX_MEMBERS or expanded > MAX_EXPANSION * size + SLACK:
-        raise ModelError(
-            f"{source}: {len(members):,} members that expand to {expanded:,} bytes, far more than a model of "
-            f"{size:,} bytes"
-        )
-    for member in members:
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise ModelError(f"{source}: {member.filename} is a symbolic link; a package contains files only")
-    name = identify_bioimageio_yaml_file_name([member.filename for member in members])
+    check_members(archive, size, source)
+    name = identify_bioimageio_yaml_file_name(archive.namelist())
     if archive.getinfo(name).file_size > MAX_BYTES:
         raise ModelError(
             f"{source}: {name} is larger than {MAX_BYTES // 2**20} MB, too large for a description"

@@ -40,11 +40,11 @@ def test_folder_zip_and_yaml_are_the_same_package(package, tmp_path, form):
     assert set(path.parent.iterdir()) == before  # nothing was unpacked beside it
 
 
-def test_a_zip_that_would_write_outside_writes_nothing(package, tmp_path):
+def test_a_zip_that_would_write_outside_is_refused(package, tmp_path):
     path = Path(shutil.make_archive(tmp_path / "in" / "tiny", "zip", package()))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("../outside.txt", "outside")
-    start(path)
+    assert "would write outside its folder (../outside.txt)" in refused(path)
     assert not list(tmp_path.rglob("outside.txt"))
 
 

