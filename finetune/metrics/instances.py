@@ -11,19 +11,30 @@ import numpy as np
 
 
 class Matches:
-    """IoU of all pairs of a reference and a predicted instance of one image, and their best matching.
+    """Overlapping pairs of a reference and a predicted instance of one image, and their best matching.
 
     Attributes:
-        iou: (reference instances, predicted instances) float32, intersection over union.
+        references: number of reference instances.
+        predictions: number of predicted instances.
+        rows: (pairs,) int64, index of the reference instance of each overlapping pair, from 0.
+        columns: (pairs,) int64, index of the predicted instance.
+        iou: (pairs,) float32, intersection over union.
     """
 
-    def __init__(self, iou: np.ndarray) -> None:
-        """Hold the table; a matching is computed when a metric first needs its threshold.
+    def __init__(
+        self, references: int, predictions: int, rows: np.ndarray, columns: np.ndarray, iou: np.ndarray
+    ) -> None:
+        """Hold the pairs; a matching is computed when a metric first needs its threshold.
 
         Args:
-            iou: (reference instances, predicted instances) float32.
+            references: number of reference instances.
+            predictions: number of predicted instances.
+            rows: (pairs,) index of the reference instance.
+            columns: (pairs,) index of the predicted instance.
+            iou: (pairs,) float32.
         """
-        self.iou = iou
+        self.references, self.predictions = references, predictions
+        self.rows, self.columns, self.iou = rows, columns, iou
         self._matched: dict[float, np.ndarray] = {}
 
     def matched(self, threshold: float) -> np.ndarray:
@@ -43,18 +54,21 @@ class Matches:
         return self._matched[threshold]
 
     def _match(self, threshold: float) -> np.ndarray:
+        reached = self.iou >= threshold
+        # Above an IoU of 0.5, an instance reaches the threshold with one other at most: nothing to optimize.
+        if all(len(np.unique(index[reached])) == reached.sum() for index in (self.rows, self.columns)):
+            return self.iou[reached]
         from scipy.optimize import linear_sum_assignment
 
-        if not self.iou.size:
-            return np.zeros(0, np.float32)
-        reached = (self.iou >= threshold).astype(float)
-        pairs = linear_sum_assignment(-reached - self.iou / (2 * min(self.iou.shape)))
-        iou = self.iou[pairs]
-        return iou[iou >= threshold]
+        iou = np.zeros((self.references, self.predictions), np.float32)
+        iou[self.rows, self.columns] = self.iou
+        pairs = linear_sum_assignment(-(iou >= threshold).astype(float) - iou / (2 * min(iou.shape)))
+        best = iou[pairs]
+        return best[best >= threshold]
 
 
 def match_instances(prediction: np.ndarray, reference: np.ndarray) -> Matches:
-    """Compute the IoU of all pairs of instances.
+    """Compute the IoU of all overlapping pairs of instances.
 
     Args:
         prediction: label image (H, W) integer, not negative, 0 is background; numbering may have gaps.
@@ -68,16 +82,33 @@ def match_instances(prediction: np.ndarray, reference: np.ndarray) -> Matches:
     """
     if prediction.shape != reference.shape:
         raise ValueError(f"prediction {prediction.shape} and reference {reference.shape} differ in shape")
+    nothing = np.zeros(0, np.int64)
     if not prediction.size:
-        return Matches(np.zeros((0, 0), np.float32))
+        return Matches(0, 0, nothing, nothing, np.zeros(0, np.float32))
+    if min(prediction.min(), reference.min()) < 0:
+        raise ValueError("labels must not be negative")
+    rows, columns, overlap = _overlaps(_compact(reference), _compact(prediction))
+    areas = [np.bincount(index, weights=overlap) for index in (rows, columns)]
+    numbers = [np.cumsum(np.append(0, area[1:] > 0)) - 1 for area in areas]  # without gaps, from 0
+    both = (rows > 0) & (columns > 0)
+    rows, columns, overlap = rows[both], columns[both], overlap[both]
+    iou = (overlap / (areas[0][rows] + areas[1][columns] - overlap)).astype(np.float32)
+    references, predictions = (int(number[-1]) + 1 for number in numbers)
+    return Matches(references, predictions, numbers[0][rows], numbers[1][columns], iou)
+
+
+def _overlaps(reference: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Label in the reference, label in the prediction and number of pixels of each overlap."""
+    width = int(prediction.max()) + 1
+    cells = (int(reference.max()) + 1) * width
+    if cells <= max(4 * reference.size, 2**16):
+        counts = np.bincount(reference.ravel() * np.int64(width) + prediction.ravel())
+        (pairs,) = counts.nonzero()
+        return pairs // width, pairs % width, counts[pairs]
     from skimage.metrics import contingency_table
 
-    overlap = contingency_table(_compact(reference), _compact(prediction))
-    rows, columns = (np.unique(axis) for axis in overlap.nonzero())
-    overlap = overlap[rows][:, columns].toarray()
-    union = overlap.sum(axis=1, keepdims=True) + overlap.sum(axis=0, keepdims=True) - overlap
-    iou = (overlap / union).astype(np.float32)
-    return Matches(iou[rows > 0][:, columns > 0])
+    table = contingency_table(reference, prediction).tocoo()
+    return table.row.astype(np.int64), table.col.astype(np.int64), table.data
 
 
 def average_precision(matches: Matches, threshold: float) -> float:
@@ -93,7 +124,7 @@ def average_precision(matches: Matches, threshold: float) -> float:
         From 0 to 1.
     """
     true_positives = len(matches.matched(threshold))
-    total = sum(matches.iou.shape) - true_positives
+    total = matches.references + matches.predictions - true_positives
     return true_positives / total if total else 1.0
 
 
@@ -110,8 +141,8 @@ def panoptic_quality(matches: Matches, threshold: float = 0.5) -> float:
         From 0 to 1.
     """
     matched = matches.matched(threshold)
-    references, predictions = matches.iou.shape
-    false_positives, false_negatives = predictions - len(matched), references - len(matched)
+    false_positives = matches.predictions - len(matched)
+    false_negatives = matches.references - len(matched)
     total = len(matched) + false_positives / 2 + false_negatives / 2
     return float(np.sum(matched)) / total if total else 1.0
 
