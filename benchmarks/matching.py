@@ -23,7 +23,9 @@ THRESHOLDS = (0.5, 0.75, 0.9)
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Time AP and PQ against stardist.matching.")
-    parser.add_argument("--size", type=int, default=2048, help="height and width of the label images in pixels")
+    parser.add_argument(
+        "--size", type=int, default=2048, help="height and width of the label images in pixels"
+    )
     parser.add_argument("--instances", type=int, default=2192, help="number of instances")
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()

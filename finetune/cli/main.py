@@ -14,6 +14,7 @@ from cards.errors import InputError
 from finetune.cli.audit import audit
 from finetune.cli.card import card
 from finetune.cli.cp import cp
+from finetune.cli.evaluate import evaluate
 from finetune.cli.extensions import ExtensibleGroup
 from finetune.cli.ls import ls
 from finetune.cli.models import models
@@ -24,7 +25,17 @@ from finetune.cli.signals import exit_code, handle_termination
 from finetune.cli.validate import validate
 
 INTERRUPTED = 130
-COMMANDS = (run, validate, ls, models, cp, predict, audit, schema)
+COMMANDS = (
+    run,
+    validate,
+    ls,
+    models,
+    cp,
+    predict,
+    evaluate,
+    audit,
+    schema,
+)
 
 app = typer.Typer(
     cls=ExtensibleGroup,

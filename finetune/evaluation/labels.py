@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from cards.errors import DataError
+from cards.base import LabelKind
+from cards.errors import DataError, InputError
 from cards.scores import Summary
-from finetune.data.images import is_image, read_labels
-from finetune.metrics.registry import compute_metrics
-from finetune.metrics.summary import spread
+from finetune.evaluation.detailed import detailed_metrics
+from finetune.evaluation.label_files import LabelPairs, Labels, pair_labels, read_pair
+from finetune.metrics.summary import bootstrap_mean, spread
 
-Labels = np.ndarray | Sequence[np.ndarray] | Path | str
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,47 @@ class Evaluation:
     """Metrics of label images.
 
     Attributes:
-        images: values by name of the metric, by name of the image: dice, ap50, ap75, ap90 and pq.
-        summary: mean, population standard deviation and median over images, by name of the metric.
+        images: values by name of the metric, by name of the image. A value is None where a metric is not
+            defined, such as the boundary distance to an empty image.
+        summary: mean, population standard deviation and median over the images with a value, by metric.
+        intervals: 95 % bootstrap interval of the mean, by metric; empty with fewer than two images.
+        failed: why an image could not be compared, by name; only with `strict=False`.
+        without_prediction: names of references without a prediction; only with `strict=False`.
+        without_reference: names of predictions without a reference; only with `strict=False`.
     """
 
-    images: Mapping[str, Mapping[str, float]]
+    images: Mapping[str, Mapping[str, float | None]]
     summary: Mapping[str, Summary]
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    without_prediction: list[str] = field(default_factory=list)
+    without_reference: list[str] = field(default_factory=list)
 
 
-def evaluate(predictions: Labels, reference: Labels) -> Evaluation:
+@dataclass(frozen=True)
+class Difference:
+    """Paired difference of a metric, second minus first prediction.
+
+    Attributes:
+        images: number of images with a value in both.
+        mean: over images.
+        interval: 95 % bootstrap interval of the mean; None with fewer than two images.
+    """
+
+    images: int
+    mean: float
+    interval: Interval | None
+
+
+def evaluate(
+    predictions: Labels,
+    reference: Labels,
+    *,
+    labels: LabelKind = "instances",
+    pixel_size: float = 1.0,
+    strict: bool = True,
+) -> Evaluation:
     """Compare predicted label images with reference label images.
-
-    Dice is computed on the foreground; AP at IoU thresholds of 0.5, 0.75 and 0.9 and PQ on instances.
 
         result = finetune.evaluate("labels/", "reference/")
         result.summary["dice"].mean
@@ -42,54 +71,78 @@ def evaluate(predictions: Labels, reference: Labels) -> Evaluation:
         predictions: a label image (H, W) of integers (0 is background), a sequence of label images, an image
             file, or a folder of image files.
         reference: the same for the reference; files are matched by name without suffix.
+        labels: content of the label images.
+        pixel_size: side of a pixel, e.g. in µm, which scales the boundary distances.
+        strict: raise an error for an image without a counterpart or one that cannot be compared; otherwise
+            the result lists such images.
 
     Returns:
-        Metrics per image and their summary.
+        Metrics per image, their summary and its bootstrap intervals; `detailed_metrics` defines the metrics.
 
     Raises:
-        DataError: if there are no images, an image has no counterpart, a file cannot be read, or shapes
-            differ.
+        DataError: if there are no images, none can be compared, or with `strict` one cannot.
     """
-    predicted, expected = _load(predictions), _load(reference)
-    if not predicted:
-        raise DataError("predictions: no label images")
-    if unmatched := sorted(predicted.keys() ^ expected.keys()):
-        side = "reference" if unmatched[0] in predicted else "prediction"
-        raise DataError(f"{unmatched[0]}: has no {side} ({len(unmatched)} images without a counterpart)")
-    images = {name: _compare(name, predicted[name], expected[name]) for name in predicted}
-    names = next(iter(images.values()))
-    summary = {name: spread([values[name] for values in images.values()]) for name in names}
-    return Evaluation(images, summary)
+    if not pixel_size > 0:
+        raise InputError(f"pixel size {pixel_size}: must be greater than 0")
+    pairs = pair_labels(predictions, reference)
+    if strict:
+        _refuse_unmatched(pairs)
+    images: dict[str, dict[str, float | None]] = {}
+    failed: dict[str, str] = {}
+    for name, pair in pairs.pairs.items():
+        try:
+            images[name] = detailed_metrics(*read_pair(name, *pair), labels, pixel_size)
+        except DataError as error:
+            if strict:
+                raise
+            failed[name] = str(error)
+    if not images:
+        raise DataError(f"{next(iter(failed.values()))} (no image can be compared)")
+    columns = {name: _values(images, name) for name in next(iter(images.values()))}
+    return Evaluation(
+        images=images,
+        summary={name: spread(list(values)) for name, values in columns.items() if len(values)},
+        intervals={name: bootstrap_mean(values) for name, values in columns.items() if len(values) > 1},
+        failed=failed,
+        without_prediction=pairs.without_prediction,
+        without_reference=pairs.without_reference,
+    )
 
 
-def _compare(name: str, predicted: np.ndarray | Path, expected: np.ndarray | Path) -> dict[str, float]:
-    labels, reference = _read(predicted), _read(expected)
-    for array in (labels, reference):
-        if array.ndim != 2 or array.dtype.kind not in "iub":
-            raise DataError(f"{name}: a label image is a 2D integer array, got {array.dtype} {array.shape}")
-    if labels.shape != reference.shape:
-        raise DataError(f"{name}: the prediction has shape {labels.shape}, the reference {reference.shape}")
-    return compute_metrics(labels, reference)
+def compare(first: Evaluation, second: Evaluation) -> dict[str, Difference]:
+    """Compare two predictions of the same images, image by image.
+
+    Args:
+        first: evaluation of the first prediction.
+        second: evaluation of the second prediction against the same reference.
+
+    Returns:
+        Differences by metric, over the images that have a value in both.
+
+    Raises:
+        DataError: if they have no image in common.
+    """
+    common = sorted(first.images.keys() & second.images.keys())
+    if not common:
+        raise DataError("the predictions have no image in common; name their files alike, endings aside")
+    differences = {}
+    for name in first.summary.keys() & second.summary.keys():
+        pairs = [(first.images[image][name], second.images[image][name]) for image in common]
+        values = np.array([b - a for a, b in pairs if a is not None and b is not None])
+        if len(values):
+            interval = bootstrap_mean(values) if len(values) > 1 else None
+            differences[name] = Difference(len(values), float(values.mean()), interval)
+    return differences
 
 
-def _read(source: np.ndarray | Path) -> np.ndarray:
-    return read_labels(source) if isinstance(source, Path) else source
+def _values(images: Mapping[str, Mapping[str, float | None]], metric: str) -> np.ndarray:
+    """Values of a metric, in the order of the names of the images."""
+    values = (images[image][metric] for image in sorted(images))
+    return np.array([value for value in values if value is not None])
 
 
-def _load(source: Labels) -> dict[str, np.ndarray | Path]:
-    """Label images or their files, by name; a file is read when it is compared."""
-    if isinstance(source, np.ndarray):
-        return {"0": source}
-    if not isinstance(source, str | Path):
-        return {str(index): np.asarray(labels) for index, labels in enumerate(source)}
-    path = Path(source)
-    if path.is_file():
-        return {"0": path}
-    if not path.is_dir():
-        raise DataError(f"{path}: no such file or folder")
-    files: dict[str, np.ndarray | Path] = {}
-    for file in sorted(filter(is_image, path.glob("*"))):
-        if file.stem in files:
-            raise DataError(f"{file}: another label image in this folder is called {file.stem}, too")
-        files[file.stem] = file
-    return files
+def _refuse_unmatched(pairs: LabelPairs) -> None:
+    count = len(pairs.without_prediction) + len(pairs.without_reference)
+    for names, side in ((pairs.without_reference, "reference"), (pairs.without_prediction, "prediction")):
+        if names:
+            raise DataError(f"{names[0]}: has no {side} ({count} images without a counterpart)")

@@ -170,6 +170,7 @@ def compute_metrics(
     reference: np.ndarray,
     instances: Pair | None = None,
     names: Iterable[str] | None = None,
+    matches: Matches | None = None,
 ) -> dict[str, float]:
     """Compute metrics of one image. Instances are matched once for all metrics that need it.
 
@@ -179,6 +180,7 @@ def compute_metrics(
         instances: prediction and reference with one integer for each instance, where the label images hold
             something else, e.g. boundaries.
         names: keys of `METRICS`; all by default.
+        matches: of the instances, if they have been matched before.
 
     Returns:
         Value by name.
@@ -188,7 +190,6 @@ def compute_metrics(
         InputError: if a metric returns a number that is not finite or outside its range.
     """
     pixels, instances = (prediction, reference), instances or (prediction, reference)
-    matches = None
     values = {}
     for name in METRICS if names is None else names:
         metric = METRICS[name]

@@ -39,8 +39,7 @@ def paired_change(
 ) -> Change | None:
     """Mean over images of Dice after minus Dice before, with a 95 % bootstrap interval.
 
-    Images are paired by name, and resampled as pairs; the interval is the percentile interval (Efron &
-    Tibshirani 1993, chapter 13), which stays defined where all images change by the same amount.
+    Images are paired by name, and resampled as pairs; see `bootstrap_mean`.
 
     Args:
         before: scores before training, one for each image.
@@ -60,19 +59,32 @@ def paired_change(
         raise ValueError(f"before and after are not of the same images: {', '.join(odd[:3])}")
     if len(earlier) < 2:
         return None
-    from scipy.stats import bootstrap
-
     # In the order of names, so that the interval does not depend on the order of the scores.
     differences = np.array([later[image] - earlier[image] for image in sorted(earlier)])
+    low, high = bootstrap_mean(differences, seed=seed, resamples=resamples)
+    return Change(mean=float(differences.mean()), low=low, high=high, resamples=resamples)
+
+
+def bootstrap_mean(values: np.ndarray, *, seed: int = 0, resamples: int = 9999) -> tuple[float, float]:
+    """Compute the 95 % bootstrap interval of a mean over images.
+
+    It is the percentile interval (Efron & Tibshirani 1993, chapter 13), which stays defined where all values
+    are equal.
+
+    Args:
+        values: (images,) one value for each image, at least two.
+        seed: of the bootstrap.
+        resamples: number of bootstrap resamples.
+
+    Returns:
+        Lower and upper end.
+    """
+    from scipy.stats import bootstrap
+
     interval = bootstrap(
-        (differences,), np.mean, n_resamples=resamples, batch=1000, method="percentile", rng=seed
+        (values,), np.mean, n_resamples=resamples, batch=1000, method="percentile", rng=seed
     ).confidence_interval
-    return Change(
-        mean=float(differences.mean()),
-        low=float(interval.low),
-        high=float(interval.high),
-        resamples=resamples,
-    )
+    return float(interval.low), float(interval.high)
 
 
 def spread(values: list[float]) -> Summary:

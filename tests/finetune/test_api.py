@@ -33,7 +33,10 @@ def test_importing_finetune_imports_nothing_heavy() -> None:
 
 def test_equal_label_images_score_one() -> None:
     result = finetune.evaluate(LABELS, LABELS)
-    assert result.images == {"0": {"dice": 1, "ap50": 1, "ap75": 1, "ap90": 1, "pq": 1}}
+    precisions = {f"ap{threshold}": 1 for threshold in range(50, 100, 5)}
+    scores = {"dice": 1, **precisions, "mean_ap": 1, "pq": 1}
+    distances = {"boundary_distance": 0, "boundary_distance_95": 0}
+    assert result.images == {"0": scores | distances | {"reference_instances": 2, "predicted_instances": 2}}
     assert result.summary["pq"].mean == 1
 
 

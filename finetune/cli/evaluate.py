@@ -1,0 +1,183 @@
+"""`finetune evaluate`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cards.formatting import counted
+from finetune.cli.console import print_line, print_table
+
+if TYPE_CHECKING:
+    from finetune.evaluation.labels import Difference, Evaluation
+
+
+ONLY_IN_FILES = ("ap55", "ap60", "ap65", "ap70", "ap80", "ap85", "ap90", "ap95")
+"""Metrics in CSV and JSON, but not in the table on the terminal."""
+
+
+class Content(StrEnum):
+    """What label images contain."""
+
+    instances = "instances"
+    foreground = "foreground"
+    boundary = "boundary"
+
+
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="Folder of predicted label images, or one file.")],
+    reference: Annotated[Path, typer.Argument(help="Folder of reference label images, or one file.")],
+    compare: Annotated[
+        Path | None, typer.Option(help="A second folder of predictions, compared image by image.")
+    ] = None,
+    labels: Annotated[
+        Content,
+        typer.Option(
+            help="Content of the label images: instances (one integer each), foreground or boundary (not 0)."
+        ),
+    ] = Content.instances,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="Side of a pixel in µm; boundary distances are in µm then.")
+    ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="Write the metrics of each image to this new file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all results as one JSON object.")] = False,
+) -> None:
+    """Compare label images of any tool with reference label images.
+
+    Prints Dice, AP, PQ and boundary distance: mean and standard deviation over images, median, and the 95 %
+    bootstrap interval of the mean. CSV and JSON also hold AP at all IoU thresholds from 0.5 to 0.95.
+    Files are matched by name without ending. References without a prediction and images that cannot be
+    compared are listed, and the exit code is 1.
+    """
+    from cards.errors import InputError
+    from finetune.evaluation import labels as evaluation
+    from finetune.evaluation.detailed import metric_labels
+
+    if csv_file and csv_file.exists():
+        raise InputError(f"{csv_file}: exists; choose another file with --csv")
+    unit = "px" if pixel_size is None else "µm"
+    folders = [predictions] if compare is None else [predictions, compare]
+    results = [
+        evaluation.evaluate(
+            folder,
+            reference,
+            labels=labels.value,
+            pixel_size=1.0 if pixel_size is None else pixel_size,
+            strict=False,
+        )
+        for folder in folders
+    ]
+    differences = evaluation.compare(*results) if compare else None
+    titles = {name: title for name, title in metric_labels(unit).items() if name not in ONLY_IN_FILES}
+    if csv_file:
+        _write_csv(csv_file, folders, results)
+    if as_json:
+        print(json.dumps(_as_json(folders, results, differences, unit), indent=2, ensure_ascii=False))
+    else:
+        _print(folders, results, differences, titles)
+    if _report_missing(folders, results):
+        raise typer.Exit(1)
+
+
+def _print(
+    folders: list[Path],
+    results: list[Evaluation],
+    differences: dict[str, Difference] | None,
+    titles: dict[str, str],
+) -> None:
+    for folder, result in zip(folders, results, strict=True):
+        print_line(f"{folder}: {counted(len(result.images), 'image')}")
+        rows = []
+        for name, title in titles.items():
+            if (summary := result.summary.get(name)) is None:
+                rows.append((title, "not measured", "", ""))
+                continue
+            rows.append(
+                (
+                    title,
+                    f"{summary.mean:.4f} ± {summary.std:.4f}",
+                    f"{summary.median:.4f}",
+                    _interval(result.intervals.get(name)),
+                )
+            )
+        print_table(("metric", "mean ± std", "median", "95 % interval of the mean"), rows)
+    if differences is not None:
+        print_line(f"{folders[1]} minus {folders[0]}, image by image")
+        rows = [
+            (titles[name], f"{difference.mean:+.4f}", _interval(difference.interval), str(difference.images))
+            for name in titles
+            if (difference := differences.get(name))
+        ]
+        print_table(("metric", "mean difference", "95 % interval", "images"), rows)
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "not measured"
+
+
+def _write_csv(path: Path, folders: list[Path], results: list[Evaluation]) -> None:
+    """One row for each image and prediction; a value that is not defined is an empty cell."""
+    from cards.scores import csv_text
+    from finetune.utils.atomic import atomic_file, disk_errors
+
+    metrics = list(next(iter(results[0].images.values())))
+    with (
+        disk_errors(path, "choose another file with --csv"),
+        atomic_file(path) as partial,
+        partial.open("x", newline="", encoding="utf-8") as stream,
+    ):
+        rows = csv.writer(stream)
+        rows.writerow(["prediction", "image", *metrics])
+        for folder, result in zip(folders, results, strict=True):
+            for image, values in result.images.items():
+                rows.writerow(
+                    [csv_text(folder.name), csv_text(image), *(values[metric] for metric in metrics)]
+                )
+
+
+def _as_json(
+    folders: list[Path], results: list[Evaluation], differences: dict[str, Difference] | None, unit: str
+) -> dict[str, object]:
+    content: dict[str, object] = {
+        "boundary_distance_unit": unit,
+        "predictions": [
+            {
+                "folder": str(folder),
+                "images": result.images,
+                "summary": {name: summary.model_dump() for name, summary in result.summary.items()},
+                "intervals": result.intervals,
+                "failed": result.failed,
+                "without_prediction": result.without_prediction,
+                "without_reference": result.without_reference,
+            }
+            for folder, result in zip(folders, results, strict=True)
+        ],
+    }
+    if differences is not None:
+        content["difference"] = {name: asdict(difference) for name, difference in differences.items()}
+    return content
+
+
+def _report_missing(folders: list[Path], results: list[Evaluation]) -> bool:
+    """Name images that were not compared; True if a reference lacks a result."""
+    incomplete = False
+    for folder, result in zip(folders, results, strict=True):
+        for error in result.failed.values():
+            print(f"finetune: {error}", file=sys.stderr)
+        if missing := [*result.without_prediction, *result.failed]:
+            count = counted(len(missing), "reference")
+            print(f"finetune: {folder}: {count} not compared: {', '.join(missing)}", file=sys.stderr)
+            incomplete = True
+        if extra := result.without_reference:
+            count = counted(len(extra), "prediction")
+            print(f"note: {folder}: {count} without a reference: {', '.join(extra)}", file=sys.stderr)
+    return incomplete

@@ -1,0 +1,133 @@
+"""Which predicted label image belongs to which reference, by name, whatever tool wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cards.errors import DataError
+from finetune.data.annotations.seg_npy import read_seg_npy
+from finetune.data.images import read_labels
+from finetune.data.layouts import images_in, mask_stem, stem
+
+Labels = np.ndarray | Sequence[np.ndarray] | Path | str
+SEG_NPY = "_seg.npy"  # Cellpose's GUI
+SINGLE = "0"  # name of the only label image
+
+
+@dataclass(frozen=True)
+class LabelPairs:
+    """Predictions and references with the same name.
+
+    Attributes:
+        pairs: prediction and reference, arrays or files, by name.
+        without_prediction: names of references without a prediction.
+        without_reference: names of predictions without a reference.
+    """
+
+    pairs: Mapping[str, tuple[np.ndarray | Path, np.ndarray | Path]]
+    without_prediction: list[str]
+    without_reference: list[str]
+
+
+def pair_labels(predictions: Labels, reference: Labels) -> LabelPairs:
+    """Match predictions and references.
+
+    Files are matched by name, without ending and without Cellpose's `_masks`, `_cp_masks` and `_seg.npy`; two
+    single files or arrays match each other.
+
+    Args:
+        predictions: a label image (H, W) of integers, a sequence of them, an image file, or a folder.
+        reference: the same for the reference.
+
+    Returns:
+        The pairs in the order of their names, and names without a counterpart.
+
+    Raises:
+        DataError: if a folder or file is missing, holds no label images, or no names agree.
+    """
+    predicted, expected = _list(predictions, "predictions"), _list(reference, "reference")
+    common = [name for name in predicted if name in expected]
+    if not common:
+        raise DataError(
+            f"no prediction has the name of a reference: {_some(predicted)} and {_some(expected)}; "
+            "name both files alike, endings aside"
+        )
+    return LabelPairs(
+        {name: (predicted[name], expected[name]) for name in common},
+        without_prediction=[name for name in expected if name not in predicted],
+        without_reference=[name for name in predicted if name not in expected],
+    )
+
+
+def read_pair(
+    name: str, predicted: np.ndarray | Path, expected: np.ndarray | Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read a prediction and its reference.
+
+    Args:
+        name: of the image, for errors.
+        predicted: array or file.
+        expected: array or file.
+
+    Returns:
+        Two label images (H, W) of integers and equal shape.
+
+    Raises:
+        DataError: if a file cannot be read, is no label image, or the shapes differ.
+    """
+    labels, reference = _read(predicted), _read(expected)
+    for array in (labels, reference):
+        if array.ndim != 2 or array.dtype.kind not in "iub":
+            raise DataError(f"{name}: a label image is a 2D integer array, got {array.dtype} {array.shape}")
+        if array.size and array.min() < 0:
+            raise DataError(f"{name}: a label image holds no negative numbers, got {array.min()}")
+    if labels.shape != reference.shape:
+        raise DataError(f"{name}: the prediction has shape {labels.shape}, the reference {reference.shape}")
+    return labels, reference
+
+
+def _read(source: np.ndarray | Path) -> np.ndarray:
+    if isinstance(source, np.ndarray):
+        return source
+    return read_seg_npy(source, (0, 0)) if source.name.endswith(SEG_NPY) else read_labels(source)
+
+
+def _list(source: Labels, what: str) -> dict[str, np.ndarray | Path]:
+    """Label images or their files, by name; a file is read when it is compared."""
+    if isinstance(source, np.ndarray):
+        return {SINGLE: source}
+    if not isinstance(source, str | Path):
+        arrays = {str(index): np.asarray(labels) for index, labels in enumerate(source)}
+        if not arrays:
+            raise DataError(f"{what}: no label images")
+        return dict(arrays)
+    path = Path(source).expanduser()
+    if path.is_file():
+        return {SINGLE: path}
+    if not path.is_dir():
+        raise DataError(f"{path}: no such file or folder")
+    files: dict[str, np.ndarray | Path] = {}
+    candidates = [*images_in(path), *sorted(path.glob(f"*{SEG_NPY}"))]
+    masks = [file for file in candidates if _name_as_mask(file)]
+    for file in masks or candidates:  # Cellpose writes masks beside the images, which are no label images
+        name = _name_as_mask(file) or stem(file)
+        if name in files:
+            raise DataError(f"{file}: {files[name]} has the same name; keep one of them")
+        files[name] = file
+    if not files:
+        raise DataError(f"{path}: contains no label images (TIFF, PNG or Cellpose's _seg.npy)")
+    return dict(sorted(files.items()))
+
+
+def _name_as_mask(file: Path) -> str | None:
+    """Name of the image that a file of Cellpose holds the masks of."""
+    return file.name.removesuffix(SEG_NPY) if file.name.endswith(SEG_NPY) else mask_stem(file)
+
+
+def _some(names: Mapping[str, object]) -> str:
+    listed = list(names)
+    return listed[0] if len(listed) == 1 else f"{listed[0]}, … ({len(listed)} files)"

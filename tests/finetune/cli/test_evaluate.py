@@ -1,0 +1,148 @@
+"""`finetune evaluate` on label images as other tools write them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from finetune.cli.main import app
+
+REFERENCE = np.zeros((40, 60), np.uint16)
+REFERENCE[4:14, 4:14], REFERENCE[20:30, 20:40] = 1, 2
+
+
+def moved(pixels: int) -> np.ndarray:
+    return np.roll(REFERENCE, pixels, axis=1)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    for name in ("predicted", "reference", "other"):
+        (tmp_path / name).mkdir()
+    for index in range(4):
+        tifffile.imwrite(tmp_path / "reference" / f"cell_{index}.tif", REFERENCE)
+        tifffile.imwrite(tmp_path / "predicted" / f"cell_{index}.ome.tif", moved(index))
+        tifffile.imwrite(tmp_path / "other" / f"cell_{index}_cp_masks.tif", moved(2 * index))
+    return tmp_path
+
+
+def evaluate(*arguments: Path | str) -> Result:
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
+def test_prints_mean_deviation_median_and_interval_of_each_metric(folders: Path) -> None:
+    result = evaluate(folders / "predicted", folders / "reference")
+    assert result.exit_code == 0
+    lines = {line.split("  ")[0]: line for line in result.stdout.splitlines()}
+    dice = [2 * np.count_nonzero((moved(i) > 0) & (REFERENCE > 0)) / (2 * 300) for i in range(4)]
+    assert f"{np.mean(dice):.4f} ± {np.std(dice):.4f}" in lines["Dice"]
+    assert f"{np.median(dice):.4f}" in lines["Dice"]
+    assert " to " in lines["Dice"]
+    assert {"AP50", "AP75", "AP50:95", "PQ", "Boundary distance (px)", "Predicted instances"} <= lines.keys()
+
+
+def test_boundary_distances_are_in_micrometers_if_the_pixel_size_is_known(folders: Path) -> None:
+    pixels, micrometers = (
+        json.loads(evaluate(folders / "predicted", folders / "reference", "--json", *extra).stdout)
+        for extra in ((), ("--pixel-size", "0.5"))
+    )
+    assert (pixels["boundary_distance_unit"], micrometers["boundary_distance_unit"]) == ("px", "µm")
+    for name in ("boundary_distance", "boundary_distance_95"):
+        means = [content["predictions"][0]["summary"][name]["mean"] for content in (pixels, micrometers)]
+        assert means[0] > 0
+        assert means[1] == pytest.approx(means[0] / 2)
+
+
+def test_two_predictions_are_compared_image_by_image(folders: Path) -> None:
+    result = evaluate(folders / "predicted", folders / "reference", "--compare", folders / "other", "--json")
+    content = json.loads(result.stdout)
+    first, second = (prediction["images"] for prediction in content["predictions"])
+    differences = [second[name]["dice"] - first[name]["dice"] for name in first]
+    difference = content["difference"]["dice"]
+    assert difference["mean"] == pytest.approx(np.mean(differences))
+    assert difference["images"] == 4
+    low, high = difference["interval"]
+    assert min(differences) <= low < difference["mean"] < high <= max(differences)
+    assert (
+        "other minus"
+        in evaluate(folders / "predicted", folders / "reference", "--compare", folders / "other").stdout
+    )
+
+
+def test_csv_has_one_row_per_image_and_never_replaces_a_file(folders: Path) -> None:
+    path = folders / "scores.csv"
+    assert evaluate(folders / "predicted", folders / "reference", "--csv", path).exit_code == 0
+    with path.open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["image"] for row in rows] == [f"cell_{index}" for index in range(4)]
+    assert float(rows[0]["dice"]) == 1
+    assert {"ap50", "ap55", "ap95", "mean_ap", "pq", "boundary_distance"} <= rows[0].keys()
+    before = path.read_bytes()
+    result = evaluate(folders / "predicted", folders / "reference", "--csv", path)
+    assert result.exit_code != 0
+    assert "choose another file with --csv" in str(result.exception)
+    assert path.read_bytes() == before
+
+
+def test_missing_and_damaged_files_are_named_and_the_others_compared(folders: Path) -> None:
+    (folders / "predicted" / "cell_1.ome.tif").write_bytes(b"II*\0 cut short")
+    (folders / "predicted" / "cell_2.ome.tif").rename(folders / "predicted" / "cell_9.tif")
+    tifffile.imwrite(folders / "predicted" / "cell_3.ome.tif", REFERENCE[:20])
+    result = evaluate(folders / "predicted", folders / "reference")
+    assert result.exit_code == 1
+    assert "predicted: 1 image\n" in result.stdout
+    assert "3 references not compared: cell_2, cell_1, cell_3" in result.stderr
+    assert "cell_1.ome.tif: holds no image" in result.stderr
+    assert "cell_3: the prediction has shape (20, 60), the reference (40, 60)" in result.stderr
+    assert "1 prediction without a reference: cell_9" in result.stderr
+
+
+def test_no_common_names_is_one_line(folders: Path) -> None:
+    (folders / "else").mkdir()
+    tifffile.imwrite(folders / "else" / "a.tif", REFERENCE)
+    result = evaluate(folders / "else", folders / "reference")
+    assert "no prediction has the name of a reference: a and cell_0, … (4 files)" in str(result.exception)
+
+
+@pytest.mark.parametrize("name", ["labels.tif", "labels.png"])
+def test_single_files_of_any_name_are_compared(tmp_path: Path, name: str) -> None:
+    if name.endswith("png"):
+        Image.fromarray(REFERENCE).save(tmp_path / name)
+    else:
+        tifffile.imwrite(tmp_path / name, REFERENCE)
+    tifffile.imwrite(tmp_path / "reference.tif", REFERENCE)
+    content = json.loads(evaluate(tmp_path / name, tmp_path / "reference.tif", "--json").stdout)
+    assert content["predictions"][0]["images"]["0"]["dice"] == 1
+    assert content["predictions"][0]["intervals"] == {}
+
+
+def test_boundaries_are_compared_as_boundaries_and_their_regions_as_instances(tmp_path: Path) -> None:
+    boundary = np.zeros((30, 30), np.uint8)
+    boundary[[0, 15, 29]] = boundary[:, [0, 15, 29]] = 255
+    thick = boundary.copy()
+    thick[16] = 255
+    for name, image in (("a.tif", thick), ("b.tif", boundary)):
+        tifffile.imwrite(tmp_path / name, image)
+    content = json.loads(
+        evaluate(tmp_path / "a.tif", tmp_path / "b.tif", "--labels", "boundary", "--json").stdout
+    )
+    values = content["predictions"][0]["images"]["0"]
+    assert values["reference_instances"] == values["predicted_instances"] == 4
+    assert values["dice"] < 1
+    assert values["ap50"] == 1
+
+
+def test_an_empty_prediction_has_no_boundary_distance(tmp_path: Path) -> None:
+    for name, image in (("a.tif", np.zeros_like(REFERENCE)), ("b.tif", REFERENCE)):
+        tifffile.imwrite(tmp_path / name, image)
+    result = evaluate(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert result.exit_code == 0
+    line = next(line for line in result.stdout.splitlines() if line.startswith("Boundary distance (px)"))
+    assert "not measured" in line
