@@ -27,9 +27,7 @@ from cards.references import find_doi, find_url
 if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import (
         ChannelAxis,
-        CiteEntry,
         InputTensorDescr,
-        LinkedModel,
         ModelDescr,
         OutputTensorDescr,
         WeightsDescr,
@@ -85,16 +83,10 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
     # The spec does not fetch URLs listed as known: a run must work offline.
     with ValidationContext(perform_io_checks=True, known_files=dict.fromkeys(_urls(record))):
         return v0_5.ModelDescr(
-            name=clean_name(record.card.title),
-            description=_brief(record.card.description),
-            authors=[v0_5.Author(name=_without_slash(name)) for name in record.card.authors],
-            cite=_cite(record),
+            **description_values(record),
             license=_license(record, parts.folder),
             documentation=v0_5.FileDescr(source=documentation),
             covers=[v0_5.FileDescr(source=path) for path in parts.covers],
-            tags=[plain(tag) for tag in facts.tags(record)],
-            timestamp=v0_5.Datetime(datetime.fromisoformat(record.created)),
-            **_parent(record),
             inputs=[_input(record, parts)],
             outputs=[_output(parts)],
             weights=_weights(parts),
@@ -105,30 +97,56 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
         )
 
 
-def _parent(record: RunRecord) -> dict[str, LinkedModel]:
-    """The base model as parent, if it has an id in the BioImage.IO collection."""
-    from bioimageio.spec.model import v0_5
+def description_values(record: RunRecord) -> dict[str, Any]:
+    """Fields of a description that follow from the record alone. Does not import bioimageio.spec.
 
+    Args:
+        record: the run.
+
+    Returns:
+        JSON values by key; `parent` is absent unless the base model is in the BioImage.IO collection.
+    """
+    return {
+        "name": clean_name(record.card.title),
+        "description": _brief(record.card.description),
+        "authors": [{"name": _without_slash(name)} for name in record.card.authors],
+        "cite": _cite(record),
+        "tags": [plain(tag) for tag in facts.tags(record)],
+        "timestamp": datetime.fromisoformat(record.created).isoformat(),
+        **_parent(record),
+    }
+
+
+def _parent(record: RunRecord) -> dict[str, Any]:
+    """The base model as parent, if it has an id in the BioImage.IO collection."""
     base = record.model.base
     if base.bioimageio_id is None:
         return {}
     version = base.revision if base.revision and not base.revision.startswith("sha256:") else None
-    fields: dict[str, Any] = {"version": v0_5.Version(version)} if version else {}
-    return {"parent": v0_5.LinkedModel(id=v0_5.ModelId(base.bioimageio_id), **fields)}
+    return {"parent": {"id": base.bioimageio_id, **({"version": version} if version else {})}}
 
 
 def _own(record: RunRecord, parts: PackageParts) -> dict[str, Any]:
-    """Identity of run, data and base model, and how finetune predicts, for which the format has no fields.
+    """`config.finetune`: identity of the run, and how finetune predicts."""
+    return {**identity_values(record), **({"prediction": parts.prediction} if parts.prediction else {})}
+
+
+def identity_values(record: RunRecord) -> dict[str, Any]:
+    """Identity of run, data and base model, for which the format has no fields: part of `config.finetune`.
 
     The base model is included because `parent` accepts only models of the BioImage.IO collection.
+
+    Args:
+        record: the run, as stored in the package.
+
+    Returns:
+        JSON values by key.
     """
     base = record.model.base
     known = {"repository": base.repository, "id": base.id, "revision": base.revision, "sha256": base.sha256}
     parent = {f"base_{key}": value for key, value in known.items() if value and base.weights == "pretrained"}
-    prediction = {"prediction": parts.prediction} if parts.prediction else {}
     return {
         **parent,
-        **prediction,
         "version": record.finetune_version,
         "run": record.name,
         "record": "record.json",
@@ -161,17 +179,15 @@ def _without_slash(name: str) -> str:
     return plain(re.sub(r"[/\\]", " ", name))
 
 
-def _cite(record: RunRecord) -> list[CiteEntry]:
+def _cite(record: RunRecord) -> list[dict[str, str]]:
     """The citations with a DOI or a web address, one of which BioImage.IO requires."""
-    from bioimageio.spec.model import v0_5
-
     entries = []
     for entry in citations(record):
         text = f"{entry.what}: {plain(entry.text)}"
         if doi := find_doi(entry.text):
-            entries.append(v0_5.CiteEntry(text=text, doi=v0_5.Doi(doi)))
+            entries.append({"text": text, "doi": doi})
         elif url := find_url(entry.text):
-            entries.append(v0_5.CiteEntry(text=text, url=v0_5.HttpUrl(url)))
+            entries.append({"text": text, "url": url})
     return entries
 
 

@@ -15,7 +15,7 @@ from cards.markdown import plain
 from cards.record import RunRecord
 
 if TYPE_CHECKING:
-    from bioimageio.spec.model.v0_5 import BioimageioConfig, EnvironmentalImpact, Evaluation, TrainingDetails
+    from bioimageio.spec.model.v0_5 import BioimageioConfig
 
 # The modalities among the tags of bioimage.io: tag_categories.json of bioimageio.spec 0.5.12.
 MODALITIES = (
@@ -32,20 +32,33 @@ MODALITIES = (
 
 
 def bioimageio_config(record: RunRecord, tolerance: Sequence[dict[str, Any]] = ()) -> BioimageioConfig:
-    """Fill all fields for which the record has values.
+    """Validate `config_values`.
 
     Args:
         record: the run.
         tolerance: fields of `ReproducibilityTolerance` for each rule on reproduced outputs.
 
     Returns:
-        The configuration; other fields are unset.
+        The configuration.
     """
     from bioimageio.spec.model import v0_5
 
+    return v0_5.BioimageioConfig(**config_values(record, tolerance))
+
+
+def config_values(record: RunRecord, tolerance: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Fill all fields for which the record has values. Does not import bioimageio.spec, which takes seconds.
+
+    Args:
+        record: the run.
+        tolerance: fields of `ReproducibilityTolerance` for each rule on reproduced outputs.
+
+    Returns:
+        Fields of `config.bioimageio`; others are absent.
+    """
     model, card = record.model, record.card
     filled: dict[str, Any] = {
-        "reproducibility_tolerance": [v0_5.ReproducibilityTolerance(**rule) for rule in tolerance],
+        "reproducibility_tolerance": list(tolerance),
         "architecture_type": model.architecture.name[:32],
         "architecture_description": f"{_call(model.architecture)}; target {_call(model.target)}, "
         f"{words.counted(model.maps, 'map')}.",
@@ -54,9 +67,9 @@ def bioimageio_config(record: RunRecord, tolerance: Sequence[dict[str, Any]] = (
         "out_of_scope_use": f"Evaluated only for its intended use: {plain(card.intended_use)}"
         if card.intended_use
         else None,
-        "bias_risks_limitations": v0_5.BiasRisksLimitations(
-            limitations="\n".join(f"- {plain(limit)}" for limit in limitations(record))
-        ),
+        "bias_risks_limitations": {
+            "limitations": "\n".join(f"- {plain(limit)}" for limit in limitations(record))
+        },
         "model_parameter_count": model.parameters,
         "training": _training(record),
         "inference_time": _inference_time(record),
@@ -65,7 +78,7 @@ def bioimageio_config(record: RunRecord, tolerance: Sequence[dict[str, Any]] = (
         "evaluations": _evaluations(record),
         "environmental_impact": _impact(record),
     }
-    return v0_5.BioimageioConfig(**{key: value for key, value in filled.items() if value not in (None, [])})
+    return {key: value for key, value in filled.items() if value not in (None, [])}
 
 
 def _call(part: Spec) -> str:
@@ -78,12 +91,10 @@ def _modality(tags: Sequence[str]) -> str | None:
     return next((tag for tag in tags if tag in MODALITIES), None)
 
 
-def _training(record: RunRecord) -> TrainingDetails:
-    from bioimageio.spec.model import v0_5
-
+def _training(record: RunRecord) -> dict[str, Any]:
     how = record.training
     patches = f"patches of {how.patch} × {how.patch} pixels; augmentation: {how.augmentation}"
-    return v0_5.TrainingDetails(
+    return dict(
         training_preprocessing=f"{_call(record.model.normalize)}; {patches}",
         training_epochs=how.epochs,
         training_batch_size=how.batch_size,
@@ -121,13 +132,11 @@ def _memory(record: RunRecord, when: str) -> str | None:
     return f"{words.memory(size)} peak, on {facts.timed_on(record)}"
 
 
-def _evaluations(record: RunRecord) -> list[Evaluation]:
+def _evaluations(record: RunRecord) -> list[dict[str, Any]]:
     """Mean and standard deviation of each metric on the test images; empty without a source of the data.
 
     The specification requires the web address of the data set.
     """
-    from bioimageio.spec.model import v0_5
-
     accuracy, source = record.accuracy, record.data.source
     if accuracy is None or source is None:
         return []
@@ -147,9 +156,9 @@ def _evaluations(record: RunRecord) -> list[Evaluation]:
         f"after: {result_tables.spread(accuracy.after.summary.get('dice'))}; change: {facts.change(record)}."
     )
     return [
-        v0_5.Evaluation(
-            dataset_id=v0_5.DatasetId(_clean_id(record.data.id)),
-            dataset_source=v0_5.HttpUrl(source),
+        dict(
+            dataset_id=_clean_id(record.data.id),
+            dataset_source=source,
             dataset_role=accuracy.split,
             sample_count=accuracy.images,
             evaluation_factors=["overall"],
@@ -167,8 +176,6 @@ def _clean_id(name: str) -> str:
     return re.sub(r"[^a-z0-9_\-/.]", "-", name.lower()).strip("/") or "data"
 
 
-def _impact(record: RunRecord) -> EnvironmentalImpact:
-    from bioimageio.spec.model import v0_5
-
+def _impact(record: RunRecord) -> dict[str, Any]:
     hours = round(record.training.seconds / 3600, 4)
-    return v0_5.EnvironmentalImpact(hardware_type=facts.trained_on(record), hours_used=hours)
+    return dict(hardware_type=facts.trained_on(record), hours_used=hours)

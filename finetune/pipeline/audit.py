@@ -42,12 +42,11 @@ def _locate(source: Path | str) -> tuple[Path, Path | None]:
     path = Path(source).expanduser()
     if path.exists() or not isinstance(source, str):
         return path, None
-    from finetune.loading import HUB_ID
+    from finetune.downloads.hub import HUB_ID, fetch_all
 
     hub_id = HUB_ID.fullmatch(source)
     if hub_id is None:
         return path, None
-    from finetune.downloads.hub import fetch_all
 
     fetched = fetch_all(hub_id["repo"], revision=hub_id["revision"])
     return fetched.folder, fetched.folder.parent.parent
