@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A run folder, or the id of a model on the Hugging Face Hub.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A run folder, a BioImage.IO package, the id of a model on the Hugging Face Hub, or a "
+            "published model as repository:name, such as cellpose:cyto3."
+        ),
+    ],
     images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
     trust: Annotated[
         bool, typer.Option("--trust", help="Allow TorchScript that could read or write files.")

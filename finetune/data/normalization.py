@@ -22,6 +22,9 @@ CLIP = 20.0
 boundaries of MDCK cells) was 6.4. Where both percentiles coincide, as in sparse, thresholded or saturated
 images, the division by eps would give up to 1e11, and a single such image would ruin batch statistics."""
 
+PERCENTILE: dict[str, Any] = {"name": "percentile", "low": 1.0, "high": 99.8}
+"""Normalization if neither the recipe nor the model specifies one."""
+
 Epsilon = Annotated[
     float, Field(gt=0, le=0.1, description="added to the divisor; the limits are BioImage.IO's")
 ]

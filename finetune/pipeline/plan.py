@@ -13,7 +13,7 @@ from cards.record import Origin
 from finetune.adapters import Count, apply, count
 from finetune.data.augmentation import Augmentation
 from finetune.data.datamodule import SegmentationData
-from finetune.data.normalization import build_normalize
+from finetune.data.normalization import PERCENTILE, build_normalize
 from finetune.licenses import check_license
 from finetune.pipeline.compatibility import check_batch_memory
 from finetune.pipeline.inputs import RunInputs
@@ -22,9 +22,6 @@ from finetune.repositories.registry import Loaded, LoadOptions
 from finetune.targets.base import LabelEncoding
 
 AnyModel = TypeVar("AnyModel")  # Model (automatic task) or PromptedModel (interactive task)
-
-# Normalization if neither the recipe nor the model specifies one.
-PERCENTILE = {"name": "percentile", "low": 1.0, "high": 99.8}
 
 
 @dataclass

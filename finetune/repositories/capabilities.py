@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from cards.base import NetworkSpec
+from cards.base import NetworkSpec, Spec
 from cards.record import Origin
 from finetune.repositories.counts import Row
 
@@ -89,6 +89,34 @@ class Interactive(Protocol):
     """Optional part of a repository: some of its networks are promptable."""
 
     interactive: InteractiveRepository
+
+
+@dataclass(frozen=True)
+class PublishedUse:
+    """How a published model is used without fine-tuning, as its authors intend.
+
+    Attributes:
+        target: the target that decodes its maps, or "prompts" for the repository's mask generator.
+        options: options of the network.
+    """
+
+    target: Spec
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class PublishesModels(Protocol):
+    """Optional part of a repository: models that segment without fine-tuning."""
+
+    def published(self, name: str) -> PublishedUse | None:
+        """State how a published model is used.
+
+        Args:
+            name: of the model.
+
+        Returns:
+            Its target and network options; None if it has no published weights for segmentation.
+        """
 
 
 @runtime_checkable

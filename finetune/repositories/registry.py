@@ -25,6 +25,8 @@ from finetune.repositories.capabilities import (
     DescribesOptions,
     Interactive,
     InteractiveRepository,
+    PublishedUse,
+    PublishesModels,
     SavesAdapters,
 )
 from finetune.utils.registration import Registry
@@ -41,6 +43,7 @@ __all__ = [
     "options_model",
     "load",
     "promptable",
+    "published",
     "register_repository",
     "save",
     "save_adapter",
@@ -189,6 +192,29 @@ def promptable(repository: str) -> InteractiveRepository:
             f"use {' or '.join(others)}"
         )
     return module.interactive
+
+
+def published(repository: str, name: str) -> PublishedUse:
+    """State how a published model is used without fine-tuning.
+
+    Args:
+        repository: a key of `REPOSITORIES`.
+        name: of the model.
+
+    Returns:
+        Its target and network options.
+
+    Raises:
+        ModelError: if the model has no published weights for segmentation.
+    """
+    module = _find(repository)
+    use = module.published(name) if isinstance(module, PublishesModels) else None
+    if use is None:
+        describe(repository, name)
+        raise ModelError(
+            f"{repository}:{name}: has no published weights that segment images; fine-tune it with a recipe"
+        )
+    return use
 
 
 def save(

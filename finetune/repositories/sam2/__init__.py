@@ -1,6 +1,7 @@
 """SAM2: the module in `REPOSITORIES`, see `finetune.repositories.base.Repository`."""
 
 from finetune.repositories.sam2 import promptable as interactive
+from finetune.repositories.sam2.published import published
 from finetune.repositories.sam2.repository import build, load, models, options_model, save
 
-__all__ = ["build", "load", "models", "options_model", "save", "interactive"]
+__all__ = ["build", "load", "models", "options_model", "published", "save", "interactive"]

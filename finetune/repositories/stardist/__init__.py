@@ -1,5 +1,6 @@
 """StarDist: the module in `REPOSITORIES`, see `finetune.repositories.base.Repository`."""
 
+from finetune.repositories.stardist.published import published
 from finetune.repositories.stardist.repository import build, load, models, options_model, save
 
-__all__ = ["build", "load", "models", "options_model", "save"]
+__all__ = ["build", "load", "models", "options_model", "published", "save"]

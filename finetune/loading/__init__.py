@@ -17,6 +17,8 @@ from pydantic import BaseModel, Field, ValidationError
 from cards.base import NetworkSpec, Spec, TaskName
 from cards.errors import InputError, ModelError
 from finetune.downloads.hub import HUB_ID
+from finetune.loading.builders import automatic_model, prompted_model
+from finetune.loading.published import load_published, published_name
 from finetune.repositories.base import STRUCTURE
 from finetune.repositories.bioimageio.limits import MAX_CHANNELS, MAX_SIDE
 from finetune.targets.tasks import task_of
@@ -54,7 +56,9 @@ def load(source: str | Path, *, trust: bool = False, target: str | None = None) 
 
     Args:
         source: a run folder, its `huggingface` folder, or an id on the Hugging Face Hub, such as
-            "user/name" or "user/name@revision"; or a BioImage.IO package: a zip, a folder or an rdf.yaml.
+            "user/name" or "user/name@revision"; or a BioImage.IO package: a zip, a folder or an rdf.yaml;
+            or a published model that was not fine-tuned, as "repository:name" or "repository:name@revision",
+            such as "cellpose:cyto3" or "bioimageio:affable-shark".
         trust: allow TorchScript that uses operators which could read or write files; only for models whose
             author you trust.
         target: name of the target that converts the maps of a package to labels, such as
@@ -69,6 +73,8 @@ def load(source: str | Path, *, trust: bool = False, target: str | None = None) 
     """
     from finetune.inference.bioimageio_model import PackageModel, is_package
 
+    if name := published_name(source):
+        return load_published(name, trust=trust, target=target)
     if is_package(source):
         from finetune.repositories.bioimageio.package import open_package
 
@@ -191,48 +197,23 @@ def _build_from_package(config: _PackageConfig, package: Package, trust: bool) -
 
 
 def _build(config: _Config, weights: Path, trust: bool) -> Model:
-    from finetune.data.normalization import build_normalize
-    from finetune.inference.model import Model
     from finetune.repositories.registry import LoadOptions, load
     from finetune.targets.registry import build_target
 
-    target = build_target(config.target.name, config.target.options)
+    maps = build_target(config.target.name, config.target.options).channels
     network = config.architecture
-    start = LoadOptions(
-        config.channels, target.channels, options=network.options, checkpoint=weights, trust=trust
-    )
+    start = LoadOptions(config.channels, maps, options=network.options, checkpoint=weights, trust=trust)
     loaded = load(network.repository, network.name, start)
-    return Model(
-        network=loaded.network.eval(),
-        target=target,
-        normalize=build_normalize(config.normalize),
-        select=config.select_channels,
-        channels=config.channels,
-        divisor=loaded.divisor,
-        architecture=loaded.architecture,
-        halo=loaded.halo,
-        torchscript=loaded.torchscript,
-    )
+    return automatic_model(loaded, config.target, config.normalize, config.select_channels, config.channels)
 
 
 def _build_prompted(config: _Config, weights: Path, trust: bool) -> PromptedModel:
-    from finetune.data.normalization import build_normalize
-    from finetune.prompts.model import PromptedModel
     from finetune.repositories.registry import LoadOptions, promptable
-    from finetune.targets.prompt_options import build_prompts
 
-    network, prompts = config.architecture, build_prompts(config.target.options)
-    start = LoadOptions(config.channels, prompts.channels, options=network.options, checkpoint=weights)
+    network = config.architecture
+    start = LoadOptions(config.channels, 1, options=network.options, checkpoint=weights)
     loaded = promptable(network.repository).load(network.name, start)
-    return PromptedModel(
-        network=loaded.network.eval(),  # type: ignore[arg-type]
-        target=prompts,
-        normalize=build_normalize(config.normalize),
-        select=config.select_channels,
-        channels=config.channels,
-        divisor=loaded.divisor,
-        architecture=loaded.architecture,
-    )
+    return prompted_model(loaded, config.target, config.normalize, config.select_channels, config.channels)
 
 
 # How a model of each task is built from its configuration and weights.
