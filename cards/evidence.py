@@ -91,4 +91,5 @@ class Energy(RecordModel):
     kilowatt_hours: float
     co2_kilograms: float
     region: str | None = None
+    provider: str | None = Field(None, description="cloud provider; None if there is none or it is unknown")
     source: str = Field(description="package that measured it, with version")

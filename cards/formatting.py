@@ -6,6 +6,8 @@ reads a record.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 NOT_MEASURED = "not measured"
 NOT_STATED = "not stated"
 
@@ -134,6 +136,18 @@ def file_size(size: int) -> str:
     return counted(size, "byte")
 
 
+def mass(kilograms: float) -> str:
+    """Format a mass in a suitable unit.
+
+    Args:
+        kilograms: the mass in kg.
+
+    Returns:
+        For example "4.91 g" or "1.2 kg".
+    """
+    return f"{kilograms:.3g} kg" if kilograms >= 1 else f"{1000 * kilograms:.3g} g"
+
+
 def short(digest: str) -> str:
     """Shorten a hash for comparison by eye.
 
@@ -168,3 +182,16 @@ def times(value: int) -> str:
         "no", "once" or e.g. "3 times".
     """
     return {0: "no", 1: "once"}.get(value, f"{value:,} times")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as in a sentence.
+
+    Args:
+        names: at least one.
+
+    Returns:
+        For example "a", "a and b" or "a, b and c".
+    """
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

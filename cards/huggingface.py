@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from huggingface_hub import EvalResult, ModelCardData
 from huggingface_hub.utils import yaml_dump
 
-from cards import axes, markdown, result_tables, tables
+from cards import about_tables, axes, leakage, markdown, result_tables, tables
+from cards import missing as gaps
 from cards import statements as facts
 from cards.citations import citations
 from cards.limitations import limitations
 from cards.markdown import plain
+from cards.methods import methods
 from cards.record import RunRecord
 from cards.references import hub_license
+from cards.registration import outcome
 from cards.scores import Summary
+from cards.selection import selected_on_test, selection_sentences
 
 PICTURES = ("histogram.png", "training.png", "example_best.png", "example_median.png", "example_worst.png")
+
+SUBSET = "unrelated-to-training"
+"""Name of the subset of the test images that a model-index shows as a second data set."""
 
 
 def render(record: RunRecord, pictures: Collection[str] = ()) -> str:
@@ -67,7 +74,15 @@ def context(record: RunRecord, pictures: Collection[str] = ()) -> dict[str, obje
         "axes": axes,
         "tables": tables,
         "results": result_tables,
+        "about": about_tables,
+        "leakage": leakage,
+        "selection_sentences": selection_sentences,
+        "selected_on_test": selected_on_test,
+        "outcome": outcome(record),
         "limitations": limitations,
+        "missing": gaps.missing,
+        "missing_table": gaps.table,
+        "methods": methods,
         "citations": citations,
         "pictures": frozenset(pictures),
         "package": packages[0].rsplit("/", 1)[-1] if packages else None,
@@ -116,38 +131,56 @@ def _license(license: str | None) -> tuple[str | None, str | None]:
 def evaluation(record: RunRecord) -> list[EvalResult]:
     """List mean and standard deviation of each headline metric after training, as two entries.
 
+    Where some test images are related to training images, the metrics on the others follow, as another
+    subset (`config`) of the same data set.
+
     Args:
         record: the run.
 
     Returns:
         Entries of a model-index, with four decimals as in the body of the card.
     """
+    results = _results(record, _headline(record))
+    unrelated = leakage.unrelated_images(record)
+    if unrelated is None or not leakage.is_divided(record):
+        return results
+    summary = leakage.accuracy_on(record, unrelated)
+    part = [(metric, label, summary[key]) for key, metric, label in _headline_names(record) if key in summary]
+    return results + _results(record, part, f"{len(unrelated)} test images unrelated to training images")
+
+
+def _results(
+    record: RunRecord, metrics: Sequence[tuple[str, str, Summary]], subset: str | None = None
+) -> list[EvalResult]:
+    name = plain(record.data.id)
     return [
         EvalResult(
             task_type="image-segmentation",
             dataset_type=plain(record.data.hub_id or record.data.id),
-            dataset_name=plain(record.data.id),
+            dataset_name=f"{name}, {subset}" if subset else name,
+            dataset_config=SUBSET if subset else None,
             dataset_split=record.accuracy.split if record.accuracy else "test",
             metric_type=metric if value == "mean" else f"{metric}_{value}",
-            metric_name=f"{name}, {meaning} over images",
+            metric_name=f"{label}, {meaning} over images",
             metric_value=round(getattr(summary, value), 4),
             verified=False,
         )
-        for metric, name, summary in _headline(record)
+        for metric, label, summary in metrics
         for value, meaning in (("mean", "mean"), ("std", "standard deviation"))
     ]
 
 
 def _headline(record: RunRecord) -> list[tuple[str, str, Summary]]:
     """Headline metrics; for an interactive model, IoU for each kind of prompt."""
-    if record.prompts:
-        return [
-            (f"iou_{score.kind.replace(' + ', '_').replace(' ', '_')}", f"IoU, {score.kind}", score.after)
-            for score in record.prompts
-        ]
     found = record.accuracy.after.summary if record.accuracy else {}
-    return [
-        (metric.name, metric.label, found[metric.name])
-        for metric in record.metrics
-        if metric.headline and metric.name in found
-    ]
+    if record.prompts:
+        found = {score.kind: score.after for score in record.prompts}
+    return [(metric, label, found[key]) for key, metric, label in _headline_names(record) if key in found]
+
+
+def _headline_names(record: RunRecord) -> list[tuple[str, str, str]]:
+    """Key in a summary, type in a model-index, and label of each headline metric."""
+    if record.prompts:
+        kinds = [score.kind for score in record.prompts]
+        return [(kind, f"iou_{kind.replace(' + ', '_').replace(' ', '_')}", f"IoU, {kind}") for kind in kinds]
+    return [(metric.name, metric.name, metric.label) for metric in record.metrics if metric.headline]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from cards import formatting as words
+from cards import leakage
 from cards.record import RunRecord
+from cards.selection import selected_on_test
 
 
 def limitations(record: RunRecord) -> list[str]:
@@ -17,12 +19,38 @@ def limitations(record: RunRecord) -> list[str]:
     """
     inherited = [record.model.base.terms] if record.model.base.terms else []
     return [
+        *_limits_of_independence(record),
         *_limits_of_data(record),
         *_limits_of_accuracy(record),
         *inherited,
         *record.warnings,
         *record.card.limits,
     ]
+
+
+def _limits_of_independence(record: RunRecord) -> list[str]:
+    """Reasons why accuracy on new images could be lower than on the test images."""
+    sentences = [
+        f"The {selection.what} was selected by its {selection.metric} on the {selection.split} images, on "
+        "which accuracy is reported: the reported accuracy is too optimistic."
+        for selection in selected_on_test(record)
+    ]
+    if record.accuracy is None and not record.prompts:
+        return sentences
+    related, total = leakage.relations(record, "test"), record.data.count("test")
+    if related and len(related) == total:
+        sentences.append(
+            f"{leakage.relation_sentence(record, 'test')} Accuracy on unrelated images was not measured."
+        )
+    elif related:
+        sentences.append(
+            f"{leakage.relation_sentence(record, 'test')} The results state accuracy on the "
+            f"{words.counted(total - len(related), 'other')} separately."
+        )
+    if record.model.base.weights == "pretrained" and record.leakage:
+        exposed = record.leakage.base_model_exposure in ("seen", "selected on")
+        sentences += [leakage.exposure_sentence(record) or ""] if exposed else []
+    return sentences
 
 
 def _limits_of_data(record: RunRecord) -> list[str]:
@@ -56,8 +84,9 @@ def _limits_of_accuracy(record: RunRecord) -> list[str]:
 
 
 def _not_reproduced(record: RunRecord) -> list[str]:
+    """Exports that differ from the trained model, unless a warning of the run says so already."""
     return [
         f"{check.artifact} ({check.format}) does not reproduce the trained model's Dice."
         for check in record.exports
-        if not check.equal
+        if not check.equal and not any(check.artifact in warning for warning in record.warnings)
     ]

@@ -164,13 +164,13 @@ def table(rows: Sequence[Sequence[str]], align: str = "") -> Markdown:
 
     Args:
         rows: cells; the first row is the header.
-        align: "l" or "r" for each column; all left by default.
+        align: "l" or "r" for each column, the last one also for all further columns; left by default.
 
     Returns:
         Markdown.
     """
     rules = {"l": ":--", "r": "--:"}
-    align = align or "l" * len(rows[0])
+    align = (align or "l").ljust(len(rows[0]), (align or "l")[-1])
     head, *body = ["| " + " | ".join(safe(cell) for cell in row) + " |" for row in rows]
     return Markdown("\n".join([head, "|" + "|".join(rules[letter] for letter in align) + "|", *body]))
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from cards import formatting as words
 from cards import statements as facts
-from cards.record import RunRecord, TargetSpec
+from cards.base import Split
+from cards.leakage import accuracy_on, is_divided, scored_images, unrelated_images
+from cards.record import RunRecord
+from cards.selection import selection_sentences
 
 SOFTWARE = {
     "torch": "PyTorch",
@@ -13,21 +18,26 @@ SOFTWARE = {
     "cellpose": "Cellpose",
     "stardist": "StarDist",
     "sam2": "SAM 2",
+    "torchvision": "torchvision",
 }
-"""Packages that the paragraph names if the run used them, with the spelling of their authors."""
+"""Packages that the paragraph names if the run used them, in the spelling of their authors."""
+
+MAX_NAMED_MAPS = 4
+SPLITS: dict[str, Split] = {"training": "train", "validation": "validation", "test": "test"}
 
 
 def methods(record: RunRecord) -> str:
-    """Describe model, data, training, accuracy and software.
+    """Describe model, data, training, selection, accuracy and software.
 
     Args:
         record: the run.
 
     Returns:
-        Plain text: a paragraph of short sentences in the past tense.
+        Plain text: a paragraph of short sentences in the past tense, without opinions.
     """
-    sentences = [_model(record), _data(record), _training(record), _selection(record), *_accuracy(record)]
-    return " ".join(sentence for sentence in [*sentences, _software(record)] if sentence)
+    sentences = [_model(record), _maps(record), _data(record), _training(record)]
+    sentences += [*selection_sentences(record), _accuracy(record), _software(record)]
+    return " ".join(filter(None, sentences))
 
 
 def _model(record: RunRecord) -> str:
@@ -35,6 +45,7 @@ def _model(record: RunRecord) -> str:
     what = {"instances": "Instances were", "boundaries": "Boundaries were"}.get(
         facts.objects(record), "Foreground was"
     )
+    how = "segmented interactively" if facts.answers_prompts(record) else "segmented"
     network = f"{model.architecture.name} ({model.architecture.repository})"
     if base.weights == "random":
         start = "trained from scratch"
@@ -42,44 +53,67 @@ def _model(record: RunRecord) -> str:
         revision = f", revision {base.revision}" if base.revision else ""
         part = "part of " if base.part else ""
         start = f"fine-tuned from {part}{base.id} ({base.repository}{revision})"
-    how = {"full": "all weights", "head": "the output layers", "lora": "LoRA adapters"}
-    adapt = model.adapt.name if model.adapt else ""
-    trained = f"{words.count(model.trainable)} of {words.counted(model.parameters, 'parameter')} trained"
-    share = "" if model.trainable == model.parameters else f" ({how.get(adapt, adapt) or 'part'}; {trained})"
-    how_shown = f"{start}{share}, and the target {_target(model.target)}"
-    return f"{what} segmented with the network {network}, {how_shown}."
+    trained = ""
+    if model.trainable != model.parameters:
+        trained = (
+            f"; {words.count(model.trainable)} of {words.count(model.parameters)} parameters were trained"
+        )
+    return f"{what} {how} with {network}, {start}{trained}."
 
 
-def _target(target: TargetSpec) -> str:
-    return target.name.replace("_", " ")
+def _maps(record: RunRecord) -> str:
+    target, maps = record.model.target, record.model.maps
+    if facts.answers_prompts(record):
+        return ""
+    named = len(target.map_names) == maps <= MAX_NAMED_MAPS
+    names = f": {words.listed(target.map_names)}" if named else ""
+    return f"The network predicted the {words.counted(maps, 'map')} of the target {target.name}{names}."
 
 
 def _data(record: RunRecord) -> str:
     data = record.data
-    counts = {split: data.count(split) for split in ("train", "validation", "test")}
-    parts = [words.counted(counts["train"], "training image")]
-    parts += [words.counted(counts[name], f"{name} image") for name in ("validation", "test") if counts[name]]
-    *others, last = parts
-    listed = f"{', '.join(others)} and {last}" if others else last
-    return f"The data set {data.id} provided {listed} (split: {data.split_by})."
+    counts = {name: data.count(split) for name, split in SPLITS.items()}
+    images = [words.counted(count, f"{name} image") for name, count in counts.items() if count]
+    return (
+        f"The data set {data.id} provided {words.listed(images or ['no images'])} (split: {data.split_by})."
+    )
 
 
 def _training(record: RunRecord) -> str:
     how = record.training
-    stopped = ", stopped early" if how.stopped_early else ""
+    stopped = f" of {words.count(how.epochs_planned)}, stopped early," if how.stopped_early else ""
     return (
-        f"Training took {words.counted(how.epochs, 'epoch')}{stopped} with {how.optimizer} (learning rate "
-        f"{words.number(how.learning_rate)}, {how.schedule}; weight decay {words.number(how.weight_decay)}), "
-        f"batch size {how.batch_size}, patches of {how.patch} × {how.patch} px and the loss {how.loss}."
+        f"The network was trained for {words.counted(how.epochs, 'epoch')}{stopped} with {how.optimizer} "
+        f"(learning rate {words.number(how.learning_rate)}; schedule: {how.schedule}; weight decay "
+        f"{words.number(how.weight_decay)}; batch size {how.batch_size}; patches of {how.patch}"
+        f" × {how.patch} px; loss: {how.loss}; augmentation: {how.augmentation})."
     )
 
 
-def _selection(record: RunRecord) -> str:
-    return ""
+def _accuracy(record: RunRecord) -> str:
+    scored, unrelated = scored_images(record), unrelated_images(record)
+    if not scored:
+        return f"Accuracy was {words.NOT_MEASURED}."
+    split = record.accuracy.split if record.accuracy else "test"
+    images = words.counted(len(scored), f"{split} image")
+    sentence = f"On {images}, the model reached {_scores(record, scored)} (mean ± SD over images)"
+    if unrelated is None or not is_divided(record):
+        return f"{sentence}."
+    count = words.count(len(unrelated))
+    return f"{sentence}; on the {count} of them unrelated to training images, {_scores(record, unrelated)}."
 
 
-def _accuracy(record: RunRecord) -> list[str]:
-    return []
+def _scores(record: RunRecord, images: Collection[str]) -> str:
+    summaries = accuracy_on(record, images)
+    labels = {score.kind: f"IoU with {score.kind}" for score in record.prompts} or {
+        metric.name: metric.label for metric in record.metrics if metric.headline
+    }
+    parts: Sequence[str] = [
+        f"{label} {summaries[key].mean:.4f} ± {summaries[key].std:.4f}"
+        for key, label in labels.items()
+        if key in summaries
+    ]
+    return words.listed(parts)
 
 
 def _software(record: RunRecord) -> str:
@@ -90,7 +124,6 @@ def _software(record: RunRecord) -> str:
 
 
 def _used(record: RunRecord) -> set[str]:
-    """Packages in `SOFTWARE` that train every model, and those of the model's repository."""
+    """Packages that train every model, and that of the network's repository."""
     repository = record.model.architecture.repository
-    own = {"huggingface": "transformers"}.get(repository, repository)
-    return {"torch", "pytorch-lightning", own}
+    return {"torch", "pytorch-lightning", {"huggingface": "transformers"}.get(repository, repository)}

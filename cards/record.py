@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
+from cards.authored import Card
 from cards.base import LabelKind, NetworkSpec, RecordModel, RelativePath, Spec, Split, TaskName, Url
 from cards.errors import InputError
 from cards.evidence import Energy, Leakage, Parent, Registration, RuntimeCheck, Selection
@@ -193,18 +194,6 @@ class File(RecordModel):
     path: RelativePath = Field(description="path in the run folder")
     sha256: str
     bytes: int
-
-
-class Card(RecordModel):
-    """Statements of the author."""
-
-    title: str
-    description: str
-    authors: list[str] = []
-    license: str | None = None
-    intended_use: str | None = None
-    limits: list[str] = []
-    tags: list[str] = []
 
 
 class RunRecord(RecordModel):

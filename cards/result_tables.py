@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cards import formatting as words
 from cards import statements as facts
+from cards.leakage import accuracy_on, is_divided, scored_images, unrelated_images
 from cards.markdown import code
 from cards.metrics import PRIMARY
 from cards.record import RunRecord
@@ -30,25 +31,61 @@ def _summary(stage: Stage | None, metric: str) -> Summary | None:
 def headline(record: RunRecord) -> Rows:
     """Headline metrics before and after training; for an interactive model, IoU for each kind of prompt.
 
+    Where some test images are related to training images, another column shows the metrics on the others.
+
     Args:
         record: the run.
 
     Returns:
         Rows of cells, the first of which is the header.
     """
+    rows, keys = _headline(record)
+    unrelated = unrelated_images(record)
+    if unrelated is None or not is_divided(record):
+        return rows
+    summary = accuracy_on(record, unrelated)
+    cells = [f"After, {words.counted(len(unrelated), 'unrelated image')}"]
+    cells += [spread(summary.get(key)) for key in keys]
+    return [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
+
+
+def _headline(record: RunRecord) -> tuple[Rows, list[str]]:
+    """The table for all images, and the name of the metric or kind of prompt of each row."""
     if record.prompts:
-        return prompts(record)
+        return prompts(record), [score.kind for score in record.prompts]
     accuracy = record.accuracy
     header = "Accuracy (no test images)"
     if accuracy:
         header = f"Mean ± SD over {words.counted(accuracy.images, f'{accuracy.split} image')}"
-    rows = [[header, "Before", "After"]]
-    gap = facts.gap(record)
+    rows, keys, gap = [[header, "Before", "After"]], [], facts.gap(record)
     for metric in filter(lambda metric: metric.headline, record.metrics):
         before = _summary(accuracy.before if accuracy else None, metric.name)
         after = _summary(accuracy.after if accuracy else None, metric.name)
         rows.append([metric.label, gap or spread(before), spread(after)])
-    return rows
+        keys.append(metric.name)
+    return rows, keys
+
+
+def groups(record: RunRecord) -> Rows:
+    """Accuracy after training on all images, on those related to training images, and on the others.
+
+    Args:
+        record: a run of which some images are related and some are not, see `cards.leakage.is_divided`.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
+    scored, unrelated = scored_images(record), unrelated_images(record) or set()
+    parts = {"All {} images": scored, "{} related": scored - unrelated, "{} unrelated": unrelated}
+    labels = {metric.name: metric.label for metric in record.metrics}
+    if record.prompts:
+        labels = {score.kind: f"IoU, {score.kind}" for score in record.prompts}
+    summaries = [accuracy_on(record, images) for images in parts.values()]
+    header = [name.format(words.count(len(images))) for name, images in parts.items()]
+    return [
+        ["Mean ± SD after training", *header],
+        *([label, *(spread(summary.get(key)) for summary in summaries)] for key, label in labels.items()),
+    ]
 
 
 def prompts(record: RunRecord) -> Rows:
@@ -93,7 +130,7 @@ def accuracy(record: RunRecord) -> Rows:
 
 
 def worst(record: RunRecord) -> Rows:
-    """The images with the lowest Dice after training, lowest first.
+    """The images with the lowest Dice after training, lowest first, with their other headline metrics.
 
     Args:
         record: the run.
@@ -102,14 +139,18 @@ def worst(record: RunRecord) -> Rows:
         Rows of cells, the first of which is the header.
     """
     assert record.accuracy is not None
-    gap, before = facts.gap(record), record.accuracy.before
-    known = {score.image: score.metrics[PRIMARY] for score in before.scores} if before else {}
-    after = {score.image: score for score in record.accuracy.after.scores}
-    rows = [["Images with the lowest Dice", "Dice before", "Dice after", "PQ after"]]
+    gap, stages = facts.gap(record), (record.accuracy.before, record.accuracy.after)
+    before, after = (
+        {score.image: score.metrics for score in stage.scores} if stage else {} for stage in stages
+    )
+    labels = {metric.name: metric.label for metric in record.metrics}
+    others = [metric.name for metric in record.metrics if metric.headline and metric.name != PRIMARY]
+    header = [f"{labels[PRIMARY]} before", *(f"{labels[name]} after" for name in (PRIMARY, *others))]
+    rows = [[f"Images with the lowest {labels[PRIMARY]}", *header]]
     for name in record.accuracy.after.worst:
-        score = after.get(name)
-        scores = [words.score(score.metrics.get(metric) if score else None) for metric in (PRIMARY, "pq")]
-        rows.append([code(name), gap or words.score(known.get(name)), *scores])
+        metrics = after.get(name, {})
+        scores = [words.score(metrics.get(metric)) for metric in (PRIMARY, *others)]
+        rows.append([code(name), gap or words.score(before.get(name, {}).get(PRIMARY)), *scores])
     return rows
 
 
@@ -164,4 +205,21 @@ def exports(record: RunRecord) -> Rows:
         dice = [words.score(check.dice), words.score(check.trained_dice)]
         images = words.count(check.images)
         rows.append([code(check.artifact), check.format, check.loaded_by, images, *dice, match])
+    return rows
+
+
+def runtimes(record: RunRecord) -> Rows:
+    """Environments in which the BioImage.IO package was tested, with the outcome.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Rows of cells, the first of which is the header.
+    """
+    rows = [["Package", "Environment", "Versions", "Result"]]
+    for check in record.runtimes:
+        versions = ", ".join(f"{name} {version}" for name, version in check.packages.items())
+        result = "passed" if check.passed else f"failed: {words.stated(check.detail)}"
+        rows.append([code(check.package), check.environment, versions or words.NOT_STATED, result])
     return rows

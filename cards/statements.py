@@ -5,8 +5,6 @@ Every sentence follows from values of the record. None is an opinion, and none i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from cards import formatting as words
 from cards.markdown import Markdown, code, escape
 from cards.record import DataFile, RunRecord
@@ -75,14 +73,8 @@ def computed_on(record: RunRecord) -> str:
     for kind, what in (("pixels", f"{record.accuracy.dice_of} pixels"), ("instances", "instances")):
         labels = [metric.label for metric in record.metrics if metric.compares == kind]
         if labels:
-            clauses.append(f"{_listed(labels)} {'is' if len(labels) == 1 else 'are'} computed on {what}")
+            clauses.append(f"{words.listed(labels)} {'is' if len(labels) == 1 else 'are'} computed on {what}")
     return "; ".join(clauses) + "."
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Join names as in a sentence: a, b and c."""
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def sizes(files: list[DataFile]) -> str:
@@ -174,11 +166,34 @@ def what_it_is(record: RunRecord) -> Markdown:
     images = words.counted(record.data.count("train"), "image")
     return Markdown(
         f"{code(model.architecture.name)} with {parameters}, {start} on {images} of the data set "
-        f"*{escape(record.data.id)}* for {_task_in_words(record)}."
+        f"*{escape(record.data.id)}* for {task_in_words(record)}."
     )
 
 
-def _task_in_words(record: RunRecord) -> str:
+def base_model(record: RunRecord) -> str:
+    """Name the base model with its repository and revision.
+
+    Args:
+        record: the run.
+
+    Returns:
+        For example "cpsam (cellpose), revision 1.0", or "none (trained from scratch)".
+    """
+    base = record.model.base
+    if base.weights == "random":
+        return "none (trained from scratch)"
+    return f"{base.id} ({base.repository}), revision {words.stated(base.revision)}"
+
+
+def task_in_words(record: RunRecord) -> str:
+    """Name the task.
+
+    Args:
+        record: the run.
+
+    Returns:
+        For example "instance segmentation".
+    """
     interactive = answers_prompts(record)
     kind = {"instances": "instance", "boundaries": "boundary"}.get(objects(record), "foreground")
     return f"{'interactive ' if interactive else ''}{kind} segmentation" + (

@@ -68,7 +68,8 @@ def training(record: RunRecord) -> Rows:
     model, how = record.model, record.training
     history = how.history[-1] if how.history else None
     planned = f"{words.count(how.epochs)} of {words.count(how.epochs_planned)} planned"
-    selected = ", ".join(model.target.selected_on_validation)
+    named = {selection.what for selection in how.selections}
+    selected = ", ".join(name for name in model.target.selected_on_validation if name not in named)
     trained = "all" if model.trainable == model.parameters else words.count(model.trainable)
     return [
         ["Network", call(model.architecture)],
@@ -170,7 +171,7 @@ def weights(record: RunRecord) -> list[File]:
 
 
 def hashes(record: RunRecord) -> Rows:
-    """Full SHA-256 of the data, the base weights and each file with weights.
+    """Size and full SHA-256 of the data, the base weights and each file with weights.
 
     Args:
         record: the run.
@@ -179,10 +180,11 @@ def hashes(record: RunRecord) -> Rows:
         Rows of cells, the first of which is the header.
     """
     base = record.model.base
-    rows = [["Item", "SHA-256"], ["data", code(record.data.digest())]]
+    rows = [["Item", "Size", "SHA-256"], ["data", "–", code(record.data.digest())]]
     if base.sha256:
-        rows.append(["base weights", code(base.sha256)])
-    return rows + [[code(file.path), code(file.sha256)] for file in weights(record)]
+        rows.append(["base weights", "–", code(base.sha256)])
+    files = weights(record)
+    return rows + [[code(file.path), words.file_size(file.bytes), code(file.sha256)] for file in files]
 
 
 def packages(record: RunRecord) -> Rows:

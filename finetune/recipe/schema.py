@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cards.authored import Card
 from cards.base import LabelKind, Url
-from cards.record import Card
 from finetune.data.augmentation_options import AugmentationSection
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]

@@ -7,6 +7,7 @@ import sys
 import examples
 import pytest
 import yaml
+from example_parts import HOSTILE
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from cards import huggingface, result_tables, tables
@@ -37,7 +38,7 @@ def test_the_hub_reads_the_metadata_as_it_was_meant(full):
     assert card.data.base_model_relation == "finetune"
     assert card.data.datasets == ["example/dsb2018"]
     assert card.data.license == "mit"
-    results = {result.metric_type: result for result in card.data.eval_results}
+    results = {result.metric_type: result for result in card.data.eval_results if not result.dataset_config}
     assert list(results) == ["dice", "dice_std", "ap50", "ap50_std", "pq", "pq_std"]
     dice = results["dice"]
     assert isinstance(dice, EvalResult)
@@ -153,17 +154,17 @@ def test_no_local_path_is_told(either):
 
 
 def test_hostile_text_stays_text(full):
-    full.card.title = full.card.description = full.data.id = full.name = examples.HOSTILE
+    full.card.title = full.card.description = full.data.id = full.name = HOSTILE
     full.card.tags, full.card.license, full.card.limits = (
-        [examples.HOSTILE],
-        examples.HOSTILE,
-        [examples.HOSTILE],
+        [HOSTILE],
+        HOSTILE,
+        [HOSTILE],
     )
     full.data.citation, full.warnings = (
-        [examples.HOSTILE, f"@misc{{x, title={examples.HOSTILE}}}"],
-        [examples.HOSTILE],
+        [HOSTILE, f"@misc{{x, title={HOSTILE}}}"],
+        [HOSTILE],
     )
-    full.recipe = {"note": f"```\n{examples.HOSTILE}"}
+    full.recipe = {"note": f"```\n{HOSTILE}"}
     text = huggingface.render(full, PICTURES)
     data = front(text)
     assert data["model-index"][0]["name"].startswith("x: ] --- # Evil")
@@ -172,8 +173,9 @@ def test_hostile_text_stays_text(full):
     assert "{{ 7*7 }}" in text.replace("\\", "")
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert headings == [
-        "## How to use", "## Data", "## Training", "## Results", "## Speed and memory",
-        "## Export verification", "## Limitations", "## License", "## Citation", "## Provenance",
+        "## Model details", "## Intended use", "## How to use", "## Data", "## Training", "## Results",
+        "## Speed and memory", "## Environmental impact", "## Export verification", "## Limitations",
+        "## License", "## Citation", "## Missing information", "## Provenance",
     ]  # fmt: skip
 
 

@@ -5,8 +5,8 @@ import math
 import os
 from pathlib import Path
 
-import examples
 import pytest
+from example_parts import data_file
 from pydantic import ValidationError
 
 import cards
@@ -86,7 +86,7 @@ def test_a_file_that_is_no_record(tmp_path, content):
 def test_no_record_holds_a_path_that_leaves_its_folder(path):
     with pytest.raises(ValidationError, match="relative path"):
         File(path=path, sha256="0", bytes=1)
-    fields = examples.data_file("a", "train").model_dump()
+    fields = data_file("a", "train").model_dump()
     with pytest.raises(ValidationError, match="relative path"):
         DataFile(**(fields | {"image": path}))
 

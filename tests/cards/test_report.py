@@ -3,13 +3,13 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from examples import HOSTILE
+from example_parts import HOSTILE
 
 from cards import figures as pictures
 from cards import huggingface
 from cards.report import render_html
 
-PAGE = "html head meta title style body h1 h2 p a code pre ul li strong em details summary"
+PAGE = "html head meta title style body h1 h2 h3 p a blockquote code pre ul li strong em details summary"
 TABLES = "div table thead tbody tr th td figure img figcaption"
 ALLOWED = {*PAGE.split(), *TABLES.split()}
 
@@ -44,7 +44,7 @@ def test_one_file_with_everything(full, tmp_path):
     assert page.tags.count("img") == 1
     assert "<title>U-Net for nuclei in fluorescence images</title>" in text
     assert 'src="data:image/png;base64,' in text
-    assert page.tags.count("details") == 3
+    assert page.tags.count("details") == 4
     assert "0.9263 ± 0.0417" in page.text
     assert "default-src 'none'" in text
     assert 'name="viewport"' in text

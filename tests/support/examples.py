@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
+from example_evidence import ENERGY, REGISTERED_RECIPE, RUNTIMES, leakage, selections
+from example_parts import data_file, sha256, stage
 
-import numpy as np
-
-from cards.base import NetworkSpec, Spec, Split
+from cards.authored import Card, Links
+from cards.base import NetworkSpec, Spec
+from cards.evidence import Parent, Registration
+from cards.fingerprint import data_digest
 from cards.record import (
-    Card,
     Data,
-    DataFile,
     Environment,
     Epoch,
     ExportCheck,
@@ -21,66 +21,8 @@ from cards.record import (
     TargetSpec,
     Training,
 )
-from cards.scores import Accuracy, Change, ImageScore, PromptImage, PromptScore, Stage, Summary, Timing
+from cards.scores import Accuracy, Change, PromptImage, PromptScore, Summary, Timing
 from finetune.metrics.registry import describe_metrics
-
-# Text that tries to leave its place: YAML, Markdown, HTML and Jinja.
-HOSTILE = (
-    'x: ]\n---\n# Evil | <script>alert("1")</script> [a](javascript:alert(1)) ```\n\n<!-- {{ 7*7 }} {% raw %}'
-)
-
-
-def sha256(text: str) -> str:
-    """A hash that is the same in every run."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def data_file(name: str, split: Split, size: tuple[int, int] = (256, 256), instances: int = 12) -> DataFile:
-    """An image of one channel with its labels."""
-    return DataFile(
-        name=name,
-        split=split,
-        image=f"{split}/images/{name}.tif",
-        label=f"{split}/masks/{name}.tif",
-        shape=[1, *size],
-        dtype="uint8",
-        instances=instances,
-        image_sha256=sha256(f"{name} image file"),
-        label_sha256=sha256(f"{name} label file"),
-        image_pixels=sha256(f"{name} image"),
-        label_pixels=sha256(f"{name} label"),
-    )
-
-
-def stage(names: list[str], center: float, seed: int) -> Stage:
-    """Scores around a center, with the summary that follows from them."""
-    rng = np.random.default_rng(seed)
-    dice = np.clip(rng.normal(center, 0.05, len(names)), 0, 0.995).round(6).tolist()
-    scores = [
-        ImageScore(
-            image=name,
-            metrics={
-                "dice": value,
-                "ap50": round(value - 0.05, 6),
-                "ap75": round(value - 0.15, 6),
-                "ap90": round(value - 0.4, 6),
-                "pq": round(value - 0.12, 6),
-            },
-            seconds=0.043,
-        )
-        for name, value in zip(names, dice, strict=True)
-    ]
-    columns = {key: [score.metrics[key] for score in scores] for key in scores[0].metrics}
-    return Stage(
-        scores=scores,
-        summary={
-            key: Summary(
-                mean=float(np.mean(values)), std=float(np.std(values)), median=float(np.median(values))
-            )
-            for key, values in columns.items()
-        },
-        worst=[score.image for score in sorted(scores, key=lambda score: score.metrics["dice"])[:5]],
-    )
 
 
 def full() -> RunRecord:
@@ -111,8 +53,12 @@ def full() -> RunRecord:
             authors=["Ada Example", "Grace Example"],
             license="MIT",
             intended_use="Counting and outlining nuclei in 2D fluorescence images of cell culture.",
+            out_of_scope="Diagnosis.",
             limits=["Tissue sections were not in the data."],
             tags=["nuclei", "fluorescence-light-microscopy", "unet"],
+            funding="Example Foundation, grant 42",
+            contact="ada@example.com",
+            links=Links(repository="https://example.com/nuclei/code", paper="https://doi.org/10.1000/182"),
         ),
         model=Model(
             base=Origin(
@@ -126,6 +72,7 @@ def full() -> RunRecord:
                     "Ronneberger et al. 2015, U-Net, MICCAI, https://doi.org/10.1007/978-3-319-24574-4_28"
                 ],
                 hub_id="example/unet2d-nuclei-broad",
+                parents=[Parent(name="unet_em", repository="bioimageio", revision="1.2")],
             ),
             architecture=NetworkSpec(repository="bioimageio", name="unet", options={"depth": 4, "width": 32}),
             target=TargetSpec(
@@ -134,6 +81,7 @@ def full() -> RunRecord:
                 labels="instances",
                 map_names=["foreground", "boundary"],
                 exported_axes="bcyx",
+                selected_on_validation=["threshold"],
             ),
             normalize=Spec(name="percentile", options={"low": 1.0, "high": 99.8}),
             channels=1,
@@ -188,6 +136,8 @@ def full() -> RunRecord:
                 )
                 for number in range(1, 41)
             ],
+            selections=selections(),
+            energy=ENERGY,
         ),
         metrics=describe_metrics(),
         accuracy=Accuracy(
@@ -207,6 +157,14 @@ def full() -> RunRecord:
             threads=2,
             peak_memory_training_bytes=2_684_354_560,
             peak_memory_inference_bytes=629_145_600,
+        ),
+        leakage=leakage(),
+        registration=Registration(
+            metric="dice",
+            value=0.92,
+            test_images=data_digest(file for file in files if file.split == "test"),
+            recipe_sha256=REGISTERED_RECIPE,
+            registered="2026-03-14T08:40:00+00:00",
         ),
         environment=Environment(
             python="3.11.9",
@@ -241,6 +199,7 @@ def full() -> RunRecord:
                 tolerance=1e-4,
             ),
         ],
+        runtimes=RUNTIMES,
         files=[
             File(path="huggingface/model.safetensors", sha256=sha256("safetensors"), bytes=17_612_345),
             File(path="bioimageio/unet_nuclei.zip", sha256=sha256("zip"), bytes=52_000_111),

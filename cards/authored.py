@@ -1,0 +1,31 @@
+"""The part of the record that the author writes: the section `card` of a recipe."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cards.base import RecordModel, Url
+
+
+class Links(RecordModel):
+    """Web pages about the model."""
+
+    repository: Url | None = Field(None, description="source code of the project")
+    paper: Url | None = Field(None, description="publication on the model")
+    demo: Url | None = None
+
+
+class Card(RecordModel):
+    """Statements of the author."""
+
+    title: str
+    description: str
+    authors: list[str] = []
+    license: str | None = None
+    intended_use: str | None = None
+    out_of_scope: str | None = Field(None, description="uses for which the model is not suitable")
+    limits: list[str] = []
+    tags: list[str] = []
+    funding: str | None = Field(None, description="who paid for the work, with grant numbers")
+    contact: str | None = Field(None, description="where users can ask questions")
+    links: Links = Links()

@@ -1,0 +1,72 @@
+"""What an example record states besides accuracy: related images, selections, energy, package tests."""
+
+from __future__ import annotations
+
+from example_parts import sha256
+
+from cards.evidence import Energy, Leakage, Relation, RuntimeCheck, Selection
+
+ENERGY = Energy(
+    kilowatt_hours=0.0312, co2_kilograms=0.00491, region="Example Region", source="codecarbon 2.8.4"
+)
+REGISTERED_RECIPE = sha256("recipe")
+RUNTIMES = [
+    RuntimeCheck(
+        package="bioimageio/unet_nuclei.zip",
+        environment="current",
+        packages={"bioimageio.core": "0.11.0", "torch": "2.15.0"},
+        passed=True,
+    ),
+    RuntimeCheck(
+        package="bioimageio/unet_nuclei.zip",
+        environment="BioImage.IO zoo",
+        packages={"bioimageio.core": "0.10.4", "torch": "2.5.1"},
+        passed=False,
+        detail="test output differs in 12 of 8,192 values",
+    ),
+]
+
+
+def leakage() -> Leakage:
+    """Six of twenty test images and two of five validation images are related to training images."""
+    tests = [
+        Relation(
+            image=f"nucleus_{number:02d}",
+            split="test",
+            related_to=f"train_{number + 10:02d}",
+            kind="same field",
+            evidence=f"right border continues, correlation 0.99{number}",
+        )
+        for number in range(5)
+    ]
+    copy = Relation(
+        image="nucleus_07",
+        split="test",
+        related_to="train_03",
+        kind="near",
+        evidence="rotated by 90°, correlation 0.999",
+    )
+    validation = [
+        Relation(
+            image=f"validation_{number:02d}",
+            split="validation",
+            related_to=f"train_{number:02d}",
+            kind="same field",
+            evidence="lower border continues, correlation 0.991",
+        )
+        for number in range(2)
+    ]
+    return Leakage(
+        method="Hashes of pixels, perceptual hashes in 8 orientations, and correlation of borders (≥ 0.98).",
+        relations=[*tests, copy, *validation],
+        base_model_exposure="not seen",
+        exposure_source="https://example.com/unet2d-nuclei-broad",
+    )
+
+
+def selections() -> list[Selection]:
+    """The epoch and a threshold, both by Dice on the validation images."""
+    return [
+        Selection(what=what, value=value, metric="Dice", split="validation", images=5)
+        for what, value in (("epoch", "32"), ("threshold", "0.5"))
+    ]
