@@ -58,6 +58,8 @@ class Tools:
             from the recorded test tensors, by path; None if weights are compared by hash only.
         read_data: for each image of the record found in the data folder, hashes of the pixels of image and
             label image, by name; None without `--data`.
+        validate_package: problems that bioimageio.spec finds in a package (a zip or a folder); None to check
+            only its required fields, because bioimageio.spec takes seconds to import.
         relate: relations between the images in the data folder; None without `--data`.
     """
 
@@ -65,6 +67,7 @@ class Tools:
     compare_weights: Callable[[Path, RunRecord], Mapping[str, float]] | None = None
     read_data: Callable[[Path, RunRecord], Mapping[str, tuple[str, str]]] | None = None
     relate: Callable[[Path, RunRecord], Sequence[object]] | None = None
+    validate_package: Callable[[Path], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True)

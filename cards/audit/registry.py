@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cards.audit import files
+from cards.audit import card, files, formats, runtimes
 from cards.audit.claims import Claim, Subject
 
 FAMILIES: dict[str, Callable[[Subject], list[Claim]]] = {
     "files": files.check,
+    "card": card.check,
+    "formats": formats.check,
+    "runtimes": runtimes.check,
 }
 """The `check` of each family returns its claims, and may raise InputError where it cannot tell."""

@@ -1,0 +1,177 @@
+"""Family "card": every figure, name, license and date of the model is that of the record."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+from cards import huggingface
+from cards.audit.card_text import FAMILY, RESTORE, CardText, joined, supported_by, text_claims
+from cards.audit.claims import Claim, Subject, record_of
+from cards.audit.consistency import record_claims
+from cards.audit.description import read_mapping
+from cards.audit.hashing import sha256_of
+from cards.audit.package_card import package_claims
+from cards.audit.packages import MAX_TEXT, packages
+from cards.audit.run_files import run_file_claims
+from cards.audit.stated import stated_differences
+from cards.audit.text import Supported
+from cards.audit.values import differences
+from cards.audit.versions import must_equal
+from cards.errors import ModelError
+from cards.huggingface import PICTURES
+from cards.record import RunRecord
+from cards.rendering import render_files
+
+README = "README.md"
+REPORT = "report.html"
+RECORD = "record.json"
+_PICTURE = re.compile(r'src="data:[^"]*"')
+_HIDDEN = re.compile(r"<style>.*?</style>|<[^>]*>", re.DOTALL)
+# Metadata of a card that may be added on the Hub and states nothing about the model.
+_FREE = {"language", "widget", "thumbnail", "inference", "new_version"}
+
+
+def check(subject: Subject) -> list[Claim]:
+    """Compare all cards of a model with its record.
+
+    Args:
+        subject: the model under audit.
+
+    Returns:
+        The claims.
+
+    Raises:
+        ModelError: if there is no record.
+    """
+    record = record_of(subject)
+    supported = supported_by(record)
+    claims = [*record_claims(subject, record), *run_file_claims(subject, record)]
+    if subject.kind != "package":
+        claims += _readme(subject, record, supported)
+    if subject.kind == "run":
+        claims += _report(subject, record, supported)
+        claims.append(_copies(subject))
+    for package in packages(subject):
+        unchanged = _unchanged(subject, record, package.path) if package.root.is_file() else None
+        claims += package_claims(package, record, alone=subject.kind == "package", unchanged=unchanged)
+    return claims
+
+
+def _readme(subject: Subject, record: RunRecord, supported: Supported) -> list[Claim]:
+    name = f"huggingface/{README}" if subject.kind == "run" else README
+    statement = f"There is a model card, {name}."
+    try:
+        text = read_text(subject, name)
+    except ModelError as error:
+        return [Claim(FAMILY, statement, "broken", str(error), RESTORE)]
+    header, body = split_card(text)
+    shown = _pictures(record)
+    expected = huggingface.render_body(record, shown)
+    unchanged = _unchanged(subject, record, name)
+    card = CardText(name, body.strip() + "\n", expected, unchanged)
+    strict = must_equal(record, unchanged)
+    metadata = _metadata(name, header, record, supported, strict)
+    return [metadata, *text_claims(card, record, supported)]
+
+
+def split_card(text: str) -> tuple[str, str]:
+    """Separate the metadata of a card from its body.
+
+    Args:
+        text: a README.md.
+
+    Returns:
+        YAML, which is empty if there are no metadata, and Markdown.
+    """
+    found = re.match(r"\ufeff?---\r?\n(.*?)\r?\n---\r?\n", text, re.DOTALL)
+    return (found.group(1), text[found.end() :]) if found else ("", text)
+
+
+def _metadata(name: str, text: str, record: RunRecord, supported: Supported, strict: bool) -> Claim:
+    """Compare the YAML metadata: license, base model, data sets, and each metric of the model-index."""
+    statement = f"The metadata of {name}, with their model-index, state what the record states."
+    try:
+        found = read_mapping(text.encode(), f"{name}: metadata")
+    except ModelError as error:
+        return Claim(FAMILY, statement, "broken", str(error), RESTORE)
+    expected = read_mapping(huggingface.metadata(record).to_yaml().encode(), name)
+    stated: dict[str, Any] = {key: value for key, value in found.items() if key not in _FREE}
+    problems = stated_differences(stated, expected, supported, strict=strict)
+    if problems:
+        return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
+    return Claim(FAMILY, statement, "holds", f"{len(stated)} keys compared")
+
+
+def _report(subject: Subject, record: RunRecord, supported: Supported) -> list[Claim]:
+    if not (subject.folder / REPORT).is_file():  # its absence is a claim of the family "files"
+        return []
+    folder = subject.folder / "huggingface" / "pictures"
+    expected = render_files(record, folder)[REPORT].decode()
+    text = read_text(subject, REPORT)
+    unchanged = _unchanged(subject, record, REPORT)
+    return text_claims(CardText(REPORT, _plain(text), _plain(expected), unchanged), record, supported)
+
+
+def _plain(page: str) -> str:
+    """The text of a page, one line for each element, without pictures."""
+    page = _PICTURE.sub("", page).replace("</td>", " | ").replace("</th>", " | ")
+    lines = (" ".join(unescape(line).split()) for line in _HIDDEN.sub("", page).splitlines())
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def _copies(subject: Subject) -> Claim:
+    statement = f"{RECORD} and its copy in huggingface/ are equal."
+    copy = subject.folder / "huggingface" / RECORD
+    if not copy.is_file():
+        evidence = f"huggingface/{RECORD} is missing"
+        return Claim(FAMILY, statement, "broken", evidence, f"Copy {RECORD} into huggingface/.")
+    if sha256_of(copy) == sha256_of(subject.folder / RECORD):
+        return Claim(FAMILY, statement, "holds", f"SHA-256 {sha256_of(copy)[:12]}…")
+    try:
+        other = RunRecord.parse(copy.read_bytes(), f"huggingface/{RECORD}")
+        found = differences(other.model_dump(mode="json"), record_of(subject).model_dump(mode="json"))
+        evidence = joined(found) or "they hold the same values in another notation"
+    except ModelError as error:
+        evidence = str(error)
+    remedy = "Find out which of the two was edited; the card was rendered from only one."
+    return Claim(FAMILY, statement, "broken", f"huggingface/{RECORD}: {evidence}", remedy)
+
+
+def read_text(subject: Subject, name: str) -> str:
+    """Read a text file of the model.
+
+    Args:
+        subject: the model under audit.
+        name: path in its folder.
+
+    Returns:
+        The text.
+
+    Raises:
+        ModelError: if it is missing, too large, or not UTF-8.
+    """
+    path = subject.folder / name
+    try:
+        if path.stat().st_size > MAX_TEXT:
+            raise ModelError(f"{name}: larger than {MAX_TEXT // 2**20} MB")
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        raise ModelError(f"{name} is missing") from error
+    except OSError as error:
+        raise ModelError(f"{name}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{name}: not UTF-8 text (byte {error.start})") from error
+
+
+def _pictures(record: RunRecord) -> list[str]:
+    """Pictures that the card showed when it was written."""
+    listed = {file.path for file in record.files}
+    return [name for name in PICTURES if f"huggingface/pictures/{name}" in listed]
+
+
+def _unchanged(subject: Subject, record: RunRecord, name: str) -> bool | None:
+    path = f"huggingface/{name}" if subject.kind == "hub" else name
+    recorded = next((file.sha256 for file in record.files if file.path == path), None)
+    return None if recorded is None else sha256_of(subject.folder / name) == recorded

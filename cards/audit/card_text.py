@@ -1,0 +1,121 @@
+"""Comparison of a rendered card with the text that follows from the record, as claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cards.audit.claims import Claim
+from cards.audit.text import Comparison, Supported, compare_texts, figures_in, record_figures
+from cards.audit.versions import must_equal
+from cards.record import RunRecord
+from cards.references import hub_license
+
+FAMILY = "card"
+SHOWN = 3  # differences in one line of evidence
+RESTORE = "Restore the file, or render it again from the record with `finetune card render`."
+
+
+@dataclass(frozen=True)
+class CardText:
+    """A text that follows from a record.
+
+    Attributes:
+        name: of the file, as the reader finds it.
+        found: the text as it is stored.
+        expected: the text as this version of finetune renders it.
+        unchanged: whether the hash of the file is the one that its run recorded; None if no hash is recorded.
+    """
+
+    name: str
+    found: str
+    expected: str
+    unchanged: bool | None
+
+
+def text_claims(text: CardText, record: RunRecord, supported: Supported) -> list[Claim]:
+    """Compare figures and wording of a card with the record.
+
+    Args:
+        text: the card.
+        record: the record from which it was rendered.
+        supported: what that record supports, from `supported_by`.
+
+    Returns:
+        One claim on figures, names and licenses, and one on the wording.
+    """
+    compared = compare_texts(text.found, text.expected, supported)
+    return [_figures(text, record, compared), _wording(text, record, compared)]
+
+
+def _figures(text: CardText, record: RunRecord, compared: Comparison) -> Claim:
+    statement = f"Every figure, date, name and license in {text.name} is that of the record."
+    strict = must_equal(record, text.unchanged)
+    unsupported = [found for found in compared.unknown if strict or _is_license(found)]
+    problems = [*compared.changed, *(f"{found} does not occur in the record" for found in unsupported)]
+    if problems:
+        return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
+    if compared.unknown:
+        evidence = f"not found in the record: {joined(compared.unknown)}"
+        remedy = f"Audit with finetune {record.finetune_version}, which rendered this card."
+        return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
+    return Claim(FAMILY, statement, "holds", f"{compared.figures} figures compared")
+
+
+def _wording(text: CardText, record: RunRecord, compared: Comparison) -> Claim:
+    statement = f"{text.name} is the text that finetune wrote for this record."
+    if text.found == text.expected:
+        return Claim(FAMILY, statement, "holds", "equal to the text rendered from the record")
+    if text.unchanged:
+        return Claim(FAMILY, statement, "holds", "SHA-256 as recorded; this version words it differently")
+    evidence = joined(compared.wording) or _lines(text)
+    if must_equal(record, text.unchanged):
+        return Claim(FAMILY, statement, "broken", f"edited: {evidence}", RESTORE)
+    remedy = f"Audit with finetune {record.finetune_version}, which wrote the record."
+    return Claim(FAMILY, statement, "cannot tell", f"other wording: {evidence}", remedy)
+
+
+def _lines(text: CardText) -> str:
+    """How a text differs of which every line is known."""
+    missing = len(text.expected.splitlines()) - len(text.found.splitlines())
+    if not missing:
+        return "order of lines, spaces or line ends"
+    return f"{abs(missing)} lines {'missing' if missing > 0 else 'added'}"
+
+
+def supported_by(record: RunRecord) -> Supported:
+    """Collect what a record supports: its figures, and names that a card repeats as they are.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Figures in the roundings of a card, and texts on one line each.
+    """
+    base, data, card = record.model.base, record.data, record.card
+    stated = (
+        *(card.title, card.license, card.intended_use, *card.authors, *card.limits),
+        *(base.id, base.license, base.revision, base.terms, base.hub_id),
+        *(data.id, data.license, data.source, data.split_by, data.note, record.name),
+    )
+    names = tuple(" ".join(text.split()) for text in stated if text and text.strip())
+    return Supported(frozenset(record_figures(record.model_dump(mode="json"))), names)
+
+
+def joined(problems: Iterable[str]) -> str:
+    """Put the first differences on one line, and how many more there are.
+
+    Args:
+        problems: differences.
+
+    Returns:
+        Text on one line.
+    """
+    problems = list(dict.fromkeys(problems))
+    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    return "; ".join(problems[:SHOWN]) + more
+
+
+def _is_license(found: str) -> bool:
+    figures = figures_in(found.partition(": ")[2])
+    return any(hub_license(figure) for figure in figures)

@@ -1,0 +1,126 @@
+"""Claims on the record itself: it is unambiguous, and its figures agree with each other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from cards.audit.card_text import FAMILY, joined
+from cards.audit.claims import Claim, Subject
+from cards.audit.values import equal
+from cards.metrics import PRIMARY
+from cards.record import RunRecord
+from cards.scores import Stage, Summary
+
+
+def record_claims(subject: Subject, record: RunRecord) -> list[Claim]:
+    """Check that a record is unambiguous, and that its figures follow from its scores.
+
+    Args:
+        subject: the model under audit.
+        record: its record.
+
+    Returns:
+        The claims.
+    """
+    return [_keys(subject), _consistent(record)]
+
+
+def _keys(subject: Subject) -> Claim:
+    """JSON may repeat a key, and readers differ in which one they take."""
+    statement = "record.json states each value once."
+    repeated: list[str] = []
+
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        repeated.extend(name for name in set(names) if names.count(name) > 1)
+        return dict(pairs)
+
+    json.loads((subject.folder / "record.json").read_bytes(), object_pairs_hook=collect)
+    if repeated:
+        evidence = f"{', '.join(sorted(repeated))}: more than once in one object"
+        return Claim(FAMILY, statement, "broken", evidence, "Restore the record.json that finetune wrote.")
+    return Claim(FAMILY, statement, "holds", "no key is repeated")
+
+
+def _consistent(record: RunRecord) -> Claim:
+    """Figures of the record that follow from other figures of the record."""
+    statement = "The means, deviations and counts in the record follow from its scores per image."
+    problems = [*_accuracy_problems(record), *_training_problems(record), *_export_problems(record)]
+    if problems:
+        return Claim(FAMILY, statement, "broken", joined(problems), "Restore the record.json of the run.")
+    images = record.accuracy.images if record.accuracy else 0
+    return Claim(FAMILY, statement, "holds", f"computed again from the scores of {images} test images")
+
+
+def _accuracy_problems(record: RunRecord) -> list[str]:
+    problems = []
+    for score in record.prompts:
+        where = f"prompts, {score.kind}"
+        problems += _spread(score.after, [image.after for image in score.images], f"{where}, after")
+        if score.before:
+            before = [image.before for image in score.images if image.before is not None]
+            problems += _spread(score.before, before, f"{where}, before")
+    if (accuracy := record.accuracy) is None:
+        return problems
+    tested = {file.name for file in record.data.files if file.split == accuracy.split}
+    for name, stage in (("before", accuracy.before), ("after", accuracy.after)):
+        if stage is None:
+            continue
+        problems += _stage(stage, f"accuracy.{name}")
+        if len(stage.scores) != accuracy.images:
+            problems.append(f"accuracy.{name}: {len(stage.scores)} scores for {accuracy.images} images")
+        if odd := sorted({score.image for score in stage.scores} - tested):
+            problems.append(f"accuracy.{name}: {odd[0]} is not a {accuracy.split} image of the record")
+    if accuracy.before and accuracy.change:
+        means = [stage.summary[PRIMARY].mean for stage in (accuracy.after, accuracy.before)]
+        if not equal(round(accuracy.change.mean, 9), round(means[0] - means[1], 9)):
+            problems.append(f"accuracy.change.mean: {accuracy.change.mean:.6f}, not after minus before")
+    return problems
+
+
+def _stage(stage: Stage, where: str) -> list[str]:
+    problems = []
+    for metric, summary in stage.summary.items():
+        values = [score.metrics[metric] for score in stage.scores if metric in score.metrics]
+        problems += _spread(summary, values, f"{where}.{metric}")
+    lowest = sorted(score.metrics[PRIMARY] for score in stage.scores)[: len(stage.worst)]
+    worst = sorted(score.metrics[PRIMARY] for score in stage.scores if score.image in stage.worst)
+    return problems if worst == lowest else [*problems, f"{where}.worst: not the images with the lowest Dice"]
+
+
+def _spread(summary: Summary, values: list[float], where: str) -> list[str]:
+    if not values:
+        return [f"{where}: no scores"]
+    expected = {"mean": np.mean(values), "std": np.std(values), "median": np.median(values)}
+    return [
+        f"{where}.{name}: {found:.6f}, the scores give {float(value):.6f}"
+        for name, value in expected.items()
+        if abs((found := getattr(summary, name)) - float(value)) > 1e-6
+    ]
+
+
+def _training_problems(record: RunRecord) -> list[str]:
+    how, model = record.training, record.model
+    last = max((epoch.epoch for epoch in how.history), default=how.epochs)
+    checks = {
+        f"training.epochs: {how.epochs}, the history ends with {last}": last == how.epochs,
+        f"training.best_epoch: {how.best_epoch}, after {how.epochs} epochs": (how.best_epoch or 1)
+        <= how.epochs,
+        f"training.epochs: {how.epochs}, planned {how.epochs_planned}": how.epochs <= how.epochs_planned,
+        f"training.images_seen: {how.images_seen:,}, not steps × batch size": (
+            how.images_seen <= how.steps * how.batch_size
+        ),
+        f"model.trainable: {model.trainable:,} of {model.parameters:,}": model.trainable <= model.parameters,
+    }
+    return [problem for problem, consistent in checks.items() if not consistent]
+
+
+def _export_problems(record: RunRecord) -> list[str]:
+    return [
+        f"exports, {check.artifact} ({check.format}): Dice {check.dice:.4f} is not {check.trained_dice:.4f}"
+        for check in record.exports
+        if check.equal and abs(check.dice - check.trained_dice) > check.tolerance
+    ]

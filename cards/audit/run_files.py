@@ -1,0 +1,145 @@
+"""Claims on the files of a run that repeat parts of the record: scores.csv, config.json and recipe.yaml."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import PurePosixPath
+from typing import Any
+
+from cards.audit.card_text import FAMILY, joined
+from cards.audit.claims import Claim, Subject
+from cards.audit.description import read_mapping
+from cards.audit.values import differences
+from cards.record import RunRecord
+from cards.scores import csv_text
+
+RESTORE = "Restore the file that the run wrote."
+MAX_BYTES = 256 * 2**20
+PATHS = (("data", "root"), ("data", "csv"), ("model", "checkpoint"))  # the record keeps their last part
+
+
+def run_file_claims(subject: Subject, record: RunRecord) -> list[Claim]:
+    """Compare scores, configuration and recipe with the record.
+
+    Args:
+        subject: the model under audit.
+        record: its record.
+
+    Returns:
+        A claim for each of the files that belongs to this kind of model.
+
+    Raises:
+        ModelError: if the recipe is not valid YAML.
+    """
+    claims = []
+    if (subject.folder / "scores.csv").is_file():
+        claims.append(_scores(subject, record))
+    if subject.kind != "package":
+        prefix = "huggingface/" if subject.kind == "run" else ""
+        claims.append(_config(subject, record, f"{prefix}config.json"))
+    if (subject.folder / "recipe.yaml").is_file():
+        claims.append(_recipe(subject, record))
+    return claims
+
+
+def _scores(subject: Subject, record: RunRecord) -> Claim:
+    """Compare scores.csv with the record: one row for each image and stage, or kind of prompt."""
+    statement = "scores.csv holds the scores of the record."
+    text = (subject.folder / "scores.csv").read_bytes()[:MAX_BYTES].decode("utf-8", "replace")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    expected = _score_rows(record)
+    problems = [] if len(rows) == len(expected) else [f"{len(rows)} rows, the record gives {len(expected)}"]
+    for number, (row, wanted) in enumerate(zip(rows, expected, strict=False), 2):
+        for column, value in wanted.items():
+            if not _same_cell(row.get(column), value):
+                problems.append(f"line {number}: {column} {row.get(column)!r}, recorded {value!r}")
+    if problems:
+        return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
+    return Claim(FAMILY, statement, "holds", f"{len(rows)} rows compared")
+
+
+def _score_rows(record: RunRecord) -> list[dict[str, Any]]:
+    if record.prompts:
+        return [
+            {"image": csv_text(image.image), "before": image.before, "after": image.after}
+            for score in record.prompts
+            for image in score.images
+        ]
+    if record.accuracy is None:
+        return []
+    stages = {"before": record.accuracy.before, "after": record.accuracy.after}
+    return [
+        {"image": csv_text(score.image), "stage": name, **score.metrics, "seconds": score.seconds}
+        for name, stage in stages.items()
+        if stage
+        for score in stage.scores
+    ]
+
+
+def _same_cell(cell: str | None, value: Any) -> bool:
+    if value is None:
+        return not cell
+    if isinstance(value, str):
+        return cell == value
+    try:
+        return cell is not None and abs(float(cell) - value) < 1e-9
+    except ValueError:
+        return False
+
+
+def _config(subject: Subject, record: RunRecord, name: str) -> Claim:
+    """config.json decides which network is built, and how its maps are decoded."""
+    statement = f"{name} builds the network, the target and the normalization of the record."
+    path = subject.folder / name
+    try:
+        config = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return Claim(FAMILY, statement, "broken", f"{name} is missing", RESTORE)
+    except (ValueError, OSError, RecursionError) as error:
+        return Claim(FAMILY, statement, "broken", f"{name}: not valid JSON: {error}", RESTORE)
+    if problems := config_problems(config, record):
+        return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
+    return Claim(FAMILY, statement, "holds", "network, target, normalization and channels compared")
+
+
+def config_problems(config: Any, record: RunRecord) -> list[str]:
+    """Compare the configuration of a model with its record.
+
+    Args:
+        config: content of `config.json`, or `config.finetune.prediction` of a package.
+        record: the run.
+
+    Returns:
+        Differences, with their keys.
+    """
+    model = record.model
+    expected: dict[str, Any] = {
+        "library_name": "finetune",
+        "architecture": model.architecture.model_dump(mode="json"),
+        "target": {"name": model.target.name, "options": model.target.options},
+        "normalize": {"name": model.normalize.name, **model.normalize.options},
+        "channels": model.channels,
+    }
+    selected = record.recipe.get("data", {})
+    if isinstance(selected, dict) and "channels" in selected:
+        expected["select_channels"] = selected["channels"]
+    if not isinstance(config, dict):
+        return ["expected keys and values"]
+    optional = {"divisor": model.divisor}
+    expected |= {key: value for key, value in optional.items() if key in config}
+    found = {key: value for key, value in config.items() if key in expected}
+    return differences(found, json.loads(json.dumps(expected)))
+
+
+def _recipe(subject: Subject, record: RunRecord) -> Claim:
+    statement = "recipe.yaml is the recipe in the record."
+    recipe: dict[str, Any] = read_mapping((subject.folder / "recipe.yaml").read_bytes(), "recipe.yaml")
+    for section, key in PATHS:
+        part = recipe.get(section)
+        if isinstance(part, dict) and isinstance(part.get(key), str):
+            part[key] = PurePosixPath(part[key].replace("\\", "/")).name
+    if problems := differences(recipe, record.recipe):
+        return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
+    return Claim(FAMILY, statement, "holds", "all keys compared")

@@ -1,0 +1,41 @@
+"""Versions of finetune: cards that another version wrote are worded differently, and correct all the same."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from cards.record import RunRecord
+
+
+def must_equal(record: RunRecord, unchanged: bool | None) -> bool:
+    """Whether a file has to equal the one that this version of finetune renders from the record.
+
+    Args:
+        record: the run.
+        unchanged: whether the hash of the file is the recorded one; None if no hash is recorded.
+
+    Returns:
+        True if this version wrote the record, and the file is not known to be as it was written.
+    """
+    return same_version(record) and not unchanged
+
+
+def same_version(record: RunRecord) -> bool:
+    """Whether the installed version of finetune wrote the record.
+
+    Args:
+        record: the run.
+
+    Returns:
+        True if the versions are equal.
+    """
+    return record.finetune_version == _installed()
+
+
+@cache
+def _installed() -> str:
+    try:
+        return version("finetune")
+    except PackageNotFoundError:
+        return ""
