@@ -86,9 +86,17 @@ def survived(result: Result, *mentions: str | Iterable[str]) -> None:
         refused(result, *mentions)
 
 
-def nothing(bench: Bench, name: str = "out") -> None:
-    """Neither the output nor a leftover of it is there."""
+def nothing(bench: Bench, name: str = "out", *, preview: bool = False) -> None:
+    """Neither the output nor a leftover of it is there.
+
+    Args:
+        bench: of the fault.
+        name: of the output.
+        preview: the contact sheet of a dry run that succeeded may be there.
+    """
     left = sorted(path.name for path in bench.folder.iterdir() if path.name.startswith((name, ".finetune")))
+    if preview and f"{name}.preview.png" in left:
+        left.remove(f"{name}.preview.png")
     for path in list(left):
         if (bench.folder / path).is_dir() and not any((bench.folder / path).rglob("*")):
             left.remove(path)  # an empty folder of labels loses nobody anything

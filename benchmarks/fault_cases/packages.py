@@ -242,7 +242,7 @@ def _dry_run(bench: Bench, make: Make, fine: str, trust: bool = False) -> None:
         survived(result, path.name)
     else:
         refused(result, path.name)
-    nothing(bench)
+    nothing(bench, preview=result.code == 0)
 
 
 for _id, (_what, _make, _fine) in PACKAGES.items():

@@ -57,7 +57,7 @@ for _id, (_out, _what) in ABSURD.items():
 
 @fault(("out_nl", "--out with a newline and quotes, dry run"))
 def newline(bench: Bench) -> None:
-    succeeded(bench.run("run", inputs.recipe(bench), "--out", "out\n'b\"", "--dry-run"))
+    refused(bench.run("run", inputs.recipe(bench), "--out", "out\n'b\"", "--dry-run"), "--out", "newline")
     nothing(bench)
 
 

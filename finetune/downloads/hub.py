@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from cards.errors import DownloadError, InputError
-from finetune.downloads.hub_errors import hub_error, is_temporary, safe_cause, status_message
+from finetune.downloads.hub_errors import hub_error, is_temporary, safe_cause, status_message, without_log
 from finetune.utils.atomic import write_file
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def fetch(
             fails, or a file does not match its checksum.
     """
     try:
-        return _fetch(repo_id, files, revision, optional)
+        with without_log():
+            return _fetch(repo_id, files, revision, optional)
     except InputError as error:
         message = f"{repo_id}: {error}"
         raise DownloadError(f"{message}; {hint}" if hint else message) from error.__cause__
@@ -94,8 +95,9 @@ def fetch_all(repo_id: str, *, revision: str | None = None) -> Fetched:
     from huggingface_hub import HfApi
 
     try:
-        info = HfApi().model_info(repo_id, revision=revision, files_metadata=True, timeout=TIMEOUT)
-        return _download(repo_id, [file.rfilename for file in info.siblings or []], (), revision, info)
+        with without_log():
+            info = HfApi().model_info(repo_id, revision=revision, files_metadata=True, timeout=TIMEOUT)
+            return _download(repo_id, [file.rfilename for file in info.siblings or []], (), revision, info)
     except InputError as error:
         raise DownloadError(f"{repo_id}: {error}") from error.__cause__
     except Exception as error:  # the client lets errors of its transport through, and changes transports

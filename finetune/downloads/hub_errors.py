@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 from cards.errors import DownloadError
 from finetune.utils.atomic import is_disk_full
+
+
+@contextlib.contextmanager
+def without_log() -> Iterator[None]:
+    """Suppress the log messages of huggingface_hub, such as one per retry; errors are raised.
+
+    Yields:
+        Nothing. Progress bars appear in a terminal as before.
+    """
+    from huggingface_hub.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
 
 
 def is_temporary(error: Exception) -> bool:

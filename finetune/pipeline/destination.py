@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def check_name(path: Path) -> None:
         path: the run folder.
 
     Raises:
-        InputError: if it has no name of its own, a name that is too long, or a NUL character.
+        InputError: if it has no name of its own, a name that is too long, or one with a control character.
     """
     if path.name in ("", ".."):
         raise InputError(f"--out '{path}': does not name a new folder; use a name such as runs/mine")
@@ -33,8 +34,11 @@ def check_name(path: Path) -> None:
         raise InputError(
             f"--out: the name of the folder is longer than {LONGEST_NAME} bytes: {path.name[:40]}..."
         )
-    if "\0" in str(path):
-        raise InputError("--out: the name of the folder contains a NUL character; choose another")
+    if any(unicodedata.category(letter) == "Cc" for letter in str(path)):
+        raise InputError(
+            f"--out: the name of the folder contains a control character, such as a newline: {str(path)!r}; "
+            "choose another"
+        )
 
 
 def inputs_of(recipe: Recipe) -> list[Path]:

@@ -67,9 +67,9 @@ def _data_problems(data: DataSection) -> Iterator[Problem]:
         yield from _options("data.normalize.name", "data.normalize", normalize_option_errors, data.normalize)
     if data.name is not None and data.name not in DATASETS:
         yield "data.name", str(unknown("data set", data.name, DATASETS))
-    if data.root is not None and not data.root.exists():
+    if data.root is not None and not data.root.expanduser().exists():
         yield "data.root", f"{data.root}: no such folder"
-    if data.csv is not None and not data.csv.exists():
+    if data.csv is not None and not data.csv.expanduser().exists():
         yield "data.csv", f"{data.csv}: no such file"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 
 import pytest
 from hub_model import FILES, REPO, WEIGHTS, cached, problem
@@ -40,6 +41,20 @@ def test_files_come_as_they_are_and_once(hub, commit):
 def test_only_what_is_asked_for_is_downloaded(hub, commit):
     fetch(REPO, ["config.json"])
     assert [request.sent for request in hub.downloads()] == [2]
+
+
+def test_retries_of_the_client_log_nothing(hub, commit, at_once):
+    records = []
+    handler, logger = logging.Handler(), logging.getLogger("huggingface_hub")
+    handler.emit = records.append
+    logger.addHandler(handler)
+    hub.cuts = [len(WEIGHTS) // 2]
+    assert (fetch(REPO, ["weights.pt"]).folder / "weights.pt").read_bytes() == WEIGHTS
+    hub.file_status = 429
+    assert "429" in problem(REPO, ["config.json"])
+    logger.warning("one")
+    logger.removeHandler(handler)
+    assert [record.getMessage() for record in records] == ["one"]  # logged after the downloads
 
 
 @pytest.mark.parametrize("revision", [None, "main", "v1", "refs/pr/1", "commit"])

@@ -197,7 +197,7 @@ def test_a_folder_that_appears_during_the_run_is_not_replaced(tmp_path: Path) ->
     assert (tmp_path / "a.partial" / "record.json").exists()
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "/", "sub/..", "x" * 300, "a\0b"])
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "sub/..", "x" * 300, "a\0b", "a\nb", "a\x1b[2Jb/c"])
 def test_a_path_that_names_no_new_folder_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(InputError, match=r"--out.*name") as caught:
         RunFolder(Path(name))

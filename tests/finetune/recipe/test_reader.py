@@ -203,3 +203,14 @@ def test_options_of_networks_depend_on_the_task(recipe_file: Path) -> None:
 def test_options_that_contradict_each_other(recipe_file: Path) -> None:
     message = complaint(recipe_file, "data.normalize={name: percentile, low: 60, high: 50}")
     assert message == "override data.normalize: low must be smaller than high, got 60 and 50"
+
+
+def test_home_is_expanded_in_paths_of_the_data(
+    recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home" / "x").mkdir(parents=True)
+    (tmp_path / "home" / "pairs.csv").write_text("image,label\n")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    read_recipe(recipe_file, ["data.root=~/x"])
+    read_recipe(recipe_file, ["data={csv: ~/pairs.csv}"])
+    assert "~/y: no such folder" in complaint(recipe_file, "data.root=~/y")
