@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cards.errors import ModelError
 from cards.record import RunRecord
+
+if TYPE_CHECKING:
+    from cards.provenance.trust import TrustRoot
 
 Verdict = Literal["holds", "broken", "cannot tell"]
 
@@ -85,6 +88,7 @@ class Subject:
         tools: functions passed in by the caller.
         links_within: folder in which the targets of links may lie, for a model in the cache of a download,
             whose files are links; None if links may not leave `folder`.
+        trust: whose signature is accepted; None if the user names nobody.
     """
 
     source: str
@@ -95,6 +99,7 @@ class Subject:
     data: Path | None = None
     tools: Tools = field(default_factory=Tools)
     links_within: Path | None = None
+    trust: TrustRoot | None = None
 
 
 def record_of(subject: Subject) -> RunRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cards.audit import card, files, formats, runtimes
+from cards.audit import card, files, formats, runtimes, signature
 from cards.audit.claims import Claim, Subject
 
 FAMILIES: dict[str, Callable[[Subject], list[Claim]]] = {
@@ -12,5 +12,6 @@ FAMILIES: dict[str, Callable[[Subject], list[Claim]]] = {
     "card": card.check,
     "formats": formats.check,
     "runtimes": runtimes.check,
+    "signature": signature.check,
 }
 """The `check` of each family returns its claims, and may raise InputError where it cannot tell."""

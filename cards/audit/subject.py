@@ -6,13 +6,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cards.archives import unpack
 from cards.audit.claims import Subject, Tools
 from cards.audit.packages import DESCRIPTIONS, MAX_TEXT
 from cards.errors import InputError, ModelError
 from cards.record import RunRecord
+
+if TYPE_CHECKING:
+    from cards.provenance.trust import TrustRoot
 
 RECORD = "record.json"
 HUB_FILES = ("config.json", "model.safetensors", "adapter_model.safetensors", "README.md", RECORD)
@@ -29,6 +32,7 @@ def open_subject(
     data: Path | None = None,
     tools: Tools = DEFAULT_TOOLS,
     links_within: Path | None = None,
+    trust: TrustRoot | None = None,
     scratch: Callable[[], AbstractContextManager[str]] = tempfile.TemporaryDirectory,
 ) -> Iterator[Subject]:
     """Open a model for an audit. Nothing in it is executed, and nothing is written to it.
@@ -40,6 +44,7 @@ def open_subject(
         data: the folder with the images of the record.
         tools: functions that need a deep-learning framework or image readers.
         links_within: folder in which the targets of links may lie, for a model in the cache of a download.
+        trust: whose signature is accepted.
         scratch: makes the temporary folder into which a zip is unpacked.
 
     Yields:
@@ -52,7 +57,7 @@ def open_subject(
     if source.is_file() and source.name in DESCRIPTIONS:
         source = source.parent
     if source.is_dir():
-        yield _subject(shown, _kind(source, shown), source, data, tools, links_within)
+        yield _subject(shown, _kind(source, shown), source, data, tools, links_within, trust)
     elif source.suffix.lower() == ".zip" and source.is_file():
         with scratch() as temporary:
             folder = Path(temporary) / "package"
@@ -60,7 +65,7 @@ def open_subject(
             unpack(source, folder, shown)
             if not any((folder / file).is_file() for file in DESCRIPTIONS):
                 raise ModelError(f"{shown}: not a BioImage.IO package: there is no {DESCRIPTIONS[0]} in it")
-            yield _subject(shown, "package", folder, data, tools, links_within)
+            yield _subject(shown, "package", folder, data, tools, links_within, trust)
     elif source.exists():
         raise ModelError(f"{shown}: is a file; give a run folder, its huggingface folder or a package.zip")
     else:
@@ -74,9 +79,10 @@ def _subject(
     data: Path | None,
     tools: Tools,
     links_within: Path | None,
+    trust: TrustRoot | None,
 ) -> Subject:
     record, error = _read_record(folder, links_within or folder)
-    return Subject(shown, kind, folder, record, error, data, tools, links_within)
+    return Subject(shown, kind, folder, record, error, data, tools, links_within, trust)
 
 
 def _kind(folder: Path, shown: str) -> Literal["run", "hub", "package"]:

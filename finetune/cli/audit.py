@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from finetune.cli.verify import Authorities, Identity, Issuer, PublicKey, trust_root
+
 
 def audit(
     model: Annotated[
@@ -22,6 +24,10 @@ def audit(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Run the model again and compare its accuracy.")
     ] = False,
+    key: PublicKey = None,
+    certificate: Authorities = None,
+    identity: Identity = None,
+    issuer: Issuer = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the claims as JSON.")] = False,
 ) -> None:
     """Compare every claim of a model card with the evidence.
@@ -33,6 +39,8 @@ def audit(
     from cards.audit.run import exit_code
     from finetune.pipeline.audit import audit as run_audit
 
-    claims = run_audit(model, data=data, recompute=recompute)
+    named = key or certificate or identity or issuer
+    trust = trust_root(key, certificate, identity, issuer) if named else None
+    claims = run_audit(model, data=data, recompute=recompute, trust=trust)
     print(render_json(model, claims) if as_json else render_text(model, claims))
     raise typer.Exit(exit_code(claims))

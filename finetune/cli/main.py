@@ -21,8 +21,10 @@ from finetune.cli.models import models
 from finetune.cli.predict import predict
 from finetune.cli.run import run
 from finetune.cli.schema import schema
+from finetune.cli.sign import sign
 from finetune.cli.signals import exit_code, handle_termination
 from finetune.cli.validate import validate
+from finetune.cli.verify import verify
 
 INTERRUPTED = 130
 COMMANDS = (
@@ -34,6 +36,8 @@ COMMANDS = (
     predict,
     evaluate,
     audit,
+    sign,
+    verify,
     schema,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cards.audit.claims import Claim, Tools
 from cards.audit.run import audit as check_claims
@@ -10,8 +11,17 @@ from cards.audit.subject import open_subject
 from cards.errors import DataError
 from finetune.utils.scratch import ScratchFolder
 
+if TYPE_CHECKING:
+    from cards.provenance.trust import TrustRoot
 
-def audit(source: Path | str, *, data: Path | str | None = None, recompute: bool = False) -> list[Claim]:
+
+def audit(
+    source: Path | str,
+    *,
+    data: Path | str | None = None,
+    recompute: bool = False,
+    trust: TrustRoot | None = None,
+) -> list[Claim]:
     """Compare every claim of a model card with the evidence.
 
     Args:
@@ -19,6 +29,7 @@ def audit(source: Path | str, *, data: Path | str | None = None, recompute: bool
             "user/name" or "user/name@revision" on the Hugging Face Hub.
         data: the folder with the images of the record, to compare their pixels; None to leave that out.
         recompute: run the model again and compare accuracy, weights and test outputs.
+        trust: whose signature is accepted; None to compare the signed hashes only.
 
     Returns:
         The claims, by family.
@@ -32,7 +43,13 @@ def audit(source: Path | str, *, data: Path | str | None = None, recompute: bool
     path, root = _locate(source)
     tools = _tools(folder, recompute)
     with open_subject(
-        path, name=str(source), data=folder, tools=tools, links_within=root, scratch=ScratchFolder
+        path,
+        name=str(source),
+        data=folder,
+        tools=tools,
+        links_within=root,
+        trust=trust,
+        scratch=ScratchFolder,
     ) as subject:
         return check_claims(subject)
 

@@ -1,0 +1,115 @@
+"""Sign a run: its folder, the part for Hugging Face, and the unpacked BioImage.IO package."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import secrets
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cards.archives import unpack
+from cards.errors import InputError, ModelError
+from cards.provenance.credentials import Credentials, make_signer, unreachable
+from cards.provenance.names import (
+    ADDED_LATER,
+    NEVER_SIGNED,
+    PACKAGE,
+    PACKAGE_SIGNATURE,
+    SIGNATURE,
+    SIGNATURES,
+)
+from cards.record import RunRecord
+
+HUB = "huggingface"
+
+
+def sign(folder: Path, credentials: Credentials, *, overwrite: bool = False) -> list[Path]:
+    """Sign a run folder, or a folder as published on Hugging Face.
+
+    `model.sig` in the run folder signs all files but logs and checkpoints. `huggingface/model.sig` signs the
+    part that is published, and `huggingface/package.sig` the files of the BioImage.IO package, which a
+    published repository contains unpacked.
+
+    Args:
+        folder: a folder with a record.
+        credentials: what signs it.
+        overwrite: replace earlier signatures.
+
+    Returns:
+        The signature files.
+
+    Raises:
+        InputError: if the folder is no model, is signed already, or the credentials cannot be used.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no such folder; give a run folder")
+    RunRecord.read(folder)
+    hub = folder / HUB
+    places = [hub / SIGNATURE, folder / SIGNATURE] if hub.is_dir() else [folder / SIGNATURE]
+    archive = _package(folder)
+    if archive is not None and hub.is_dir():
+        places.insert(0, hub / PACKAGE_SIGNATURE)
+    elif (folder / PACKAGE).is_dir():
+        places.insert(0, folder / PACKAGE_SIGNATURE)
+    for path in places:
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: exists; replace it with --overwrite")
+    signer = make_signer(credentials)
+    for path in places:
+        if path.name == SIGNATURE:
+            _sign(path.parent, path, signer)
+        elif archive is None:
+            _sign(path.parent / PACKAGE, path, signer)
+        else:
+            with tempfile.TemporaryDirectory() as temporary:
+                unpacked = Path(temporary) / PACKAGE
+                unpacked.mkdir()
+                unpack(archive, unpacked, archive.name)
+                _sign(unpacked, path, signer)
+    return places
+
+
+def _package(folder: Path) -> Path | None:
+    """The package of a run; None if there is none."""
+    found = sorted((folder / "bioimageio").glob("*.zip"))
+    if len(found) > 1:
+        raise ModelError(f"{folder / 'bioimageio'}: contains {len(found)} packages; keep the one of this run")
+    return found[0] if found else None
+
+
+def _left_out(folder: Path) -> Iterable[str]:
+    """Paths that the signature records as not signed."""
+    yield from SIGNATURES
+    if (folder / HUB).is_dir():
+        yield from NEVER_SIGNED
+    yield from (name for name in ADDED_LATER if not (folder / name).exists())
+    if (folder / PACKAGE).exists() or (folder / PACKAGE_SIGNATURE).exists():
+        yield PACKAGE  # package.sig signs it
+
+
+def _sign(folder: Path, path: Path, signer: Any) -> None:
+    from model_signing import hashing
+    from model_signing.signing import signing
+
+    config = hashing.Config().set_ignored_paths(paths=sorted(set(_left_out(folder))))
+    try:
+        payload = signing.Payload(config.hash(folder))
+    except (OSError, ValueError) as error:
+        reason = str(error).replace(str(folder), folder.name)
+        raise ModelError(f"{folder}: cannot be signed: {reason}") from error
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # stdout is for results only
+            signature = signer.sign(payload)
+    except Exception as error:  # only Sigstore's signer needs a network
+        raise unreachable(error) from error
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        signature.write(partial)
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)

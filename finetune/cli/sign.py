@@ -1,0 +1,67 @@
+"""`finetune sign`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cards.errors import InputError
+from finetune.cli.console import print_line
+
+PASSWORD = "FINETUNE_KEY_PASSWORD"
+
+
+def sign(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its huggingface folder.")],
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Private key (PEM, elliptic curve) that signs.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate of --key (PEM), stored in the signature.")
+    ] = None,
+    chain: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Certificates of its authorities; may be repeated."),
+    ] = None,
+    sigstore: Annotated[
+        bool, typer.Option("--sigstore", help="Sign with an identity, after a login in the browser.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier signatures.")] = False,
+) -> None:
+    """Sign a model: card, record, weights and all other files but logs and checkpoints.
+
+    Writes model.sig in the run folder, and model.sig and package.sig in its huggingface folder. The password
+    of an encrypted key is read from the environment variable FINETUNE_KEY_PASSWORD, or asked for.
+    """
+    if (key is None) != sigstore:
+        raise InputError("give --key FILE or --sigstore" if not sigstore else "--sigstore takes no --key")
+    if key is None and (certificate or chain) or (chain and not certificate):
+        raise InputError("--certificate needs its private key: --key FILE; --chain needs --certificate")
+    from cards.provenance.credentials import Credentials
+    from cards.provenance.signing import sign as sign_folder
+    from finetune.utils.optional import require
+
+    require("model_signing", "signing")
+    credentials = Credentials(
+        None if key is None else key.expanduser(),
+        None if certificate is None else certificate.expanduser(),
+        tuple(path.expanduser() for path in chain or ()),
+        _password,
+    )
+    for path in sign_folder(folder.expanduser(), credentials, overwrite=overwrite):
+        print_line(str(path))
+
+
+def _password(name: str) -> str:
+    import os
+    import sys
+
+    if (password := os.environ.get(PASSWORD)) is not None:
+        return password
+    if not sys.stdin.isatty():
+        raise InputError(f"{name}: the key is encrypted; set {PASSWORD}, or run the command in a terminal")
+    from getpass import getpass
+
+    return getpass(f"Password of {name}: ")
