@@ -28,6 +28,7 @@ README = "README.md"
 REPORT = "report.html"
 RECORD = "record.json"
 _PICTURE = re.compile(r'src="data:[^"]*"')
+_CELL = re.compile(r"</t[dh]>\s*")
 _HIDDEN = re.compile(r"<style>.*?</style>|<[^>]*>", re.DOTALL)
 # Metadata of a card that may be added on the Hub and states nothing about the model.
 _FREE = {"language", "widget", "thumbnail", "inference", "new_version"}
@@ -115,8 +116,8 @@ def _report(subject: Subject, record: RunRecord, supported: Supported) -> list[C
 
 
 def _plain(page: str) -> str:
-    """The text of a page, one line for each element, without pictures."""
-    page = _PICTURE.sub("", page).replace("</td>", " | ").replace("</th>", " | ")
+    """The text of a page, one line for each paragraph and row, without pictures."""
+    page = _CELL.sub(" | ", _PICTURE.sub("", page))
     lines = (" ".join(unescape(line).split()) for line in _HIDDEN.sub("", page).splitlines())
     return "\n".join(line for line in lines if line) + "\n"
 

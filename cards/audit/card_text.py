@@ -66,21 +66,15 @@ def _wording(text: CardText, record: RunRecord, compared: Comparison) -> Claim:
     statement = f"{text.name} is the text that finetune wrote for this record."
     if text.found == text.expected:
         return Claim(FAMILY, statement, "holds", "equal to the text rendered from the record")
-    if text.unchanged:
+    strict = must_equal(record, text.unchanged)
+    if text.unchanged and not strict:
         return Claim(FAMILY, statement, "holds", "SHA-256 as recorded; this version words it differently")
-    evidence = joined(compared.wording) or _lines(text)
-    if must_equal(record, text.unchanged):
+    absent = [f"missing: {line}" for line in compared.missing]
+    evidence = joined([*compared.wording, *absent]) or "order of lines, spaces or line ends differ"
+    if strict:
         return Claim(FAMILY, statement, "broken", f"edited: {evidence}", RESTORE)
     remedy = f"Audit with finetune {record.finetune_version}, which wrote the record."
     return Claim(FAMILY, statement, "cannot tell", f"other wording: {evidence}", remedy)
-
-
-def _lines(text: CardText) -> str:
-    """How a text differs of which every line is known."""
-    missing = len(text.expected.splitlines()) - len(text.found.splitlines())
-    if not missing:
-        return "order of lines, spaces or line ends"
-    return f"{abs(missing)} lines {'missing' if missing > 0 else 'added'}"
 
 
 def supported_by(record: RunRecord) -> Supported:

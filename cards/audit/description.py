@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from cards.audit.packages import PackageFiles
@@ -41,6 +43,12 @@ def read_mapping(content: bytes, where: str) -> dict[str, Any]:
     Raises:
         ModelError: if it exceeds a limit, is not UTF-8 or not valid YAML, or repeats a key.
     """
+    return copy.deepcopy(_parse(content, where))
+
+
+@lru_cache(maxsize=16)
+def _parse(content: bytes, where: str) -> dict[str, Any]:
+    """Parse and check once what several families of claims read."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 

@@ -55,12 +55,14 @@ class Comparison:
         changed: figures that differ in lines of equal wording, or values of equal keys, with line numbers.
         unknown: figures in lines of other wording that do not occur in the record.
         wording: lines of other wording.
+        missing: expected lines whose wording does not occur.
     """
 
     figures: int = 0
     changed: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     wording: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 def compare_texts(found: str, expected: str, supported: Supported) -> Comparison:
@@ -75,35 +77,62 @@ def compare_texts(found: str, expected: str, supported: Supported) -> Comparison
         The differences.
     """
     result = Comparison()
-    if found == expected:
-        result.figures = sum(len(figures_in(line)) for line in found.splitlines())
-        return result
     lines = [_Line(number, line) for number, line in enumerate(found.splitlines(), 1)]
+    result.figures = sum(len(line.figures) for line in lines)
+    if found == expected:
+        return result
     wanted = [_Line(number, line) for number, line in enumerate(expected.splitlines(), 1)]
+    figures = supported.figures | {figure for line in wanted for figure in line.figures}
+    keys = _keys(wanted)
     by_wording = defaultdict(list)
     for line in wanted:
         by_wording[line.wording].append(line)
-    figures = supported.figures | {figure for line in wanted for figure in line.figures}
-    keys = _keys(wanted)
-    for line in lines:
-        result.figures += len(line.figures)
-        same = by_wording.get(line.wording)
-        if same:
-            other = same.pop(0)
-            if other.figures != line.figures:
-                result.changed.append(_figures_differ(line, other))
+    for wording, same in _groups(lines).items():
+        others = by_wording.pop(wording, [])
+        if others:
+            result.changed += _changed(same, others, figures)
             continue
-        if line.text.strip():
+        for line in same:
             result.wording.append(f"line {line.number}: {_short(line.text)}")
-        wanted_value = keys.get(line.key, "") if line.key else ""
-        lost = [name for name in supported.names if name in wanted_value and name not in line.plain]
-        if lost:
-            result.changed.append(f"line {line.number}: {_short(line.text)} does not state {lost[0]}")
-            continue
-        for figure in line.figures:
-            if figure not in figures:
-                result.unknown.append(f"line {line.number}: {figure}")
+            before = keys.get(line.key, "") if line.key else ""
+            lost = [name for name in supported.names if name in before and name not in line.plain]
+            if lost:
+                result.changed.append(f"line {line.number}: {_short(line.text)} does not state {lost[0]}")
+            else:
+                unknown = (figure for figure in line.figures if figure not in figures)
+                result.unknown += [f"line {line.number}: {figure}" for figure in unknown]
+    result.missing = [_short(line.text) for rest in by_wording.values() for line in rest if line.wording]
     return result
+
+
+def _groups(lines: Iterable[_Line]) -> dict[str, list[_Line]]:
+    groups = defaultdict(list)
+    for line in lines:
+        if line.wording:
+            groups[line.wording].append(line)
+    return groups
+
+
+def _changed(same: list[_Line], others: list[_Line], figures: frozenset[str] | set[str]) -> list[str]:
+    """Compare lines of equal wording, of which there may be several, such as the rows of a table."""
+    one_each = len(same) == len(others)
+    rest, left = list(others), []
+    for line in same:
+        match = next((other for other in rest if other.figures == line.figures), None)
+        if match is None:
+            left.append(line)
+        else:
+            rest.remove(match)
+    if one_each:  # in order, so that exchanged figures are found as well
+        pairs = zip(same, others, strict=True)
+        return [_figures_differ(line, other) for line, other in pairs if line.figures != other.figures]
+    # Another version has more or fewer lines of this wording: figures count if the record lacks them.
+    return [
+        f"line {line.number}: {figure} ({_short(line.text)})"
+        for line in left
+        for figure in line.figures
+        if figure not in figures
+    ]
 
 
 def figures_in(text: str) -> list[str]:
