@@ -8,7 +8,7 @@ from typing import Any
 
 from cards import huggingface
 from cards.audit.card_text import FAMILY, RESTORE, CardText, joined, supported_by, text_claims
-from cards.audit.claims import Claim, Subject, record_of
+from cards.audit.claims import Claim, Subject, record_of, sentence
 from cards.audit.consistency import record_claims
 from cards.audit.description import read_mapping
 from cards.audit.hashing import sha256_of
@@ -66,12 +66,14 @@ def _readme(subject: Subject, record: RunRecord, supported: Supported) -> list[C
     try:
         text = read_text(subject, name)
     except ModelError as error:
-        return [Claim(FAMILY, statement, "broken", str(error), RESTORE)]
+        return [Claim(FAMILY, statement, "broken", sentence(error), RESTORE)]
     header, body = split_card(text)
     shown = _pictures(record)
     expected = huggingface.render_body(record, shown)
     unchanged = _unchanged(subject, record, name)
-    card = CardText(name, body.strip() + "\n", expected, unchanged)
+    lead = len(body) - len(body.lstrip("\n"))  # blank lines after the metadata
+    first = header.count("\n") + 4 + lead
+    card = CardText(name, f"{body.strip()}\n", expected, unchanged, first)
     strict = must_equal(record, unchanged)
     metadata = _metadata(name, header, record, supported, strict)
     return [metadata, *text_claims(card, record, supported)]
@@ -96,13 +98,13 @@ def _metadata(name: str, text: str, record: RunRecord, supported: Supported, str
     try:
         found = read_mapping(text.encode(), f"{name}: metadata")
     except ModelError as error:
-        return Claim(FAMILY, statement, "broken", str(error), RESTORE)
+        return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
     expected = read_mapping(huggingface.metadata(record).to_yaml().encode(), name)
     stated: dict[str, Any] = {key: value for key, value in found.items() if key not in _FREE}
     problems = stated_differences(stated, expected, supported, strict=strict)
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
-    return Claim(FAMILY, statement, "holds", f"{len(stated)} keys compared")
+    return Claim(FAMILY, statement, "holds", f"{len(stated)} keys compared.")
 
 
 def _report(subject: Subject, record: RunRecord, supported: Supported) -> list[Claim]:
@@ -112,7 +114,7 @@ def _report(subject: Subject, record: RunRecord, supported: Supported) -> list[C
     expected = render_files(record, folder)[REPORT].decode()
     text = read_text(subject, REPORT)
     unchanged = _unchanged(subject, record, REPORT)
-    return text_claims(CardText(REPORT, _plain(text), _plain(expected), unchanged), record, supported)
+    return text_claims(CardText(REPORT, _plain(text), _plain(expected), unchanged, None), record, supported)
 
 
 def _plain(page: str) -> str:
@@ -126,16 +128,16 @@ def _copies(subject: Subject) -> Claim:
     statement = f"{RECORD} and its copy in huggingface/ are equal."
     copy = subject.folder / "huggingface" / RECORD
     if not copy.is_file():
-        evidence = f"huggingface/{RECORD} is missing"
+        evidence = f"huggingface/{RECORD} is missing."
         return Claim(FAMILY, statement, "broken", evidence, f"Copy {RECORD} into huggingface/.")
     if sha256_of(copy) == sha256_of(subject.folder / RECORD):
-        return Claim(FAMILY, statement, "holds", f"SHA-256 {sha256_of(copy)[:12]}…")
+        return Claim(FAMILY, statement, "holds", f"Both have the SHA-256 {sha256_of(copy)[:12]}…")
     try:
         other = RunRecord.parse(copy.read_bytes(), f"huggingface/{RECORD}")
         found = differences(other.model_dump(mode="json"), record_of(subject).model_dump(mode="json"))
-        evidence = joined(found) or "they hold the same values in another notation"
+        evidence = joined(found) or "the same values in another notation."
     except ModelError as error:
-        evidence = str(error)
+        evidence = sentence(error)
     remedy = "Find out which of the two was edited; the card was rendered from only one."
     return Claim(FAMILY, statement, "broken", f"huggingface/{RECORD}: {evidence}", remedy)
 

@@ -25,12 +25,14 @@ class CardText:
         found: the text as it is stored.
         expected: the text as this version of finetune renders it.
         unchanged: whether the hash of the file is the one that its run recorded; None if no hash is recorded.
+        first: number of the first line in its file; None for a text that was extracted from HTML.
     """
 
     name: str
     found: str
     expected: str
     unchanged: bool | None
+    first: int | None = 1
 
 
 def text_claims(text: CardText, record: RunRecord, supported: Supported) -> list[Claim]:
@@ -44,7 +46,7 @@ def text_claims(text: CardText, record: RunRecord, supported: Supported) -> list
     Returns:
         One claim on figures, names and licenses, and one on the wording.
     """
-    compared = compare_texts(text.found, text.expected, supported)
+    compared = compare_texts(text.found, text.expected, supported, text.first)
     return [_figures(text, record, compared), _wording(text, record, compared)]
 
 
@@ -56,25 +58,26 @@ def _figures(text: CardText, record: RunRecord, compared: Comparison) -> Claim:
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
     if compared.unknown:
-        evidence = f"not found in the record: {joined(compared.unknown)}"
+        evidence = f"Not found in the record: {joined(compared.unknown)}"
         remedy = f"Audit with finetune {record.finetune_version}, which rendered this card."
         return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
-    return Claim(FAMILY, statement, "holds", f"{compared.figures} figures compared")
+    return Claim(FAMILY, statement, "holds", f"{compared.figures} figures compared.")
 
 
 def _wording(text: CardText, record: RunRecord, compared: Comparison) -> Claim:
     statement = f"{text.name} is the text that finetune wrote for this record."
     if text.found == text.expected:
-        return Claim(FAMILY, statement, "holds", "equal to the text rendered from the record")
+        return Claim(FAMILY, statement, "holds", "Equal to the text rendered from the record.")
     strict = must_equal(record, text.unchanged)
     if text.unchanged and not strict:
-        return Claim(FAMILY, statement, "holds", "SHA-256 as recorded; this version words it differently")
-    absent = [f"missing: {line}" for line in compared.missing]
-    evidence = joined([*compared.wording, *absent]) or "order of lines, spaces or line ends differ"
+        evidence = "The SHA-256 is the recorded one; this version of finetune words the text differently."
+        return Claim(FAMILY, statement, "holds", evidence)
+    changes = [*compared.wording, *(f"missing: {line}" for line in compared.missing)]
+    evidence = joined(changes or ["order of lines, spaces or line ends"])
     if strict:
-        return Claim(FAMILY, statement, "broken", f"edited: {evidence}", RESTORE)
+        return Claim(FAMILY, statement, "broken", f"Edited: {evidence}", RESTORE)
     remedy = f"Audit with finetune {record.finetune_version}, which wrote the record."
-    return Claim(FAMILY, statement, "cannot tell", f"other wording: {evidence}", remedy)
+    return Claim(FAMILY, statement, "cannot tell", f"Other wording: {evidence}", remedy)
 
 
 def supported_by(record: RunRecord) -> Supported:
@@ -107,7 +110,7 @@ def joined(problems: Iterable[str]) -> str:
     """
     problems = list(dict.fromkeys(problems))
     more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    return "; ".join(problems[:SHOWN]) + more
+    return "; ".join(problems[:SHOWN]) + more + "."
 
 
 def _is_license(found: str) -> bool:

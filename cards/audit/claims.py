@@ -117,3 +117,16 @@ def record_of(subject: Subject) -> RunRecord:
     if subject.record is None:
         raise ModelError(subject.record_error)
     return subject.record
+
+
+def sentence(error: object) -> str:
+    """Word an error as the evidence of a claim.
+
+    Args:
+        error: an error, or its message.
+
+    Returns:
+        The message with a period at its end; the names of files keep their first letter.
+    """
+    text = str(error).rstrip(".")
+    return f"{text[:1].upper() if text.startswith(('there ', 'the ')) else text[:1]}{text[1:]}."

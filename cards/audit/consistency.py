@@ -10,6 +10,7 @@ import numpy as np
 from cards.audit.card_text import FAMILY, joined
 from cards.audit.claims import Claim, Subject
 from cards.audit.values import equal
+from cards.formatting import counted
 from cards.metrics import PRIMARY
 from cards.record import RunRecord
 from cards.scores import Stage, Summary
@@ -40,9 +41,9 @@ def _keys(subject: Subject) -> Claim:
 
     json.loads((subject.folder / "record.json").read_bytes(), object_pairs_hook=collect)
     if repeated:
-        evidence = f"{', '.join(sorted(repeated))}: more than once in one object"
+        evidence = f"{', '.join(sorted(repeated))}: more than once in one object."
         return Claim(FAMILY, statement, "broken", evidence, "Restore the record.json that finetune wrote.")
-    return Claim(FAMILY, statement, "holds", "no key is repeated")
+    return Claim(FAMILY, statement, "holds", "No key is repeated.")
 
 
 def _consistent(record: RunRecord) -> Claim:
@@ -52,7 +53,9 @@ def _consistent(record: RunRecord) -> Claim:
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), "Restore the record.json of the run.")
     images = record.accuracy.images if record.accuracy else 0
-    return Claim(FAMILY, statement, "holds", f"computed again from the scores of {images} test images")
+    return Claim(
+        FAMILY, statement, "holds", f"Computed again from the scores of {counted(images, 'test image')}."
+    )
 
 
 def _accuracy_problems(record: RunRecord) -> list[str]:

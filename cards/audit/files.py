@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
-from cards.audit.claims import Claim, Subject, Verdict
+from cards.audit.claims import Claim, Subject, Verdict, sentence
 from cards.audit.description import hashed_files, read_description
 from cards.audit.hashing import sha256_of
 from cards.audit.packages import HUB_PACKAGE, PackageFiles, packages
 from cards.errors import ModelError
+from cards.formatting import counted
 from cards.record import File
 
 FAMILY = "files"
@@ -53,13 +54,13 @@ def _record(subject: Subject) -> Claim:
         wrote = (
             f"schema {subject.record.schema_version}, written by finetune {subject.record.finetune_version}"
         )
-        return Claim(FAMILY, statement, "holds", f"record.json: {wrote}")
+        return Claim(FAMILY, statement, "holds", f"record.json: {wrote}.")
     missing = not (subject.folder / "record.json").exists()
     verdict: Verdict = "cannot tell" if missing or "schema_version" in subject.record_error else "broken"
     remedy = "Restore the record.json that finetune wrote"
     if "schema_version" in subject.record_error:
         remedy = "Audit with the version of finetune that wrote the record"
-    return Claim(FAMILY, statement, verdict, subject.record_error, f"{remedy}.")
+    return Claim(FAMILY, statement, verdict, sentence(subject.record_error), f"{remedy}.")
 
 
 def _listed(subject: Subject) -> list[Claim]:
@@ -70,10 +71,17 @@ def _listed(subject: Subject) -> list[Claim]:
     listed = {
         file.path.removeprefix(prefix): file for file in subject.record.files if file.path.startswith(prefix)
     }
-    where = "The record lists no files" if not listed else f"{len(listed)} files"
     if not listed:
         remedy = "Audit the run folder, whose record is complete."
-        return [Claim(FAMILY, "The files are those in the record.", "cannot tell", f"{where}.", remedy)]
+        return [
+            Claim(
+                FAMILY,
+                "The files are those in the record.",
+                "cannot tell",
+                "The record lists no files.",
+                remedy,
+            )
+        ]
     return [_present(subject.folder, listed), _unlisted(subject, set(listed))]
 
 
@@ -96,7 +104,7 @@ def _present(folder: Path, listed: dict[str, File]) -> Claim:
     if removed:  # people delete checkpoints to save space; the exported weights do not depend on them
         remedy = "Nothing else depends on checkpoints; restore them to verify their hashes."
         return Claim(FAMILY, statement, "cannot tell", _joined(removed), remedy)
-    return Claim(FAMILY, statement, "holds", f"SHA-256 of {len(listed)} files compared")
+    return Claim(FAMILY, statement, "holds", f"SHA-256 of {counted(len(listed), 'file')} compared.")
 
 
 def _unlisted(subject: Subject, listed: set[str]) -> Claim:
@@ -109,7 +117,7 @@ def _unlisted(subject: Subject, listed: set[str]) -> Claim:
         return Claim(
             FAMILY, statement, "broken", _joined(f"{name} is not in the record" for name in extra), remedy
         )
-    return Claim(FAMILY, statement, "holds", "no other file than record, logs and signature")
+    return Claim(FAMILY, statement, "holds", "There is no other file than record, logs and signature.")
 
 
 def _file(path: Path) -> bool:
@@ -132,7 +140,7 @@ def _links(subject: Subject) -> Claim:
     if leading:
         remedy = "Replace each link with the file itself."
         return Claim(FAMILY, statement, "broken", _joined(f"{name} leads out" for name in leading), remedy)
-    return Claim(FAMILY, statement, "holds", "all paths lie inside the folder")
+    return Claim(FAMILY, statement, "holds", "All paths lie inside the folder.")
 
 
 def _package(package: PackageFiles) -> Claim:
@@ -143,7 +151,11 @@ def _package(package: PackageFiles) -> Claim:
         description = read_description(package)
     except ModelError as error:
         return Claim(
-            FAMILY, statement, "broken", str(error), "Restore rdf.yaml, or export the package again."
+            FAMILY,
+            statement,
+            "broken",
+            sentence(error),
+            "Restore rdf.yaml, or export the package again.",
         )
     problems, named = [], {package.description}
     for source, stated in hashed_files(description):
@@ -159,11 +171,11 @@ def _package(package: PackageFiles) -> Claim:
     if problems:
         remedy = "Restore the package that finetune exported, or ask its author why it changed."
         return Claim(FAMILY, statement, "broken", _joined(problems), remedy)
-    return Claim(FAMILY, statement, "holds", f"SHA-256 of {len(named) - 1} files compared")
+    return Claim(FAMILY, statement, "holds", f"SHA-256 of {counted(len(named) - 1, 'file')} compared.")
 
 
 def _joined(problems: Iterable[str]) -> str:
     """The first differences on one line, and how many more there are."""
     problems = list(problems)
     more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    return "; ".join(problems[:SHOWN]) + more
+    return "; ".join(problems[:SHOWN]) + more + "."

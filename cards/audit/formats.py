@@ -9,7 +9,7 @@ from typing import Any
 
 from cards.audit.card import read_text, split_card
 from cards.audit.card_text import joined
-from cards.audit.claims import Claim, Subject
+from cards.audit.claims import Claim, Subject, sentence
 from cards.audit.description import read_description, read_mapping
 from cards.audit.package_rules import problems_of
 from cards.audit.packages import PackageFiles, packages
@@ -51,10 +51,10 @@ def _hub(subject: Subject) -> Claim:
         metadata = read_mapping(split_card(read_text(subject, name))[0].encode(), f"{name}: metadata")
         problems = _hub_problems(metadata)
     except ModelError as error:
-        return Claim(FAMILY, statement, "broken", str(error), FIX)
+        return Claim(FAMILY, statement, "broken", sentence(error), FIX)
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), FIX)
-    return Claim(FAMILY, statement, "holds", "license, task, ids and model-index checked offline")
+    return Claim(FAMILY, statement, "holds", "License, task, ids and model-index checked offline.")
 
 
 def _hub_problems(metadata: dict[str, Any]) -> list[str]:
@@ -83,7 +83,7 @@ def _index_problems(metadata: dict[str, Any]) -> list[str]:
     try:
         results = ModelCardData(**metadata, ignore_metadata_errors=False).eval_results or []
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:150] or type(error).__name__
+        reason = " ".join(sentence(error).split())[:150] or type(error).__name__
         return [f"model-index: {reason}"]
     return [
         f"model-index: {result.metric_type} is {result.metric_value!r}, expected a number"
@@ -100,10 +100,10 @@ def _required(package: PackageFiles) -> Claim:
     try:
         problems = problems_of(read_description(package), package)
     except ModelError as error:
-        return Claim(FAMILY, statement, "broken", str(error), EXPORT_AGAIN)
+        return Claim(FAMILY, statement, "broken", sentence(error), EXPORT_AGAIN)
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), EXPORT_AGAIN)
-    return Claim(FAMILY, statement, "holds", "required fields, names, weights and documentation checked")
+    return Claim(FAMILY, statement, "holds", "Required fields, names, weights and documentation checked.")
 
 
 def _validated(package: PackageFiles, subject: Subject) -> Claim:
@@ -112,7 +112,7 @@ def _validated(package: PackageFiles, subject: Subject) -> Claim:
     problems = subject.tools.validate_package(package.root)
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), EXPORT_AGAIN)
-    return Claim(FAMILY, statement, "holds", "validated offline")
+    return Claim(FAMILY, statement, "holds", "Validated offline.")
 
 
 def _identities(found: list[PackageFiles]) -> Claim:
@@ -120,5 +120,7 @@ def _identities(found: list[PackageFiles]) -> Claim:
     ids = Counter(str(name) for package in found if (name := read_description(package).get("id")) is not None)
     if twice := [name for name, count in ids.items() if count > 1]:
         remedy = "Give each package an id of its own."
-        return Claim(FAMILY, statement, "broken", f"{twice[0]} is the id of {ids[twice[0]]} packages", remedy)
-    return Claim(FAMILY, statement, "holds", f"{len(found)} packages compared")
+        return Claim(
+            FAMILY, statement, "broken", f"{twice[0]} is the id of {ids[twice[0]]} packages.", remedy
+        )
+    return Claim(FAMILY, statement, "holds", f"{len(found)} packages compared.")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from cards.audit.card_text import FAMILY, CardText, joined, supported_by, text_claims
-from cards.audit.claims import Claim
+from cards.audit.claims import Claim, sentence
 from cards.audit.description import hashed_files, read_description
 from cards.audit.packages import PackageFiles
 from cards.audit.run_files import config_problems
@@ -73,7 +73,7 @@ def package_claims(
         try:
             inside = RunRecord.parse(files.read(RECORD), place)
         except InputError as error:
-            return [Claim(FAMILY, statement, "broken", str(error), EXPORT_AGAIN)]
+            return [Claim(FAMILY, statement, "broken", sentence(error), EXPORT_AGAIN)]
         claims.append(_same_record(statement, inside, record))
     strict = must_equal(inside, unchanged)
     package = _Package(files, read_description(files), inside, supported_by(inside), strict)
@@ -90,7 +90,9 @@ def _same_record(statement: str, inside: RunRecord, record: RunRecord) -> Claim:
         problems.append(f"warnings: {shown(odd[0])} is not in the record of the run")
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), EXPORT_AGAIN)
-    return Claim(FAMILY, statement, "holds", f"compared, without {', '.join(LATER)}, which are written later")
+    return Claim(
+        FAMILY, statement, "holds", f"Compared except for {', '.join(LATER)}, which are written later."
+    )
 
 
 def _documentation(package: _Package) -> list[Claim]:
@@ -98,13 +100,13 @@ def _documentation(package: _Package) -> list[Claim]:
     source = documentation.get("source") if isinstance(documentation, dict) else documentation
     statement = f"The package {package.files.path} has a documentation."
     if not isinstance(source, str) or source not in package.files.names:
-        return [Claim(FAMILY, statement, "broken", "rdf.yaml names no file of the package", EXPORT_AGAIN)]
+        return [Claim(FAMILY, statement, "broken", "rdf.yaml names no file of the package.", EXPORT_AGAIN)]
     place = package.files.place(source)
     content = package.files.read(source)
     try:
         found = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        evidence = f"{place}: not UTF-8 text (byte {error.start})"
+        evidence = f"{place}: not UTF-8 text (byte {error.start})."
         return [Claim(FAMILY, statement, "broken", evidence, EXPORT_AGAIN)]
     stated = dict(hashed_files(package.description)).get(source)
     unchanged = None if stated is None else hashlib.sha256(content).hexdigest() == stated
@@ -120,7 +122,7 @@ def _description(package: _Package) -> Claim:
     problems = [*_identity(package), *_config(package)]
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), EXPORT_AGAIN)
-    return Claim(FAMILY, statement, "holds", "description, config.bioimageio and config.finetune compared")
+    return Claim(FAMILY, statement, "holds", "Description, config.bioimageio and config.finetune compared.")
 
 
 def _identity(package: _Package) -> list[str]:

@@ -15,3 +15,18 @@ FAMILIES: dict[str, Callable[[Subject], list[Claim]]] = {
     "signature": signature.check,
 }
 """The `check` of each family returns its claims, and may raise InputError where it cannot tell."""
+
+TITLES = {
+    "files": "Files",
+    "card": "Cards and record",
+    "weights": "Weights",
+    "data": "Data",
+    "leakage": "Leakage",
+    "accuracy": "Accuracy",
+    "lineage": "Lineage",
+    "license": "License",
+    "formats": "Metadata formats",
+    "runtimes": "Runtimes",
+    "signature": "Signature",
+}
+"""Heading of each family in a report."""

@@ -1,18 +1,25 @@
-"""Presentation of an audit: text for the terminal, JSON for programs."""
+"""Presentation of an audit: lines for the terminal, JSON for programs."""
 
 from __future__ import annotations
 
 import json
+import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
 
-from cards.audit.claims import Claim
+from cards.audit.claims import Claim, Verdict
+from cards.audit.registry import TITLES
+from cards.audit.versions import installed
 
 SCHEMA = 1
-VERDICTS = ("holds", "broken", "cannot tell")
+VERDICTS: tuple[Verdict, ...] = ("holds", "broken", "cannot tell")
+STYLES: dict[str, str] = {"holds": "green", "broken": "bold red", "cannot tell": "yellow"}
+INDENT = 15  # columns for the verdict
 
 
-def counts(claims: Sequence[Claim]) -> dict[str, int]:
+def counts(claims: Sequence[Claim]) -> dict[Verdict, int]:
     """Count claims by verdict.
 
     Args:
@@ -22,35 +29,7 @@ def counts(claims: Sequence[Claim]) -> dict[str, int]:
         Number of claims for each verdict.
     """
     found = Counter(claim.verdict for claim in claims)
-    return {verdict: found[verdict] for verdict in VERDICTS}  # type: ignore[index]
-
-
-def render_json(source: str, claims: Sequence[Claim]) -> str:
-    """Render an audit for programs.
-
-    Args:
-        source: what was audited, as the user named it.
-        claims: of the audit.
-
-    Returns:
-        A JSON object with the keys `schema`, `source`, `counts` and `claims`.
-    """
-    content = {
-        "schema": SCHEMA,
-        "source": source,
-        "counts": counts(claims),
-        "claims": [
-            {
-                "family": claim.family,
-                "statement": claim.statement,
-                "verdict": claim.verdict,
-                "evidence": claim.evidence,
-                "remedy": claim.remedy,
-            }
-            for claim in claims
-        ],
-    }
-    return json.dumps(content, indent=2, ensure_ascii=False)
+    return {verdict: found[verdict] for verdict in VERDICTS}
 
 
 def summary(claims: Sequence[Claim]) -> str:
@@ -64,29 +43,82 @@ def summary(claims: Sequence[Claim]) -> str:
     """
     holds, broken, unknown = counts(claims).values()
     return (
-        f"{len(claims)} claims: {holds} hold, {broken} {'is' if broken == 1 else 'are'} broken, "
-        f"{unknown} cannot be decided."
+        f"{len(claims)} claim{'' if len(claims) == 1 else 's'}: {holds} hold{'s' if holds == 1 else ''}, "
+        f"{broken} {'is' if broken == 1 else 'are'} broken, {unknown} cannot be decided."
     )
 
 
-def render_text(source: str, claims: Sequence[Claim]) -> str:
-    """Render an audit for the terminal, without colors.
+def render_json(source: str, claims: Sequence[Claim]) -> str:
+    """Render an audit for programs.
 
     Args:
         source: what was audited, as the user named it.
         claims: of the audit.
 
     Returns:
-        Lines grouped by family: verdict and statement, then evidence, then the remedy.
+        A JSON object with the keys `schema`, `finetune_version`, `source`, `counts` and `claims`; a claim
+        has the fields of `cards.audit.claims.Claim`.
     """
-    lines = [f"Audit of {source}"]
-    family = ""
-    for claim in claims:
-        if claim.family != family:
-            family = claim.family
-            lines += ["", family]
-        lines.append(f"  {claim.verdict:<11}  {claim.statement}")
-        lines.append(f"  {'':<11}  {claim.evidence}")
-        if claim.remedy:
-            lines.append(f"  {'':<11}  → {claim.remedy}")
-    return "\n".join([*lines, "", summary(claims)])
+    content = {
+        "schema": SCHEMA,
+        "finetune_version": installed(),
+        "source": source,
+        "counts": counts(claims),
+        "claims": [asdict(claim) for claim in claims],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def render_lines(source: str, claims: Sequence[Claim], width: int | None) -> Iterator[tuple[str, str]]:
+    """Render an audit for a terminal.
+
+    Args:
+        source: what was audited, as the user named it.
+        claims: of the audit.
+        width: columns to wrap at; None to keep each text on one line.
+
+    Yields:
+        Lines grouped by family, each with a style of rich, which may be empty: verdict and statement, then
+        evidence, then the remedy.
+    """
+    yield f"Audit of {_printable(source)}", "bold"
+    for family, group in groupby(claims, lambda claim: claim.family):
+        yield "", ""
+        yield TITLES.get(family, family), "bold"
+        for claim in group:
+            first, *rest = _wrapped(claim.statement, width)
+            yield f"  {claim.verdict:<{INDENT - 2}}{first}", STYLES[claim.verdict]
+            yield from ((" " * INDENT + line, STYLES[claim.verdict]) for line in rest)
+            yield from ((" " * INDENT + line, "dim") for line in _wrapped(claim.evidence, width))
+            if claim.remedy:
+                yield from ((" " * INDENT + line, "") for line in _wrapped(f"→ {claim.remedy}", width))
+    yield "", ""
+    yield summary(claims), "bold"
+
+
+def render_text(source: str, claims: Sequence[Claim]) -> str:
+    """Render an audit as plain text, without colors.
+
+    Args:
+        source: what was audited, as the user named it.
+        claims: of the audit.
+
+    Returns:
+        The lines of `render_lines`.
+    """
+    return "\n".join(line for line, _ in render_lines(source, claims, None))
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    text = _printable(text)
+    if width is None:
+        return [text]
+    return textwrap.wrap(text, max(width - INDENT, 30), break_on_hyphens=False) or [""]
+
+
+def _printable(text: str) -> str:
+    """Text of a model on one line: control characters could move the cursor or hide a verdict."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

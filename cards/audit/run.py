@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cards.audit.claims import Claim, Subject
+from cards.audit.claims import Claim, Subject, sentence
 from cards.audit.registry import FAMILIES
 from cards.errors import InputError
 
@@ -25,7 +25,9 @@ def audit(subject: Subject) -> list[Claim]:
         try:
             claims += check(subject)
         except InputError as error:
-            claims.append(_undecided(family, str(error), "Correct what the evidence names and audit again."))
+            claims.append(
+                _undecided(family, sentence(error), "Correct what the evidence names and audit again.")
+            )
         except Exception as error:  # a model that nobody foresaw must not hide what the other families find
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             claims.append(_undecided(family, reason, "Report this as a defect of finetune."))

@@ -12,6 +12,7 @@ from cards.audit.card_text import FAMILY, joined
 from cards.audit.claims import Claim, Subject
 from cards.audit.description import read_mapping
 from cards.audit.values import differences
+from cards.formatting import counted
 from cards.record import RunRecord
 from cards.scores import csv_text
 
@@ -57,7 +58,7 @@ def _scores(subject: Subject, record: RunRecord) -> Claim:
                 problems.append(f"line {number}: {column} {row.get(column)!r}, recorded {value!r}")
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
-    return Claim(FAMILY, statement, "holds", f"{len(rows)} rows compared")
+    return Claim(FAMILY, statement, "holds", f"{counted(len(rows), 'row')} compared.")
 
 
 def _score_rows(record: RunRecord) -> list[dict[str, Any]]:
@@ -96,12 +97,12 @@ def _config(subject: Subject, record: RunRecord, name: str) -> Claim:
     try:
         config = json.loads(path.read_bytes())
     except FileNotFoundError:
-        return Claim(FAMILY, statement, "broken", f"{name} is missing", RESTORE)
+        return Claim(FAMILY, statement, "broken", f"{name} is missing.", RESTORE)
     except (ValueError, OSError, RecursionError) as error:
-        return Claim(FAMILY, statement, "broken", f"{name}: not valid JSON: {error}", RESTORE)
+        return Claim(FAMILY, statement, "broken", f"{name}: not valid JSON: {error}.", RESTORE)
     if problems := config_problems(config, record):
         return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
-    return Claim(FAMILY, statement, "holds", "network, target, normalization and channels compared")
+    return Claim(FAMILY, statement, "holds", "Network, target, normalization and channels compared.")
 
 
 def config_problems(config: Any, record: RunRecord) -> list[str]:
@@ -142,4 +143,4 @@ def _recipe(subject: Subject, record: RunRecord) -> Claim:
             part[key] = PurePosixPath(part[key].replace("\\", "/")).name
     if problems := differences(recipe, record.recipe):
         return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
-    return Claim(FAMILY, statement, "holds", "all keys compared")
+    return Claim(FAMILY, statement, "holds", "All keys compared.")

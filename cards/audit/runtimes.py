@@ -45,13 +45,13 @@ def _tested(result: RuntimeCheck) -> Claim:
     statement = f"{result.package} passes its test in the environment {result.environment}."
     versions = ", ".join(f"{name} {version}" for name, version in sorted(result.packages.items()))
     if result.passed:
-        return Claim(FAMILY, statement, "holds", f"recorded as passed with {versions}")
+        return Claim(FAMILY, statement, "holds", f"Recorded as passed with {versions}.")
     remedy = "Export the package again with this version of finetune, or correct what the test names."
-    return Claim(FAMILY, statement, "broken", f"{result.detail or 'failed'} ({versions})", remedy)
+    return Claim(FAMILY, statement, "broken", f"{result.detail or 'It failed'} ({versions}).", remedy)
 
 
 def _untested(name: str, results: list[RuntimeCheck]) -> Claim:
     statement = f"{name} passes its test with the current bioimageio.core and with the versions of the zoo."
     done = ", ".join(result.environment for result in results) or "no environment"
     remedy = "Test the package in both environments; the record then holds the results."
-    return Claim(FAMILY, statement, "cannot tell", f"tested in {done}", remedy)
+    return Claim(FAMILY, statement, "cannot tell", f"Tested in {done}.", remedy)

@@ -65,23 +65,26 @@ class Comparison:
     missing: list[str] = field(default_factory=list)
 
 
-def compare_texts(found: str, expected: str, supported: Supported) -> Comparison:
+def compare_texts(found: str, expected: str, supported: Supported, first: int | None = None) -> Comparison:
     """Compare a text with the text that follows from the record.
 
     Args:
         found: the text as it is stored.
         expected: the text as this version of finetune renders it.
         supported: what the record supports in any wording.
+        first: number of the first line in its file; None to leave line numbers out.
 
     Returns:
         The differences.
     """
     result = Comparison()
-    lines = [_Line(number, line) for number, line in enumerate(found.splitlines(), 1)]
+    lines = [
+        _Line(line, None if first is None else first + index) for index, line in enumerate(found.splitlines())
+    ]
     result.figures = sum(len(line.figures) for line in lines)
     if found == expected:
         return result
-    wanted = [_Line(number, line) for number, line in enumerate(expected.splitlines(), 1)]
+    wanted = [_Line(line) for line in expected.splitlines()]
     figures = supported.figures | {figure for line in wanted for figure in line.figures}
     keys = _keys(wanted)
     by_wording = defaultdict(list)
@@ -93,14 +96,14 @@ def compare_texts(found: str, expected: str, supported: Supported) -> Comparison
             result.changed += _changed(same, others, figures)
             continue
         for line in same:
-            result.wording.append(f"line {line.number}: {_short(line.text)}")
+            result.wording.append(f"{line.place}{_short(line.text)}")
             before = keys.get(line.key, "") if line.key else ""
             lost = [name for name in supported.names if name in before and name not in line.plain]
             if lost:
-                result.changed.append(f"line {line.number}: {_short(line.text)} does not state {lost[0]}")
+                result.changed.append(f"{line.place}{_short(line.text)} does not state {lost[0]}")
             else:
                 unknown = (figure for figure in line.figures if figure not in figures)
-                result.unknown += [f"line {line.number}: {figure}" for figure in unknown]
+                result.unknown += [f"{line.place}{figure}" for figure in unknown]
     result.missing = [_short(line.text) for rest in by_wording.values() for line in rest if line.wording]
     return result
 
@@ -128,7 +131,7 @@ def _changed(same: list[_Line], others: list[_Line], figures: frozenset[str] | s
         return [_figures_differ(line, other) for line, other in pairs if line.figures != other.figures]
     # Another version has more or fewer lines of this wording: figures count if the record lacks them.
     return [
-        f"line {line.number}: {figure} ({_short(line.text)})"
+        f"{line.place}{figure} ({_short(line.text)})"
         for line in left
         for figure in line.figures
         if figure not in figures
@@ -199,8 +202,8 @@ def _leaves(value: Any) -> Iterator[Any]:
 class _Line:
     """A line, its figures, its wording without them, and the key of a table row or a labeled value."""
 
-    def __init__(self, number: int, text: str) -> None:
-        self.number, self.text = number, text
+    def __init__(self, text: str, number: int | None = None) -> None:
+        self.text, self.place = text, "" if number is None else f"line {number}: "
         self.figures = figures_in(text)
         self.plain = text.replace("\\", "")
         self.wording = " ".join(_FIGURE.sub("§", text).split())
@@ -226,7 +229,7 @@ def _figures_differ(line: _Line, other: _Line) -> str:
         for found, wanted in zip(line.figures, other.figures, strict=True)
         if found != wanted
     ]
-    return f"line {line.number}: {', '.join(pairs[:3])} ({_short(line.text)})"
+    return f"{line.place}{', '.join(pairs[:3])} ({_short(line.text)})"
 
 
 def _normal(figure: str) -> str:

@@ -32,11 +32,16 @@ def same_version(record: RunRecord) -> bool:
     Returns:
         True if the versions are equal.
     """
-    return record.finetune_version == _installed()
+    return record.finetune_version == installed()
 
 
 @cache
-def _installed() -> str:
+def installed() -> str:
+    """Version of finetune that audits.
+
+    Returns:
+        The version; empty if the packages are used without being installed.
+    """
     try:
         return version("finetune")
     except PackageNotFoundError:
