@@ -12,6 +12,7 @@ import typer
 
 from cards.errors import InputError
 from finetune.cli.audit import audit
+from finetune.cli.benchmark import benchmark
 from finetune.cli.card import card
 from finetune.cli.cp import cp
 from finetune.cli.evaluate import evaluate
@@ -35,6 +36,7 @@ COMMANDS = (
     cp,
     predict,
     evaluate,
+    benchmark,
     audit,
     sign,
     verify,

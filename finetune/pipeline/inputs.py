@@ -75,7 +75,7 @@ def collect_inputs(
     captured = capture_environment(gpus, providers())
     dataset = named(recipe.data.name) if recipe.data.name is not None else None
     label_kind: LabelKind = recipe.data.labels or (dataset.labels if dataset else "instances")
-    pairs, root = _locate(recipe.data, dataset)
+    pairs, root = locate_pairs(recipe.data, dataset)
     pairs, split_by = assign_splits(
         pairs, validation=recipe.data.validation, test=recipe.data.test, seed=recipe.data.split_seed
     )
@@ -111,8 +111,19 @@ def collect_inputs(
     )
 
 
-def _locate(section: DataSection, dataset: NamedData | None) -> tuple[list[Pair], Path]:
-    """Pairs of images and label images, and the folder that contains them."""
+def locate_pairs(section: DataSection, dataset: NamedData | None) -> tuple[list[Pair], Path]:
+    """Find the pairs of images and label images.
+
+    Args:
+        section: the section `data` of a recipe.
+        dataset: the named data set, if the section names one.
+
+    Returns:
+        The pairs, and the folder that contains them.
+
+    Raises:
+        DataError: if there are none, or the data set cannot be downloaded.
+    """
     if section.csv is not None:
         csv = section.csv.expanduser()
         return find_pairs(csv.parent, layout="csv", csv=csv.name), csv.parent

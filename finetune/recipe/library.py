@@ -47,6 +47,30 @@ def recipe_path(name_or_path: Path | str) -> Path:
     )
 
 
+def benchmark_path(name_or_path: Path | str) -> Path:
+    """Find a benchmark file.
+
+    Args:
+        name_or_path: a file, or the name of an included benchmark, such as "nuclei".
+
+    Returns:
+        The file.
+
+    Raises:
+        RecipeError: if there is no such file or name.
+    """
+    path = Path(name_or_path).expanduser()
+    if _is_file(path):
+        return path
+    included = {file.stem: file for file in sorted((recipe_folder() / "benchmarks").glob("*.yaml"))}
+    if str(name_or_path) in included:
+        return included[str(name_or_path)]
+    raise RecipeError(
+        f"{name_or_path}: neither a benchmark file nor the name of an included benchmark; "
+        f"names: {', '.join(included)}"
+    )
+
+
 def find_recipe(name_or_path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe by name or path.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -19,6 +19,8 @@ from finetune.recipe.schema import Recipe
 from finetune.recipe.validation import problems
 from finetune.utils.atomic import write_file
 from finetune.utils.options import requirement, shown
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 def read_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
@@ -37,25 +39,47 @@ def read_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: if the file cannot be read or the recipe is invalid; one line per problem, with file,
             line and key.
     """
-    path = Path(path)
-    content = _read_yaml(path)
+    return read_settings(Path(path), Recipe, overrides, problems)
+
+
+def read_settings(
+    path: Path,
+    schema: type[Settings],
+    overrides: Sequence[str] = (),
+    check: Callable[[Settings], Iterable[tuple[str, str]]] = lambda _: (),
+) -> Settings:
+    """Read a YAML file of settings; a missing name is that of the file.
+
+    Args:
+        path: the file.
+        schema: pydantic model of its content.
+        overrides: `KEY=VALUE`; values are YAML.
+        check: finds further problems of valid settings; returns keys and messages.
+
+    Returns:
+        The validated settings.
+
+    Raises:
+        RecipeError: if the file cannot be read or is invalid; one line per problem, with file, line and key.
+    """
+    content = _read_yaml(path, schema)
     content.setdefault("name", path.stem)
     overridden = [_override(content, override) for override in overrides]
     messages: dict[str, str] = {}  # one message per key, although a union has one problem per member
     try:
-        recipe = Recipe.model_validate(content)
+        settings = schema.model_validate(content)
     except ValidationError as error:
         for problem in error.errors():
             keys = _keys(problem["loc"], content, missing=problem["type"] == "missing")
             place = _place(keys, path, content, overridden)
-            messages.setdefault(place, f"{place}: {_message(problem, keys)}")
+            messages.setdefault(place, f"{place}: {_message(problem, keys, schema)}")
         raise RecipeError("\n".join(messages.values())) from error
-    for key, message in problems(recipe):
+    for key, message in check(settings):
         place = _place(key.split("."), path, content, overridden)
         messages.setdefault(place, f"{place}: {message}")
     if messages:
         raise RecipeError("\n".join(messages.values()))
-    return recipe
+    return settings
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
@@ -70,7 +94,7 @@ def write_recipe(recipe: Recipe, path: Path) -> None:
     write_file(path, text.getvalue())
 
 
-def _read_yaml(path: Path) -> CommentedMap:
+def _read_yaml(path: Path, schema: type[BaseModel]) -> CommentedMap:
     try:
         text = read_limited(path, "a recipe", RecipeError).decode("utf-8")
     except FileNotFoundError as error:
@@ -84,7 +108,7 @@ def _read_yaml(path: Path) -> CommentedMap:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise RecipeError(f"{path}:{line}: not valid YAML: {error.problem}") from error
     if not isinstance(content, CommentedMap):
-        raise RecipeError(f"{path}: not a recipe; a recipe has the sections {', '.join(Recipe.model_fields)}")
+        raise RecipeError(f"{path}: not a recipe; a recipe has the sections {', '.join(schema.model_fields)}")
     return content
 
 
@@ -114,8 +138,8 @@ def _place(keys: list[str], path: Path, content: CommentedMap, overridden: list[
     return f"{path}:{_line(content, keys)}: {dotted or 'recipe'}"
 
 
-def _message(problem: Any, keys: list[str]) -> str:
-    section = _section(keys[:-1])
+def _message(problem: Any, keys: list[str], schema: type[BaseModel]) -> str:
+    section = _section(keys[:-1], schema)
     if problem["type"] == "extra_forbidden":
         similar = difflib.get_close_matches(keys[-1], section.model_fields, n=1)
         hint = f"did you mean {similar[0]}?" if similar else f"known: {', '.join(section.model_fields)}"
@@ -156,9 +180,9 @@ def _line(content: Any, keys: list[str]) -> int:
     return line
 
 
-def _section(keys: list[str]) -> type[BaseModel]:
-    """The pydantic model of a section by its keys; the recipe itself for none."""
-    section: type[BaseModel] = Recipe
+def _section(keys: list[str], schema: type[BaseModel]) -> type[BaseModel]:
+    """The pydantic model of a section by its keys; the whole schema for none."""
+    section = schema
     for key in keys:
         annotation = section.model_fields[key].annotation
         candidates = [annotation, *get_args(annotation)]

@@ -1,0 +1,1 @@
+"""Benchmark of models on the same images: results, tables, plot and recommendation."""

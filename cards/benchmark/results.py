@@ -1,0 +1,178 @@
+"""Results of a benchmark, written as `benchmark.json`: the source of its tables, plot and recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from statistics import fmean, median, pstdev
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from cards.base import LabelKind, RecordModel
+from cards.errors import InputError
+from cards.metrics import PRIMARY
+from cards.record import Environment
+from cards.scores import ImageScore
+
+FILE = "benchmark.json"
+
+Stage = Literal["untuned", "before", "fine-tuned"]
+"""How the model was measured: as published, before fine-tuning with a recipe, or fine-tuned."""
+
+
+class ModelResult(RecordModel):
+    """Measurements of one model; one row of the table."""
+
+    key: str = Field(description="identifies the model and the images, so that a benchmark can be continued")
+    title: str = Field(description="name of the model in tables")
+    repository: str
+    stage: Stage
+    license: str | None = None
+    parameters: int | None = None
+    exposure: str = Field("unknown", description="whether the model was trained or selected on these images")
+    scores: list[ImageScore] = []
+    interval: tuple[float, float] | None = Field(
+        None, description="95 % bootstrap interval of the mean Dice; None with fewer than two images"
+    )
+    error: str | None = Field(None, description="why the model could not be measured")
+
+    def values(self, metric: str, images: Collection[str] | None = None) -> list[float]:
+        """Values of a metric.
+
+        Args:
+            metric: name of the metric.
+            images: names of the images to include; all if None.
+
+        Returns:
+            One value for each image.
+        """
+        chosen = [score for score in self.scores if images is None or score.image in images]
+        return [score.metrics[metric] for score in chosen if metric in score.metrics]
+
+    def mean(self, metric: str = PRIMARY, images: Collection[str] | None = None) -> float | None:
+        """Mean of a metric over images.
+
+        Args:
+            metric: name of the metric.
+            images: names of the images to include; all if None.
+
+        Returns:
+            The mean; None if it was not measured.
+        """
+        values = self.values(metric, images)
+        return fmean(values) if values else None
+
+    def std(self, metric: str = PRIMARY, images: Collection[str] | None = None) -> float | None:
+        """Population standard deviation of a metric over images.
+
+        Args:
+            metric: name of the metric.
+            images: names of the images to include; all if None.
+
+        Returns:
+            The standard deviation; None if it was not measured.
+        """
+        values = self.values(metric, images)
+        return pstdev(values) if values else None
+
+    def point(self) -> tuple[float, float]:
+        """Time and accuracy of a measured model, as they are plotted.
+
+        Returns:
+            Median seconds per image and mean Dice.
+
+        Raises:
+            ValueError: if the model was not measured.
+        """
+        seconds, dice = self.seconds(), self.mean()
+        if seconds is None or dice is None:
+            raise ValueError(f"{self.title} was not measured")
+        return seconds, dice
+
+    def seconds(self) -> float | None:
+        """Median time per image: warm, batch size 1, from pixels in memory to the label image.
+
+        Returns:
+            Seconds; None if it was not measured.
+        """
+        return median(score.seconds for score in self.scores) if self.scores else None
+
+
+class QuotedResult(RecordModel):
+    """Figures that someone else published, shown next to the measurements and marked as quoted."""
+
+    title: str
+    repository: str
+    dice: float = Field(description="mean over images, from 0 to 1")
+    std: float | None = Field(None, description="standard deviation over images")
+    seconds: float | None = Field(None, description="time per image")
+
+
+class Benchmark(RecordModel):
+    """A benchmark: models, images and measurements."""
+
+    title: str
+    created: str = Field(description="ISO 8601, UTC")
+    finetune_version: str
+    data: str = Field(description="name of the data set")
+    data_digest: str = Field(description="`cards.fingerprint.data_digest` of the images and label images")
+    dice_of: LabelKind = Field(description="pixels that Dice compares: foreground or boundary")
+    images: list[str] = Field(description="names of the images on which the models were measured")
+    unrelated: list[str] | None = Field(
+        None,
+        description="those that are unrelated to the training images of the data set; None if not compared",
+    )
+    results: list[ModelResult]
+    quoted: list[QuotedResult] = []
+    quoted_from: str | None = None
+    device: str
+    threads: int | None = None
+    environment: Environment
+
+    def measured(self) -> list[ModelResult]:
+        """Models with measurements, the most accurate first.
+
+        Returns:
+            The results without failed models.
+        """
+        found = [result for result in self.results if result.scores]
+        return sorted(found, key=lambda result: -result.point()[1])
+
+    def failed(self) -> list[ModelResult]:
+        """Models that could not be measured.
+
+        Returns:
+            The results without scores.
+        """
+        return [result for result in self.results if not result.scores]
+
+    def dumps(self) -> str:
+        """Serialize as JSON.
+
+        Returns:
+            Indented by two spaces, with a newline at the end.
+        """
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Benchmark:
+        """Read `benchmark.json`.
+
+        Args:
+            path: the file.
+
+        Returns:
+            The benchmark.
+
+        Raises:
+            InputError: if the file cannot be read or holds no benchmark.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the file"
+            raise InputError(f"{path}: no benchmark: {where}: {first['msg']}") from error

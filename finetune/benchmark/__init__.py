@@ -1,0 +1,1 @@
+"""Benchmark: many models on the same images, one table."""

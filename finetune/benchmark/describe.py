@@ -1,0 +1,124 @@
+"""What the table of a benchmark says about a model: name, repository, license, parameters and exposure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cards.benchmark.results import Stage
+from cards.integrity import read_record
+from cards.record import DataFile, RunRecord
+from finetune.benchmark.schema import ModelEntry
+from finetune.inference.protocol import Predictor
+from finetune.loading.published import published_name
+from finetune.repositories.registry import describe
+
+NAMES = {
+    "bioimageio": "BioImage.IO",
+    "cellpose": "Cellpose",
+    "huggingface": "Hugging Face",
+    "sam2": "SAM 2",
+    "stardist": "StarDist",
+    "torchvision": "PyTorch Hub",
+    "wipp": "WIPP",
+}
+"""Names of the repositories in tables."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """Description of a model for the table.
+
+    Attributes:
+        title: name of the model.
+        repository: name of its repository.
+        stage: "fine-tuned" for a run of finetune, "untuned" otherwise.
+        license: SPDX id; None if not stated.
+        parameters: number of parameters; None if unknown.
+        exposure: whether the model was trained or selected on the images.
+    """
+
+    title: str
+    repository: str
+    stage: Stage = "untuned"
+    license: str | None = None
+    parameters: int | None = None
+    exposure: str = "unknown"
+
+
+def describe_model(entry: ModelEntry, model: Predictor | None, files: Sequence[DataFile]) -> Description:
+    """Describe a model of a benchmark.
+
+    Args:
+        entry: its entry in the benchmark file.
+        model: the loaded model; None if it could not be loaded.
+        files: the images of the benchmark.
+
+    Returns:
+        The description.
+    """
+    parameters = _parameters(model)
+    if published := published_name(entry.model):
+        package = getattr(model, "package", None)
+        license = package.description.license if package else None
+        if published.repository != "bioimageio":
+            license = describe(published.repository, published.name).license
+        title = Path(published.name).name if package else published.name
+        repository = NAMES.get(published.repository, published.repository)
+        return Description(
+            entry.title or title,
+            repository,
+            license=str(license) if license else None,
+            parameters=parameters,
+        )
+    package = getattr(model, "package", None)
+    if package is not None:
+        license = str(package.description.license) if package.description.license else None
+        title = entry.title or Path(entry.model).stem
+        return Description(title, NAMES["bioimageio"], license=license, parameters=parameters)
+    folder = Path(entry.model).expanduser()
+    record = read_record(folder / "huggingface" if (folder / "huggingface").is_dir() else folder)
+    if record is None:
+        architecture = getattr(model, "architecture", None)
+        repository = NAMES.get(architecture.repository, architecture.repository) if architecture else ""
+        return Description(entry.title or Path(entry.model).name, repository, parameters=parameters)
+    return describe_run(record, files, entry.title)
+
+
+def describe_run(record: RunRecord, files: Sequence[DataFile], title: str | None = None) -> Description:
+    """Describe the model of a run.
+
+    Args:
+        record: of the run.
+        files: the images of the benchmark.
+        title: name in the table; the title of the card if None.
+
+    Returns:
+        The description; its exposure is measured by comparing pixel hashes.
+    """
+    repository = record.model.base.repository
+    return Description(
+        title or record.card.title,
+        NAMES.get(repository, repository),
+        stage="fine-tuned",
+        license=record.card.license,
+        parameters=record.model.parameters,
+        exposure=_exposure(record, files),
+    )
+
+
+def _exposure(record: RunRecord, files: Sequence[DataFile]) -> str:
+    """How many of the images the run was trained or selected on, by their pixels."""
+    measured = {file.image_pixels for file in files}
+    for split, word in (("train", "yes"), ("validation", "selected on")):
+        seen = measured & {file.image_pixels for file in record.data.files if file.split == split}
+        if seen:
+            return f"{word}: {len(seen)} of {len(files)} images"
+    return "no"
+
+
+def _parameters(model: Any) -> int | None:
+    network = getattr(model, "network", None)
+    return sum(parameter.numel() for parameter in network.parameters()) if network is not None else None

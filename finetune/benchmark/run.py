@@ -1,0 +1,164 @@
+"""Run a benchmark: measure all models on the same images and write tables, plot and report."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from cards.benchmark.results import FILE, Benchmark, ModelResult
+from cards.environment import capture_environment
+from cards.errors import InputError
+from cards.scores import ImageScore
+from finetune.benchmark.describe import Description, describe_model
+from finetune.benchmark.images import BenchmarkImages, find_images
+from finetune.benchmark.measure import measure
+from finetune.benchmark.rows import model_result
+from finetune.benchmark.schema import BenchmarkFile, ModelEntry
+from finetune.benchmark.tune import run_recipe
+from finetune.benchmark.write import write_outputs
+from finetune.inference.protocol import Predictor
+from finetune.loading import load
+from finetune.loading.published import load_published, published_name
+from finetune.utils.atomic import disk_errors, write_file
+from finetune.utils.lock import FileLock, LockedError
+from finetune.utils.registration import providers
+
+OTHER_FOLDER = "choose another folder with --out"
+
+
+def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benchmark:
+    """Measure all models of a benchmark; continue where an earlier call stopped.
+
+    A model that fails becomes a row that says why; the next call tries it again.
+
+    Args:
+        benchmark: the benchmark file.
+        out: folder of the results: a new one, or that of an earlier call with the same images.
+        console: where progress is shown.
+
+    Returns:
+        The results, as written to `benchmark.json`.
+
+    Raises:
+        InputError: if there are no models or images, or the folder holds anything else.
+    """
+    if not benchmark.models and not benchmark.tune:
+        raise InputError(f"{benchmark.name}: no models; list them under models or tune")
+    images = find_images(benchmark, console)
+    for warning in images.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False)
+    results = _start(benchmark, images, out)
+    lock = FileLock(out / ".finetune-lock")
+    try:
+        lock.acquire()
+    except LockedError as error:
+        raise InputError(f"{out}: another benchmark is running there ({error}); {OTHER_FOLDER}") from error
+    try:
+        done = {result.key: result for result in results.results if result.error is None}
+        results.results = []
+        for result in _results(benchmark, images, out, done, console):
+            results.results.append(result)
+            with disk_errors(out, OTHER_FOLDER):
+                write_file(out / FILE, results.dumps())
+        write_outputs(results, out, benchmark.within)
+    finally:
+        lock.release()
+    return results
+
+
+def _start(benchmark: BenchmarkFile, images: BenchmarkImages, out: Path) -> Benchmark:
+    """Results of an earlier call in the folder, or none yet."""
+    results = Benchmark(
+        title=benchmark.title,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        finetune_version=version("finetune"),
+        data=images.data,
+        data_digest=images.digest,
+        dice_of="boundary" if images.labels == "boundary" else "foreground",
+        images=[file.name for file in images.files],
+        results=[],
+        quoted=benchmark.quoted,
+        quoted_from=benchmark.quoted_from,
+        environment=capture_environment([], providers()),
+        device="",
+        threads=torch.get_num_threads(),
+    )
+    results.device = results.environment.cpu
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not (out / FILE).is_file():
+            raise InputError(f"{out}: exists and holds no benchmark; {OTHER_FOLDER}")
+        earlier = Benchmark.read(out / FILE)
+        if earlier.data_digest != images.digest:
+            raise InputError(f"{out}: holds a benchmark on other images; {OTHER_FOLDER}")
+        results.results = earlier.results
+    with disk_errors(out, OTHER_FOLDER):
+        write_file(out / FILE, results.dumps())
+    return results
+
+
+def _results(
+    benchmark: BenchmarkFile,
+    images: BenchmarkImages,
+    out: Path,
+    done: dict[str, ModelResult],
+    console: Console,
+) -> Iterator[ModelResult]:
+    for entry in benchmark.models:
+        key = _key(entry, images)
+        yield done.get(key) or _measure(entry, key, images, console)
+    for tuned in benchmark.tune:
+        yield from run_recipe(tuned, benchmark, images, out, done, console)
+
+
+def _measure(entry: ModelEntry, key: str, images: BenchmarkImages, console: Console) -> ModelResult:
+    model: Predictor | None = None
+    scores: list[ImageScore] = []
+    problem = None
+    try:
+        model = _load(entry)
+        with Progress(console=console, transient=True) as progress:
+            bar = progress.add_task(f"measuring {entry.title or entry.model}", total=len(images.pairs))
+            scores = measure(model, images.read(), images.labels, lambda: progress.advance(bar))
+    except InputError as error:
+        problem = str(error).removeprefix(f"{entry.title or entry.model}: ")
+    except (RuntimeError, MemoryError, ValueError) as error:  # of the network: one model must not end all
+        problem = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    if problem:
+        line = f"{entry.title or entry.model}: {problem}"
+        console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    result = model_result(_describe(entry, model, images), key, scores if not problem else [], problem)
+    del model
+    gc.collect()
+    return result
+
+
+def _load(entry: ModelEntry) -> Predictor:
+    published = published_name(entry.model)
+    if entry.checkpoint is not None:
+        if published is None:
+            raise InputError(f"{entry.model}: checkpoint goes with repository:name only")
+        checkpoint = entry.checkpoint.expanduser()
+        return load_published(published, checkpoint=checkpoint, trust=entry.trust, target=entry.target)
+    return load(entry.model, trust=entry.trust, target=entry.target)
+
+
+def _describe(entry: ModelEntry, model: Predictor | None, images: BenchmarkImages) -> Description:
+    try:
+        return describe_model(entry, model, images.files)
+    except InputError:  # no such model, which its row says
+        return Description(entry.title or Path(entry.model).name, "")
+
+
+def _key(entry: ModelEntry, images: BenchmarkImages) -> str:
+    """Identifies a model and the images; weights that change in a run folder change the key, too."""
+    record = Path(entry.model).expanduser() / "record.json"
+    state = record.read_bytes() if record.is_file() else b""
+    return hashlib.sha256(f"{images.digest} {entry.model_dump_json()}".encode() + state).hexdigest()

@@ -1,0 +1,105 @@
+"""Recipes of a benchmark: run on the same data, measured before and after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from cards.benchmark.results import ModelResult
+from cards.errors import InputError
+from cards.fingerprint import data_digest
+from cards.record import RunRecord
+from cards.scores import Stage
+from finetune.benchmark.describe import NAMES, Description, describe_run
+from finetune.benchmark.images import BenchmarkImages
+from finetune.benchmark.rows import model_result
+from finetune.benchmark.schema import BenchmarkFile, TunedEntry
+from finetune.pipeline.runner import run
+from finetune.recipe.library import find_recipe
+from finetune.recipe.schema import Recipe
+
+SAME_DATA = ("name", "root", "csv", "layout", "labels", "license", "citation", "source")
+"""Keys of the section `data` that a recipe takes from the benchmark."""
+
+
+def run_recipe(
+    entry: TunedEntry,
+    benchmark: BenchmarkFile,
+    images: BenchmarkImages,
+    out: Path,
+    done: dict[str, ModelResult],
+    console: Console,
+) -> Iterator[ModelResult]:
+    """Run a recipe on the data of a benchmark; a finished run is used again, an unfinished one resumed.
+
+    Args:
+        entry: the recipe in the benchmark file.
+        benchmark: the benchmark file.
+        images: its images.
+        out: folder of the results; the run goes to `runs/<recipe name>` in it.
+        done: results of an earlier call, by key.
+        console: where progress is shown.
+
+    Yields:
+        The base model, if its weights are pretrained, and the fine-tuned model.
+    """
+    title = entry.title or entry.recipe
+    try:
+        recipe = find_recipe(entry.recipe, [*_same_data(benchmark), *entry.overrides])
+        record = _finished_run(recipe, out / "runs" / recipe.name, console)
+        if record.accuracy is None or record.accuracy.labeled_by is not None:
+            raise InputError("its accuracy on all test images was not measured")
+        if _digest(record) != images.digest:
+            raise InputError("its test images are not those of the benchmark; set images to test")
+    except InputError as error:
+        console.print(f"{title}: {error}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        description = Description(Path(title).stem, "", stage="fine-tuned")
+        yield model_result(description, _key(title, "failed", images), [], str(error))
+        return
+    after = describe_run(record, images.files, entry.title)
+    for stage, measured in (("before", record.accuracy.before), ("fine-tuned", record.accuracy.after)):
+        if measured is not None:
+            key = _key(record.digest(), stage, images)
+            yield done.get(key) or _result(record, after, stage, measured, key)
+
+
+def _result(record: RunRecord, after: Description, stage: str, measured: Stage, key: str) -> ModelResult:
+    base = record.model.base
+    before = replace(
+        after,
+        title=f"{base.id}, before {after.title}",
+        repository=NAMES.get(base.repository, base.repository),
+        stage="before",
+        license=base.license,
+        exposure="unknown",
+    )
+    return model_result(before if stage == "before" else after, key, measured.scores)
+
+
+def _same_data(benchmark: BenchmarkFile) -> list[str]:
+    """Overrides by which a recipe uses the data of the benchmark."""
+    data = benchmark.data.model_dump(mode="json")
+    return [f"data.{key}={json.dumps(data[key])}" for key in SAME_DATA]
+
+
+def _finished_run(recipe: Recipe, folder: Path, console: Console) -> RunRecord:
+    if (folder / "record.json").is_file():
+        return RunRecord.read(folder)
+    unfinished = folder.with_name(folder.name + ".partial").is_dir()
+    record = run(recipe, out=folder, resume=unfinished, console=console)
+    if record is None:
+        raise InputError("a benchmark runs in one process; start it without torchrun")
+    return record
+
+
+def _digest(record: RunRecord) -> str:
+    return data_digest(file for file in record.data.files if file.split == "test")
+
+
+def _key(name: str, stage: str, images: BenchmarkImages) -> str:
+    return hashlib.sha256(f"{images.digest} {name} {stage}".encode()).hexdigest()

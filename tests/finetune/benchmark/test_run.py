@@ -1,0 +1,157 @@
+"""`finetune benchmark` on small images: tables, resuming, failures, and recipes measured before and after."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cards.benchmark.results import Benchmark
+from finetune.cli.main import app
+
+RELEASE = Path(__file__).parents[2] / "fixtures" / "0.2.0"
+RUN = RELEASE / "run"
+
+
+def benchmark(*arguments: Path | str) -> Result:
+    return CliRunner().invoke(app, ["benchmark", *map(str, arguments)])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "discs.yaml"
+    path.write_text(
+        f"""title: Discs
+data: {{root: {RELEASE / "discs"}}}
+models:
+  - {RUN}
+  - {{model: "wipp:unet", title: untrained}}
+quoted_from: nobody
+quoted:
+  - {{repository: Cellpose, title: cyto3, dice: 0.5}}
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_one_row_per_model_in_all_formats(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = benchmark(file, "--out", out)
+    assert result.exit_code == 0
+    assert "failed: untrained: wipp:unet: has no published weights" in result.stdout
+    assert "Most accurate: " in result.stdout
+    results = Benchmark.read(out / "benchmark.json")
+    assert results.images == ["disc_00", "disc_01"]
+    measured = results.results[0]
+    record = json.loads((RUN / "record.json").read_text())
+    expected = {score["image"]: score["metrics"]["dice"] for score in record["accuracy"]["after"]["scores"]}
+    assert {score.image: score.metrics["dice"] for score in measured.scores} == pytest.approx(
+        expected, abs=1e-3
+    )
+    assert (measured.repository, measured.stage, measured.exposure) == ("WIPP", "fine-tuned", "no")
+    table = list(csv.DictReader((out / "table.csv").read_text("utf-8").splitlines()))
+    assert [row["Stage"] for row in table] == ["fine-tuned", "untuned", "quoted"]
+    assert {path.name for path in out.iterdir()} == {
+        "benchmark.json",
+        "pictures",
+        "report.html",
+        "scores.csv",
+        "table.csv",
+        "table.md",
+        "table.tex",
+    }
+    page = (out / "report.html").read_text("utf-8")
+    assert "data:image/png;base64," in page
+    assert "quoted" in page
+
+
+def test_a_second_call_measures_only_what_is_missing(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert benchmark(file, "--out", out).exit_code == 0
+    first = Benchmark.read(out / "benchmark.json")
+    file.write_text(file.read_text().replace("wipp:unet", str(RELEASE / "run" / "huggingface")))
+    assert benchmark(file, "--out", out).exit_code == 0
+    second = Benchmark.read(out / "benchmark.json")
+    assert second.results[0] == first.results[0]  # times, too
+    assert first.results[1].error is not None
+    assert second.results[1].error is None
+
+
+def test_a_folder_with_other_files_or_other_images_is_refused(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").touch()
+    result = benchmark(file, "--out", out)
+    assert "exists and holds no benchmark; choose another folder with --out" in str(result.exception)
+    assert [path.name for path in out.iterdir()] == ["thesis.txt"]
+    assert benchmark(file, "--out", tmp_path / "other").exit_code == 0
+    result = benchmark(file, "images=train", "--out", tmp_path / "other")
+    assert "holds a benchmark on other images" in str(result.exception)
+
+
+def test_models_can_be_named_on_the_command_line(tmp_path: Path) -> None:
+    result = benchmark("--models", RUN, "wipp:unet", "--data", RELEASE / "discs", "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    titles = [model.title for model in Benchmark.read(tmp_path / "out" / "benchmark.json").results]
+    assert titles == [json.loads((RUN / "record.json").read_text())["card"]["title"], "unet"]
+
+
+def test_images_that_the_model_was_trained_on_are_counted(file: Path, tmp_path: Path) -> None:
+    assert benchmark(file, "images=train", "--out", tmp_path / "out").exit_code == 0
+    exposure = Benchmark.read(tmp_path / "out" / "benchmark.json").results[0].exposure
+    assert exposure.startswith("yes: ")
+    assert exposure.endswith(" of 5 images")
+
+
+def test_a_recipe_is_run_once_and_measured(file: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "tuned.yaml"
+    recipe.write_text((RELEASE / "discs.yaml").read_text(), encoding="utf-8")
+    overrides = f"[model.checkpoint={RUN}, training.epochs=1, model.options={{}}]"
+    tune = f"tune=[{{recipe: {recipe}, title: tuned, overrides: {overrides}}}]"
+    arguments = (file, "models=[]", tune, "--out", tmp_path / "out")
+    assert benchmark(*arguments).exit_code == 0
+    results = Benchmark.read(tmp_path / "out" / "benchmark.json").results
+    assert [(model.stage, model.error) for model in results] == [("before", None), ("fine-tuned", None)]
+    assert all(len(model.scores) == 2 for model in results)
+    runs = list((tmp_path / "out" / "runs").iterdir())
+    assert len(runs) == 1
+    written = (runs[0] / "record.json").stat().st_mtime_ns
+    assert benchmark(*arguments).exit_code == 0
+    assert (runs[0] / "record.json").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["nothing"],
+            "nothing: neither a benchmark file nor the name of an included benchmark",
+        ),
+        (["--models", "a/b"], "--models: name the images with --data"),
+        (["nuclei", "sam2:x"], "sam2:x: not an override KEY=VALUE; use --models to name models"),
+        (["nuclei", "--data", "x"], "--data goes with --models"),
+    ],
+)
+def test_wrong_arguments_are_one_line(arguments: list[str], message: str) -> None:
+    assert message in str(benchmark(*arguments).exception)
+
+
+def test_a_wrong_key_is_reported_with_file_and_line(file: Path) -> None:
+    file.write_text(file.read_text().replace("quoted_from", "quoted_form"), encoding="utf-8")
+    assert "discs.yaml:6: quoted_form: unknown key; did you mean quoted_from?" in str(
+        benchmark(file).exception
+    )
+
+
+def test_included_benchmarks_are_valid() -> None:
+    from finetune.benchmark.schema import read_benchmark
+    from finetune.recipe.library import benchmark_path
+
+    nuclei, boundary = (read_benchmark(benchmark_path(name), []) for name in ("nuclei", "cell_boundary"))
+    assert len(nuclei.quoted) == 7
+    assert len(boundary.quoted) == 5
+    assert nuclei.models[1].model == "stardist:2D_versatile_fluo"
