@@ -110,7 +110,7 @@ def test_images_that_the_model_was_trained_on_are_counted(file: Path, tmp_path: 
 def test_a_recipe_is_run_once_and_measured(file: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "tuned.yaml"
     recipe.write_text((RELEASE / "discs.yaml").read_text(), encoding="utf-8")
-    overrides = f"[model.checkpoint={RUN}, training.epochs=1, model.options={{}}]"
+    overrides = f'["model.checkpoint={RUN}", "training.epochs=1", "model.options={{}}"]'
     tune = f"tune=[{{recipe: {recipe}, title: tuned, overrides: {overrides}}}]"
     arguments = (file, "models=[]", tune, "--out", tmp_path / "out")
     assert benchmark(*arguments).exit_code == 0
