@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_server import Hub, Server
+from hub_publish_server import PublishHub, PublishServer
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -19,12 +19,12 @@ for ignored in (signal.SIGINT, signal.SIGHUP):
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PublishHub]:
     """A Hugging Face Hub of this test's own, empty as its cache; in this process and those it starts."""
     from huggingface_hub import close_session, constants
 
     home = tmp_path / "hf_home"
-    with Server() as hub:
+    with PublishServer() as hub:
         for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING"))]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("HF_ENDPOINT", hub.url)

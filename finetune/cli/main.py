@@ -20,6 +20,7 @@ from finetune.cli.extensions import ExtensibleGroup
 from finetune.cli.ls import ls
 from finetune.cli.models import models
 from finetune.cli.predict import predict
+from finetune.cli.publish import publish
 from finetune.cli.run import run
 from finetune.cli.schema import schema
 from finetune.cli.sign import sign
@@ -40,6 +41,7 @@ COMMANDS = (
     audit,
     sign,
     verify,
+    publish,
     schema,
 )
 

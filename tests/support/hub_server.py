@@ -26,6 +26,7 @@ class Repository:
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     revisions: dict[str, str] = field(default_factory=dict)  # branches and tags -> commit
     lfs: set[str] = field(default_factory=set)
+    tags: set[str] = field(default_factory=set)  # names in `revisions` that are tags, not branches
 
     def commit(self, revision: str) -> str | None:
         return revision if revision in self.commits else self.revisions.get(revision)
@@ -105,7 +106,7 @@ class Hub:
         return [request for request in self.asked if request.sent]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     hub: Hub
 
     def do_GET(self) -> None:
@@ -145,7 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
         if commit is None:
             self._answer(404, {"X-Error-Code": "RevisionNotFound"})
         elif what == "revision":
-            self._json({"id": repo_id, "sha": commit, "siblings": _siblings(repository, commit)})
+            private = repo_id in self.hub.private
+            siblings = _siblings(repository, commit)
+            self._json({"id": repo_id, "sha": commit, "siblings": siblings, "private": private})
         elif what == "tree":
             self._json(_tree(repository, commit))
         else:
@@ -167,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Location"] = f"{store}/store/{repo_id}/{commit}/{name}"
             self._answer(302, headers)
         else:
-            self._content(content, name, headers | {"ETag": f'"{_git(content)}"'})
+            self._content(content, name, headers | {"ETag": f'"{git_oid(content)}"'})
 
     def _file(self, path: str) -> None:
         user, model, commit, name = path.split("/", 3)
@@ -226,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _git(content: bytes) -> str:
+def git_oid(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
@@ -236,7 +239,7 @@ def _lfs(content: bytes, key: str) -> dict[str, Any]:
 
 def _siblings(repository: Repository, commit: str) -> list[dict[str, Any]]:
     return [
-        {"rfilename": name, "size": len(content), "blobId": _git(content)}
+        {"rfilename": name, "size": len(content), "blobId": git_oid(content)}
         | ({"lfs": _lfs(content, "sha256")} if name in repository.lfs else {})
         for name, content in repository.commits[commit].items()
     ]
@@ -244,7 +247,7 @@ def _siblings(repository: Repository, commit: str) -> list[dict[str, Any]]:
 
 def _tree(repository: Repository, commit: str) -> list[dict[str, Any]]:
     return [
-        {"type": "file", "path": name, "size": len(content), "oid": _git(content)}
+        {"type": "file", "path": name, "size": len(content), "oid": git_oid(content)}
         | ({"lfs": _lfs(content, "oid")} if name in repository.lfs else {})
         for name, content in repository.commits[commit].items()
     ]
@@ -253,9 +256,12 @@ def _tree(repository: Repository, commit: str) -> list[dict[str, Any]]:
 class Server:
     """A Hub that is served while the block runs."""
 
-    def __enter__(self) -> Hub:
-        self.hub = Hub()
-        handler = type("Handler", (_Handler,), {"hub": self.hub})
+    state: type[Hub] = Hub
+    handler: type[Handler] = Handler
+
+    def __enter__(self) -> Any:
+        self.hub = self.state()
+        handler = type("Handler", (self.handler,), {"hub": self.hub})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.daemon_threads = True
         self.hub.url = f"http://127.0.0.1:{self.server.server_port}"

@@ -1,0 +1,52 @@
+"""`finetune publish`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def publish(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    to: Annotated[str, typer.Option(help="huggingface, bioimageio, or a folder to create.")],
+    repo: Annotated[
+        str | None,
+        typer.Option(
+            help="Repository on Hugging Face, such as user/name; or a draft on BioImage.IO to continue."
+        ),
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Create the repository as a private one.")
+    ] = False,
+    pull_request: Annotated[
+        bool, typer.Option("--pull-request", help="Propose the files in a pull request.")
+    ] = False,
+    tag: Annotated[str | None, typer.Option(help="Version, such as 1.1.0; 1.0.0 if it is the first.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be uploaded, without a token or a network.")
+    ] = False,
+) -> None:
+    """Upload a model with its card, unless a claim of its audit is broken.
+
+    All files are read back and compared; the last line states what is there and how to load it. A second call
+    completes an interrupted publication. Exit code: 0 if the model is published, 1 if a claim is broken or
+    the upload is not complete, 2 for invalid input.
+    """
+    from cards.publish.base import Options, PublishError
+    from cards.publish.run import publish as publish_run
+
+    options = Options(repo, private, pull_request, tag)
+    try:
+        for line in publish_run(run.expanduser(), to, options, _report, dry_run=dry_run):
+            print(line)
+    except PublishError as error:
+        for line in str(error).splitlines():
+            print(f"finetune: {line}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def _report(step: str) -> None:
+    print(step, file=sys.stderr)

@@ -1,0 +1,255 @@
+"""Publishing on Hugging Face: over HTTP, to a Hub on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from finished_run import write_run
+
+from cards.audit.subject import open_subject
+from cards.record import RunRecord
+
+REPO = "someone/discs"
+HUGGINGFACE = ("--to", "huggingface", "--repo", REPO)
+
+
+def expected_files(run: Path) -> set[str]:
+    root = run / "huggingface"
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+def test_the_card_is_at_the_root_and_the_package_beside_it(publisher, run, publish):
+    result = publish(run, "--to", "huggingface")
+    assert (result.code, result.errors) == (0, [])
+    files = publisher.files(REPO)
+    root = {name for name in files if not name.startswith("package/")}
+    assert root == expected_files(run)
+    assert all(files[name] == (run / "huggingface" / name).read_bytes() for name in root)
+    assert "package/bioimageio.yaml" in files and "package/rdf.yaml" not in files
+    last = result.out.splitlines()[-1]
+    assert f'finetune.load("{REPO}@1.0.0")' in last
+    assert f'load_description("huggingface/{REPO}/1.0.0")' in last
+    assert f"{len(files)} files, read back and equal" in last
+
+
+def test_everything_is_in_one_commit_with_a_tag_and_a_branch(publisher, run, publish):
+    publish(run, *HUGGINGFACE, "--tag", "v2.0.1")
+    (commit,) = publisher.messages
+    repository = publisher.repositories[REPO]
+    assert repository.tags == {"2.0.1"}
+    assert {repository.revisions[name] for name in ("main", "2.0.1", "v2.0.1")} == {commit}
+
+
+def test_a_second_call_changes_nothing(publisher, run, publish):
+    first = publish(run, *HUGGINGFACE)
+    before = len(publisher.faults.seen)
+    second = publish(run, *HUGGINGFACE)
+    assert (second.code, second.out) == (0, first.out)
+    assert not [label for label in publisher.faults.seen[before:] if not label.startswith("GET")]
+
+
+def test_files_in_parts_and_without_a_repository_id(publisher, run, publish):
+    publisher.part_size = 10_000
+    assert publish(run, "--to", "huggingface").code == 0
+    assert any("store-upload/HASH/2" in label for label in publisher.faults.seen)
+    assert publisher.files(REPO)["package/cover.png"]
+
+
+def test_a_new_version_replaces_what_the_earlier_one_published_and_nothing_else(
+    publisher, run, publish, tmp_path
+):
+    publish(run, *HUGGINGFACE)
+    files = publisher.files(REPO)
+    notes = {".gitattributes": b"x", "notes/how.md": b"mine"}
+    publisher.add(REPO, files | notes, lfs=())
+    other = write_run(tmp_path / "other", created="2026-11-25T00:00:00+00:00")
+    (other / "huggingface" / "pictures").rmdir()
+    refused = publish(other, *HUGGINGFACE, "--tag", "1.0.0")
+    assert refused.code == 2
+    assert "has version 1.0.0 with other files; give --tag 1.1.0" in refused.err
+    assert publish(other, *HUGGINGFACE).code == 2  # the default is the newest version, not a new one
+    assert publish(other, *HUGGINGFACE, "--tag", "1.1.0").code == 0
+    assert publisher.files(REPO)["notes/how.md"] == b"mine"
+    assert publisher.files(REPO)["record.json"] == (other / "record.json").read_bytes()
+    assert publisher.files(REPO, "1.0.0") == files
+
+
+def test_files_that_the_model_no_longer_has_are_deleted(publisher, run, publish, tmp_path):
+    picture = run / "huggingface" / "pictures" / "training.png"
+    other = write_run(tmp_path / "other", created="2026-11-25T00:00:00+00:00")
+    picture.parent.mkdir(exist_ok=True)
+    picture.write_bytes(b"picture")
+    record = RunRecord.read(run)
+    from finetune.pipeline.record_builder import written_files
+
+    record = record.model_copy(update={"files": written_files(run)})
+    for place in (run, run / "huggingface"):
+        (place / "record.json").write_text(record.dumps())
+    assert publish(run, *HUGGINGFACE).code == 0
+    assert "pictures/training.png" in publisher.files(REPO)
+    assert publish(other, *HUGGINGFACE, "--tag", "1.1.0").code == 0
+    assert "pictures/training.png" not in publisher.files(REPO)
+
+
+@pytest.mark.parametrize("path", ["README.md", "package/README.md", "package/bioimageio.yaml"])
+def test_a_file_that_somebody_changed_on_the_hub_is_not_overwritten(publisher, run, publish, tmp_path, path):
+    publish(run, *HUGGINGFACE)
+    edited = publisher.files(REPO) | {path: b"edited by hand"}
+    commit = publisher.add(REPO, edited)
+    other = write_run(tmp_path / "other", name="another")
+    result = publish(other, *HUGGINGFACE, "--tag", "1.1.0")
+    assert result.code == 2
+    assert path in result.err and "--pull-request" in result.err
+    assert publisher.repositories[REPO].revisions["main"] == commit
+
+
+def test_a_repository_of_somebody_elses_files_is_refused(publisher, run, publish):
+    publisher.add(REPO, {"README.md": b"my model", "weights.pt": b"0"})
+    result = publish(run, *HUGGINGFACE)
+    assert result.code == 2
+    assert "README.md would be replaced, but finetune did not publish it" in result.err
+    assert publisher.files(REPO) == {"README.md": b"my model", "weights.pt": b"0"}
+
+
+def test_a_pull_request_proposes_without_changing_the_main_branch(publisher, run, publish):
+    publisher.add(REPO, {"README.md": b"my model", "weights.pt": b"0"})
+    result = publish(run, *HUGGINGFACE, "--pull-request")
+    assert result.code == 0, result.err
+    assert publisher.files(REPO) == {"README.md": b"my model", "weights.pt": b"0"}
+    proposed = publisher.files(REPO, "refs/pr/1")
+    assert proposed["README.md"] == (run / "huggingface" / "README.md").read_bytes()
+    assert proposed["weights.pt"] == b"0"
+    assert f'finetune.load("{REPO}@refs/pr/1")' in result.out
+    again = publish(run, *HUGGINGFACE, "--pull-request")
+    assert (again.code, again.out) == (0, result.out)
+    assert "refs/pr/2" not in publisher.repositories[REPO].revisions
+
+
+def test_a_private_repository_is_created_and_a_public_one_is_not_taken_for_private(publisher, run, publish):
+    assert publish(run, *HUGGINGFACE, "--private").code == 0
+    assert REPO in publisher.private
+    publisher.add("someone/public", {"notes.txt": b""})
+    result = publish(run, "--to", "huggingface", "--repo", "someone/public", "--private")
+    assert result.code == 2
+    assert "exists and is public" in result.err
+    assert publisher.files("someone/public") == {"notes.txt": b""}
+
+
+def test_a_broken_claim_is_not_published(publisher, run, publish):
+    (run / "huggingface" / "README.md").write_text("Dice 1.0000")
+    result = publish(run, *HUGGINGFACE)
+    assert result.code == 1
+    assert "not published, because" in result.errors[0] and "README.md" in result.err
+    assert publisher.faults.seen == []
+
+
+def test_a_dry_run_lists_every_file_without_a_token_or_a_network(run, publish, monkeypatch):
+    for name in ("HF_TOKEN", "HF_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nothing listens there
+    result = publish(run, *HUGGINGFACE, "--dry-run")
+    assert result.code == 0
+    for name in expected_files(run):
+        size = (run / "huggingface" / name).stat().st_size
+        assert any(line.split() == [name, f"{size:,}", "bytes"] for line in result.out.splitlines())
+    assert result.out.splitlines()[-1].endswith(f"{REPO}, in one commit, version 1.0.0 if it is the first")
+
+
+def test_a_dry_run_and_the_upload_agree(publisher, run, publish):
+    listed = publish(run, *HUGGINGFACE, "--dry-run").out.splitlines()[:-2]
+    assert publisher.faults.seen == []
+    publish(run, *HUGGINGFACE)
+    files = publisher.files(REPO)
+    assert [line.split()[0] for line in listed] == sorted(files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--repo", "no-user"), "has the form user/name"),
+        (("--repo", REPO, "--tag", "final"), "a version has the form X.Y.Z"),
+        (("--pull-request",), "give the repository with --repo"),
+        (("--repo", REPO, "--pull-request", "--tag", "1.0.0"), "leave out --tag"),
+        (("--repo", "someone/absent", "--pull-request"), "no such repository to open a pull request in"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_in_one_line(publisher, run, publish, arguments, message):
+    result = publish(run, "--to", "huggingface", *arguments)
+    assert (result.code, len(result.errors)) == (2, 1)
+    assert message in result.errors[0]
+    assert not any(label.startswith("POST") for label in publisher.faults.seen)
+
+
+def test_a_missing_token_and_one_without_permission_are_named(publisher, run, publish, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN")
+    assert "run `hf auth login`, or set HF_TOKEN" in publish(run, *HUGGINGFACE).err
+    monkeypatch.setenv("HF_TOKEN", "hf_onlyreads")
+    publisher.readers.add("hf_onlyreads")
+    result = publish(run, *HUGGINGFACE)
+    assert result.code == 2
+    assert "permission to write" in result.errors[0]
+    assert publisher.repositories == {}
+
+
+def test_metadata_that_the_hub_rejects_are_named(publisher, run, publish):
+    publisher.invalid_yaml = True
+    result = publish(run, *HUGGINGFACE)
+    assert result.code == 1
+    assert "rejects the metadata of README.md" in result.errors[0]
+    assert publisher.messages == {}
+
+
+def test_a_file_that_arrives_damaged_gets_no_version(publisher, run, publish):
+    publisher.altered["model.safetensors"] = b"other weights"
+    result = publish(run, *HUGGINGFACE)
+    assert result.code == 1
+    assert "model.safetensors differs from the run" in result.errors[0]
+    assert publisher.repositories[REPO].tags == set()
+
+
+LOAD = """
+import json, sys
+import finetune
+from bioimageio.spec import load_description
+from cards.record import RunRecord
+from finetune.downloads.hub import fetch_all
+repo = sys.argv[1]
+model = finetune.load(f"{repo}@1.0.0")
+package = load_description(f"huggingface/{repo}/1.0.0")
+record = RunRecord.read(fetch_all(repo, revision="1.0.0").folder)
+print(json.dumps([model.architecture.name, package.name, record.digest()]))
+"""
+
+
+def test_finetune_and_bioimageio_load_from_the_same_repository(publisher, run, publish, tmp_path):
+    publish(run, *HUGGINGFACE)
+    pattern = publisher.url + "/{repo_id}/resolve/{branch}/package/bioimageio.yaml"
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, REPO],
+        cwd=tmp_path,
+        env=os.environ
+        | {"BIOIMAGEIO_HUGGINGFACE_HTTP_PATTERN": pattern, "BIOIMAGEIO_CACHE_PATH": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    architecture, package, digest = json.loads(done.stdout.splitlines()[-1])
+    assert (architecture, package) == ("unet", "Discs")
+    assert digest == RunRecord.read(run).digest()
+
+
+def test_a_published_model_audits_as_its_run_does(publisher, run, publish):
+    from finetune.pipeline.audit import audit
+
+    publish(run, *HUGGINGFACE)
+    with open_subject(run) as subject:
+        assert subject.kind == "run"
+    claims = audit(REPO)
+    assert claims
+    assert [claim for claim in claims if claim.verdict == "broken"] == []
