@@ -1,15 +1,18 @@
-"""Which files of a repository a publication adds, replaces and deletes, and which it must not touch.
+"""Which files of a repository a publication adds, replaces and deletes, and which repositories it refuses.
 
-A file in the repository belongs to an earlier publication if the record published with it lists the file
-with its present hash. Such a file may be replaced, or deleted if the model no longer has it. Every other file
-is the owner's: it is kept, and a publication that would change it is refused.
+A repository on the Hub holds one model and nothing else, because an audit compares all of its files with the
+record. A file belongs to an earlier publication if the record or the package description published with it
+lists the file with its present hash. Such a file may be replaced, or deleted if the model no longer has it. A
+repository with any other file is refused, so that nothing of its owner is lost.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
 
+from cards.audit.files import FOREIGN, UNLISTED
 from cards.audit.packages import HUB_PACKAGE
 from cards.errors import InputError
 from cards.publish.base import Item
@@ -37,58 +40,58 @@ def matches(tree: Tree, items: Sequence[Item]) -> bool:
     return all(item.path in tree and tree[item.path].equals(item) for item in items)
 
 
-def changes(
-    tree: Tree, tagged: Tree | None, items: Sequence[Item], read: Read
-) -> tuple[list[Item], list[str]]:
-    """Compare a publication with the repository.
+def missing(tree: Tree, items: Sequence[Item]) -> list[Item]:
+    """List the files that a commit lacks, or has with other content.
 
     Args:
+        tree: files of the commit.
+        items: files of the publication.
+
+    Returns:
+        The files.
+    """
+    return [item for item in items if item.path not in tree or not tree[item.path].equals(item)]
+
+
+def deletions(repo_id: str, tree: Tree, tagged: Tree | None, items: Sequence[Item], read: Read) -> list[str]:
+    """List the files of an earlier publication that the model no longer has.
+
+    Args:
+        repo_id: for the error message.
         tree: files of the newest commit.
         tagged: files of the newest version; None if there is none.
         items: files of the publication.
         read: reads a file of the newest commit.
 
     Returns:
-        Files to add or replace, and paths of an earlier publication to delete.
-    """
-    additions = [item for item in items if item.path not in tree or not tree[item.path].equals(item)]
-    if not additions:
-        return [], []
-    new = {item.path for item in items}
-    return additions, [path for path in published(tree, tagged, read) if path not in new]
-
-
-def refuse_foreign(
-    repo_id: str, tree: Tree, tagged: Tree | None, additions: Sequence[Item], read: Read
-) -> None:
-    """Refuse to replace files that finetune did not publish.
-
-    Args:
-        repo_id: for the message.
-        tree: files of the newest commit.
-        tagged: files of the newest version; None if there is none.
-        additions: files to add or replace.
-        read: reads a file of the newest commit.
+        Paths.
 
     Raises:
-        InputError: naming the first such file.
+        InputError: naming a file in the repository that finetune did not publish.
     """
-    replaced = [item.path for item in additions if item.path in tree]
-    own = set(published(tree, tagged, read)) if replaced else set()
-    if foreign := [path for path in replaced if path not in own]:
+    own = published(tree, tagged, read)
+    new = {item.path: item for item in items}
+    foreign = [
+        path
+        for path, file in tree.items()
+        if path not in own and not _matches(path, FOREIGN) and not (path in new and file.equals(new[path]))
+    ]
+    if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise InputError(
-            f"{repo_id}: {foreign[0]}{more} would be replaced, but finetune did not publish it, or it was "
-            "changed since; add --pull-request to propose the change, or give another --repo"
+            f"{repo_id}: contains {foreign[0]}{more}, which finetune did not publish or which was changed "
+            "since; nothing is overwritten: give another --repo, or propose the change with --pull-request"
         )
+    return [path for path in tree if path in own and path not in new]
 
 
-def published(tree: Tree, tagged: Tree | None, read: Read) -> list[str]:
+def published(tree: Tree, tagged: Tree | None, read: Read) -> set[str]:
     """List the files that an earlier publication put into the repository and that have not changed since.
 
     Args:
         tree: files of the newest commit.
-        tagged: files of the newest version, for the description of the package, which no record lists.
+        tagged: files of the newest version, for signatures and the description of the package, whose hashes
+            no record lists.
         read: reads a file of the newest commit.
 
     Returns:
@@ -96,21 +99,26 @@ def published(tree: Tree, tagged: Tree | None, read: Read) -> list[str]:
     """
     record = _record(tree, read)
     if record is None:
-        return []
+        return set()
     listed = {
         file.path.removeprefix(f"{HUB}/"): file.sha256
         for file in record.files
         if file.path.startswith((f"{HUB}/", f"{NATIVE}/"))
     }
-    known = [path for path, sha256 in listed.items() if path in tree and _sha256(path, tree, read) == sha256]
-    known.append(RECORD)
+    own = {path for path, sha256 in listed.items() if path in tree and _sha256(path, tree, read) == sha256}
     if DESCRIPTION in tree:
         text = read(DESCRIPTION).decode(errors="replace")  # lists the SHA-256 of all files of the package
         inside = (path for path in tree if path.startswith(f"{HUB_PACKAGE}/"))
-        known += [path for path in inside if _sha256(path, tree, read) in text]
-        if tagged is None or tagged.get(DESCRIPTION) == tree[DESCRIPTION]:
-            known.append(DESCRIPTION)
-    return known
+        own |= {path for path in inside if _sha256(path, tree, read) in text}
+    for path in tree:
+        unlisted = path == DESCRIPTION or _matches(path, UNLISTED)
+        if path == RECORD or (unlisted and (tagged is None or tagged.get(path) == tree[path])):
+            own.add(path)
+    return own
+
+
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(path, pattern) for pattern in patterns)
 
 
 def _record(tree: Tree, read: Read) -> RunRecord | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cards.errors import InputError
 from cards.publish.base import Publication, PublishError, Report
-from cards.publish.hub_changes import changes, matches, refuse_foreign
+from cards.publish.hub_changes import deletions, matches, missing
 from cards.publish.hub_client import Repository, State
 from cards.publish.hub_errors import failure
 from cards.publish.versions import newest
@@ -33,7 +33,7 @@ def commit_files(
         The commit that has all files.
 
     Raises:
-        InputError: if a file would be replaced that finetune did not publish, or the user is refused.
+        InputError: if the repository has files that finetune did not publish, or the user is refused.
         PublishError: if nothing was committed, or it is not known whether it was.
     """
     try:
@@ -43,10 +43,10 @@ def commit_files(
         def read_file(path: str) -> bytes:
             return repository.content(path, state.head)
 
-        additions, deletions = changes(tree, tagged, publication.items, read_file)
+        additions = missing(tree, publication.items)
         if not additions:
             return state.head
-        refuse_foreign(repository.id, tree, tagged, additions, read_file)
+        stale = deletions(repository.id, tree, tagged, publication.items, read_file)
     except InputError:
         raise
     except Exception as error:
@@ -54,7 +54,7 @@ def commit_files(
     report(f"uploading {len(additions)} files, {sum(item.size for item in additions):,} bytes")
     try:
         commit, _ = repository.commit(
-            additions, deletions, state.head, f"{publication.record.name} {version}, published with finetune"
+            additions, stale, state.head, f"{publication.record.name} {version}, published with finetune"
         )
         return commit
     except Exception as error:
@@ -146,10 +146,10 @@ def attach_version(repository: Repository, version: str, commit: str) -> None:
     except Exception as error:
         problem = error
     state = state_after(repository, f"{published}, but perhaps without version {version}", problem)
-    missing = [f"tag {version}"] if state.tags.get(version) != commit else []
-    missing += [f"branch v{version}"] if state.branches.get(f"v{version}") != commit else []
-    if missing:
-        done = f"{published}, but without {' and '.join(missing)}"
+    absent = [f"tag {version}"] if state.tags.get(version) != commit else []
+    absent += [f"branch v{version}"] if state.branches.get(f"v{version}") != commit else []
+    if absent:
+        done = f"{published}, but without {' and '.join(absent)}"
         if problem is None:
             raise PublishError(f"{repository.id}: {done}; {COMPLETE}")
         raise failure(repository.id, done, problem, COMPLETE) from None

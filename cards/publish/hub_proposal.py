@@ -6,7 +6,7 @@ import re
 
 from cards.errors import InputError
 from cards.publish.base import Publication, PublishError, Report
-from cards.publish.hub_changes import matches
+from cards.publish.hub_changes import matches, missing
 from cards.publish.hub_client import Repository, State
 from cards.publish.hub_commit import AGAIN, COMPLETE, UNKNOWN, read_back, state_after
 from cards.publish.hub_errors import failure
@@ -34,11 +34,7 @@ def propose(repository: Repository, state: State, publication: Publication, repo
     if commit is None:
         try:
             tree = repository.tree(state.head)
-            additions = [
-                item
-                for item in publication.items
-                if item.path not in tree or not tree[item.path].equals(item)
-            ]
+            additions = missing(tree, publication.items)
             if not additions:
                 raise InputError(f"{repository.id}: already has these files; there is nothing to propose")
             report(f"uploading {len(additions)} files, {sum(item.size for item in additions):,} bytes")

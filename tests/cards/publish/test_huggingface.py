@@ -60,51 +60,46 @@ def test_files_in_parts_and_without_a_repository_id(publisher, run, publish):
     assert publisher.files(REPO)["package/cover.png"]
 
 
-def test_a_new_version_replaces_what_the_earlier_one_published_and_nothing_else(
-    publisher, run, publish, tmp_path
-):
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A later run, without a package."""
+    return write_run(tmp_path / "other", package=False, created="2026-11-25T00:00:00+00:00")
+
+
+def test_a_version_is_not_moved_to_other_files(publisher, run, other, publish):
+    publish(run, *HUGGINGFACE)
+    for tag in ((), ("--tag", "1.0.0")):  # without a tag, it is the newest version, not a new one
+        result = publish(other, *HUGGINGFACE, *tag)
+        assert result.code == 2
+        assert "has version 1.0.0 with other files; give --tag 1.1.0" in result.errors[0]
+    assert len(publisher.messages) == 1
+
+
+def test_a_new_version_replaces_the_files_of_the_earlier_one(publisher, run, other, publish):
     publish(run, *HUGGINGFACE)
     files = publisher.files(REPO)
-    notes = {".gitattributes": b"x", "notes/how.md": b"mine"}
-    publisher.add(REPO, files | notes, lfs=())
-    other = write_run(tmp_path / "other", created="2026-11-25T00:00:00+00:00")
-    (other / "huggingface" / "pictures").rmdir()
-    refused = publish(other, *HUGGINGFACE, "--tag", "1.0.0")
-    assert refused.code == 2
-    assert "has version 1.0.0 with other files; give --tag 1.1.0" in refused.err
-    assert publish(other, *HUGGINGFACE).code == 2  # the default is the newest version, not a new one
     assert publish(other, *HUGGINGFACE, "--tag", "1.1.0").code == 0
-    assert publisher.files(REPO)["notes/how.md"] == b"mine"
+    assert publisher.files(REPO).keys() == expected_files(other)  # the package is gone
     assert publisher.files(REPO)["record.json"] == (other / "record.json").read_bytes()
     assert publisher.files(REPO, "1.0.0") == files
+    assert publish(run, *HUGGINGFACE, "--tag", "1.0.0").code == 0  # an earlier version is still there
+    assert publisher.files(REPO).keys() == expected_files(other)
 
 
-def test_files_that_the_model_no_longer_has_are_deleted(publisher, run, publish, tmp_path):
-    picture = run / "huggingface" / "pictures" / "training.png"
-    other = write_run(tmp_path / "other", created="2026-11-25T00:00:00+00:00")
-    picture.parent.mkdir(exist_ok=True)
-    picture.write_bytes(b"picture")
-    record = RunRecord.read(run)
-    from finetune.pipeline.record_builder import written_files
-
-    record = record.model_copy(update={"files": written_files(run)})
-    for place in (run, run / "huggingface"):
-        (place / "record.json").write_text(record.dumps())
-    assert publish(run, *HUGGINGFACE).code == 0
-    assert "pictures/training.png" in publisher.files(REPO)
-    assert publish(other, *HUGGINGFACE, "--tag", "1.1.0").code == 0
-    assert "pictures/training.png" not in publisher.files(REPO)
-
-
-@pytest.mark.parametrize("path", ["README.md", "package/README.md", "package/bioimageio.yaml"])
-def test_a_file_that_somebody_changed_on_the_hub_is_not_overwritten(publisher, run, publish, tmp_path, path):
+@pytest.mark.parametrize(
+    "path", ["README.md", "package/README.md", "package/bioimageio.yaml", "notes/how.md", "model.sig"]
+)
+def test_nothing_that_somebody_added_or_changed_on_the_hub_is_overwritten(
+    publisher, run, other, publish, path
+):
     publish(run, *HUGGINGFACE)
-    edited = publisher.files(REPO) | {path: b"edited by hand"}
+    edited = publisher.files(REPO) | {path: b"written by hand"}
     commit = publisher.add(REPO, edited)
-    other = write_run(tmp_path / "other", name="another")
     result = publish(other, *HUGGINGFACE, "--tag", "1.1.0")
-    assert result.code == 2
-    assert path in result.err and "--pull-request" in result.err
+    assert (result.code, len(result.errors)) == (2, 1)
+    if path != "package/bioimageio.yaml":  # whose hashes vouch for the rest of the package
+        assert f"contains {path}, which" in result.errors[0]
+    assert "which finetune did not publish or which was changed since" in result.errors[0]
     assert publisher.repositories[REPO].revisions["main"] == commit
 
 
@@ -112,7 +107,7 @@ def test_a_repository_of_somebody_elses_files_is_refused(publisher, run, publish
     publisher.add(REPO, {"README.md": b"my model", "weights.pt": b"0"})
     result = publish(run, *HUGGINGFACE)
     assert result.code == 2
-    assert "README.md would be replaced, but finetune did not publish it" in result.err
+    assert "contains README.md and 1 more, which finetune did not publish" in result.err
     assert publisher.files(REPO) == {"README.md": b"my model", "weights.pt": b"0"}
 
 
