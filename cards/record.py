@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -273,6 +274,10 @@ class RunRecord(RecordModel):
         Raises:
             InputError: if the content is not a record.
         """
+        if isinstance(content, bytes) and content.startswith((BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)):
+            raise InputError(
+                f"{where}: not a run record: starts with a byte order mark; save it as UTF-8 without one"
+            )
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:

@@ -7,8 +7,8 @@ from html import unescape
 from typing import Any
 
 from cards import huggingface
-from cards.audit.card_text import FAMILY, RESTORE, CardText, joined, supported_by, text_claims
-from cards.audit.claims import Claim, Subject, record_of, sentence
+from cards.audit.card_text import FAMILY, RESTORE, CardText, supported_by, text_claims
+from cards.audit.claims import Claim, Subject, joined, record_of, sentence
 from cards.audit.consistency import record_claims
 from cards.audit.description import read_mapping
 from cards.audit.hashing import sha256_of

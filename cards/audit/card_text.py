@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cards.audit.claims import Claim
+from cards.audit.claims import Claim, joined
 from cards.audit.text import Comparison, Supported, compare_texts, figures_in, record_figures
 from cards.audit.versions import must_equal
 from cards.record import RunRecord
 from cards.references import hub_license
 
 FAMILY = "card"
-SHOWN = 3  # differences in one line of evidence
 RESTORE = "Restore the file, or render it again from the record with `finetune card render`."
 
 
@@ -97,20 +95,6 @@ def supported_by(record: RunRecord) -> Supported:
     )
     names = tuple(" ".join(text.split()) for text in stated if text and text.strip())
     return Supported(frozenset(record_figures(record.model_dump(mode="json"))), names)
-
-
-def joined(problems: Iterable[str]) -> str:
-    """Put the first differences on one line, and how many more there are.
-
-    Args:
-        problems: differences.
-
-    Returns:
-        Text on one line.
-    """
-    problems = list(dict.fromkeys(problems))
-    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    return "; ".join(problems[:SHOWN]) + more + "."
 
 
 def _is_license(found: str) -> bool:

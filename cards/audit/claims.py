@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +12,8 @@ from cards.record import RunRecord
 
 if TYPE_CHECKING:
     from cards.provenance.trust import TrustRoot
+
+SHOWN = 3  # differences in one line of evidence
 
 Verdict = Literal["holds", "broken", "cannot tell"]
 
@@ -130,3 +132,18 @@ def sentence(error: object) -> str:
     """
     text = str(error).rstrip(".")
     return f"{text[:1].upper() if text.startswith(('there ', 'the ')) else text[:1]}{text[1:]}."
+
+
+def joined(problems: Iterable[str]) -> str:
+    """Put the first differences on one line, and how many more there are.
+
+    Args:
+        problems: differences.
+
+    Returns:
+        The evidence of a claim.
+    """
+    problems = list(dict.fromkeys(problems))
+    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    text = "; ".join(problems[:SHOWN]) + more
+    return text if text.endswith("…") else f"{text}."

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cards.audit.card_text import FAMILY, joined
-from cards.audit.claims import Claim, Subject
+from cards.audit.card_text import FAMILY
+from cards.audit.claims import Claim, Subject, joined
 from cards.audit.values import equal
 from cards.formatting import counted
 from cards.metrics import PRIMARY

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
-from cards.audit.claims import Claim, Subject, Verdict, sentence
+from cards.audit.claims import Claim, Subject, Verdict, joined, sentence
 from cards.audit.description import hashed_files, read_description
 from cards.audit.hashing import sha256_of
 from cards.audit.packages import HUB_PACKAGE, PackageFiles, packages
@@ -16,7 +16,6 @@ from cards.record import File
 
 FAMILY = "files"
 HUB = "huggingface/"
-SHOWN = 5  # differences in one line of evidence
 
 # Files of a run that are not in its record: they are written afterwards, or describe the record itself.
 UNLISTED = (
@@ -100,10 +99,10 @@ def _present(folder: Path, listed: dict[str, File]) -> Claim:
     statement = f"All {len(listed)} files in the record exist and have the recorded hashes."
     if problems := different + missing:
         remedy = "Restore these files from the original, or ask its author why they changed."
-        return Claim(FAMILY, statement, "broken", _joined(problems), remedy)
+        return Claim(FAMILY, statement, "broken", joined(problems), remedy)
     if removed:  # people delete checkpoints to save space; the exported weights do not depend on them
         remedy = "Nothing else depends on checkpoints; restore them to verify their hashes."
-        return Claim(FAMILY, statement, "cannot tell", _joined(removed), remedy)
+        return Claim(FAMILY, statement, "cannot tell", joined(removed), remedy)
     return Claim(FAMILY, statement, "holds", f"SHA-256 of {counted(len(listed), 'file')} compared.")
 
 
@@ -115,7 +114,7 @@ def _unlisted(subject: Subject, listed: set[str]) -> Claim:
     if extra:
         remedy = "Remove these files, or find out who added them."
         return Claim(
-            FAMILY, statement, "broken", _joined(f"{name} is not in the record" for name in extra), remedy
+            FAMILY, statement, "broken", joined(f"{name} is not in the record" for name in extra), remedy
         )
     return Claim(FAMILY, statement, "holds", "There is no other file than record, logs and signature.")
 
@@ -139,7 +138,7 @@ def _links(subject: Subject) -> Claim:
     statement = "No file is a link to a place outside the folder."
     if leading:
         remedy = "Replace each link with the file itself."
-        return Claim(FAMILY, statement, "broken", _joined(f"{name} leads out" for name in leading), remedy)
+        return Claim(FAMILY, statement, "broken", joined(f"{name} leads out" for name in leading), remedy)
     return Claim(FAMILY, statement, "holds", "All paths lie inside the folder.")
 
 
@@ -170,12 +169,5 @@ def _package(package: PackageFiles) -> Claim:
     problems += [f"{file} is not in the description" for file in extra]
     if problems:
         remedy = "Restore the package that finetune exported, or ask its author why it changed."
-        return Claim(FAMILY, statement, "broken", _joined(problems), remedy)
+        return Claim(FAMILY, statement, "broken", joined(problems), remedy)
     return Claim(FAMILY, statement, "holds", f"SHA-256 of {counted(len(named) - 1, 'file')} compared.")
-
-
-def _joined(problems: Iterable[str]) -> str:
-    """The first differences on one line, and how many more there are."""
-    problems = list(problems)
-    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    return "; ".join(problems[:SHOWN]) + more + "."

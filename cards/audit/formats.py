@@ -8,8 +8,7 @@ from collections import Counter
 from typing import Any
 
 from cards.audit.card import read_text, split_card
-from cards.audit.card_text import joined
-from cards.audit.claims import Claim, Subject, sentence
+from cards.audit.claims import Claim, Subject, joined, sentence
 from cards.audit.description import read_description, read_mapping
 from cards.audit.package_rules import problems_of
 from cards.audit.packages import PackageFiles, packages

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cards.audit.card_text import FAMILY, CardText, joined, supported_by, text_claims
-from cards.audit.claims import Claim, sentence
+from cards.audit.card_text import FAMILY, CardText, supported_by, text_claims
+from cards.audit.claims import Claim, joined, sentence
 from cards.audit.description import hashed_files, read_description
 from cards.audit.packages import PackageFiles
 from cards.audit.run_files import config_problems
@@ -134,8 +134,10 @@ def _identity(package: _Package) -> list[str]:
         problems += stated_differences(
             found.get(key) or [], expected[key], package.supported, strict=package.strict, where=key
         )
-    authors = found.get("authors")
-    names = [entry.get("name") if isinstance(entry, dict) else entry for entry in authors or []]
+    authors = found.get("authors") or []
+    if not isinstance(authors, list):
+        return ["authors: expected a list"]
+    names = [entry.get("name") if isinstance(entry, dict) else entry for entry in authors]
     problems += differences({"authors": names}, {"authors": [entry["name"] for entry in expected["authors"]]})
     if not _same_time(found.get("timestamp"), expected["timestamp"]):
         problems.append(f"timestamp: {shown(found.get('timestamp'))}, recorded {expected['timestamp']}")

@@ -8,8 +8,8 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-from cards.audit.card_text import FAMILY, joined
-from cards.audit.claims import Claim, Subject
+from cards.audit.card_text import FAMILY
+from cards.audit.claims import Claim, Subject, joined
 from cards.audit.description import read_mapping
 from cards.audit.values import differences
 from cards.formatting import counted
