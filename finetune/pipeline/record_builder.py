@@ -12,6 +12,7 @@ import torch
 
 from cards import record
 from cards.base import Spec, TaskName
+from cards.evidence import Energy
 from cards.fingerprint import sha256_file
 from cards.scores import Accuracy
 from finetune.adapters import describe as describe_adapt
@@ -228,6 +229,7 @@ def _training(plan: Plan[Any], history: History, device: str) -> record.Training
         resumed=history.resumed,
         stopped_early=history.stopped_early,
         history=[record.Epoch(**epoch) for epoch in history.epochs],
+        energy=Energy(**history.energy) if history.energy else None,
     )
 
 

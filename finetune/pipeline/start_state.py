@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from cards.errors import DataError, InputError, ModelError, RecipeError
 from cards.record import DataFile
 from finetune.recipe.schema import Recipe
@@ -86,7 +88,7 @@ def begin_or_compare(folder: Path, recipe: Recipe, base: str | None, files: list
     if "recipe" not in stored:
         write_file(folder / MARKER, json.dumps(stored | state))
         return
-    for key, before, now in _differences(stored["recipe"], state["recipe"]):
+    for key, before, now in _differences(_with_defaults(stored["recipe"]), state["recipe"]):
         if key not in MOVABLE:
             raise RecipeError(
                 f"{folder / 'recipe.yaml'}: {key} is {_short(now)}, but the run began with {_short(before)}; "
@@ -103,6 +105,14 @@ def begin_or_compare(folder: Path, recipe: Recipe, base: str | None, files: list
             f"{folder}: the images differ from those the run began with: {', '.join(changes[:SHOWN])}{more}; "
             "restore them, or start over with --overwrite"
         )
+
+
+def _with_defaults(stored: Any) -> Any:
+    """A recipe that an earlier version stored, with keys that were added since."""
+    try:
+        return Recipe.model_validate(stored).model_dump(mode="json")
+    except ValidationError:
+        return stored
 
 
 def _key(file: DataFile) -> str:

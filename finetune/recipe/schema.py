@@ -133,6 +133,12 @@ class ComputeSection(Section):
     precision: str = Field(
         "auto", description="Lightning's precision; auto: bf16-mixed where it is fast, else 32-true"
     )
+    energy: bool = Field(False, description="measure energy and CO2 of the training with codecarbon")
+    country: str | None = Field(
+        None,
+        pattern=r"^[A-Z]{3}$",
+        description="country of the computer for the CO2 of its electricity: ISO 3166-1, such as DEU",
+    )
 
 
 class Recipe(Section):

@@ -12,6 +12,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from cards.errors import RecipeError
 from finetune.recipe.schema import ComputeSection, Recipe
+from finetune.training.energy import check_energy
 
 
 def resolve_compute(recipe: Recipe) -> Recipe:
@@ -24,10 +25,12 @@ def resolve_compute(recipe: Recipe) -> Recipe:
         The recipe with a precision.
 
     Raises:
-        RecipeError: if Lightning rejects the section; with Lightning's message.
+        RecipeError: if Lightning rejects the section, with Lightning's message; or if the energy cannot be
+            measured.
     """
     quiet_lightning()
     compute = recipe.compute
+    check_energy(compute)
     if compute.precision == "auto":
         fast = "bf16-mixed" if _is_fast_in_bf16(device_of(compute)) else "32-true"
         compute = compute.model_copy(update={"precision": fast})
@@ -60,7 +63,7 @@ def trainer_options(compute: ComputeSection) -> dict[str, Any]:
     Returns:
         The section under Lightning's names.
     """
-    options = compute.model_dump()
+    options = compute.model_dump(exclude={"energy", "country"})
     options["num_nodes"] = options.pop("nodes")
     return options
 

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 
 from cards.record import Epoch
+from finetune.training.energy import EnergyMeter, add_energy
 from finetune.training.protocol import TrainableModule
 
 # Validation metrics: fields of `cards.record.Epoch` and their labels. `TrainableModule.monitor` is one.
@@ -28,6 +29,8 @@ class History:
         resumed: how often training was resumed.
         stopped_early: whether early stopping ended training before the last planned epoch.
         empty_validation: whether the best weights predict background in every validation image.
+        energy: fields of `cards.evidence.Energy` for all completed epochs; None if one was not measured. An
+            epoch that was interrupted counts when it is repeated, as in `seconds`.
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
@@ -37,6 +40,7 @@ class History:
     resumed: int = 0
     stopped_early: bool = False
     empty_validation: bool = False
+    energy: dict[str, Any] | None = None
 
     @property
     def best_epoch(self) -> int | None:
@@ -53,13 +57,14 @@ class History:
 class HistoryCallback(pl.Callback):
     """Records per-epoch metrics and saves them in each checkpoint, so that a resumed run keeps them."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, meter: EnergyMeter | None = None) -> None:
         """Start an empty history.
 
         Args:
             console: where a line per epoch is printed if there is no progress bar.
+            meter: measures the energy; None to leave that out.
         """
-        self.console = console
+        self.console, self.meter = console, meter
         self.history = History()
 
     def state_dict(self) -> dict[str, Any]:
@@ -85,6 +90,9 @@ class HistoryCallback(pl.Callback):
             trainer: Lightning's trainer.
             module: the training module.
         """
+        self._energy_before = self.history.energy if self.history.epochs else {}
+        if self.meter:
+            self.meter.start()
         self._since = time.perf_counter()
         self.history.resumed += bool(self.history.epochs)
 
@@ -118,6 +126,7 @@ class HistoryCallback(pl.Callback):
         history.seconds += now - self._since
         self._since = now
         history.steps = trainer.global_step
+        history.energy = add_energy(self._energy_before, self.meter.read() if self.meter else None)
         validated = metric in trainer.callback_metrics and _validates(trainer)
         value = float(trainer.callback_metrics[metric]) if validated else None
         loss = float(trainer.callback_metrics["loss"])

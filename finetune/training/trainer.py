@@ -17,9 +17,10 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from rich.console import Console
 
 from finetune.data.datamodule import SegmentationData
-from finetune.recipe.schema import Recipe
+from finetune.recipe.schema import ComputeSection, Recipe
 from finetune.training.checkpoints import BEST, LAST, AtomicCheckpointIO, callback_state
 from finetune.training.distributed import is_helper_process
+from finetune.training.energy import EnergyMeter
 from finetune.training.hardware import quiet_lightning, trainer_options
 from finetune.training.history import History, HistoryCallback
 from finetune.training.malloc import keep_freed_memory
@@ -118,7 +119,8 @@ def _train(
     resume = last.exists()
     validates = bool(data.of("validation"))
     stopping = EarlyStopping(monitor, mode="max", patience=training.patience) if training.patience else None
-    recorder = HistoryCallback(console)
+    meter = _energy_meter(recipe.compute)
+    recorder = HistoryCallback(console, meter)
     callbacks: list[pl.Callback] = [recorder]
     if module.features:
         callbacks.append(PrecomputeFeatures(data, module.features, console))
@@ -157,10 +159,20 @@ def _train(
         trainer.fit(module, datamodule=data, ckpt_path=str(last) if resume else None, weights_only=True)
     except SystemExit as stop:  # Lightning turns Ctrl-C into exit code 1; the runner cleans up first
         raise KeyboardInterrupt from stop
+    finally:
+        if meter:
+            meter.stop()
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     recorder.history.stopped_early = bool(stopping and stopping.stopped_epoch)
     return recorder.history
+
+
+def _energy_meter(compute: ComputeSection) -> EnergyMeter | None:
+    """A meter in the process that writes the record; one computer alone would not be the whole training."""
+    if not compute.energy or compute.nodes > 1 or is_helper_process():
+        return None
+    return EnergyMeter(str(compute.country))
 
 
 def _checkpoint(folder: Path, name: str, **options: Any) -> ModelCheckpoint:

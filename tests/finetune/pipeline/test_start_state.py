@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,10 @@ def test_a_damaged_marker_is_one_line(begun: Path, content: str) -> None:
     (begun / MARKER).write_text(content)
     with pytest.raises(InputError, match="damaged.*--overwrite"):
         read_marker(begun)
+
+
+def test_a_run_that_began_before_a_key_was_added_can_be_resumed(begun: Path) -> None:
+    marker = read_marker(begun)
+    del marker["recipe"]["compute"]["energy"], marker["recipe"]["compute"]["country"]
+    (begun / MARKER).write_text(json.dumps(marker))
+    begin_or_compare(begun, RECIPE, "base", BEGUN)
