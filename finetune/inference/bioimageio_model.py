@@ -1,4 +1,4 @@
-"""Prediction with a BioImage.IO package by bioimageio.core, also with ONNX weights only."""
+"""Prediction with a BioImage.IO package: directly where finetune can, by bioimageio.core otherwise."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cards.errors import ModelError
+from finetune.inference.bioimageio_direct import open_directly
 from finetune.inference.bioimageio_runtime import create_pipeline
 from finetune.inference.preprocess import channels_first, check_channels
 from finetune.repositories.bioimageio.package import Package, quiet
@@ -69,6 +70,9 @@ class PackageModel:
                 f"{source}: the weights are {', '.join(self.package.formats)} only; without code of the "
                 "package finetune can run TorchScript and ONNX"
             )
+        self._direct = open_directly(package, trust=trust)
+        if self._direct is not None:
+            return
         with quiet():
             self._pipeline = create_pipeline(self.package, formats[0], trust=trust)
             try:
@@ -78,7 +82,7 @@ class PackageModel:
                 raise ModelError(f"{source}: its {formats[0]} weights cannot be loaded: {reason}") from error
 
     def predict(self, image: np.ndarray) -> np.ndarray:
-        """Predict the labels of one image, in blocks of the size that the package describes.
+        """Predict the labels of one image.
 
         Args:
             image: (H, W), (C, H, W) or (H, W, C) of any numeric dtype.
@@ -91,11 +95,34 @@ class PackageModel:
             ModelError: if the network fails on the image, or the output is neither a label image nor the maps
                 of the target.
         """
+        pixels = channels_first(image, self.channels)
+        check_channels(len(pixels), self.channels)
+        maps = self._predict_maps(pixels)
+        if np.issubdtype(maps.dtype, np.integer) and len(maps) == 1 and not self._named:
+            return maps[0].astype(np.int32)
+        if len(maps) != self._target.channels:
+            target = self._target
+            raise ModelError(
+                f"{self.package.source}: the model outputs {len(maps)} maps, target {target.name} decodes "
+                f"{target.channels}; finetune can decode a label image or one probability map only, unless "
+                "you set target to what the maps are, such as target=foreground_boundary"
+            )
+        return self._target.decode(maps.astype(np.float32))
+
+    def _predict_maps(self, pixels: np.ndarray) -> np.ndarray:
+        """Output of the package for an image (C, H, W), as (K, H, W)."""
+        if self._direct is None:
+            return self._run_pipeline(pixels)
+        try:
+            return self._direct.predict_maps(pixels)
+        except Exception as error:  # of torch or onnxruntime
+            raise ModelError(f"{self.package.source}: prediction fails: {_reason(error)}") from error
+
+    def _run_pipeline(self, pixels: np.ndarray) -> np.ndarray:
+        """Output of bioimageio.core's pipeline, in blocks of the size that the package describes."""
         from bioimageio.core import AxisId
         from bioimageio.core.digest_spec import create_sample_for_model
 
-        pixels = channels_first(image, self.channels)
-        check_channels(len(pixels), self.channels)
         height, width = pixels.shape[1:]
         more = [
             max(0, smallest - length)
@@ -112,17 +139,7 @@ class PackageModel:
             except Exception as error:  # of torch, onnxruntime or bioimageio.core
                 raise ModelError(f"{self.package.source}: prediction fails: {_reason(error)}") from error
         tensor = next(iter(output.members.values()))
-        maps = np.asarray(tensor.transpose(tuple(map(AxisId, AXES))).data)[0][:, :height, :width]
-        if np.issubdtype(maps.dtype, np.integer) and len(maps) == 1 and not self._named:
-            return maps[0].astype(np.int32)
-        if len(maps) != self._target.channels:
-            target = self._target
-            raise ModelError(
-                f"{self.package.source}: the model outputs {len(maps)} maps, target {target.name} decodes "
-                f"{target.channels}; finetune can decode a label image or one probability map only, unless "
-                "you set target to what the maps are, such as target=foreground_boundary"
-            )
-        return self._target.decode(maps.astype(np.float32))
+        return np.asarray(tensor.transpose(tuple(map(AxisId, AXES))).data)[0][:, :height, :width]
 
     def _blocks(self, height: int, width: int) -> dict[Any, int]:
         """Number of steps by which a block exceeds the smallest size: no block is larger than the image."""

@@ -27,6 +27,7 @@ def predict_maps(
     *,
     tile: int = TILE,
     overlap: int = OVERLAP,
+    alignment: int | None = None,
 ) -> np.ndarray:
     """Predict the maps of one normalized image.
 
@@ -41,6 +42,7 @@ def predict_maps(
         divisor: the network takes heights and widths that are multiples of this, in pixels.
         tile: height and width of a tile in pixels.
         overlap: width of the area that neighboring tiles share, in pixels.
+        alignment: tiles start at multiples of this, in pixels; `divisor` if None.
 
     Returns:
         Maps (K, H, W) float32, on the CPU.
@@ -52,9 +54,10 @@ def predict_maps(
     if target.whole:
         check_size(target, height, width, "the image")
         tile = max(height, width)
+    alignment = alignment or divisor
     maps = np.empty((target.channels, height, width), np.float32)
-    for top, bottom in _spans(height, tile, overlap, divisor):
-        for left, right in _spans(width, tile, overlap, divisor):
+    for top, bottom in _spans(height, tile, overlap, alignment):
+        for left, right in _spans(width, tile, overlap, alignment):
             raw = network(_pad(image[None, :, top:bottom, left:right], divisor))
             part = target.activate(raw.float())[0, :, : bottom - top, : right - left].cpu().numpy()
             # Half of the overlap is discarded, where a tile lacks context; not at the image border.
@@ -82,17 +85,17 @@ def check_size(target: Decoding, height: int, width: int, which: str) -> None:
         )
 
 
-def _spans(length: int, tile: int, overlap: int, divisor: int) -> Iterator[tuple[int, int]]:
+def _spans(length: int, tile: int, overlap: int, alignment: int) -> Iterator[tuple[int, int]]:
     """Starts and ends of the tiles along one axis; the last tile ends with the image.
 
-    Tiles start at multiples of the divisor, so that a network that pools, or predicts every other pixel,
-    groups the pixels of a tile as those of the whole image.
+    Tiles start at multiples of `alignment`, the divisor of the network, so that a network that pools, or
+    predicts every other pixel, groups the pixels of a tile as those of the whole image.
     """
     if length <= tile:
         yield 0, length
         return
-    step = (tile - overlap) // divisor * divisor
-    last = -(-(length - tile) // divisor) * divisor
+    step = (tile - overlap) // alignment * alignment
+    last = -(-(length - tile) // alignment) * alignment
     for start in range(0, last + step, step):
         yield min(start, last), min(start + tile, length)
 

@@ -17,5 +17,17 @@ def require(package: str, extra: str) -> None:
     Raises:
         InputError: if the package is missing, with the command that installs it.
     """
-    if importlib.util.find_spec(package) is None:
+    if not is_installed(package):
         raise InputError(f'{package} is not installed; install it with: pip install "finetune[{extra}]"')
+
+
+def is_installed(package: str) -> bool:
+    """Whether an optional package can be imported; nothing is imported.
+
+    Args:
+        package: import name of the package, such as "onnxruntime".
+
+    Returns:
+        True if it is installed.
+    """
+    return importlib.util.find_spec(package) is not None
