@@ -12,24 +12,21 @@ from cards.audit.hashing import sha256_of
 from cards.audit.packages import HUB_PACKAGE, PackageFiles, packages
 from cards.errors import ModelError
 from cards.formatting import counted
+from cards.provenance.names import ADDED_LATER, FOREIGN, SIGNATURES
 from cards.record import File
 
 FAMILY = "files"
 HUB = "huggingface/"
 
-# Files of a run that are not in its record: they are written afterwards, or describe the record itself.
+# Files of a model that are not in its record: they are written afterwards, or describe the record itself.
 UNLISTED = (
     "record.json",
     "huggingface/record.json",
     "logs/*",  # loggers write until the process ends
-    "*.sig",  # signature of the folder
-    "*.cdx.json",  # ML-BOM
-    "croissant.json",
-    "audit.html",
-    "audit.json",
+    *SIGNATURES,
+    *ADDED_LATER,
+    *(f"huggingface/{name}" for name in ADDED_LATER),
 )
-# Files that the Hub, its client or a file manager adds.
-FOREIGN = (".gitattributes", ".cache/*", ".git/*", ".DS_Store", "*/.DS_Store", "Thumbs.db", "*/Thumbs.db")
 
 
 def check(subject: Subject) -> list[Claim]:

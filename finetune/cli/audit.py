@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from finetune.cli.verify import Authorities, Identity, Issuer, PublicKey, trust_root
+
 if TYPE_CHECKING:
     from cards.audit.claims import Claim
 
@@ -26,6 +28,10 @@ def audit(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Run the model again and compare its results.")
     ] = False,
+    key: PublicKey = None,
+    certificate: Authorities = None,
+    identity: Identity = None,
+    issuer: Issuer = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the claims as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Also write the report as one HTML file.")] = None,
 ) -> None:
@@ -39,7 +45,9 @@ def audit(
 
     if html is not None:
         _check_replaceable(html.expanduser())
-    claims = run_audit(model, data=data, recompute=recompute)
+    named = key or certificate or identity or issuer
+    trust = trust_root(key, certificate, identity, issuer) if named else None
+    claims = run_audit(model, data=data, recompute=recompute, trust=trust)
     if html is not None:
         from cards.audit.page import render_page
         from finetune.utils.atomic import disk_errors, write_file

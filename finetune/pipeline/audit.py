@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cards.audit.claims import Claim, Tools
 from cards.audit.run import audit as check_claims
 from cards.audit.subject import open_subject
-from cards.errors import DataError
+from cards.errors import DataError, InputError
 from finetune.utils.scratch import ScratchFolder
 
 if TYPE_CHECKING:
@@ -71,4 +71,15 @@ def _locate(source: Path | str) -> tuple[Path, Path | None]:
 
 def _tools(data: Path | None, recompute: bool) -> Tools:
     """Functions that the options ask for."""
-    return Tools()
+    return Tools(validate_package=_validate_package if recompute else None)
+
+
+def _validate_package(path: Path) -> list[str]:
+    """The problem that bioimageio.spec finds in a package, without network; see `Tools.validate_package`."""
+    from finetune.repositories.bioimageio.package import open_package
+
+    try:
+        open_package(path, check_files=True)
+    except InputError as error:
+        return [str(error).removeprefix(f"{path}: ")]
+    return []
