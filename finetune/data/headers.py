@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
-from cards.errors import DataError, InputError
+from cards.errors import InputError
+from finetune.data.formats.registry import LIBRARIES, read_shape
 from finetune.data.images import image_format, unreadable
+from finetune.data.memory_limit import check_declared
 
 # Color types of PNG (ISO/IEC 15948, 11.2.2) and their channels as they are read: alpha is dropped, and a
 # palette gives colors.
@@ -34,7 +35,7 @@ def read_header(path: Path) -> Header:
     """Read the header of an image that `read_image` is going to read.
 
     Args:
-        path: TIFF, PNG or JPEG file.
+        path: TIFF, PNG, JPEG, CZI, ND2 or LIF file, or folder of an OME-Zarr image.
 
     Returns:
         Size, channels and type.
@@ -45,17 +46,16 @@ def read_header(path: Path) -> Header:
     """
     kind = image_format(path)
     try:
-        header = {"tiff": _tiff, "png": _png, "jpeg": _jpeg}[kind](path)
+        if kind in LIBRARIES:
+            (channels, height, width), dtype = read_shape(kind, path)
+            header = Header(channels, height, width, dtype)
+        else:
+            header = {"tiff": _tiff, "png": _png, "jpeg": _jpeg}[kind](path)
     except InputError:
         raise
     except Exception as error:  # decoders raise whatever they like on a damaged file
         raise unreadable(path, error) from error
-    if (declared := header.channels * header.height * header.width) > (memory := _memory()):
-        raise DataError(
-            f"{path}: its header declares {header.height:,} × {header.width:,} pixels, more than the "
-            f"{memory / 2**30:.0f} GiB of memory hold ({declared / 2**30:.0f} GiB): it may be damaged; "
-            "cut it into smaller images"
-        )
+    check_declared(path, header.channels, header.height, header.width)
     return header
 
 
@@ -80,8 +80,3 @@ def _jpeg(path: Path) -> Header:
 
     with Image.open(path) as image:
         return Header(1 if image.mode == "L" else 3, image.height, image.width, "uint8")
-
-
-def _memory() -> int:
-    """Physical memory in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

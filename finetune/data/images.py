@@ -1,4 +1,4 @@
-"""Reading images and label images: TIFF (8 and 16 bit, float, multi-page, OME), PNG and JPEG."""
+"""Reading images and label images: TIFF (8 and 16 bit, float, multi-page, OME), PNG, JPEG, and `formats`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Literal
 import numpy as np
 
 from cards.errors import DataError, InputError
+from finetune.data.formats.registry import LIBRARIES, is_zarr, read_page
 from finetune.data.labels import renumber
 from finetune.data.orientation import TAG, turn_upright
 
-SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}
+SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".czi", ".nd2", ".lif"}
+ZARR = ".zarr"  # a folder
+NAMES = "TIFF, PNG, JPEG, CZI, ND2, LIF or OME-Zarr"
 
-Format = Literal["tiff", "png", "jpeg"]
+Format = Literal["tiff", "png", "jpeg", "czi", "nd2", "lif", "zarr"]
 
 MAGIC: dict[bytes, Format] = {
     b"II*\0": "tiff",
@@ -22,6 +25,10 @@ MAGIC: dict[bytes, Format] = {
     b"MM\0+": "tiff",
     b"\x89PNG": "png",
     b"\xff\xd8\xff": "jpeg",
+    b"ZISRAWFILE": "czi",
+    b"\xda\xce\xbe\x0a": "nd2",
+    b"\0\0\0\x0cjP  ": "nd2",  # before 2010: in JPEG 2000
+    b"\x70\0\0\0": "lif",
 }
 
 EXIF_IN_PNG = (b"eXIf", b"Raw profile type exif")
@@ -29,15 +36,18 @@ EXIF_IN_PNG = (b"eXIf", b"Raw profile type exif")
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file name is that of an image.
+    """Whether a path is that of an image.
 
     Args:
-        path: any path; the file is not opened.
+        path: any path; it is not opened.
 
     Returns:
-        True for a known ending, unless the file is hidden.
+        True for a file with a known ending or an OME-Zarr folder, unless hidden.
     """
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    if path.name.startswith("."):
+        return False
+    suffix = path.suffix.lower()
+    return is_zarr(path) if suffix == ZARR else suffix in SUFFIXES and not path.is_dir()
 
 
 def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
@@ -46,11 +56,11 @@ def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
     Gray, RGB and any number of channels; alpha is dropped, orientation tags are applied. In a TIFF, axes
     named channel or sample are channels and every other axis counts pages. Without `page`, pages along an
     axis without a name are channels. Three axes without names are (channel, y, x), or (y, x, channel) if the
-    last has 2 to 4 entries.
+    last has 2 to 4 entries. CZI, ND2, LIF and OME-Zarr name their axes.
 
     Args:
-        path: TIFF, PNG or JPEG file.
-        page: index from 0 in a TIFF of several pages; None if the file holds one image.
+        path: TIFF, PNG, JPEG, CZI, ND2 or LIF file, or folder of an OME-Zarr image.
+        page: index from 0 in a file of several pages; None if the file holds one image.
 
     Returns:
         (C, H, W): uint8 or uint16 as stored, every other type as float32.
@@ -61,7 +71,9 @@ def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
     """
     path = Path(path)
     kind = image_format(path)
-    if kind == "tiff":
+    if kind in LIBRARIES:
+        image = _stack(kind, path, page)
+    elif kind == "tiff":
         image = _tiff(path, page)
     else:
         _only_page(path, page)
@@ -73,8 +85,8 @@ def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
     """Read a label image.
 
     Args:
-        path: TIFF or PNG file.
-        page: index from 0 in a TIFF of several pages; None if the file holds one image.
+        path: TIFF or PNG file, or folder of a label image in OME-Zarr.
+        page: index from 0 in a file of several pages; None if the file holds one image.
 
     Returns:
         (H, W) int32, 0 is background. Labels over 2³¹ − 1 are renumbered from 1, in the same order.
@@ -89,7 +101,9 @@ def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
         raise DataError(
             f"{path}: JPEG changes pixel values, so it cannot hold labels: save them as PNG or TIFF"
         )
-    if kind == "tiff":
+    if kind in LIBRARIES:
+        labels = _stack(kind, path, page)
+    elif kind == "tiff":
         labels = _tiff(path, page, labels=True)
     else:
         _only_page(path, page)
@@ -106,21 +120,23 @@ def page_count(path: Path | str) -> int:
     """Count the 2D images in a file from its header.
 
     Args:
-        path: TIFF, PNG or JPEG file.
+        path: TIFF, PNG, JPEG, CZI, ND2 or LIF file, or folder of an OME-Zarr image.
 
     Returns:
-        1, unless the file is a TIFF of several pages.
+        1 for PNG and JPEG.
 
     Raises:
         DataError: if the file is missing, is no image, or its header is damaged.
     """
     path = Path(path)
-    if image_format(path) != "tiff":
+    kind = image_format(path)
+    if kind in ("png", "jpeg"):
         return 1
+    from finetune.data.formats.registry import count_pages as count_stack
     from finetune.data.tiff import count_pages
 
     try:
-        return count_pages(path)
+        return count_pages(path) if kind == "tiff" else count_stack(kind, path)
     except InputError:
         raise
     except Exception as error:
@@ -134,14 +150,16 @@ def image_format(path: Path) -> Format:
         path: any path.
 
     Returns:
-        "tiff", "png" or "jpeg".
+        The format.
 
     Raises:
         DataError: if the file is missing, cannot be opened, or is no image.
     """
+    if is_zarr(path):
+        return "zarr"
     try:
         with path.open("rb") as file:
-            head = file.read(4)
+            head = file.read(10)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except OSError as error:
@@ -149,7 +167,7 @@ def image_format(path: Path) -> Format:
     for magic, kind in MAGIC.items():
         if head.startswith(magic):
             return kind
-    what = "is empty" if not head else "is not a TIFF, PNG or JPEG image"
+    what = "is empty" if not head else f"is not a {NAMES} image"
     raise DataError(f"{path}: {what}")
 
 
@@ -174,6 +192,15 @@ def _only_page(path: Path, page: int | None) -> None:
 
 # The decoders below raise whatever they like (struct.error, zlib.error, KeyError, ...) on a damaged file,
 # hence `except Exception`: to the user it is one thing.
+
+
+def _stack(kind: Format, path: Path, page: int | None) -> np.ndarray:
+    try:
+        return read_page(kind, path, page)
+    except InputError:
+        raise
+    except Exception as error:
+        raise unreadable(path, error) from error
 
 
 def _tiff(path: Path, page: int | None, *, labels: bool = False) -> np.ndarray:

@@ -34,9 +34,10 @@ def stem(path: Path) -> str:
         path: any path.
 
     Returns:
-        The name; ".ome.tif" is one ending.
+        The name; ".ome.tif" and ".ome.zarr" are one ending.
     """
-    name = path.stem.removesuffix(".ome") if path.suffix.lower() in {".tif", ".tiff"} else path.stem
+    ome = path.suffix.lower() in {".tif", ".tiff", ".zarr"}
+    name = path.stem.removesuffix(".ome") if ome else path.stem
     return unicodedata.normalize("NFC", name)
 
 
@@ -62,7 +63,7 @@ def images_in(folder: Path) -> list[Path]:
     Returns:
         Paths, sorted by name.
     """
-    files = sorted(path for path in folder.iterdir() if is_image(path) and path.is_file())
+    files = sorted(path for path in folder.iterdir() if is_image(path))
     names = {stem(path) for path in files}
     return [path for path in files if not any(_belongs_to(stem(path), end, names) for end in OUTPUT_SUFFIXES)]
 
@@ -125,14 +126,15 @@ def unread(root: Path, used: Iterable[Path]) -> list[str]:
     Returns:
         One line per folder with unread files, and one for folders from which nothing is read.
     """
-    read = {path.absolute() for path in used}
+    named = {path.absolute() for path in used}
+    read = {path for path in named if not named & set(path.parents)}  # without labels inside an image
     folders = {path.parent for path in read}
     visited = {root.absolute(), *folders, *(parent for folder in folders for parent in folder.parents)}
     lines, strangers = [], []
     for folder in sorted(place for place in visited if place.is_relative_to(root.absolute())):
         entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
         files = [path.name for path in entries if path.is_file() and path not in read]
-        strangers += [path for path in entries if path.is_dir() and path not in visited]
+        strangers += [path for path in entries if path.is_dir() and path not in visited | read]
         if folder in folders and files:
             where = folder.relative_to(root.absolute()).as_posix()
             lines.append(

@@ -14,6 +14,7 @@ from typing import Literal
 from cards.base import Split
 from cards.errors import DataError
 from finetune.data.annotations.registry import annotation_of, is_annotation
+from finetune.data.formats.registry import is_zarr
 from finetune.data.images import page_count
 from finetune.data.layouts import (
     IMAGE_FOLDERS,
@@ -220,7 +221,7 @@ def _by_csv(path: Path) -> list[Pair]:
             if not (row[column] or "").strip():
                 raise DataError(f"{where}: the column {column} is empty")
             file = path.parent / row[column].strip()
-            if not file.is_file():
+            if not file.is_file() and not is_zarr(file):
                 raise DataError(
                     f"{where}: no such file: {row[column].strip()} (paths are relative to the CSV)"
                 )

@@ -12,12 +12,12 @@ from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPageSeries
 
 from cards.errors import DataError
 from finetune.data.channels import has_channels_last
+from finetune.data.formats.stack import refuse_missing, refuse_planes
 from finetune.data.orientation import TAG, turn_upright
 
 PLANE_AXES = "CSYX"
 CHANNEL_AXES = "CS"  # tifffile's letters: channel, and sample (the R, G, B of one pixel)
 UNNAMED_AXES = "QI"  # tifffile's letters for an axis the file gives no meaning to
-STACKS = {"Z": "a z-stack", "T": "a time series"}
 ALPHA = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 WHOLE_FILE_KINDS = {"ome", "shaped", "generic", "uniform", "imagej"}
 """Formats in which every series is data; in slide scanners' formats the others are labels and thumbnails."""
@@ -114,11 +114,7 @@ def _check_channels(series: TiffPageSeries, count: int, path: Path, labels: bool
     """Refuse several pages unless they may be channels: an axis without a name, of an image."""
     axes = _axes(series)
     if labels or any(axes[index] not in UNNAMED_AXES for index in _page_axes(series)):
-        kind = next((f", {STACKS[axis]}," for axis in axes if axis in STACKS), "")
-        raise DataError(
-            f"{path}: holds {count} planes (axes {axes}){kind} where one 2D image is needed: "
-            "save each plane to its own file, or give image and mask as many planes as each other"
-        )
+        refuse_planes(path, count, axes)
 
 
 def _series(tif: TiffFile, path: Path) -> list[TiffPageSeries]:
@@ -144,11 +140,12 @@ def _check_header(tif: TiffFile, series: list[TiffPageSeries], path: Path) -> No
     if first.kind in {"generic", "uniform"} and tif.is_imagej:
         described = int((tif.imagej_metadata or {}).get("images", 1))
         if described > len(tif.pages):
-            raise _missing(path, described, len(tif.pages))
+            refuse_missing(path, described, len(tif.pages))
     if first.kind == "shaped" and f'"shape": {list(first.shape)}' not in first.keyframe.description:
         for one, header in zip(series, tif.shaped_metadata or (), strict=False):
             if prod(header["shape"]) > prod(one.shape):
-                raise _missing(path, prod(header["shape"]) // prod(one.keyframe.shape), len(tif.pages))
+                described = prod(header["shape"]) // prod(one.keyframe.shape)
+                refuse_missing(path, described, len(tif.pages))
 
 
 def _check_planes(series: TiffPageSeries, path: Path) -> None:
@@ -162,14 +159,7 @@ def _check_planes(series: TiffPageSeries, path: Path) -> None:
         except IndexError:
             break
     if held < described:
-        raise _missing(path, described, held)
-
-
-def _missing(path: Path, described: int, held: int) -> DataError:
-    return DataError(
-        f"{path}: its header describes {described} planes, but the file holds {held}: it may be cut short, "
-        "or other files belong to it"
-    )
+        refuse_missing(path, described, held)
 
 
 def _axes(series: TiffPageSeries) -> str:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cards.errors import DataError
-from finetune.data.images import is_image
+from finetune.data.formats.registry import is_zarr
+from finetune.data.images import NAMES, is_image
 from finetune.data.layouts import LISTED, MASK_SUFFIXES, OUTPUT_SUFFIXES, stem
 from finetune.utils.atomic import PREFIX
 from finetune.utils.lock import try_lock
@@ -132,13 +133,13 @@ def clear_leftovers(out: Path) -> None:
 
 def _images(images: Path) -> tuple[list[Path], list[str]]:
     """Images to segment, and notes about files that are left out."""
-    if images.is_file():
+    if images.is_file() or is_zarr(images):
         return [images], []
     if not images.is_dir():
         missing = "is a link to a missing file" if images.is_symlink() else "no such file or folder"
         raise DataError(f"{images}: {missing}")
     entries = sorted(path for path in images.iterdir() if not path.name.startswith("."))
-    files = [path for path in entries if is_image(path) and not path.is_dir()]
+    files = [path for path in entries if is_image(path)]
     names = {stem(path) for path in files}
     beside = {path for path in files if _belongs_to_an_image(stem(path), names)}
     others = [path for path in entries if path not in set(files)]
@@ -148,9 +149,7 @@ def _images(images: Path) -> tuple[list[Path], list[str]]:
             f"{len(beside)} masks and other results beside their images are left out: {_some(beside)}"
         )
     if others:
-        notes.append(
-            f"{len(others)} subfolders and files that are not TIFF, PNG or JPEG are left out: {_some(others)}"
-        )
+        notes.append(f"{len(others)} subfolders and files that are not {NAMES} are left out: {_some(others)}")
     files = [path for path in files if path not in beside]
     if not files:
         folders = [path for path in others if path.is_dir()]

@@ -19,7 +19,7 @@ def mask_files(folder: Path) -> list[Path]:
     Returns:
         Paths, sorted by name.
     """
-    return sorted(path for path in folder.iterdir() if is_image(path) and path.is_file())
+    return sorted(path for path in folder.iterdir() if is_image(path))
 
 
 def read_object_masks(folder: Path) -> np.ndarray:

@@ -15,7 +15,9 @@ from finetune.data.annotations.geojson import read_geojson
 from finetune.data.annotations.object_masks import mask_files, read_object_masks
 from finetune.data.annotations.rois import read_rois
 from finetune.data.annotations.seg_npy import read_seg_npy
+from finetune.data.formats.registry import EXTRA, is_zarr
 from finetune.data.images import read_image, read_labels
+from finetune.utils.optional import require
 
 # Endings after the name of the image, the preferred first.
 READERS: dict[str, Callable[[Path, tuple[int, int]], np.ndarray]] = {
@@ -40,8 +42,11 @@ def annotation_of(image: Path, name: str, folders: Sequence[Path]) -> Path | Non
         folders: where to search, the preferred first.
 
     Returns:
-        The first file with the name and a known ending, or else a COCO file that lists the image, or None.
+        The label image inside an OME-Zarr image, the first file with the name and a known ending, or else a
+        COCO file that lists the image, or None.
     """
+    if is_zarr(image) and (label := _zarr_labels(image)):
+        return label
     paths = (folder / f"{name}{ending}" for folder in folders for ending in READERS)
     return next((path for path in paths if path.is_file()), None) or coco_of(image, folders)
 
@@ -55,7 +60,7 @@ def is_annotation(label: Path) -> bool:
     Returns:
         True for a folder or a known ending.
     """
-    return label.is_dir() or label.suffix == COCO or _reader(label) is not None
+    return _is_folder_of_masks(label) or label.suffix == COCO or _reader(label) is not None
 
 
 def read_pair_labels(image: Path, label: Path, page: int | None = None) -> np.ndarray:
@@ -72,7 +77,7 @@ def read_pair_labels(image: Path, label: Path, page: int | None = None) -> np.nd
     Raises:
         DataError: if the labels cannot be read.
     """
-    if label.is_dir():
+    if _is_folder_of_masks(label):
         return read_object_masks(label)
     reader = _reader(label)
     if reader or label.suffix == COCO:
@@ -92,14 +97,14 @@ def label_files(label: Path) -> list[Path]:
     Returns:
         The file, or the masks of a folder.
     """
-    return mask_files(label) if label.is_dir() else [label]
+    return mask_files(label) if _is_folder_of_masks(label) else [label]
 
 
 def sha256_source(path: Path) -> str:
-    """Hash a file, or a folder of masks by the names and contents of its masks.
+    """Hash a file, or a folder by the names and contents of its files.
 
     Args:
-        path: an image, a label image, an annotation file or a folder of masks.
+        path: an image, a label image, an annotation file, a folder of masks or an OME-Zarr image.
 
     Returns:
         SHA-256 in hexadecimal.
@@ -109,10 +114,29 @@ def sha256_source(path: Path) -> str:
     """
     if not path.is_dir():
         return sha256_file(path)
-    lines = [f"{sha256_file(file)}  {file.name}\n" for file in mask_files(path)]
-    if not lines:
+    if is_zarr(path):
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        return _sha256_files(files, path)
+    masks = mask_files(path)
+    if not masks:
         raise DataError(f"{path}: holds no masks: save an empty mask if the image has no objects")
+    return _sha256_files(masks, path)
+
+
+def _sha256_files(files: Sequence[Path], folder: Path) -> str:
+    lines = [f"{sha256_file(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _is_folder_of_masks(label: Path) -> bool:
+    return label.is_dir() and not is_zarr(label)
+
+
+def _zarr_labels(image: Path) -> Path | None:
+    require("zarr", EXTRA)
+    from finetune.data.formats.ome_zarr import labels_of
+
+    return labels_of(image)
 
 
 def _reader(label: Path) -> Callable[[Path, tuple[int, int]], np.ndarray] | None:
