@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import secrets
 import tempfile
 from collections.abc import Iterable
@@ -21,6 +19,7 @@ from cards.provenance.names import (
     SIGNATURE,
     SIGNATURES,
 )
+from cards.provenance.quiet import quiet
 from cards.record import RunRecord
 
 HUB = "huggingface"
@@ -101,7 +100,7 @@ def _sign(folder: Path, path: Path, signer: Any) -> None:
         reason = str(error).replace(str(folder), folder.name)
         raise ModelError(f"{folder}: cannot be signed: {reason}") from error
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # stdout is for results only
+        with quiet():
             signature = signer.sign(payload)
     except Exception as error:  # only Sigstore's signer needs a network
         raise unreachable(error) from error

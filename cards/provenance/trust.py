@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
-import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +10,7 @@ from typing import Any
 from cards.errors import InputError, ModelError
 from cards.provenance.bundle import Bundle, Method
 from cards.provenance.credentials import InMemory, read_pem
+from cards.provenance.quiet import quiet
 
 OPTIONS = {"key": "--key FILE", "certificate": "--certificate FILE", "sigstore": "--identity and --issuer"}
 
@@ -93,7 +90,7 @@ def authenticate(bundle: Bundle, trust: TrustRoot) -> Authenticity:
     if bundle.method != trust.method:
         words = f"signed with {_described(bundle.method)}; verify it with {OPTIONS[bundle.method]}"
         return Authenticity(False, words)
-    with _quiet():
+    with quiet():
         if trust.method == "sigstore":
             return _by_identity(bundle, trust)
         return _by_key(bundle, trust)
@@ -158,18 +155,6 @@ def _described(method: Method) -> str:
 def _reason(error: Exception) -> str:
     """One line; an invalid signature has no text of its own."""
     return " ".join(str(error).split())[:200] or "the signature is not valid"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The libraries print and log warnings that the outcome states, too."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.disable(before)
 
 
 def need_signing() -> None:

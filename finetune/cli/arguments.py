@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,4 +20,5 @@ RecordSource = Annotated[
         "model on the Hugging Face Hub.",
     ),
 ]
+OutFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this new file instead.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from finetune.cli.card_bom import bom
+from finetune.cli.card_croissant import croissant
 from finetune.cli.card_diff import diff
 from finetune.cli.card_methods import methods
 from finetune.cli.card_render import render
 from finetune.cli.card_show import show
 
-COMMANDS = (show, diff, methods, render)
+COMMANDS = (show, diff, methods, render, bom, croissant)
 
 card = typer.Typer(
     rich_markup_mode=None,

@@ -22,6 +22,26 @@ def print_line(text: str = "", style: str | None = None) -> None:
     Console(highlight=False, soft_wrap=True).print(text, style=style, markup=False)
 
 
+def print_document(text: str, out: Path | None) -> None:
+    """Print a document to standard output, or write it to a file and print the path of the file.
+
+    Args:
+        text: the document, with a newline at the end.
+        out: the file to write; None for standard output.
+
+    Raises:
+        InputError: if a file with other content exists, or the file cannot be written.
+    """
+    if out is None:
+        print(text, end="")
+        return
+    from finetune.utils.atomic import write_new_files
+
+    out = out.expanduser()
+    for path, written in write_new_files(out.parent, {out.name: text.encode()}).items():
+        print_line(f"{path}{'' if written else ' (unchanged)'}")
+
+
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """Print a table to standard output.
 
