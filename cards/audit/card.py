@@ -99,7 +99,7 @@ def _metadata(name: str, text: str, record: RunRecord, supported: Supported, str
         found = read_mapping(text.encode(), f"{name}: metadata")
     except ModelError as error:
         return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
-    expected = read_mapping(huggingface.metadata(record).to_yaml().encode(), name)
+    expected = huggingface.metadata(record).to_dict()
     stated: dict[str, Any] = {key: value for key, value in found.items() if key not in _FREE}
     problems = stated_differences(stated, expected, supported, strict=strict)
     if problems:

@@ -9,6 +9,8 @@ from cards.audit.values import differences, equal, shown
 
 # A card must not state these unless the record does.
 FACTS = {"license", "license_name", "base_model", "datasets", "parent", "authors", "evaluations", "results"}
+# Their words count as well: each is a name.
+EXACT = {"license", "license_name", "base_model", "datasets", "parent", "doi", "url"}
 # What identifies an entry of a list of mappings: a metric, a citation, a result.
 IDENTITIES = ("type", "name", "doi", "url", "id", "dataset_id")
 
@@ -35,7 +37,9 @@ def stated_differences(
         problems = []
         for key, value in found.items():
             inside = f"{where}.{key}" if where else str(key)
-            if key in expected:
+            if key in expected and key in EXACT:
+                problems += differences(value, expected[key], inside)
+            elif key in expected:
                 problems += stated_differences(value, expected[key], supported, strict=False, where=inside)
             elif key in FACTS and value not in (None, [], {}, ""):
                 problems.append(f"{inside}: {shown(value)} is not in the record")

@@ -15,6 +15,7 @@ from typing import Any
 import examples
 
 from cards.audit.claims import Claim
+from cards.audit.registry import FAMILIES
 from cards.audit.run import audit
 from cards.audit.subject import open_subject
 from cards.bioimageio import description_values, identity_values, render_documentation
@@ -28,10 +29,10 @@ PACKAGE = "bioimageio/unet_nuclei.zip"
 README = "huggingface/README.md"
 
 
-def claims_of(source: Path, **options: Any) -> list[Claim]:
-    """All claims of an audit."""
+def claims_of(source: Path, family: str | None = None, **options: Any) -> list[Claim]:
+    """All claims of an audit, or those of one family."""
     with open_subject(source, **options) as subject:
-        return audit(subject)
+        return FAMILIES[family](subject) if family else audit(subject)
 
 
 def broken(claims: list[Claim], family: str | None = None) -> list[str]:

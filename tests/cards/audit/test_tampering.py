@@ -156,7 +156,7 @@ CASES = [(family, name) for family, cases in FAMILIES.items() for name in cases]
 def test_the_right_claim_is_broken(run: Path, family: str, name: str) -> None:
     change, evidence = FAMILIES[family][name]
     change(run)
-    found = broken(claims_of(run), family)
+    found = broken(claims_of(run, family))
     assert any(evidence in text for text in found), found
 
 
@@ -170,9 +170,8 @@ def test_an_edited_card_is_found_although_the_record_has_its_new_hash(run: Path,
     change, evidence = CARD[name]
     change(run)
     hash_again(run)
-    claims = claims_of(run)
-    assert not broken(claims, "files")
-    assert any(evidence in text for text in broken(claims, "card"))
+    assert not broken(claims_of(run, "files"))
+    assert any(evidence in text for text in broken(claims_of(run, "card")))
 
 
 @pytest.mark.parametrize("name", PACKAGES)
@@ -181,7 +180,7 @@ def test_a_package_alone_is_audited_as_well(run: Path, name: str) -> None:
     change(run)
     if "record" in name:  # consistent with itself; only the run around it shows the change
         return
-    assert any(evidence in text for text in broken(claims_of(run / PACKAGE), "card"))
+    assert any(evidence in text for text in broken(claims_of(run / PACKAGE, "card")))
 
 
 @pytest.mark.parametrize("place", ["", "huggingface", PACKAGE])
