@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from cards.errors import DataError
 from finetune.data.annotations.outlines import fill
+from finetune.data.annotations.rle import decode
 
 Objects = dict[str, list[dict[str, Any]]]
 
@@ -20,31 +21,35 @@ def coco_of(image: Path, folders: Iterable[Path]) -> Path | None:
     """Find the COCO file that lists an image.
 
     Args:
-        image: path of the image; its file name is compared.
+        image: path of the image.
         folders: where to search.
 
     Returns:
         The first JSON file that lists the image, or None.
+
+    Raises:
+        DataError: if a file lists several images that could be this one.
     """
     files = (file for folder in folders for file in sorted(folder.glob("*.json")))
-    return next((file for file in files if image.name in _objects(file, file.stat().st_mtime_ns)), None)
+    return next((file for file in files if _objects_of(file, image) is not None), None)
 
 
-def read_coco(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray:
+def read_coco(path: Path, image: Path, shape: tuple[int, int]) -> np.ndarray:
     """Draw the objects of one image.
 
     Args:
         path: COCO file.
-        name: file name of the image.
+        image: path of the image.
         shape: height and width of the image.
 
     Returns:
         (H, W) int32; objects of all categories are numbered from 1 in the order of the file.
 
     Raises:
-        DataError: if the file does not list the image, or an object has no polygon or uncompressed RLE.
+        DataError: if the file does not list the image or lists several that could be it, or an object has
+            no polygon or RLE.
     """
-    objects = _objects(path, path.stat().st_mtime_ns).get(name)
+    objects, name = _objects_of(path, image), image.name
     if objects is None:
         raise DataError(f"{path}: does not list the image {name}: add it, or remove the image")
     labels = np.zeros(shape, np.int32)
@@ -53,8 +58,8 @@ def read_coco(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray:
             _draw(labels, item.get("segmentation"), number)
         except (TypeError, ValueError, KeyError, IndexError, AttributeError):
             raise DataError(
-                f"{path}: object {number} of {name} has no polygon or uncompressed RLE of {shape[0]} × "
-                f"{shape[1]} pixels (height × width): export polygons"
+                f"{path}: object {number} of {name} has no polygon or RLE of {shape[0]} × {shape[1]} pixels "
+                "(height × width): export polygons"
             ) from None
     return labels
 
@@ -66,18 +71,41 @@ def _draw(labels: np.ndarray, segmentation: Any, number: int) -> None:
         for polygon in segmentation:
             fill(labels, [np.asarray(polygon, float).reshape(-1, 2)], number)
         return
-    # Run lengths of background and object in turn, by columns (pycocotools 2.0, maskApi.c).
-    counts = [int(count) for count in segmentation["counts"]]
-    values = np.arange(len(counts)) % 2 == 1
-    labels[np.repeat(values, counts).reshape(labels.shape, order="F")] = number
+    labels[decode(segmentation, (labels.shape[0], labels.shape[1]))] = number
+
+
+def _objects_of(path: Path, image: Path) -> list[dict[str, Any]] | None:
+    """Objects of an image; None if the file does not list it.
+
+    One entry with the name of the image is enough, because images are moved between folders. Of several, the
+    one whose path agrees with that of the image in most folders counts.
+    """
+    found = _objects(path, path.stat().st_mtime_ns)
+    names = [name for name in found if PurePosixPath(name).name == image.name]
+    if not names:
+        return None
+    agreeing = {name: _agreement(PurePosixPath(name), image.absolute()) for name in names}
+    best = [name for name in names if agreeing[name] == max(agreeing.values())]
+    if len(best) > 1:
+        raise DataError(
+            f"{path}: lists several images named {image.name} ({', '.join(best[:2])}), and the folder "
+            "does not tell which is meant: rename them"
+        )
+    return found[best[0]]
+
+
+def _agreement(listed: PurePosixPath, image: Path) -> int:
+    """Number of path components that agree, counted from the end."""
+    pairs = list(zip(reversed(listed.parts), reversed(image.parts), strict=False))
+    return next((count for count, (one, other) in enumerate(pairs) if one != other), len(pairs))
 
 
 @lru_cache(maxsize=16)
 def _objects(path: Path, modified: int) -> Objects:
-    """Objects by the file name of their image; empty if the file is not COCO."""
+    """Objects by the `file_name` of their image, which may be a path; empty if the file is not COCO."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-        names = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
+        names = {image["id"]: image["file_name"].replace("\\", "/") for image in content["images"]}
         objects: Objects = {name: [] for name in names.values()}
         for item in content["annotations"]:
             objects[names[item["image_id"]]].append(item)

@@ -83,7 +83,7 @@ def read_pair_labels(image: Path, label: Path, page: int | None = None) -> np.nd
     if reader or label.suffix == COCO:
         height, width = read_image(image, page).shape[1:]
         if reader is None:
-            return read_coco(label, image.name, (height, width))
+            return read_coco(label, image, (height, width))
         return reader(label, (height, width))
     return read_labels(label, page)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cards.errors import DataError
-from finetune.data.annotations.outlines import fill
+from finetune.data.annotations.outlines import fill, fill_even_odd
 from finetune.utils.optional import require
 
 
 def read_rois(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Draw polygons, freehand and traced regions, rectangles and ovals.
+    """Draw polygons, freehand and traced regions, rectangles, ovals and composites of polygons.
 
     Args:
         path: `.roi` file, or a ZIP archive of such files.
@@ -22,7 +24,8 @@ def read_rois(path: Path, shape: tuple[int, int]) -> np.ndarray:
         (H, W) int32; regions are numbered from 1 in the order of the file.
 
     Raises:
-        DataError: if the file is damaged, or a region is a line, a point or a composite.
+        DataError: if the file is damaged, a region is a line, a point or a curve, or regions lie on different
+            planes of a stack.
         InputError: if the package roifile is missing.
     """
     require("roifile", "formats")
@@ -35,18 +38,26 @@ def read_rois(path: Path, shape: tuple[int, int]) -> np.ndarray:
         raise DataError(f"{path}: cannot be read as regions of ImageJ: save them again") from error
     kinds = roifile.ROI_TYPE
     labels = np.zeros(shape, np.int32)
-    for number, region in enumerate(regions if isinstance(regions, list) else [regions], 1):
-        if region.composite or region.roitype not in {
+    regions = regions if isinstance(regions, list) else [regions]
+    _check_positions(path, regions)
+    for number, region in enumerate(regions, 1):
+        name = f"region {number} ({region.name or 'without a name'})"
+        if region.composite:
+            try:
+                fill_even_odd(labels, region.coordinates(multi=True), number)
+            except NotImplementedError:  # curves
+                raise DataError(f"{path}: {name} has curves: interpolate it in ImageJ") from None
+            continue
+        if region.roitype not in {
             kinds.POLYGON,
             kinds.FREEHAND,
             kinds.TRACED,
             kinds.RECT,
             kinds.OVAL,
         }:
-            kind = "a composite" if region.composite else f"of type {region.roitype.name.lower()}"
             raise DataError(
-                f"{path}: region {number} ({region.name or 'without a name'}) is {kind}: "
-                "only polygons, freehand regions, rectangles and ovals are read; delete or convert it"
+                f"{path}: {name} is of type {region.roitype.name.lower()}: only polygons, freehand regions, "
+                "rectangles, ovals and composites are read; delete or convert it"
             )
         if region.roitype == kinds.OVAL:
             radii = (region.bottom - region.top) / 2, (region.right - region.left) / 2
@@ -55,3 +66,18 @@ def read_rois(path: Path, shape: tuple[int, int]) -> np.ndarray:
         else:
             fill(labels, [region.coordinates()], number)
     return labels
+
+
+def _check_positions(path: Path, regions: Sequence[Any]) -> None:
+    """Refuse regions of different planes: their image is one plane, on which all of them would be drawn.
+
+    The position in a stack counts from 1; 0 is any plane. The channel does not matter.
+    """
+    for attribute, axis in (("position", "slice"), ("z_position", "z"), ("t_position", "t")):
+        positions = sorted({getattr(region, attribute) for region in regions} - {0})
+        if len(positions) > 1:
+            raise DataError(
+                f"{path}: its regions lie on {len(positions)} planes of a stack ({axis} "
+                f"{', '.join(map(str, positions[:3]))}{', …' if len(positions) > 3 else ''}): save image "
+                "and regions of each plane to their own files"
+            )

@@ -10,6 +10,7 @@ import tifffile
 from PIL import Image
 
 from cards.errors import DataError
+from finetune.data.annotations.coco import coco_of, read_coco
 from finetune.data.annotations.registry import label_files, read_pair_labels, sha256_source
 from finetune.data.pairs import find_pairs
 
@@ -119,5 +120,72 @@ def test_objects_of_a_coco_file_are_drawn(tmp_path: Path) -> None:
     assert (drawn[1:3, 2:4] == 1).all() and (drawn[0:2, 1] == 2).all() and drawn[2, 1] == 1
     content["annotations"][0]["segmentation"] = {"counts": "abc", "size": [8, 10]}
     file.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r"object 1 of a\.tif has no polygon or uncompressed RLE"):
+    with pytest.raises(DataError, match=r"object 1 of a\.tif has no polygon or RLE"):
+        labels(tmp_path)
+
+
+# Compressed by pycocotools 2.0.11: encode(np.asfortranarray(mask)) of the mask in the test.
+COMPRESSED = "a053MN0230000?LE"
+
+
+def test_compressed_masks_of_coco_are_drawn(tmp_path: Path) -> None:
+    image(tmp_path / "images")
+    mask = np.zeros((8, 10), bool)
+    mask[1:6, 2:7] = mask[0, 9] = True
+    mask[3, 3] = False
+    item = {"image_id": 1, "segmentation": {"counts": COMPRESSED, "size": [8, 10]}}
+    content = {"images": [{"id": 1, "file_name": "a.tif"}], "annotations": [item]}
+    file = tmp_path / "annotations.json"
+    file.write_text(json.dumps(content))
+    np.testing.assert_array_equal(labels(tmp_path), mask)
+    for counts in (COMPRESSED[:-1], COMPRESSED + "9" * 9, "P" * 40, [10**12], [81, -1]):
+        item["segmentation"]["counts"] = counts
+        file.write_text(json.dumps(content))
+        with pytest.raises(DataError, match=r"object 1 of a\.tif has no polygon or RLE of 8 × 10 pixels"):
+            labels(tmp_path)
+
+
+def test_coco_images_of_the_same_name_are_told_apart_by_their_folder(tmp_path: Path) -> None:
+    images = [{"id": number, "file_name": name} for number, name in enumerate(["w1/a.tif", "w2\\a.tif"])]
+    annotations = [{"image_id": number, "segmentation": [[0, 0, 1 + number, 0, 0, 3]]} for number in range(2)]
+    file = tmp_path / "all.json"
+    file.write_text(json.dumps({"images": images, "annotations": annotations}))
+    sizes = []
+    for well in ("w1", "w2"):
+        path = tmp_path / well / "a.tif"
+        assert coco_of(path, [tmp_path]) == file
+        sizes.append(int((read_coco(file, path, (8, 10)) > 0).sum()))
+    assert sizes[0] < sizes[1]
+    with pytest.raises(DataError, match=r"lists several images named a\.tif \(w1/a\.tif, w2/a\.tif\)"):
+        coco_of(tmp_path / "images" / "a.tif", [tmp_path])
+
+
+def test_composite_regions_of_imagej_keep_their_holes(tmp_path: Path) -> None:
+    roifile = pytest.importorskip("roifile")
+    outer, inner = ([(1, 1), (6, 1), (6, 6), (1, 6)], [(3, 3), (5, 3), (5, 5), (3, 5)])
+    path: list[float] = []
+    for ring in (outer, inner):
+        path += [0, *ring[0], *(value for point in ring[1:] for value in (1, *point)), 4]
+    region = roifile.ImagejRoi(roitype=roifile.ROI_TYPE.RECT, left=1, top=1, right=6, bottom=6)
+    region.multi_coordinates = np.array(path, np.float32)
+    region.shape_roi_size = len(path)
+    roifile.roiwrite(image(tmp_path) / "a_RoiSet.zip", [region])
+    drawn = labels(tmp_path)
+    assert (drawn == 1).sum() == 25 - 4 and (drawn[3:5, 3:5] == 0).all()
+
+
+def test_regions_of_several_planes_are_refused(tmp_path: Path) -> None:
+    roifile = pytest.importorskip("roifile")
+    regions = [roifile.ImagejRoi.frompoints(square(1, 1, 4, 3)) for _ in range(3)]
+    for region in regions:
+        region.position = 4
+    roifile.roiwrite(image(tmp_path) / "a_RoiSet.zip", regions)
+    assert labels(tmp_path).any()
+    for number, region in enumerate(regions):
+        region.position = number
+    (tmp_path / "a_RoiSet.zip").unlink()
+    roifile.roiwrite(tmp_path / "a_RoiSet.zip", regions)
+    with pytest.raises(
+        DataError, match=r"its regions lie on 2 planes of a stack \(slice 1, 2\): save the image"
+    ):
         labels(tmp_path)
