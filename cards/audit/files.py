@@ -13,10 +13,11 @@ from cards.audit.packages import HUB_PACKAGE, PackageFiles, packages
 from cards.errors import ModelError
 from cards.formatting import counted
 from cards.provenance.names import ADDED_LATER, FOREIGN, SIGNATURES
-from cards.record import File
+from cards.record import File, RunRecord
 
 FAMILY = "files"
 HUB = "huggingface/"
+NATIVE = "native"
 
 # Files of a model that are not in its record: they are written afterwards, or describe the record itself.
 UNLISTED = (
@@ -63,22 +64,25 @@ def _listed(subject: Subject) -> list[Claim]:
     """Compare the files on disk with those in the record; a package lists its files itself."""
     if subject.record is None or subject.kind == "package":
         return []
-    prefix = HUB if subject.kind == "hub" else ""
-    listed = {
-        file.path.removeprefix(prefix): file for file in subject.record.files if file.path.startswith(prefix)
-    }
+    listed = _listed_files(subject.kind, subject.record, native=(subject.folder / NATIVE).is_dir())
     if not listed:
+        statement, evidence = "The files are those in the record.", "The record lists no files."
         remedy = "Audit the run folder, whose record is complete."
-        return [
-            Claim(
-                FAMILY,
-                "The files are those in the record.",
-                "cannot tell",
-                "The record lists no files.",
-                remedy,
-            )
-        ]
+        return [Claim(FAMILY, statement, "cannot tell", evidence, remedy)]
     return [_present(subject.folder, listed), _unlisted(subject, set(listed))]
+
+
+def _listed_files(kind: str, record: RunRecord, *, native: bool) -> dict[str, File]:
+    """Files that a folder should hold, by their names in it.
+
+    A published repository holds `huggingface/` of the run at its root, and `native/` if there is one; a copy
+    of `huggingface/` holds no `native/`.
+    """
+    if kind == "run":
+        return {file.path: file for file in record.files}
+    root = {file.path.removeprefix(HUB): file for file in record.files if file.path.startswith(HUB)}
+    other = {file.path: file for file in record.files if native and file.path.startswith(f"{NATIVE}/")}
+    return {**root, **other}
 
 
 def _present(folder: Path, listed: dict[str, File]) -> Claim:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,18 @@ def test_a_copy_of_the_published_folder_is_audited_like_the_run(run: Path, tmp_p
     edit("README.md", "0.9263", "0.9499")(copy)
     assert len(broken(claims_of(copy), "files")) == 1
     assert broken(claims_of(copy), "card")
+
+
+def test_a_published_repository_holds_the_native_files_of_the_run_as_well(run: Path, tmp_path: Path) -> None:
+    (run / "native").mkdir()
+    (run / "native" / "model").write_bytes(b"native weights")
+    audited.write_record(run, RunRecord.read(run))
+    repository = Path(shutil.copytree(run / "huggingface", tmp_path / "repository"))
+    assert not broken(claims_of(repository, "files"))
+    shutil.copytree(run / "native", repository / "native")
+    assert not broken(claims_of(repository, "files"))
+    (repository / "native" / "model").write_bytes(b"other weights")
+    assert "native/model: SHA-256" in "".join(broken(claims_of(repository, "files")))
 
 
 def test_a_repeated_key_is_found_in_the_record(run: Path) -> None:
