@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RECORD = "record.json"
 HUB_FILES = ("config.json", "model.safetensors", "adapter_model.safetensors", "README.md", RECORD)
-RUN_FILES = ("recipe.yaml", "checkpoints", "scores.csv", "report.html", "bioimageio", "native")
+RUN_FILES = ("recipe.yaml", "checkpoints", "scores.csv", "report.html")
 NO_RECORD = f"there is no {RECORD}, with which the card could be compared"
 DEFAULT_TOOLS = Tools()
 
