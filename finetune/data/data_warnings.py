@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from cards.base import LabelKind
+from cards.base import LabelKind, Split
 from cards.record import DataFile
 from finetune.data.alignment import Misalignment
 from finetune.data.layouts import LISTED
 from finetune.data.mask_checks import ADVICE, Finding
+from finetune.data.relations import Imprint
 
 MOST_CHANNELS = 4  # more in a file without axis names may be z-slices or time points
 
@@ -25,6 +26,7 @@ class Checked(NamedTuple):
         flat: whether the 1st and 99.8th percentile of a channel coincide, though the image is not constant.
         finding: what is suspicious about the mask.
         misalignment: a placement in which the mask fits the image better.
+        imprint: what the image is compared with others by; None if it is not compared.
     """
 
     file: DataFile
@@ -34,6 +36,18 @@ class Checked(NamedTuple):
     flat: bool
     finding: Finding | None
     misalignment: Misalignment | None
+    imprint: Imprint | None
+
+    def in_split(self, split: Split) -> Checked:
+        """Move the image to a split.
+
+        Args:
+            split: train, validation or test.
+
+        Returns:
+            A copy with this split.
+        """
+        return self._replace(file=self.file.model_copy(update={"split": split}))
 
 
 def data_warnings(

@@ -24,6 +24,7 @@ from finetune.data.images import read_image
 from finetune.data.labels import convert
 from finetune.data.mask_checks import check_mask
 from finetune.data.pairs import Pair
+from finetune.data.relations import take_imprint
 
 SAMPLED = 65_536  # pixels of a channel whose percentiles are compared
 
@@ -55,8 +56,39 @@ def check_data(
     Raises:
         DataError: for the first pair that cannot be used, and if no training mask holds a label.
     """
+    checked = inspect_pairs(pairs, label_kind, channels, root, progress)
+    check_labeled(pairs, checked)
+    return [one.file for one in checked], data_warnings(checked, label_kind, target_kind)
+
+
+def inspect_pairs(
+    pairs: Sequence[Pair],
+    label_kind: LabelKind,
+    channels: Channels,
+    root: Path | str,
+    progress: Progress | None = None,
+    *,
+    imprints: bool = False,
+) -> list[Checked]:
+    """Read every image and mask once, a few at a time, and keep what the checks need.
+
+    Args:
+        pairs: pairs with their splits.
+        label_kind: content of the masks.
+        channels: channels that the network sees; see `select_channels`.
+        root: folder to which paths in the record are relative.
+        progress: called after each image.
+        imprints: whether to keep what images are compared by; see `relations.take_imprint`.
+
+    Returns:
+        One entry per pair, in order.
+
+    Raises:
+        DataError: for the first pair that cannot be used.
+    """
     checked: list[Checked] = []
-    for pair, one in zip(pairs, _check_all(pairs, label_kind, channels, Path(root)), strict=True):
+    results = _check_all(pairs, label_kind, channels, Path(root), imprints)
+    for pair, one in zip(pairs, results, strict=True):
         if checked and one.channels != checked[0].channels:
             raise DataError(
                 f"{pair.image}: has {one.channels} channels but {pairs[0].image.name} has "
@@ -66,23 +98,35 @@ def check_data(
         checked.append(one)
         if progress:
             progress(len(checked), len(pairs))
+    return checked
+
+
+def check_labeled(pairs: Sequence[Pair], checked: Sequence[Checked]) -> None:
+    """Check that there is something to learn from.
+
+    Args:
+        pairs: the pairs that were inspected.
+        checked: one entry per pair.
+
+    Raises:
+        DataError: if no training mask holds a label.
+    """
     train = [one for one in checked if one.file.split == "train"]
     if train and not any(one.labeled for one in train):
         raise DataError(
             f"{pairs[0].label.parent}: all {len(train)} masks of the train images hold background only"
         )
-    return [one.file for one in checked], data_warnings(checked, label_kind, target_kind)
 
 
 def _check_all(
-    pairs: Sequence[Pair], label_kind: LabelKind, channels: Channels, root: Path
+    pairs: Sequence[Pair], label_kind: LabelKind, channels: Channels, root: Path, imprints: bool
 ) -> Iterator[Checked]:
     """Results in order. Threads, because reading and hashing let go of the interpreter."""
     workers = min(4, os.cpu_count() or 1)
     hash_file = lru_cache(maxsize=4 * workers)(sha256_source)  # the pages of a stack share a file
 
     def check(pair: Pair) -> Checked:
-        return _check(pair, label_kind, channels, root, hash_file)
+        return _check(pair, label_kind, channels, root, hash_file, imprints)
 
     with ThreadPoolExecutor(workers) as pool:
         for batch in _batches(pairs, 4 * workers):  # an error, or Ctrl-C, waits for one batch at most
@@ -96,7 +140,12 @@ def _batches(pairs: Iterable[Pair], size: int) -> Iterator[list[Pair]]:
 
 
 def _check(
-    pair: Pair, label_kind: LabelKind, channels: Channels, root: Path, hash_file: Callable[[Path], str]
+    pair: Pair,
+    label_kind: LabelKind,
+    channels: Channels,
+    root: Path,
+    hash_file: Callable[[Path], str],
+    imprints: bool,
 ) -> Checked:
     image = read_image(pair.image, pair.page)
     labels = read_pair_labels(pair.image, pair.label, pair.page)
@@ -133,6 +182,7 @@ def _check(
         flat=not constant and _is_flat(selected),
         finding=check_mask(labels, label_kind),
         misalignment=find_misalignment(image, labels),
+        imprint=take_imprint(image, file.image_pixels) if imprints else None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -166,45 +166,33 @@ def relate_images(
     return relate([name for _, name in images], [split for split, _ in images], imprints, load)
 
 
-def leakage_warnings(leakage: Leakage, counts: Mapping[Split, int]) -> list[str]:
+def leakage_warnings(leakage: Leakage, counts: Mapping[Split, int], remedy: str = "") -> list[str]:
     """Say in one sentence for each split how many images are related to a training image.
 
     Args:
         leakage: the relations.
         counts: number of images of each split.
+        remedy: what to do about related validation images, if anything.
 
     Returns:
         No sentence for a split without related images, nor if all its related images have equal pixels, which
         the inspection of the images reports.
     """
     warnings = []
-    split: Split
-    for split, what in (("test", "accuracy"), ("validation", "selection")):
+    means: dict[Split, str] = {
+        "test": "accuracy on them is not independent of training",
+        "validation": f"what is selected on them is not independent of training{remedy and '; ' + remedy}",
+    }
+    for split, meaning in means.items():
         kinds = Counter(relation.kind for relation in leakage.relations if relation.split == split)
         if set(kinds) - {"exact"}:
             details = ", ".join(f"{kinds[kind]} {kind}" for kind in ORDER if kinds[kind])
-            remedy = "" if split == "test" else "; data.split=by-field draws a validation split without them"
-            independent = f"the {what} on them is not independent of training{remedy}"
+            related = sum(kinds.values())
             warnings.append(
-                f"{sum(kinds.values())} of {counts[split]} {split} images are related to a training image "
-                f"({details}): {independent}"
+                f"{related} of {counts[split]} {split} images {'is' if related == 1 else 'are'} related to a "
+                f"training image ({details}): {meaning}"
             )
     return warnings
-
-
-def group_by_field(count: int, links: Iterable[Link]) -> list[int]:
-    """Number the fields of view.
-
-    Args:
-        count: number of images.
-        links: relations between them.
-
-    Returns:
-        Number of the field of each image; related images, directly or through others, share one.
-    """
-    from finetune.data.fields import fields
-
-    return fields(count, [(link.first, link.second) for link in links])
 
 
 def _from_seam(seam: Seam, index: int) -> Link:

@@ -12,7 +12,11 @@ from finetune.data.pairs import Pair
 
 
 def assign_splits(
-    pairs: Sequence[Pair], validation: float = 0.1, test: float = 0.1, seed: int = 0
+    pairs: Sequence[Pair],
+    validation: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+    fields: Sequence[int] | None = None,
 ) -> tuple[list[Pair], str]:
     """Give every pair a split.
 
@@ -27,6 +31,7 @@ def assign_splits(
         validation: fraction of the train images for validation, if the data have none.
         test: fraction of the train images for the test, if the data have none.
         seed: another seed draws other images.
+        fields: number of the field of view of each pair; images of one field are then drawn together.
 
     Returns:
         The pairs in the order given, and how they were split in words.
@@ -46,9 +51,14 @@ def assign_splits(
             words[split] = provided
             continue
         left = [pair for pair in pool if assigned[pair] == "train"]
-        drawn = _draw(left, fraction, pool, f"{split} {seed}")
+        if fields is None:
+            drawn, whole = _draw(left, fraction, pool, f"{split} {seed}"), ""
+        else:
+            field_of = dict(zip(pairs, fields, strict=True))
+            drawn = _draw_fields(left, fraction * len(pool), field_of, pairs, f"{split} {seed}")
+            whole = f" in {len({field_of[pair] for pair in drawn})} whole fields of view"
         assigned |= dict.fromkeys(drawn, split)
-        counts = f"{fraction:.0%} of train ({len(drawn)} of {len(pool)} images), seed {seed}"
+        counts = f"{fraction:.0%} of train ({len(drawn)} of {len(pool)} images{whole}), seed {seed}"
         words[split] = counts if drawn else "none"
     if "train" not in assigned.values():
         raise DataError(
@@ -66,12 +76,40 @@ def _draw(left: list[Pair], fraction: float, pool: list[Pair], seed: str) -> lis
     def unit(pair: Pair) -> str:
         return pair.name if by_page else pair.name.rpartition("#")[0] or pair.name
 
-    def place(name: str) -> bytes:
-        return hashlib.sha256(f"{seed} {name}".encode()).digest()
-
-    units = sorted({unit(pair) for pair in left}, key=place)
+    units = sorted({unit(pair) for pair in left}, key=lambda name: _place(seed, name))
     if fraction == 0 or len(units) < 2:
         return []
     wanted = max(1, round(fraction * len({unit(pair) for pair in pool})))
     drawn = set(units[: min(wanted, len(units) - 1)])  # something must be left to train on
     return [pair for pair in left if unit(pair) in drawn]
+
+
+def _draw_fields(
+    left: list[Pair], wanted: float, field_of: dict[Pair, int], pairs: Sequence[Pair], seed: str
+) -> list[Pair]:
+    """Whole fields of view with about the wanted number of images: at least one, and not all.
+
+    A field with an image in a provided split is not drawn: its other images are related to that one.
+    """
+    fixed = {field_of[pair] for pair in pairs if pair.split not in {None, "train"}}
+    images: dict[int, list[Pair]] = {}
+    for pair in left:
+        images.setdefault(field_of[pair], []).append(pair)
+    # The place of a field depends on the names of its images only, not on the order of the files.
+    order = sorted(images, key=lambda field: _place(seed, min(pair.name for pair in images[field])))
+    if len(order) < 2 or wanted == 0:
+        return []
+    order = [field for field in order if field not in fixed] or order
+    drawn: list[Pair] = []
+    for field in order:
+        if len(drawn) + len(images[field]) <= max(1, round(wanted)):
+            drawn += images[field]
+    if not drawn:  # every field is larger than what was asked for
+        drawn = min((images[field] for field in order), key=len)
+    chosen = set(drawn)
+    return [pair for pair in left if pair in chosen]
+
+
+def _place(seed: str, name: str) -> bytes:
+    """Place of a name in the draw."""
+    return hashlib.sha256(f"{seed} {name}".encode()).digest()

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from cards.base import LabelKind
+from cards.base import LabelKind, Split
 from cards.environment import capture_environment
+from cards.evidence import Leakage
 from cards.record import DataFile, Environment
 from finetune.data.annotations.registry import label_files
+from finetune.data.data_warnings import Checked, data_warnings
 from finetune.data.datasets import NamedData, fetch, is_published, named
-from finetune.data.inspection import check_data
+from finetune.data.fields import fields
+from finetune.data.images import read_image
+from finetune.data.inspection import check_labeled, inspect_pairs
 from finetune.data.layouts import unread
 from finetune.data.pairs import Pair, find_pairs
+from finetune.data.relations import Imprint, find_links, leakage_warnings, relate
 from finetune.data.splits import assign_splits
 from finetune.recipe.schema import DataSection, Recipe
 from finetune.training.hardware import device_of, resolve_compute
@@ -39,6 +47,7 @@ class RunInputs:
         files: shape, hashes and number of instances of each pair.
         split_by: how the split was made, in words.
         channels: number of image channels that the network sees.
+        leakage: relations of validation and test images to training images.
         warnings: findings of the inspection.
     """
 
@@ -51,6 +60,7 @@ class RunInputs:
     files: list[DataFile]
     split_by: str
     channels: int
+    leakage: Leakage
     warnings: list[str]
 
 
@@ -76,19 +86,18 @@ def collect_inputs(
     dataset = named(recipe.data.name) if recipe.data.name is not None else None
     label_kind: LabelKind = recipe.data.labels or (dataset.labels if dataset else "instances")
     pairs, root = locate_pairs(recipe.data, dataset)
-    pairs, split_by = assign_splits(
-        pairs, validation=recipe.data.validation, test=recipe.data.test, seed=recipe.data.split_seed
-    )
-    with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task("reading images", total=len(pairs))
-        files, warnings = check_data(
-            pairs,
-            label_kind,
-            target_kind,
-            recipe.data.channels,
-            root,
-            lambda done, _: progress.update(bar, completed=done),
-        )
+    drawn = not any(pair.split == "validation" for pair in pairs)
+    remedy = "data.split=by-field keeps related images in one split" if drawn else ""
+    pairs, checked, split_by = _inspect(pairs, root, label_kind, recipe.data, console)
+    check_labeled(pairs, checked)
+    files = [one.file for one in checked]
+    with console.status("comparing images"):
+        leakage = _relate(pairs, checked)
+    counts = {split: sum(pair.split == split for pair in pairs) for split in get_args(Split)}
+    warnings = [
+        *data_warnings(checked, label_kind, target_kind),
+        *leakage_warnings(leakage, counts, remedy),
+    ]
     if recipe.data.csv is None:  # a table is a choice of files
         warnings += unread(root, [path for pair in pairs for path in (pair.image, *label_files(pair.label))])
     if dataset and is_published(dataset, files) is False:
@@ -107,6 +116,7 @@ def collect_inputs(
         files=files,
         split_by=split_by,
         channels=_channels(recipe.data, files),
+        leakage=leakage,
         warnings=warnings,
     )
 
@@ -134,8 +144,61 @@ def locate_pairs(section: DataSection, dataset: NamedData | None) -> tuple[list[
     return find_pairs(root, layout=section.layout), root
 
 
+def _inspect(
+    pairs: list[Pair], root: Path, label_kind: LabelKind, section: DataSection, console: Console
+) -> tuple[list[Pair], list[Checked], str]:
+    """Assign splits and read every image once: by field of view, the images decide the splits."""
+    draw = partial(
+        assign_splits, pairs, validation=section.validation, test=section.test, seed=section.split_seed
+    )
+    if section.split == "random":
+        pairs, split_by = draw()
+    else:
+        pairs = [replace(pair, split=pair.split or "train") for pair in pairs]
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task("reading images", total=len(pairs))
+        checked = inspect_pairs(
+            pairs,
+            label_kind,
+            section.channels,
+            root,
+            lambda done, _: progress.update(bar, completed=done),
+            imprints=True,
+        )
+    if section.split == "random":
+        return pairs, checked, split_by
+    with console.status("searching fields of view"):
+        pairs, split_by = draw(fields=_fields(pairs, checked))
+    moved = [one.in_split(pair.split or "train") for one, pair in zip(checked, pairs, strict=True)]
+    return pairs, moved, split_by
+
+
+def _fields(pairs: list[Pair], checked: list[Checked]) -> list[int]:
+    """Number of the field of view of each pair; the pages of a stack belong to one field."""
+    links = [(link.first, link.second) for link in find_links(_imprints(checked), _loader(pairs))]
+    stacks: dict[Path, int] = {}
+    several = len({pair.image for pair in pairs}) > 1
+    links += [(stacks.setdefault(pair.image, i), i) for i, pair in enumerate(pairs) if several]
+    return fields(len(pairs), links)
+
+
+def _relate(pairs: list[Pair], checked: list[Checked]) -> Leakage:
+    """Relations of validation and test images to training images."""
+    files = [one.file for one in checked]
+    names, splits = [file.name for file in files], [file.split for file in files]
+    return relate(names, splits, _imprints(checked), _loader(pairs))
+
+
+def _imprints(checked: list[Checked]) -> list[Imprint]:
+    return [one.imprint for one in checked if one.imprint is not None]
+
+
+def _loader(pairs: list[Pair]) -> Callable[[int], np.ndarray]:
+    return lambda index: read_image(pairs[index].image, pairs[index].page)
+
+
 def _channels(section: DataSection, files: list[DataFile]) -> int:
-    """Number of channels that the network sees; check_data ensures that all images agree."""
+    """Number of channels that the network sees; inspect_pairs ensures that all images agree."""
     if section.channels == "gray":
         return 1
     return len(section.channels) if isinstance(section.channels, list) else files[0].shape[0]

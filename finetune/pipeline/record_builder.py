@@ -12,7 +12,7 @@ import torch
 
 from cards import record
 from cards.base import Spec, TaskName
-from cards.evidence import Energy
+from cards.evidence import Energy, Leakage
 from cards.fingerprint import sha256_file
 from cards.scores import Accuracy
 from finetune.adapters import describe as describe_adapt
@@ -20,7 +20,9 @@ from finetune.evaluation.evaluate import Measured, timing
 from finetune.evaluation.plausibility import warn_about_instances
 from finetune.metrics.registry import describe_metrics
 from finetune.metrics.summary import paired_change, summarize
+from finetune.pipeline.exposure import find_exposure
 from finetune.pipeline.plan import Plan
+from finetune.pipeline.selections import find_selections
 from finetune.recipe.schema import Recipe
 from finetune.targets.prompt_options import Prompts
 from finetune.targets.registry import Target
@@ -73,6 +75,7 @@ def build_record(
         metrics=describe_metrics(),
         accuracy=_accuracy(plan, before, after, labeled_by),
         timing=times,
+        leakage=_leakage(plan),
         environment=captured,
         warnings=warnings,
     )
@@ -202,6 +205,14 @@ def _data(plan: Plan[Any]) -> record.Data:
     return record.Data(**described, labels=section.labels, split_by=inputs.split_by, files=inputs.files)
 
 
+def _leakage(plan: Plan[Any]) -> Leakage:
+    inputs = plan.inputs
+    data_id = inputs.named.id if inputs.named else None
+    known = find_exposure(plan.origin, data_id, inputs.files, plan.recipe.model.checkpoint)
+    exposure = {"base_model_exposure": known.exposure, "exposure_source": known.source or None}
+    return inputs.leakage.model_copy(update=exposure)
+
+
 def _training(plan: Plan[Any], history: History, device: str) -> record.Training:
     training = plan.recipe.training
     images = history.steps * training.batch_size
@@ -230,6 +241,7 @@ def _training(plan: Plan[Any], history: History, device: str) -> record.Training
         stopped_early=history.stopped_early,
         history=[record.Epoch(**epoch) for epoch in history.epochs],
         energy=Energy(**history.energy) if history.energy else None,
+        selections=find_selections(plan, history),
     )
 
 

@@ -62,9 +62,14 @@ class DataSection(Section):
     normalize: dict[str, Any] | None = Field(
         None, description="intensity normalization; the model's own, or percentile, if unset"
     )
+    split: Literal["random", "by-field"] = Field(
+        "random",
+        description="how images are drawn for validation and test: each by itself, or all related images "
+        "(adjacent tiles of one field of view, copies, parts) together",
+    )
     validation: Fraction = Field(0.1, description="fraction of the training images used for validation")
     test: Fraction = Field(0.1, description="fraction of the training images used for testing")
-    split_seed: int = Field(0, description="seed of the random split")
+    split_seed: int = Field(0, description="seed of the draw")
     license: str | None = Field(None, description="SPDX license identifier of your own images")
     citation: list[str] = Field([], description="publications to cite for the images")
     source: Url | None = Field(None, description="URL where others find the images")

@@ -217,3 +217,33 @@ def test_nothing_left_to_train_on(tmp_path):
     assert sizes(assign_splits(pairs_of(tmp_path, 4), 0.5, 0.5)[0])[0] == 1  # one is always left
     with pytest.raises(InputError, match=r"data\.test is 1\.5"):
         assign_splits(pairs_of(tmp_path, 4), test=1.5)
+
+
+def test_images_of_one_field_stay_together(tmp_path):
+    pairs = pairs_of(tmp_path, 60)
+    fields = [index // 4 for index in range(60)]
+    assigned, words = assign_splits(pairs, 0.2, 0.2, seed=1, fields=fields)
+    assert sizes(assigned) == [36, 12, 12]
+    splits = {}
+    for pair, field in zip(assigned, fields, strict=True):
+        assert splits.setdefault(field, pair.split) == pair.split
+    assert "validation: 20% of train (12 of 60 images in 3 whole fields of view), seed 1" in words
+    shuffled = [(pair, field) for pair, field in zip(pairs, fields, strict=True)][::-1]
+    again, _ = assign_splits([p for p, _ in shuffled], 0.2, 0.2, seed=1, fields=[f for _, f in shuffled])
+    assert again[::-1] == assigned  # the draw depends on names, not on the order
+
+
+def test_a_field_with_a_provided_test_image_is_not_drawn_for_validation(tmp_path):
+    pairs = pairs_of(tmp_path, 20, "train") + pairs_of(tmp_path / "test", 5, "test")
+    fields = [*range(20), *range(5)]  # each test image is adjacent to one of the first train images
+    assigned, words = assign_splits(pairs, 0.5, 0.1, fields=fields)
+    drawn = [index for index, pair in enumerate(assigned) if pair.split == "validation"]
+    assert len(drawn) == 10
+    assert min(drawn) >= 5
+    assert words.startswith("train: provided with the data set; validation: 50% of train (10 of 20 images")
+
+
+def test_a_single_field_is_not_divided(tmp_path):
+    assigned, words = assign_splits(pairs_of(tmp_path, 8), 0.2, 0.2, fields=[0] * 8)
+    assert sizes(assigned) == [8, 0, 0]
+    assert words == "train: the rest; validation: none; test: none"

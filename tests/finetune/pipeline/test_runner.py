@@ -64,6 +64,19 @@ def test_the_run_folder_is_as_designed(tuned: tuple[Path, Path, Path]) -> None:
             assert (folder / name).is_file(), name
 
 
+def test_a_run_records_leakage_selections_and_the_exposure_of_its_base_model(
+    tuned: tuple[Path, Path, Path],
+) -> None:
+    base, after = (RunRecord.read(folder) for folder in tuned[:2])
+    for record in (base, after):
+        assert record.leakage.relations == []
+        assert record.leakage.base_model_exposure == "not seen"
+        (epoch,) = record.training.selections
+        assert (epoch.what, epoch.value) == ("epoch", str(record.training.best_epoch))
+        assert (epoch.metric, epoch.split, epoch.images) == ("Dice", "validation", 1)
+    assert after.leakage.exposure_source.startswith("record of the run discs: no test image")
+
+
 def test_before_is_untrained_for_random_weights_and_measured_for_a_base_model(
     tuned: tuple[Path, Path, Path],
 ) -> None:

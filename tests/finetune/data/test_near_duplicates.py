@@ -1,0 +1,94 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cards.fingerprint import sha256_pixels
+from finetune.data.keypoints import COMPOSED, MATRICES, find_keypoints, orient
+from finetune.data.near_duplicates import find_copies
+from tests.support.field import make_field
+
+SIDE = 128
+IMAGES = [make_field(SIDE, SIDE, seed) for seed in range(12)]
+
+
+def as_jpeg(image, quality=75):
+    file = io.BytesIO()
+    Image.fromarray(image[0]).save(file, "jpeg", quality=quality)
+    return np.asarray(Image.open(file))[None]
+
+
+def copies(planted, **options):
+    images = [*IMAGES, planted]
+    hashes, keypoints = [sha256_pixels(i) for i in images], [find_keypoints(i) for i in images]
+    return find_copies(hashes, keypoints, images.__getitem__, [len(IMAGES)], **options)
+
+
+CHANGES = {
+    "JPEG": as_jpeg,
+    "brighter": lambda image: np.clip(image * 1.3 + 20, 0, 255).astype(np.uint8),
+    "gamma": lambda image: (255 * (image / 255) ** 0.6).astype(np.uint8),
+    "16 bit": lambda image: image.astype(np.uint16) * 257,
+    "mirrored": lambda image: image[:, :, ::-1],
+    **{f"orientation {number}": lambda image, number=number: orient(image, number) for number in range(1, 8)},
+    "all at once": lambda image: orient(as_jpeg(np.clip(image * 0.8 + 10, 0, 255).astype(np.uint8)), 6),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_found(change):
+    (copy,) = copies(CHANGES[change](IMAGES[3]))
+    assert (copy.second, copy.kind) == (3, "near")
+
+
+def test_a_copy_with_equal_pixels_is_exact():
+    (copy,) = copies(IMAGES[5].copy())
+    assert (copy.second, copy.kind, copy.correlation) == (5, "exact", 1.0)
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_part_of_an_image_is_found(number):
+    (copy,) = copies(orient(IMAGES[7][:, 21:101, 30:120], number))
+    assert (copy.second, copy.kind, copy.share) == (7, "crop", 1.0)
+    assert np.array_equal(MATRICES[copy.orientation] @ MATRICES[0].T, MATRICES[number])
+
+
+def test_overlapping_tiles_are_found_with_the_share_in_which_they_overlap():
+    field = make_field(SIDE, 2 * SIDE, 99)
+    images = [field[:, :, :SIDE], field[:, :, 70 : 70 + SIDE], *IMAGES]
+    keypoints = [find_keypoints(image) for image in images]
+    (copy,) = find_copies([sha256_pixels(i) for i in images], keypoints, images.__getitem__)
+    assert {copy.first, copy.second} == {0, 1}
+    assert copy.kind == "overlap"
+    assert copy.share == pytest.approx((SIDE - 70) / SIDE)
+
+
+def test_unrelated_images_are_not_related():
+    assert copies(make_field(SIDE, SIDE, 77)) == []
+    assert copies(np.full((1, SIDE, SIDE), 9, np.uint8)) == []
+    assert copies(np.zeros((1, 3, 3), np.uint8)) == []
+
+
+def test_few_unrelated_images_are_read_again():
+    read = []
+
+    def load(index):
+        read.append(index)
+        return IMAGES[index]
+
+    assert find_copies([str(i) for i in range(12)], [find_keypoints(i) for i in IMAGES], load) == []
+    assert len(read) <= 4  # of 66 pairs
+
+
+def test_what_is_kept_of_an_image_does_not_grow_with_its_size():
+    keypoints = find_keypoints(np.random.default_rng(0).random((1, 900, 900), np.float32))
+    assert sum(array.nbytes for array in keypoints) < 20_000
+
+
+def test_orientations_compose():
+    image = np.arange(12).reshape(3, 4)
+    for one in range(8):
+        for two in range(8):
+            # what turns `two` of an image as `one` of it
+            assert np.array_equal(orient(orient(image, COMPOSED[one, two]), one), orient(image, two))
