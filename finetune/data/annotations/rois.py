@@ -44,7 +44,7 @@ def read_rois(path: Path, shape: tuple[int, int]) -> np.ndarray:
         name = f"region {number} ({region.name or 'without a name'})"
         if region.composite:
             try:
-                fill_even_odd(labels, region.coordinates(multi=True), number)
+                fill_even_odd(labels, list(region.coordinates(multi=True)), number)
             except NotImplementedError:  # curves
                 raise DataError(f"{path}: {name} has curves: interpolate it in ImageJ") from None
             continue
