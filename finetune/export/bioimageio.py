@@ -74,7 +74,13 @@ def write(export: ExportInput, folder: Path) -> list[str]:
     if image is None:
         return [NO_TEST_OUTPUT]
     left_out: list[str] = []
-    save_package(export.model, export.record, image.pixels, folder, export.record.name, left_out)
+    try:
+        save_package(export.model, export.record, image.pixels, folder, export.record.name, left_out)
+    except (
+        ModelError
+    ) as error:  # no weights format that users could load; the run is worth more than a package
+        folder.rmdir()  # it is empty
+        return [f"There is no BioImage.IO package: {error}"]
     return left_out
 
 
@@ -145,6 +151,8 @@ def save_package(
         `folder/name.zip`.
 
     Raises:
+        ModelError: if the network can be saved neither as TorchScript that is loaded without trust nor with
+            its code.
         RuntimeError: if the package does not pass `bioimageio test`.
         OSError: if the package cannot be written or the disk is full.
     """

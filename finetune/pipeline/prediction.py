@@ -18,6 +18,7 @@ def predict(
     out: Path | str | None = None,
     *,
     overwrite: bool = False,
+    trust: bool = False,
 ) -> np.ndarray | list[FolderPrediction]:
     """Segment images.
 
@@ -30,6 +31,8 @@ def predict(
         images: an image (H, W), (C, H, W) or (H, W, C) of any numeric dtype; or an image file or a folder.
         out: folder for the label images, one TIFF per image; required for files. It is created if missing.
         overwrite: replace label images that finetune wrote to `out` earlier. No other file is ever replaced.
+        trust: allow TorchScript that could read or write files; see `load`. It applies to a model that is
+            loaded here.
 
     Returns:
         For an array: labels (H, W) int32, 0 is background. For files: image, label image and number of
@@ -42,7 +45,7 @@ def predict(
             can be segmented.
         ValueError: if `out` is missing for files, or given for an array.
     """
-    predictor = load(model) if isinstance(model, str | Path) else model
+    predictor = load(model, trust=trust) if isinstance(model, str | Path) else model
     if isinstance(images, np.ndarray):
         if out is not None:
             raise ValueError("out is for image files; the labels of an array are returned")

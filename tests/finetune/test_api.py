@@ -69,3 +69,16 @@ def test_label_images_that_cannot_be_compared(predictions, message: str) -> None
 
 def test_recipes_are_read_by_name() -> None:
     assert finetune.read_recipe("quickstart", ["training.epochs=3"]).training.epochs == 3
+
+
+def test_predict_passes_trust_to_the_model_that_it_loads(tmp_path: Path) -> None:
+    from foreign import NETWORK, make_package
+
+    code = NETWORK.replace(
+        "        x = self.encoder(x)\n", "        print(x.size(0))\n        x = self.encoder(x)\n"
+    )
+    package = make_package(tmp_path, code=code)
+    image = np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
+    with pytest.raises(finetune.ModelError, match="trust"):
+        finetune.predict(package, image)
+    assert finetune.predict(package, image, trust=True).shape == (64, 64)

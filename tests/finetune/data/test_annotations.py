@@ -185,7 +185,5 @@ def test_regions_of_several_planes_are_refused(tmp_path: Path) -> None:
         region.position = number
     (tmp_path / "a_RoiSet.zip").unlink()
     roifile.roiwrite(tmp_path / "a_RoiSet.zip", regions)
-    with pytest.raises(
-        DataError, match=r"its regions lie on 2 planes of a stack \(slice 1, 2\): save image"
-    ):
+    with pytest.raises(DataError, match=r"its regions lie on 2 planes of a stack \(slice 1, 2\): save image"):
         labels(tmp_path)

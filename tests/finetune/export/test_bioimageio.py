@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 
 import finetune
 from cards.errors import InputError
-from finetune.export.bioimageio import save_package
+from finetune.data.reader import Sample
+from finetune.export.base import ExportInput
+from finetune.export.bioimageio import save_package, write
 from finetune.export.crop import crop, shortest
 from finetune.inference.bioimageio_runtime import open_weights, run_test
 from finetune.repositories.bioimageio.package import open_package
@@ -174,6 +176,29 @@ def test_a_network_that_cannot_be_traced_is_not_let_through(tmp_path, make_model
     with pytest.raises(RuntimeError, match="TorchScript: the output differs"):
         save_package(model, make_record(model), image(), tmp_path, "frozen")
     assert list(tmp_path.iterdir()) == []
+
+
+class Printing(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(1, 1, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        print(images.shape)
+        return self.layer(images)
+
+
+def test_a_network_that_could_not_be_loaded_without_trust_leaves_a_reason_and_no_folder(
+    tmp_path, make_model, make_record, image
+):
+    model = make_model(target="foreground")
+    record, pixels = make_record(model), image()
+    model.network, model.torchscript = torch.jit.script(Printing()), True
+    sample = Sample("a", pixels, np.ones(pixels.shape[1:], np.int32))
+    (reason,) = write(ExportInput(model, record, lambda: [sample]), tmp_path / "bioimageio")
+    assert reason.startswith("There is no BioImage.IO package: ")
+    assert "prim::Print" in reason
+    assert not (tmp_path / "bioimageio").exists()
 
 
 def test_damaged_packages_are_one_line(plain, tmp_path):
