@@ -35,6 +35,13 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace earlier label images of finetune, and nothing else.")
     ] = False,
+    symmetries: Annotated[
+        bool,
+        typer.Option(
+            "--symmetries",
+            help="Average the prediction over 8 rotations and reflections; takes 8 times as long.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per image instead of text.")
     ] = False,
@@ -57,6 +64,10 @@ def predict(
 
     results = []
     predictor = load(model, trust=trust, target=target)
+    if symmetries:
+        from finetune.inference.symmetries import SymmetricModel
+
+        predictor = SymmetricModel(predictor)
     with _progress(len(outputs.paths)) as advance:
         for result in predict_outputs(predictor, outputs, headers, errors):
             results.append(result)
