@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from finetune.inference.protocol import Predictor
     from finetune.loading import load
     from finetune.metrics.registry import register_metric
+    from finetune.pipeline.audit import audit
     from finetune.pipeline.prediction import predict
     from finetune.pipeline.runner import run
     from finetune.recipe.library import find_recipe as read_recipe
@@ -33,6 +34,7 @@ __all__ = [
     "ModelError",
     "Predictor",
     "RecipeError",
+    "audit",
     "evaluate",
     "list_models",
     "load",
@@ -55,6 +57,7 @@ PUBLIC = {
     "ModelError": "cards.errors",
     "Predictor": "finetune.inference.protocol",
     "RecipeError": "cards.errors",
+    "audit": "finetune.pipeline.audit",
     "evaluate": "finetune.evaluation.labels",
     "list_models": "finetune.repositories.catalog",
     "load": "finetune.loading",

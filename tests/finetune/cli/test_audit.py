@@ -147,3 +147,12 @@ def test_the_audit_needs_no_deep_learning_framework(run: Path, tmp_path: Path) -
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "model"], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_function_returns_the_claims_of_the_command(run: Path) -> None:
+    import finetune
+
+    claims = finetune.audit(run)
+    assert [claim.verdict for claim in claims if claim.family == "card"].count("holds") > 10
+    with pytest.raises(finetune.ModelError, match="no such folder or file"):
+        finetune.audit(run / "absent")
