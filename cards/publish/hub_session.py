@@ -57,6 +57,7 @@ def client() -> Iterator[HfApi]:
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,
+        logging,
     )
 
     token = get_token()
@@ -64,6 +65,9 @@ def client() -> Iterator[HfApi]:
         raise InputError("publishing on Hugging Face needs a token: run `hf auth login`, or set HF_TOKEN")
     if constants.HF_HUB_OFFLINE:
         raise InputError("HF_HUB_OFFLINE is set: unset it to publish")
+    level = logging.get_verbosity()
+    if level >= logging.WARNING:  # one message per retry; whoever asked for more gets all
+        logging.set_verbosity(logging.CRITICAL)
     xet, bars = constants.HF_HUB_DISABLE_XET, not are_progress_bars_disabled()
     constants.HF_HUB_DISABLE_XET = True
     if not sys.stderr.isatty():
@@ -72,5 +76,6 @@ def client() -> Iterator[HfApi]:
         yield HfApi(token=token, endpoint=constants.ENDPOINT, library_name="finetune")
     finally:
         constants.HF_HUB_DISABLE_XET = xet
+        logging.set_verbosity(level)
         if bars:
             enable_progress_bars()

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from finished_run import write_run
 from hub_publish_server import PublishHub
-
-from finetune.cli.main import main
-
-TOKEN = "hf_aTokenThatNobodyMaySee"
-
-
-class Result(NamedTuple):
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def errors(self) -> list[str]:
-        return [line for line in self.err.splitlines() if line.startswith("finetune: ")]
+from publish_faults import TOKEN, Result, command
 
 
 @pytest.fixture
@@ -44,17 +28,6 @@ def publisher(hub: PublishHub, monkeypatch: pytest.MonkeyPatch) -> PublishHub:
 
 
 @pytest.fixture
-def publish(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+def publish() -> Callable[..., Result]:
     """publish(run, "--to", "huggingface") -> exit code, standard output and standard error."""
-
-    def call(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["finetune", "publish", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        shown = capsys.readouterr()
-        code = stopped.value.code
-        assert isinstance(code, int | None)
-        return Result(code or 0, shown.out, shown.err)
-
-    return call
+    return partial(command, "publish")
