@@ -9,6 +9,7 @@ from typing import Any
 from cards import formatting as words
 from cards import result_tables, tables
 from cards import statements as facts
+from cards.leakage import relations
 from cards.record import RunRecord
 from cards.tables import Rows
 
@@ -62,7 +63,7 @@ def _differences(first: Mapping[str, str], second: Mapping[str, str]) -> list[Di
 
 
 def _leaves(value: Any, key: str = "") -> Iterable[tuple[str, str]]:
-    """Keys of a recipe with a value that is not a section, as `training.epochs`."""
+    """Keys of a recipe, such as `training.epochs`, with their values as text."""
     if isinstance(value, Mapping) and value:
         for name, part in value.items():
             yield from _leaves(part, f"{key}.{name}" if key else str(name))
@@ -71,7 +72,7 @@ def _leaves(value: Any, key: str = "") -> Iterable[tuple[str, str]]:
     elif isinstance(value, bool):
         yield key, "true" if value else "false"
     else:
-        yield key, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        yield key, (", ".join(map(str, value)) if isinstance(value, list) else str(value)) or "none"
 
 
 def _model(record: RunRecord) -> dict[str, str]:
@@ -88,7 +89,7 @@ def _model(record: RunRecord) -> dict[str, str]:
 
 
 def _data(record: RunRecord) -> dict[str, str]:
-    data = record.data
+    data, related = record.data, relations(record, "test")
     counts = {f"{name} images": count for name, count, *_ in tables.splits(record)[1:]}
     return {
         "Data set": data.id,
@@ -97,6 +98,7 @@ def _data(record: RunRecord) -> dict[str, str]:
         "Label type": data.labels,
         "Split": data.split_by,
         **counts,
+        "related test images": words.NOT_MEASURED if related is None else words.count(len(related)),
     }
 
 

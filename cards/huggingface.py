@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
-from huggingface_hub.utils import yaml_dump
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id, yaml_dump
 
 from cards import about_tables, axes, leakage, markdown, result_tables, tables
 from cards import missing as gaps
@@ -104,20 +106,44 @@ def metadata(record: RunRecord) -> ModelCardData:
     base = record.model.base
     results = evaluation(record)
     license, license_name = _license(record.card.license)
-    derived = base.weights == "pretrained" and base.hub_id
+    base_id = _valid_id(base.hub_id) if base.weights == "pretrained" else None
     return ModelCardData(
         library_name="finetune",
         pipeline_tag="image-segmentation",
         tags=[plain(tag) for tag in facts.tags(record)],
-        base_model=base.hub_id if derived else None,
-        base_model_relation="finetune" if derived else None,
-        datasets=[record.data.hub_id] if record.data.hub_id else None,
+        base_model=base_id,
+        base_model_relation="finetune" if base_id else None,
+        datasets=[data_id] if (data_id := _valid_id(record.data.hub_id)) else None,
         metrics=[metric for metric, _, _ in _headline(record)] or None,
         model_name=plain(record.card.title) if results else None,
         eval_results=results or None,
         license=license,
         license_name=license_name,
+        **_emissions(record),
     )
+
+
+def _valid_id(hub_id: str | None) -> str | None:
+    """The id of a repository, unless the Hub would refuse it and the card with it."""
+    try:
+        validate_repo_id(hub_id or "")
+    except HFValidationError:
+        return None
+    return hub_id
+
+
+def _emissions(record: RunRecord) -> dict[str, Any]:
+    """Emissions of the training in the vocabulary of the Hub, in g of CO2 equivalent; empty if unknown."""
+    if (energy := record.training.energy) is None:
+        return {}
+    emissions = {
+        "emissions": float(f"{1000 * energy.co2_kilograms:.3g}"),
+        "source": energy.source,
+        "training_type": "pre-training" if record.model.base.weights == "random" else "fine-tuning",
+        **({"geographical_location": energy.region} if energy.region else {}),
+        "hardware_used": facts.trained_on(record),
+    }
+    return {"co2_eq_emissions": emissions}
 
 
 def _license(license: str | None) -> tuple[str | None, str | None]:

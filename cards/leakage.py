@@ -16,13 +16,13 @@ from cards.evidence import Leakage, Relation, RelationKind
 from cards.record import RunRecord
 from cards.scores import Summary
 
-PREDICATES: dict[RelationKind, str] = {
-    "same field": "adjacent to {}",
-    "exact": "identical to {}",
-    "near": "an altered copy of {}",
-    "crop": "a crop of the same image as {}",
+PREDICATES: dict[RelationKind, tuple[str, str]] = {
+    "same field": ("is adjacent to {}", "are adjacent to {}"),
+    "exact": ("is identical to {}", "are identical to {}"),
+    "near": ("is an altered copy of {}", "are altered copies of {}"),
+    "crop": ("is a crop of the same image as {}", "are crops of the same image as {}"),
 }
-"""What is said of an image that is related to a training image, by kind of relation."""
+"""What is said of one image that is related to a training image, and of more, by kind of relation."""
 
 LABELS: dict[RelationKind, str] = {
     "same field": "adjacent",
@@ -76,16 +76,12 @@ def relation_sentence(record: RunRecord, split: Split) -> str:
     if not kinds:
         none = f"None of the {total:,} {split} images is" if total > 1 else f"The only {split} image is not"
         return f"{none} related to a training image."
-    is_or_are = "is" if len(related) == 1 else "are"
     share = _share(len(related), total, split)
-    if len(kinds) == 1:
-        return f"{share} {is_or_are} {PREDICATES[next(iter(kinds))].format('a training image')}."
-    parts = [
-        f"{kinds[kind]} {'is' if kinds[kind] == 1 else 'are'} {predicate.format('one')}"
-        for kind, predicate in PREDICATES.items()
-        if kinds[kind]
-    ]
-    return f"{share} {is_or_are} related to a training image: {words.listed(parts)}."
+    clauses = {kind: PREDICATES[kind][kinds[kind] > 1] for kind in PREDICATES if kinds[kind]}
+    if len(clauses) == 1:
+        return f"{share} {next(iter(clauses.values())).format('a training image')}."
+    parts = [f"{kinds[kind]:,} {clause.format('one')}" for kind, clause in clauses.items()]
+    return f"{share} are related to a training image: {words.listed(parts)}."
 
 
 def _share(part: int, total: int, split: Split) -> str:

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from example_parts import HOSTILE
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub.repocard_data import eval_results_to_model_index, model_index_to_eval_results
+from huggingface_hub.utils import validate_repo_id
 
 from cards import huggingface, result_tables, tables
 from cards.bioimageio import render_documentation
@@ -62,6 +64,38 @@ def test_only_ids_on_the_hub_are_named_as_such(full):
     assert "base_model" not in data
     assert "base_model_relation" not in data
     assert "datasets" not in data
+
+
+@pytest.mark.parametrize("hub_id", ["a/b/c", "../up", "a b/c", "https://example.com/model", "name--x/y", ""])
+def test_an_id_that_the_hub_would_refuse_is_left_out(full, hub_id):
+    full.model.base.hub_id = full.data.hub_id = hub_id
+    data = front(huggingface.render(full))
+    assert "base_model" not in data
+    assert "datasets" not in data
+
+
+def test_ids_on_the_card_pass_the_validation_of_the_hub(full):
+    data = huggingface.metadata(full)
+    for hub_id in (data.base_model, *data.datasets):
+        validate_repo_id(hub_id)
+
+
+def test_the_model_index_survives_the_round_trip_through_the_library_of_the_hub(full):
+    results = huggingface.evaluation(full)
+    name, again = model_index_to_eval_results(eval_results_to_model_index("a model", results))
+    assert name == "a model"
+    assert again == results
+
+
+def test_emissions_are_in_the_vocabulary_of_the_hub(full, sparse):
+    assert front(huggingface.render(full))["co2_eq_emissions"] == {
+        "emissions": 4.91,
+        "source": "codecarbon 2.8.4",
+        "training_type": "fine-tuning",
+        "geographical_location": "Example Region",
+        "hardware_used": "Example CPU 2.0 GHz, 2 threads",
+    }
+    assert "co2_eq_emissions" not in front(huggingface.render(sparse))
 
 
 @pytest.mark.parametrize(
@@ -186,6 +220,33 @@ def test_warnings_and_unequal_exports_are_limits(full):
     assert "unet_nuclei.zip (torchscript) does not reproduce the trained model's Dice." in limits
     assert "The confidence interval of the change in Dice includes 0." in limits
     assert full.warnings[0] in limits
+
+
+def test_a_failed_export_is_one_limitation_not_two(full):
+    from finetune.export.verification import describe_differences
+
+    full.exports[1].equal = False
+    full.warnings += describe_differences(full.exports)
+    limits = huggingface.render_body(full).split("## Limitations")[1].split("##")[0]
+    assert limits.count("does not reproduce") == 1
+
+
+def test_the_images_with_the_lowest_dice_show_the_metrics_of_the_record(full):
+    full.metrics = [metric for metric in full.metrics if metric.name in ("dice", "ap75")]
+    full.metrics[1].headline = True
+    text = huggingface.render_body(full)
+    assert "| Images with the lowest Dice | Dice before | Dice after | AP75 after |" in text
+    assert "PQ" not in text
+
+
+def test_package_tests_are_a_table_with_the_first_failure(full):
+    text = huggingface.render_body(full)
+    assert "| current | bioimageio.core 0.11.0, torch 2.15.0 | passed |" in text
+    assert "| failed: test output differs in 12 of 8,192 values |" in text
+    full.runtimes = []
+    text = huggingface.render_body(full)
+    assert "Test of the BioImage.IO package in other environments: not measured." in text
+    assert "| Tests of the package in other environments | not measured |" in text
 
 
 def test_a_part_of_a_base_model_is_said_to_be_one(full):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -73,8 +74,71 @@ def test_render_writes_nothing_if_one_file_there_differs(run: Path, tmp_path: Pa
     assert [path.name for path in out.iterdir()] == ["report.html"]
 
 
-def test_diff_of_a_run_and_itself_finds_no_difference(run: Path) -> None:
-    assert json.loads(card("diff", "--json", run, run / "model.zip").stdout) == {}
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A record with other epochs, another name for each test image, and a lower Dice on one of them."""
+    record = examples.full()
+    record.name = "second"
+    record.recipe["training"]["epochs"] = 20
+    for file in record.data.files:
+        file.name = f"copy_{file.name}"
+    for relation in record.leakage.relations:
+        relation.image = f"copy_{relation.image}"
+    for score in record.accuracy.after.scores:
+        score.image = f"copy_{score.image}"
+    record.accuracy.after.scores[0].metrics["dice"] -= 0.2
+    (tmp_path / "other.json").write_text(record.dumps(), encoding="utf-8")
+    return tmp_path / "other.json"
+
+
+def test_a_run_does_not_differ_from_its_own_package(run: Path) -> None:
+    content = json.loads(card("diff", "--json", run, run / "model.zip").stdout)
+    assert content["differences"] == {}
+    assert {entry["difference"] for entry in content["accuracy"]} == {0.0}
+    assert "The records do not differ in" in card("diff", run, run / "model.zip").stdout
+
+
+def test_diff_lists_what_differs_and_pairs_images_by_their_pixels(run: Path, other: Path) -> None:
+    content = json.loads(card("diff", "--json", run, other).stdout)
+    assert content["differences"] == {"Recipe": [{"item": "training.epochs", "first": "60", "second": "20"}]}
+    assert content["test_images_in_common"] == 20
+    dice = next(entry for entry in content["accuracy"] if entry["label"] == "Dice")
+    assert dice["difference"] == pytest.approx(-0.01)
+    assert (dice["higher"], dice["lower"]) == (0, 1)
+    assert dice["interval"]["low"] < -0.01 < dice["interval"]["high"]
+    assert [entry["difference"] for entry in content["accuracy"][1:]] == [0, 0, 0, 0]
+
+
+def test_diff_fits_a_terminal_of_100_columns(run: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    text = re.sub(r"\x1b\[[\d;]*m", "", card("diff", run, other).stdout)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "unet_nuclei" in text
+    assert "−0.2000" in text
+
+
+def test_runs_without_a_test_image_in_common_are_not_compared(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "sparse.json").write_text(examples.sparse().dumps(), encoding="utf-8")
+    result = card("diff", run, tmp_path / "sparse.json")
+    assert "The runs have no scored test image in common: their accuracy cannot be compared." in result.stdout
+    assert json.loads(card("diff", "--json", run, tmp_path / "sparse.json").stdout)["accuracy"] == []
+
+
+def test_methods_prints_one_paragraph(run: Path) -> None:
+    lines = card("methods", run).stdout.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("Instances were segmented with unet")
+
+
+def test_the_record_of_a_model_on_the_hub_is_downloaded(hub, run: Path) -> None:
+    files = {"record.json": (run / "record.json").read_bytes(), "README.md": b"", "model.safetensors": b"x"}
+    for revision in ("main", "v1"):
+        hub.add("someone/nuclei", files, revision)
+    for name in ("someone/nuclei", "someone/nuclei@v1"):
+        result = card("show", "--json", name)
+        assert result.exit_code == 0, result.exception
+        assert result.stdout == examples.full().dumps()
 
 
 @pytest.mark.parametrize(
