@@ -61,7 +61,7 @@ class Registration(RecordModel):
     metric: str = Field(description="name of a metric of the record, e.g. 'dice'")
     value: float = Field(description="mean over the test images that the run should reach")
     test_images: str = Field(description="`data_digest` of the test images and their label images")
-    recipe_sha256: str
+    recipe_sha256: str = Field(description="`cards.fingerprint.recipe_digest` of the recipe")
     registered: str = Field(description="ISO 8601, UTC; before training began")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -76,3 +77,22 @@ def data_digest(files: Iterable[DataFile]) -> str:
     """
     lines = sorted(f"{file.image_pixels} {file.label_pixels}" for file in files)
     return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
+
+
+def recipe_digest(recipe: Mapping[str, Any]) -> str:
+    """SHA-256 that identifies the recipe of a run.
+
+    Canonical form: JSON with sorted keys and without spaces, UTF-8. The keys `data.root` and `data.csv` are
+    left out: images may be moved, and `data_digest` identifies them.
+
+    Args:
+        recipe: the recipe as in the run record.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    content = dict(recipe)
+    if isinstance(data := content.get("data"), dict):
+        content["data"] = {key: value for key, value in data.items() if key not in ("root", "csv")}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cards import formatting as words
-from cards.fingerprint import data_digest
+from cards.fingerprint import data_digest, recipe_digest
 from cards.metrics import MetricDescription
 from cards.record import RunRecord
 
@@ -68,9 +68,12 @@ def _objections(record: RunRecord) -> list[str]:
     tests = [file for file in record.data.files if file.split == "test"]
     if stated.test_images != data_digest(tests):
         found.append("The test images are not those of the registration.")
+    if stated.recipe_sha256 != recipe_digest(record.recipe):
+        found.append("The recipe is not that of the registration.")
     registered, ended = _moment(stated.registered), _moment(record.created)
-    # The run lasted at least as long as its training.
-    if not (registered and ended and registered <= ended - timedelta(seconds=record.training.seconds)):
+    # The run lasted at least as long as its training. Both points in time are whole seconds.
+    training = timedelta(seconds=max(record.training.seconds - 1, 0))
+    if not (registered and ended and registered <= ended - training):
         found.append("The registration is not older than the training.")
     return found
 

@@ -32,6 +32,13 @@ def run(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Continue the unfinished run in this folder.")
     ] = None,
+    register: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRIC=VALUE",
+            help="Target for the mean over the test images, written down before training, such as dice=0.9.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the recipe, the images and the model without training.")
     ] = False,
@@ -41,7 +48,7 @@ def run(
     Accuracy is measured on the test images before and after training.
     """
     if resume is not None:
-        if recipe or out or overwrite or dry_run:
+        if recipe or out or overwrite or register or dry_run:
             raise InputError("--resume RUN uses the recipe stored in the run; remove the other arguments")
         _resume(resume)
         return
@@ -53,10 +60,13 @@ def run(
     folder = Path("runs") / resolved.name if out is None else out.expanduser()
     if dry_run:
         from finetune.pipeline.dry_run import dry_run as print_plan
+        from finetune.pipeline.pre_registration import parse_target_value
 
+        if register:
+            parse_target_value(register, resolved)
         print_plan(resolved, folder)
     else:
-        _run(resolved, folder, overwrite=overwrite)
+        _run(resolved, folder, overwrite=overwrite, register=register)
 
 
 def _resume(folder: Path) -> None:
@@ -70,7 +80,14 @@ def _resume(folder: Path) -> None:
     _run(read_recipe(unfinished.work / "recipe.yaml"), folder, resume=True)
 
 
-def _run(recipe: Recipe, out: Path, *, overwrite: bool = False, resume: bool = False) -> None:
+def _run(
+    recipe: Recipe,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    register: str | None = None,
+) -> None:
     from rich.console import Console
 
     from finetune.pipeline.destination import inputs_of
@@ -87,7 +104,9 @@ def _run(recipe: Recipe, out: Path, *, overwrite: bool = False, resume: bool = F
     try:
         from finetune.pipeline.runner import run as run_recipe
 
-        record = run_recipe(recipe, out=out, overwrite=overwrite, resume=resume, console=console)
+        record = run_recipe(
+            recipe, out=out, overwrite=overwrite, resume=resume, register=register, console=console
+        )
     except KeyboardInterrupt:
         console.print(
             f"stopped; continue with: finetune run --resume {out}"

@@ -11,12 +11,15 @@ from typing import Any
 
 from rich.console import Console
 
+from cards.errors import InputError
 from cards.record import RunRecord
 from finetune.adapters import merge
 from finetune.data.annotations.registry import label_files
 from finetune.pipeline.artifacts import write_artifacts
 from finetune.pipeline.destination import inputs_of
 from finetune.pipeline.plan import Plan
+from finetune.pipeline.pre_registration import parse_target_value, read_registration
+from finetune.pipeline.pre_registration import register as write_registration
 from finetune.pipeline.run_folder import RunFolder
 from finetune.pipeline.start_state import begin_or_compare
 from finetune.pipeline.task import task_for
@@ -37,6 +40,7 @@ def run(
     out: Path | str | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    register: str | None = None,
     console: Console | None = None,
 ) -> RunRecord | None:
     """Fine-tune a model, evaluate it before and after, export it, verify the exports and write the cards.
@@ -46,6 +50,8 @@ def run(
         out: the run folder to write; `runs/<recipe name>` if unset.
         overwrite: replace the folder, if it is a finished run, once the new run is complete.
         resume: continue the unfinished run in that folder.
+        register: metric and value that the run should reach, such as "dice=0.92"; written to
+            `registration.json` before training.
         console: where progress is shown; the terminal's error stream if unset.
 
     Returns:
@@ -59,6 +65,9 @@ def run(
     console = Console(quiet=True) if helping else console or Console(stderr=True)
     recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
     destination = Path("runs") / recipe.name if out is None else Path(out).expanduser()
+    if register and resume:
+        raise InputError("a run that is resumed keeps its registration; leave out --register")
+    target_value = parse_target_value(register, recipe) if register else None
     task = task_for(recipe)
     run_folder = RunFolder(
         destination, overwrite=overwrite, resume=resume, joining=helping, inputs=inputs_of(recipe)
@@ -74,6 +83,7 @@ def run(
             )
             begin_or_compare(folder, plan.recipe, plan.origin.sha256, plan.inputs.files)
             write_recipe(plan.recipe, folder / "recipe.yaml")
+            write_registration(folder, plan, target_value)
         before = None
         if plan.pretrained and not helping:
             plan.model.network.to(plan.inputs.device)
@@ -91,6 +101,7 @@ def run(
         task.select_thresholds(plan, console)
         after = task.evaluate_stage(plan, "after", console)
         record = task.build_record(plan, history, before, after, memory.bytes if trains else None)
+        record = record.model_copy(update={"registration": read_registration(folder)})
         task.save_scores(record, folder / "scores.csv")
         console.print("exporting and verifying")
         record = write_artifacts(task, plan, record, folder)

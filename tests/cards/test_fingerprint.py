@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cards.fingerprint import data_digest, sha256_file, sha256_pixels
+from cards.fingerprint import data_digest, recipe_digest, sha256_file, sha256_pixels
 
 
 def test_the_canonical_form_is_the_documented_one():
@@ -51,3 +51,11 @@ def test_the_digest_of_data_has_the_documented_canonical_form(full):
 def test_no_torch_is_needed():
     code = "import sys, cards.fingerprint; sys.exit(any(n in sys.modules for n in ('torch', 'finetune')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_recipe_keeps_its_digest_when_images_move_and_loses_it_when_a_value_changes() -> None:
+    recipe = {"data": {"root": "a", "csv": None, "labels": "instances"}, "training": {"epochs": 3}}
+    moved = {"training": {"epochs": 3}, "data": {"labels": "instances", "csv": "b", "root": None}}
+    assert recipe_digest(recipe) == recipe_digest(moved)
+    assert recipe_digest(recipe) != recipe_digest({**recipe, "training": {"epochs": 4}})
+    assert recipe["data"]["root"] == "a"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from example_parts import sha256
-
 from cards.evidence import Energy, Leakage, Relation, RuntimeCheck, Selection
 
 ENERGY = Energy(
     kilowatt_hours=0.0312, co2_kilograms=0.00491, region="Example Region", source="codecarbon 2.8.4"
 )
-REGISTERED_RECIPE = sha256("recipe")
 RUNTIMES = [
     RuntimeCheck(
         package="bioimageio/unet_nuclei.zip",

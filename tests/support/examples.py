@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from example_evidence import ENERGY, REGISTERED_RECIPE, RUNTIMES, leakage, selections
+from example_evidence import ENERGY, RUNTIMES, leakage, selections
 from example_parts import data_file, sha256, stage
 
 from cards.authored import Card, Links
 from cards.base import NetworkSpec, Spec
 from cards.evidence import Parent, Registration
-from cards.fingerprint import data_digest
+from cards.fingerprint import data_digest, recipe_digest
 from cards.record import (
     Data,
     Environment,
@@ -24,6 +24,16 @@ from cards.record import (
 from cards.scores import Accuracy, Change, PromptImage, PromptScore, Summary, Timing
 from finetune.metrics.registry import describe_metrics
 
+RECIPE = {
+    "model": {
+        "repository": "bioimageio",
+        "id": "unet2d_nuclei_broad",
+        "target": "foreground_boundary",
+    },
+    "data": {"root": "dsb2018", "labels": "instances"},
+    "training": {"epochs": 60, "batch_size": 8, "learning_rate": 0.0003},
+}
+
 
 def full() -> RunRecord:
     """A run on a pretrained base model, with everything measured."""
@@ -37,15 +47,7 @@ def full() -> RunRecord:
         name="unet_nuclei",
         created="2026-03-14T09:26:53+00:00",
         finetune_version="0.1.0",
-        recipe={
-            "model": {
-                "repository": "bioimageio",
-                "id": "unet2d_nuclei_broad",
-                "target": "foreground_boundary",
-            },
-            "data": {"root": "dsb2018", "labels": "instances"},
-            "training": {"epochs": 60, "batch_size": 8, "learning_rate": 0.0003},
-        },
+        recipe=RECIPE,
         card=Card(
             title="U-Net for nuclei in fluorescence images",
             description="Finds every nucleus in a fluorescence image and gives each its own number.\n\n"
@@ -163,7 +165,7 @@ def full() -> RunRecord:
             metric="dice",
             value=0.92,
             test_images=data_digest(file for file in files if file.split == "test"),
-            recipe_sha256=REGISTERED_RECIPE,
+            recipe_sha256=recipe_digest(RECIPE),
             registered="2026-03-14T08:40:00+00:00",
         ),
         environment=Environment(
