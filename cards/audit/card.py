@@ -13,7 +13,8 @@ from cards.audit.consistency import record_claims
 from cards.audit.description import read_mapping
 from cards.audit.hashing import sha256_of
 from cards.audit.package_card import package_claims
-from cards.audit.packages import MAX_TEXT, packages
+from cards.audit.packages import packages
+from cards.audit.reading import read_text
 from cards.audit.run_files import run_file_claims
 from cards.audit.stated import stated_differences
 from cards.audit.text import Supported
@@ -140,32 +141,6 @@ def _copies(subject: Subject) -> Claim:
         evidence = sentence(error)
     remedy = "Find out which of the two was edited; the card was rendered from only one."
     return Claim(FAMILY, statement, "broken", f"huggingface/{RECORD}: {evidence}", remedy)
-
-
-def read_text(subject: Subject, name: str) -> str:
-    """Read a text file of the model.
-
-    Args:
-        subject: the model under audit.
-        name: path in its folder.
-
-    Returns:
-        The text.
-
-    Raises:
-        ModelError: if it is missing, too large, or not UTF-8.
-    """
-    path = subject.folder / name
-    try:
-        if path.stat().st_size > MAX_TEXT:
-            raise ModelError(f"{name}: larger than {MAX_TEXT // 2**20} MB")
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError as error:
-        raise ModelError(f"{name} is missing") from error
-    except OSError as error:
-        raise ModelError(f"{name}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{name}: not UTF-8 text (byte {error.start})") from error
 
 
 def _pictures(record: RunRecord) -> list[str]:

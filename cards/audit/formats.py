@@ -7,11 +7,12 @@ import re
 from collections import Counter
 from typing import Any
 
-from cards.audit.card import read_text, split_card
+from cards.audit.card import split_card
 from cards.audit.claims import Claim, Subject, joined, sentence
 from cards.audit.description import read_description, read_mapping
 from cards.audit.package_rules import problems_of
 from cards.audit.packages import PackageFiles, packages
+from cards.audit.reading import read_text
 from cards.errors import ModelError
 from cards.references import HUB_LICENSES
 

@@ -9,15 +9,16 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cards.audit.card_text import FAMILY
-from cards.audit.claims import Claim, Subject, joined
+from cards.audit.claims import Claim, Subject, joined, sentence
 from cards.audit.description import read_mapping
+from cards.audit.reading import read_bytes
 from cards.audit.values import differences
+from cards.errors import ModelError
 from cards.formatting import counted
 from cards.record import RunRecord
 from cards.scores import csv_text
 
 RESTORE = "Restore the file that the run wrote."
-MAX_BYTES = 256 * 2**20
 PATHS = (("data", "root"), ("data", "csv"), ("model", "checkpoint"))  # the record keeps their last part
 
 
@@ -48,7 +49,7 @@ def run_file_claims(subject: Subject, record: RunRecord) -> list[Claim]:
 def _scores(subject: Subject, record: RunRecord) -> Claim:
     """Compare scores.csv with the record: one row for each image and stage, or kind of prompt."""
     statement = "scores.csv holds the scores of the record."
-    text = (subject.folder / "scores.csv").read_bytes()[:MAX_BYTES].decode("utf-8", "replace")
+    text = read_bytes(subject, "scores.csv").decode("utf-8", "replace")
     rows = list(csv.DictReader(io.StringIO(text)))
     expected = _score_rows(record)
     problems = [] if len(rows) == len(expected) else [f"{len(rows)} rows, the record gives {len(expected)}"]
@@ -93,12 +94,11 @@ def _same_cell(cell: str | None, value: Any) -> bool:
 def _config(subject: Subject, record: RunRecord, name: str) -> Claim:
     """config.json decides which network is built, and how its maps are decoded."""
     statement = f"{name} builds the network, the target and the normalization of the record."
-    path = subject.folder / name
     try:
-        config = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return Claim(FAMILY, statement, "broken", f"{name} is missing.", RESTORE)
-    except (ValueError, OSError, RecursionError) as error:
+        config = json.loads(read_bytes(subject, name))
+    except ModelError as error:
+        return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
+    except (ValueError, RecursionError) as error:
         return Claim(FAMILY, statement, "broken", f"{name}: not valid JSON: {error}.", RESTORE)
     if problems := config_problems(config, record):
         return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
@@ -136,7 +136,7 @@ def config_problems(config: Any, record: RunRecord) -> list[str]:
 
 def _recipe(subject: Subject, record: RunRecord) -> Claim:
     statement = "recipe.yaml is the recipe in the record."
-    recipe: dict[str, Any] = read_mapping((subject.folder / "recipe.yaml").read_bytes(), "recipe.yaml")
+    recipe: dict[str, Any] = read_mapping(read_bytes(subject, "recipe.yaml"), "recipe.yaml")
     for section, key in PATHS:
         part = recipe.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 import zipfile
@@ -214,3 +215,10 @@ def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
     assert "no such folder or file" in refused(tmp_path / "absent")
     (tmp_path / "image.tif").write_bytes(b"II")
     assert "is a file; give a run folder" in refused(tmp_path / "image.tif")
+
+
+@pytest.mark.parametrize("name", ["README.md", "config.json"])
+def test_a_pipe_in_place_of_a_file_does_not_block_the_audit(run: Path, name: str) -> None:
+    (run / "huggingface" / name).unlink()
+    os.mkfifo(run / "huggingface" / name)
+    assert "is not a regular file" in "".join(broken(claims_of(run, "card")))
