@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from cards.base import LabelKind
+from cards.base import LabelKind, Split
 from cards.errors import DataError
 from cards.fingerprint import data_digest
 from cards.record import DataFile
@@ -20,6 +21,7 @@ from finetune.data.datasets import named
 from finetune.data.images import read_image
 from finetune.data.inspection import check_data
 from finetune.data.pairs import Pair
+from finetune.data.relations import relate_images
 from finetune.pipeline.inputs import locate_pairs
 
 
@@ -29,6 +31,7 @@ class BenchmarkImages:
 
     Attributes:
         pairs: the images that are measured.
+        training: training images of the data set; empty if they are measured themselves.
         files: shape and hashes of each of them.
         labels: content of the label images.
         data: name of the data set.
@@ -37,6 +40,7 @@ class BenchmarkImages:
     """
 
     pairs: list[Pair]
+    training: list[Pair]
     files: list[DataFile]
     labels: LabelKind
     data: str
@@ -61,6 +65,29 @@ class BenchmarkImages:
                 select_channels(pixels, self.channels, str(pair.image)),  # type: ignore[arg-type]
                 read_pair_labels(pair.image, pair.label, pair.page),
             )
+
+    def unrelated(self, console: Console) -> list[str] | None:
+        """Find the images that are unrelated to the training images of the data set.
+
+        Args:
+            console: where progress is shown.
+
+        Returns:
+            Names of the images; None if the data set has no training images besides them.
+        """
+        if not self.training:
+            return None
+        splits: dict[Split, list[Pair]] = {"train": self.training, "test": self.pairs}
+        sources: dict[tuple[Split, str], Callable[[], np.ndarray]] = {
+            (split, pair.name): partial(read_image, pair.image, pair.page)
+            for split, pairs in splits.items()
+            for pair in pairs
+        }
+        with Progress(console=console, transient=True) as progress:
+            bar = progress.add_task("comparing with training images", total=len(sources))
+            leakage = relate_images(sources, lambda done, _: progress.update(bar, completed=done))
+        related = leakage.related("test")
+        return [pair.name for pair in self.pairs if pair.name not in related]
 
 
 def find_images(benchmark: BenchmarkFile, console: Console) -> BenchmarkImages:
@@ -101,6 +128,7 @@ def find_images(benchmark: BenchmarkFile, console: Console) -> BenchmarkImages:
         )
     return BenchmarkImages(
         pairs=chosen,
+        training=[pair for pair in pairs if pair.split == "train" and pair not in chosen],
         files=files,
         labels=labels,
         data=dataset.title if dataset else root.resolve().name,

@@ -55,7 +55,7 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
     images = find_images(benchmark, console)
     for warning in images.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False)
-    results = _start(benchmark, images, out)
+    results = _start(benchmark, images, out, console)
     lock = FileLock(out / ".finetune-lock")
     try:
         lock.acquire()
@@ -74,7 +74,7 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
     return results
 
 
-def _start(benchmark: BenchmarkFile, images: BenchmarkImages, out: Path) -> Benchmark:
+def _start(benchmark: BenchmarkFile, images: BenchmarkImages, out: Path, console: Console) -> Benchmark:
     """Results of an earlier call in the folder, or none yet."""
     results = Benchmark(
         title=benchmark.title,
@@ -98,7 +98,9 @@ def _start(benchmark: BenchmarkFile, images: BenchmarkImages, out: Path) -> Benc
         earlier = Benchmark.read(out / FILE)
         if earlier.data_digest != images.digest:
             raise InputError(f"{out}: holds a benchmark on other images; {OTHER_FOLDER}")
-        results.results = earlier.results
+        results.results, results.unrelated = earlier.results, earlier.unrelated
+    else:
+        results.unrelated = images.unrelated(console)
     with disk_errors(out, OTHER_FOLDER):
         write_file(out / FILE, results.dumps())
     return results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def test_one_row_per_model_in_all_formats(file: Path, tmp_path: Path) -> None:
     assert "Most accurate: " in result.stdout
     results = Benchmark.read(out / "benchmark.json")
     assert results.images == ["disc_00", "disc_01"]
+    assert results.unrelated == ["disc_00", "disc_01"]
     measured = results.results[0]
     record = json.loads((RUN / "record.json").read_text())
     expected = {score["image"]: score["metrics"]["dice"] for score in record["accuracy"]["after"]["scores"]}
@@ -67,6 +69,19 @@ def test_one_row_per_model_in_all_formats(file: Path, tmp_path: Path) -> None:
     page = (out / "report.html").read_text("utf-8")
     assert "data:image/png;base64," in page
     assert "quoted" in page
+
+
+def test_images_related_to_training_images_are_left_out_of_a_second_mean(file: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(RELEASE / "discs", data)
+    copied = data / "train" / "images" / "disc_00.tif"
+    shutil.copyfile(data / "test" / "images" / "disc_01.tif", copied)
+    assert benchmark(file, f"data.root={data}", "--out", tmp_path / "out").exit_code == 0
+    results = Benchmark.read(tmp_path / "out" / "benchmark.json")
+    assert results.unrelated == ["disc_00"]
+    row = next(csv.DictReader((tmp_path / "out" / "table.csv").read_text("utf-8").splitlines()))
+    dice = {score.image: score.metrics["dice"] for score in results.results[0].scores}
+    assert row["Dice, 1 unrelated image"] == f"{dice['disc_00']:.4f} ± 0.0000"
 
 
 def test_a_second_call_measures_only_what_is_missing(file: Path, tmp_path: Path) -> None:
