@@ -15,6 +15,7 @@ from finetune.cli.audit import audit
 from finetune.cli.benchmark import benchmark
 from finetune.cli.card import card
 from finetune.cli.cp import cp
+from finetune.cli.data import data
 from finetune.cli.evaluate import evaluate
 from finetune.cli.extensions import ExtensibleGroup
 from finetune.cli.ls import ls
@@ -36,6 +37,7 @@ COMMANDS = (
     models,
     cp,
     predict,
+    data,
     evaluate,
     benchmark,
     audit,

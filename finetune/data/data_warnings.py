@@ -21,6 +21,7 @@ class Checked(NamedTuple):
     Attributes:
         file: entry of the record.
         channels: number of channels that the network will see.
+        values: smallest and largest value of the image.
         labeled: whether the mask holds anything but background.
         constant: whether the image holds a single value.
         flat: whether the 1st and 99.8th percentile of a channel coincide, though the image is not constant.
@@ -31,6 +32,7 @@ class Checked(NamedTuple):
 
     file: DataFile
     channels: int
+    values: tuple[float, float]
     labeled: bool
     constant: bool
     flat: bool

@@ -173,10 +173,12 @@ def _check(
         image_pixels=sha256_pixels(image),
         label_pixels=sha256_pixels(labels),
     )
-    constant = bool(image.min() == image.max())
+    low, high = float(image.min()), float(image.max())
+    constant = low == high
     return Checked(
         file=file,
         channels=len(selected),
+        values=(low, high),
         labeled=bool(labels.any()),
         constant=constant,
         flat=not constant and _is_flat(selected),

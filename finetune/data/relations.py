@@ -98,7 +98,11 @@ def find_links(
     links = [_from_copy(copy) for copy in copies]
     wanted = set(range(len(imprints)) if first is None else first)
     others = set(range(len(imprints)) if second is None else second)
+    known = {frozenset((copy.first, copy.second)) for copy in copies}
     for seam in find_seams([one.borders for one in imprints]):
+        # An image and its mirror image have equal border lines, too, but are no neighbors.
+        if frozenset((seam.first, seam.second)) in known:
+            continue
         if seam.first in wanted and seam.second in others:
             links.append(_from_seam(seam, seam.first))
         elif seam.second in wanted and seam.first in others:
