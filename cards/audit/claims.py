@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from cards.base import Split
 from cards.errors import ModelError
+from cards.evidence import Leakage
 from cards.record import RunRecord
 
 if TYPE_CHECKING:
@@ -53,26 +55,79 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class FoundImage:
+    """An image in the data folder, with its label image.
+
+    Attributes:
+        name: as the record names images: unique within its split.
+        path: of the image, relative to the data folder, with forward slashes.
+        page: index from 0 in a stack; None for a file with one image.
+        split: "train", "validation" or "test" if its folder states that; None otherwise.
+        image_pixels: `cards.fingerprint.sha256_pixels` of the image.
+        label_pixels: the same of its label image.
+    """
+
+    name: str
+    path: str
+    page: int | None
+    split: Split | None
+    image_pixels: str
+    label_pixels: str
+
+
+@dataclass(frozen=True)
+class BaseFacts:
+    """What is known of a base model besides the record.
+
+    Attributes:
+        source: where that was found, e.g. "the cache of the Hub".
+        sha256: of its weights; None if they are not at hand.
+        license: SPDX id; None if unknown.
+    """
+
+    source: str
+    sha256: str | None = None
+    license: str | None = None
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What is published about a named data set.
+
+    Attributes:
+        digest: `cards.fingerprint.data_digest` of all its images; None if it is not published.
+        license: SPDX id.
+    """
+
+    digest: str | None
+    license: str | None
+
+
+@dataclass(frozen=True)
 class Tools:
     """Functions that need a deep-learning framework or image readers; the caller passes them in.
 
     Attributes:
-        recompute: runs the model on images of the data folder and scores the result; None without
-            `--recompute`.
-        compare_weights: for each weights file of the model, the largest absolute difference of its outputs
-            from the recorded test tensors, by path; None if weights are compared by hash only.
-        read_data: for each image of the record found in the data folder, hashes of the pixels of image and
-            label image, by name; None without `--data`.
+        recompute: runs the model (a folder) on the test images of the data folder and scores the result; None
+            without `--recompute`.
+        compare_weights: for each weights file of the model, how much its output differs from the recorded
+            test tensors, by path: the largest difference relative to the largest value, or the fraction of
+            pixels with another label; None if weights are compared byte for byte only.
+        read_data: all images in the data folder; None without `--data`.
         validate_package: problems that bioimageio.spec finds in a package (a zip or a folder); None to check
             only its required fields, because bioimageio.spec takes seconds to import.
-        relate: relations between the images in the data folder; None without `--data`.
+        relate: compares the images in the data folder as the run did; None without `--data`.
+        base_facts: looks up the base model in catalogs and caches; None if nothing is known.
+        data_facts: looks up the named data set; None if nothing is known.
     """
 
-    recompute: Callable[[Path, RunRecord], Sequence[Prediction]] | None = None
+    recompute: Callable[[Path, Path, RunRecord], Sequence[Prediction]] | None = None
     compare_weights: Callable[[Path, RunRecord], Mapping[str, float]] | None = None
-    read_data: Callable[[Path, RunRecord], Mapping[str, tuple[str, str]]] | None = None
-    relate: Callable[[Path, RunRecord], Sequence[object]] | None = None
+    read_data: Callable[[Path, RunRecord], Sequence[FoundImage]] | None = None
+    relate: Callable[[Path, RunRecord], Leakage] | None = None
     validate_package: Callable[[Path], Sequence[str]] | None = None
+    base_facts: Callable[[RunRecord], BaseFacts | None] | None = None
+    data_facts: Callable[[RunRecord], DataFacts | None] | None = None
 
 
 @dataclass(frozen=True)

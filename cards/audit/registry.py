@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cards.audit import card, files, formats, runtimes, signature
+from cards.audit import (
+    accuracy,
+    card,
+    data,
+    files,
+    formats,
+    leakage,
+    license,
+    lineage,
+    runtimes,
+    signature,
+    weights,
+)
 from cards.audit.claims import Claim, Subject
 
 FAMILIES: dict[str, Callable[[Subject], list[Claim]]] = {
     "files": files.check,
     "card": card.check,
+    "weights": weights.check,
+    "data": data.check,
+    "leakage": leakage.check,
+    "accuracy": accuracy.check,
+    "lineage": lineage.check,
+    "license": license.check,
     "formats": formats.check,
     "runtimes": runtimes.check,
     "signature": signature.check,

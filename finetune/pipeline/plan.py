@@ -9,12 +9,12 @@ from typing import Generic, TypeVar
 from rich.console import Console
 
 from cards.base import Split
+from cards.licenses import check_license
 from cards.record import Origin
 from finetune.adapters import Count, apply, count
 from finetune.data.augmentation import Augmentation
 from finetune.data.datamodule import SegmentationData
 from finetune.data.normalization import PERCENTILE, build_normalize
-from finetune.licenses import check_license
 from finetune.pipeline.compatibility import check_batch_memory
 from finetune.pipeline.inputs import RunInputs
 from finetune.recipe.schema import Recipe

@@ -74,8 +74,8 @@ def _data_problems(data: DataSection) -> Iterator[Problem]:
 
 
 def _network_problems(recipe: Recipe) -> Iterator[Problem]:
+    from cards.licenses import forbidden
     from finetune.errors import unknown
-    from finetune.licenses import forbidden
     from finetune.repositories.registry import REPOSITORIES, describe
 
     model, training = recipe.model, recipe.training

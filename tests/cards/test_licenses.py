@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cards.errors import InputError
-from finetune.licenses import RULES, check_license, family, forbidden
+from cards.licenses import RULES, check_license, family, forbidden
 
 
 @pytest.mark.parametrize(

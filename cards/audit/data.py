@@ -1,0 +1,158 @@
+"""Family "data": the images are those of the record, in the recorded split, in any file format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from cards.audit.claims import Claim, FoundImage, Subject, joined, record_of, sentence
+from cards.base import Split
+from cards.errors import InputError
+from cards.fingerprint import data_digest
+from cards.formatting import counted
+from cards.record import DataFile, RunRecord
+
+FAMILY = "data"
+RESTORE = "Use the images of the run, or restore the record."
+FOLDERS: dict[str, Split] = {
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+}
+"""Folders whose images have that split; images in a folder `train` may be drawn for another split."""
+
+
+def check(subject: Subject) -> list[Claim]:
+    """Compare the images with the record.
+
+    Args:
+        subject: the model under audit.
+
+    Returns:
+        The claims.
+
+    Raises:
+        InputError: if there is no record.
+    """
+    record = record_of(subject)
+    claims = [_split(record), *_published(subject, record)]
+    if subject.tools.read_data is None or subject.data is None:
+        statement = "The images have the recorded pixels and splits."
+        evidence, remedy = "No images were given.", "Audit with --data and the folder of the images."
+        return [*claims, Claim(FAMILY, statement, "cannot tell", evidence, remedy)]
+    try:
+        found = subject.tools.read_data(subject.data, record)
+    except InputError as error:
+        statement = "The folder holds the images of the record."
+        return [*claims, Claim(FAMILY, statement, "broken", sentence(error), RESTORE)]
+    return [*claims, *_compare(record, found)]
+
+
+def _split(record: RunRecord) -> Claim:
+    """What the record itself says about splits."""
+    statement = "Each image has one split, that of its folder."
+    files = record.data.files
+    problems = []
+    if record.recipe.get("data", {}).get("csv") is None:  # a table states splits itself
+        for file in files:
+            folder = _folder_split(file.image)
+            if folder is not None and folder != file.split:
+                problems.append(f"{file.image} is recorded as a {file.split} image")
+    for (split, name), count in Counter((file.split, file.name) for file in files).items():
+        if count > 1:
+            problems.append(f"{name} occurs {count} times among the {split} images")
+    for place, count in Counter((file.image, file.page) for file in files).items():
+        if count > 1:
+            problems.append(f"{place[0]} is listed {count} times")
+    if problems:
+        return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
+    counts = ", ".join(f"{record.data.count(split)} {split}" for split in ("train", "validation", "test"))
+    return Claim(FAMILY, statement, "holds", f"{counts}.")
+
+
+def _folder_split(path: str) -> Split | None:
+    parts = PurePosixPath(path).parts[:-1]
+    return next((FOLDERS[part.lower()] for part in parts if part.lower() in FOLDERS), None)
+
+
+def _published(subject: Subject, record: RunRecord) -> Iterator[Claim]:
+    """A named data set has a published license and hash."""
+    facts = subject.tools.data_facts(record) if subject.tools.data_facts else None
+    if facts is None:
+        return
+    statement = f"The images and their license are those of the published data set {record.data.id}."
+    problems = []
+    if facts.digest is not None and (found := data_digest(record.data.files)) != facts.digest:
+        problems.append(f"the hash of the images is {found[:12]}…, published {facts.digest[:12]}…")
+    stated = record.recipe.get("data", {}).get("license")
+    if not stated and facts.license != record.data.license:
+        problems.append(f"the license is {record.data.license}, published {facts.license}")
+    if problems:
+        yield Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
+    else:
+        yield Claim(FAMILY, statement, "holds", "License and hash of all pixels compared.")
+
+
+def _compare(record: RunRecord, found: Sequence[FoundImage]) -> Iterator[Claim]:
+    matched = [(file, _match(file, found)) for file in record.data.files]
+    yield _pixels(record, matched)
+    yield _places(matched)
+    yield _added(record, found, matched)
+
+
+def _match(file: DataFile, found: Sequence[FoundImage]) -> FoundImage | None:
+    """The image of a record: by its place and name; otherwise by its pixels."""
+    stem = PurePosixPath(file.image).with_suffix("")
+    for image in found:
+        if PurePosixPath(image.path).with_suffix("") == stem and image.page == file.page:
+            return image
+    same = [image for image in found if image.image_pixels == file.image_pixels]
+    return next(
+        (image for image in same if image.label_pixels == file.label_pixels), same[0] if same else None
+    )
+
+
+def _pixels(record: RunRecord, matched: Sequence[tuple[DataFile, FoundImage | None]]) -> Claim:
+    statement = "All images and label images have the recorded pixels."
+    problems, missing = [], []
+    for file, image in matched:
+        if image is None:
+            missing.append(f"{file.image} is missing")
+        elif image.image_pixels != file.image_pixels:
+            problems.append(f"the pixels of {file.image} differ")
+        elif image.label_pixels != file.label_pixels:
+            problems.append(f"the labels of {file.label} differ")
+    if problems or missing:
+        return Claim(FAMILY, statement, "broken", joined(problems + missing), RESTORE)
+    evidence = f"SHA-256 of the decoded pixels of {counted(len(record.data.files), 'pair')} compared."
+    return Claim(FAMILY, statement, "holds", evidence)
+
+
+def _places(matched: Sequence[tuple[DataFile, FoundImage | None]]) -> Claim:
+    statement = "Each image is in the folder of its recorded split."
+    problems = []
+    for file, image in matched:
+        if image is None or image.split is None:
+            continue
+        # Images in a folder `train` may have been drawn for another split.
+        moved_to_train = image.split == "train" and _folder_split(file.image) is not None
+        if moved_to_train or image.split not in ("train", file.split):
+            problems.append(f"{image.path} is recorded as a {file.split} image, {file.image}")
+    if problems:
+        return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
+    return Claim(FAMILY, statement, "holds", "No image was moved to the folder of another split.")
+
+
+def _added(
+    record: RunRecord, found: Sequence[FoundImage], matched: Sequence[tuple[DataFile, FoundImage | None]]
+) -> Claim:
+    statement = "The folder holds no other images."
+    used = {(image.path, image.page) for _, image in matched if image is not None}
+    added = sorted({image.path for image in found if (image.path, image.page) not in used})
+    if added:
+        remedy = "Remove these images, or find out whether the run left them out on purpose."
+        evidence = joined(f"{path} is not in the record" for path in added)
+        return Claim(FAMILY, statement, "broken", evidence, remedy)
+    return Claim(FAMILY, statement, "holds", f"{counted(len(record.data.files), 'image')}, as recorded.")

@@ -1,0 +1,218 @@
+"""Family "weights": all files of weights hold the same finite tensors and compute the same function."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from cards.audit.claims import Claim, Subject, joined, record_of, sentence
+from cards.audit.packages import PackageFiles, packages
+from cards.audit.tensors import (
+    Tensor,
+    keras_datasets,
+    onnx_initializers,
+    read_safetensors,
+    torch_storages,
+)
+from cards.errors import InputError
+from cards.formatting import counted
+from cards.record import RunRecord
+
+FAMILY = "weights"
+RESTORE = "Restore the file from the original, or export the model again."
+MAX_WEIGHTS = 16 * 2**30  # bytes
+MODEL, ADAPTER = "model.safetensors", "adapter_model.safetensors"
+PASSTHROUGH = "passthrough"  # part of a state dict that a package leaves out
+
+TOLERANCE = 1e-3
+"""Largest difference from the recorded test output, relative to its largest value, as in the tests of
+BioImage.IO: another runtime or processor sums float32 in another order, which changes the last digits."""
+LABEL_TOLERANCE = 5e-3
+"""Fraction of pixels with another label, of packages that return labels: the most that BioImage.IO allows."""
+
+Stored = Mapping[str, tuple[str, int]]
+"""SHA-256 and size in bytes of each tensor in a file, by name."""
+
+
+def check(subject: Subject) -> list[Claim]:
+    """Compare all files of weights of a model.
+
+    Args:
+        subject: the model under audit.
+
+    Returns:
+        The claims.
+
+    Raises:
+        InputError: if there is no record, or a package is damaged.
+    """
+    record = record_of(subject)
+    claims: list[Claim] = []
+    tensors: dict[str, Tensor] | None = None
+    for path in _safetensors(subject):
+        name = path.relative_to(subject.folder).as_posix()
+        claim, found = _readable(path, name)
+        claims.append(claim)
+        if path.name == MODEL:
+            tensors = found
+    if subject.kind != "package" and not claims:
+        statement = f"There are weights in {MODEL}."
+        claims.append(Claim(FAMILY, statement, "broken", "The file is missing.", RESTORE))
+    for package in packages(subject):
+        claims += _package(package, tensors)
+    if subject.kind == "run" and tensors:
+        claims += [
+            _compare(f"The weights in {name} are those of {MODEL}.", tensors, read)
+            for name, read in _native(subject.folder)
+        ]
+    return [*claims, _outputs(subject, record)]
+
+
+def _safetensors(subject: Subject) -> list[Path]:
+    """Files of the published folder, and adapters in the repository's own format."""
+    folder = subject.folder / "huggingface" if subject.kind == "run" else subject.folder
+    names = [folder / MODEL, folder / ADAPTER]
+    if subject.kind == "run":
+        names += sorted((subject.folder / "native").rglob("*.safetensors"))
+    return [path for path in names if path.is_file()]
+
+
+def _readable(path: Path, name: str) -> tuple[Claim, dict[str, Tensor] | None]:
+    statement = f"{name} is complete, and all its numbers are finite."
+    try:
+        tensors = read_safetensors(path, name)
+    except InputError as error:
+        return Claim(FAMILY, statement, "broken", sentence(error), RESTORE), None
+    if bad := [key for key, tensor in tensors.items() if not tensor.finite]:
+        evidence = joined(f"{key} holds NaN or infinity" for key in bad)
+        return Claim(FAMILY, statement, "broken", evidence, RESTORE), tensors
+    numbers = sum(tensor.data.size for tensor in tensors.values())
+    evidence = f"{counted(len(tensors), 'tensor')} with {numbers:,} numbers."
+    return Claim(FAMILY, statement, "holds", evidence), tensors
+
+
+def _package(package: PackageFiles, tensors: Mapping[str, Tensor] | None) -> Iterator[Claim]:
+    """Compare each weights file of a package with model.safetensors, or with the package's state dict."""
+    readers = {
+        name: reader
+        for name in package.names
+        if (reader := _reader(package, name)) is not None and not name.startswith("test_")
+    }
+    if tensors is not None:
+        used = {key: tensor for key, tensor in tensors.items() if not key.startswith(PASSTHROUGH)}
+        for name, read in readers.items():
+            yield _compare(f"The weights in {package.place(name)} are those of {MODEL}.", used, read)
+        return
+    first, *others = sorted(readers, key=lambda name: name.endswith(".onnx")) or [""]
+    for name in others:
+        statement = f"The weights in {package.place(name)} are those of {first}."
+        yield _compare_files(statement, readers[first], readers[name])
+
+
+def _reader(package: PackageFiles, name: str) -> Callable[[], Stored | None] | None:
+    """A function that reads the tensors of a file of a package; None if it holds no weights."""
+    if name.endswith((".pt", ".pth")):
+        return lambda: torch_storages(io.BytesIO(package.read(name, MAX_WEIGHTS)), package.place(name))
+    if name.endswith(".onnx"):
+        return lambda: onnx_initializers(package.read(name, MAX_WEIGHTS), package.place(name))
+    return None
+
+
+def _native(folder: Path) -> Iterator[tuple[str, Callable[[], Stored | None]]]:
+    """Files of weights in the repository's own format, and TorchScript that stores the structure."""
+    readers: dict[str, Callable[[Path, str], Stored | None]] = {
+        ".pt": torch_storages,
+        ".pth": torch_storages,
+        "": torch_storages,  # Cellpose's files have no suffix
+        ".h5": keras_datasets,
+    }
+    for path in sorted((folder / "native").rglob("*")):
+        read = readers.get(path.suffix)
+        if read is not None and path.is_file():
+            name = path.relative_to(folder).as_posix()
+            yield name, lambda read=read, path=path, name=name: read(path, name)  # type: ignore[misc]
+
+
+def _compare(statement: str, tensors: Mapping[str, Tensor], read: Callable[[], Stored | None]) -> Claim:
+    """Compare the tensors of a file with those of the model.
+
+    Files may leave out tensors that are not used, and add constants. A tensor was changed if it is missing
+    and the file holds another one of the same size instead.
+    """
+    try:
+        stored = read()
+    except InputError as error:
+        return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
+    if stored is None:
+        remedy = 'Install finetune with the extras "onnx" and "stardist", or audit with --recompute.'
+        return Claim(FAMILY, statement, "cannot tell", "No reader of this format is installed.", remedy)
+    present = {digest for digest, _ in stored.values()}
+    expected: set[str] = set()
+    missing: dict[str, int] = {}
+    for name, tensor in tensors.items():
+        digests = [tensor.digest()]
+        if digests[0] not in present:
+            digests += tensor.other_digests()
+        expected |= set(digests)
+        if not present.intersection(digests):
+            missing[name] = tensor.data.nbytes
+    return _judge(statement, len(tensors), missing, {k: v for k, v in stored.items() if v[0] not in expected})
+
+
+def _compare_files(
+    statement: str, first: Callable[[], Stored | None], second: Callable[[], Stored | None]
+) -> Claim:
+    try:
+        expected, stored = first(), second()
+    except InputError as error:
+        return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
+    if expected is None or stored is None:
+        remedy = "Audit the run folder, or audit with --recompute."
+        return Claim(FAMILY, statement, "cannot tell", "No reader of this format is installed.", remedy)
+    missing = {key: size for key, (digest, size) in expected.items() if (digest, size) not in stored.values()}
+    extra = {key: entry for key, entry in stored.items() if entry not in expected.values()}
+    return _judge(statement, len(expected), missing, extra)
+
+
+def _judge(statement: str, count: int, missing: Mapping[str, int], extra: Stored) -> Claim:
+    common = count - len(missing)
+    sizes = {size for _, size in extra.values()}
+    changed = [name for name, size in missing.items() if size in sizes]
+    if common and changed:
+        evidence = joined(f"{name} differs" for name in changed)
+        return Claim(FAMILY, statement, "broken", f"{evidence[:-1]}; {common} of {count} agree.", RESTORE)
+    if not common:
+        remedy = "Audit with --recompute, which compares what the files compute."
+        evidence = f"None of {counted(count, 'tensor')} is stored in the same form."
+        return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
+    return Claim(
+        FAMILY, statement, "holds", f"{common} of {counted(count, 'tensor')} are equal byte for byte."
+    )
+
+
+def _outputs(subject: Subject, record: RunRecord) -> Claim:
+    """Run every file of weights on the test input of the package."""
+    statement = "Every file of weights gives the recorded test output."
+    compare = subject.tools.compare_weights
+    if compare is None:
+        evidence, remedy = "The model was not run.", "Audit with --recompute."
+        return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
+    differences = compare(subject.folder, record)
+    if not differences:
+        evidence = "There is no BioImage.IO package with test tensors."
+        return Claim(FAMILY, statement, "holds", evidence)
+    labels = record.model.target.exports_labels
+    tolerance = LABEL_TOLERANCE if labels else TOLERANCE
+    unit = "of the pixels differ" if labels else "of the largest value"
+    wrong = {name: value for name, value in differences.items() if not value <= tolerance}
+    if wrong:
+        evidence = joined(
+            f"{name}: {value:.2g} {unit}, tolerance {tolerance}" for name, value in wrong.items()
+        )
+        return Claim(FAMILY, statement, "broken", evidence, RESTORE)
+    worst = max(differences.values())
+    evidence = (
+        f"{counted(len(differences), 'file')}; largest difference {worst:.2g} {unit}, tolerance {tolerance}."
+    )
+    return Claim(FAMILY, statement, "holds", evidence)
