@@ -24,11 +24,21 @@ def read_record(folder: Path) -> RunRecord | None:
     Raises:
         InputError: if the record is damaged.
     """
+    path = record_path(folder)
+    return RunRecord.read(path) if path else None
+
+
+def record_path(folder: Path) -> Path | None:
+    """Find the record of a model folder.
+
+    Args:
+        folder: the `huggingface` folder of a run, or a copy of it.
+
+    Returns:
+        Path of the record in the folder or in the run around it; None if there is none.
+    """
     places = [folder, folder.parent] if folder.name == HUB else [folder]
-    for place in places:
-        if (place / "record.json").is_file():
-            return RunRecord.read(place / "record.json")
-    return None
+    return next((path for place in places if (path := place / "record.json").is_file()), None)
 
 
 def check_files(

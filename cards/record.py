@@ -40,6 +40,7 @@ class Origin(RecordModel):
     hub_id: str | None = Field(None, description="Hugging Face id, when the base model is on the Hub")
     bioimageio_id: str | None = Field(None, description="BioImage.IO id, when the base model has one")
     parents: list[Parent] = Field([], description="models from which the base model descends, nearest first")
+    record_sha256: str | None = Field(None, description="of its run record, if finetune trained it")
 
 
 class TargetSpec(Spec):

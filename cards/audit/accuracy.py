@@ -212,7 +212,7 @@ def _recomputed(subject: Subject, record: RunRecord) -> Iterator[Claim]:
         found = {one.image: one for one in subject.tools.recompute(subject.folder, subject.data, record)}
     except InputError as error:
         remedy = "Restore the model, or give the folder with the images of the run."
-        yield Claim(FAMILY, statement, "broken", sentence(error), remedy)
+        yield Claim(FAMILY, statement, "cannot tell", sentence(error), remedy)
         return
     yield _scores(statement, record, accuracy, found)
     yield _times(accuracy, found)

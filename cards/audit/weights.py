@@ -198,7 +198,10 @@ def _outputs(subject: Subject, record: RunRecord) -> Claim:
     if compare is None:
         evidence, remedy = "The model was not run.", "Audit with --recompute."
         return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
-    differences = compare(subject.folder, record)
+    try:
+        differences = compare(subject.folder, record)
+    except InputError as error:
+        return Claim(FAMILY, statement, "cannot tell", sentence(error), RESTORE)
     if not differences:
         evidence = "There is no BioImage.IO package with test tensors."
         return Claim(FAMILY, statement, "holds", evidence)

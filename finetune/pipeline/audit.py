@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cards.audit.claims import Claim, Tools
+from cards.audit.claims import BaseFacts, Claim, DataFacts, Tools
 from cards.audit.run import audit as check_claims
 from cards.audit.subject import open_subject
 from cards.errors import DataError, InputError
+from cards.record import RunRecord
 from finetune.utils.scratch import ScratchFolder
 
 if TYPE_CHECKING:
@@ -70,8 +72,38 @@ def _locate(source: Path | str) -> tuple[Path, Path | None]:
 
 
 def _tools(data: Path | None, recompute: bool) -> Tools:
-    """Functions that the options ask for."""
-    return Tools(validate_package=_validate_package if recompute else None)
+    """Functions that the options ask for; heavy imports only for those."""
+    tools = Tools(data_facts=_data_facts, base_facts=_base_facts)
+    if data is not None:
+        from finetune.pipeline.audit_data import read_data, relate
+
+        tools = replace(tools, read_data=read_data, relate=relate)
+    if recompute:
+        from finetune.pipeline.recompute import compare_weights
+        from finetune.pipeline.recompute import recompute as run_again
+
+        tools = replace(
+            tools, recompute=run_again, compare_weights=compare_weights, validate_package=_validate_package
+        )
+    return tools
+
+
+def _data_facts(record: RunRecord) -> DataFacts | None:
+    """What is published about a named data set, read only if the record names one."""
+    if record.recipe.get("data", {}).get("name") is None:
+        return None
+    from finetune.pipeline.audit_data import data_facts
+
+    return data_facts(record)
+
+
+def _base_facts(record: RunRecord) -> BaseFacts | None:
+    """What is known about a base model, looked up only if there is one."""
+    if record.model.base.weights == "random":
+        return None
+    from finetune.pipeline.audit_base import base_facts
+
+    return base_facts(record)
 
 
 def _validate_package(path: Path) -> list[str]:

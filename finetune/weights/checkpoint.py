@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from cards.base import NetworkSpec
 from cards.errors import ModelError
+from cards.evidence import Parent
 from cards.fingerprint import sha256_file
-from cards.integrity import check_files, read_record
+from cards.integrity import check_files, read_record, record_path
 from cards.record import Origin, RunRecord
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Checkpoint:
         architecture: specification of the network, if a config states it.
         record: record of the run that trained the weights, if available.
         target: name of the target that the weights were trained for, if a config states it.
+        record_sha256: hash of the file with the record.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Checkpoint:
     architecture: NetworkSpec | None
     record: RunRecord | None
     target: str | None = None
+    record_sha256: str | None = None
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -86,6 +89,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         architecture=architecture,
         record=record,
         target=target,
+        record_sha256=sha256_file(found) if (found := record_path(folder)) else None,
     )
 
 
@@ -109,7 +113,31 @@ def origin(checkpoint: Checkpoint, repository: str, name: str) -> Origin:
         license=(record.card.license or record.model.base.license) if record else None,
         terms=record.model.base.terms if record else None,
         citation=record.model.base.citation if record else [],
+        parents=ancestors(record) if record else [],
+        record_sha256=checkpoint.record_sha256,
     )
+
+
+def ancestors(record: RunRecord) -> list[Parent]:
+    """List the models from which the model of a run descends.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Its base model and the ancestors of that, nearest first; none if its weights were random.
+    """
+    base = record.model.base
+    if base.weights == "random":
+        return []
+    parent = Parent(
+        name=base.id,
+        repository=base.repository,
+        revision=base.revision,
+        record_sha256=base.record_sha256,
+        weights_sha256=base.sha256,
+    )
+    return [parent, *base.parents]
 
 
 def options_of(checkpoint: Checkpoint, repository: str, name: str, options: dict[str, Any]) -> dict[str, Any]:
