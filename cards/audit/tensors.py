@@ -26,10 +26,10 @@ LAYOUTS: dict[int, tuple[tuple[int, ...], ...]] = {4: ((0, 2, 3, 1), (2, 3, 1, 0
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of a safetensors file, mapped into memory.
+    """A tensor of a file.
 
     Attributes:
-        dtype: as safetensors spells it, e.g. "F32".
+        dtype: as safetensors spells it, e.g. "F32"; empty in other files.
         data: with the shape of the tensor; bfloat16 as uint16.
     """
 
@@ -133,15 +133,15 @@ def torch_storages(file: Path | IO[bytes], where: str) -> dict[str, tuple[str, i
         raise ModelError(f"{where}: not a complete file of torch: {error}") from error
 
 
-def onnx_initializers(content: bytes, where: str) -> dict[str, tuple[str, int]] | None:
-    """Hash the tensors in an ONNX file.
+def onnx_tensors(content: bytes, where: str) -> dict[str, Tensor] | None:
+    """Read the tensors in an ONNX file.
 
     Args:
         content: of the file.
         where: its name for error messages.
 
     Returns:
-        SHA-256 and size in bytes, by name of the initializer; None if the package `onnx` is not installed.
+        Tensors by name of the initializer; None if the package `onnx` is not installed.
 
     Raises:
         ModelError: if the file is damaged.
@@ -153,10 +153,9 @@ def onnx_initializers(content: bytes, where: str) -> dict[str, tuple[str, int]] 
         return None
     try:
         graph = onnx.load_model_from_string(content).graph
-        arrays = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
+        return {entry.name: Tensor("", numpy_helper.to_array(entry)) for entry in graph.initializer}
     except Exception as error:  # protobuf and onnx fail in many ways
         raise ModelError(f"{where}: not a readable ONNX file: {type(error).__name__}") from error
-    return {name: (_hash(array), array.nbytes) for name, array in arrays.items()}
 
 
 def keras_datasets(path: Path, where: str) -> dict[str, tuple[str, int]] | None:

@@ -11,7 +11,7 @@ from cards.audit.packages import PackageFiles, packages
 from cards.audit.tensors import (
     Tensor,
     keras_datasets,
-    onnx_initializers,
+    onnx_tensors,
     read_safetensors,
     torch_storages,
 )
@@ -104,10 +104,31 @@ def _package(package: PackageFiles, tensors: Mapping[str, Tensor] | None) -> Ite
         for name, read in readers.items():
             yield _compare(f"The weights in {package.place(name)} are those of {MODEL}.", used, read)
         return
-    first, *others = sorted(readers, key=lambda name: name.endswith(".onnx")) or [""]
-    for name in others:
-        statement = f"The weights in {package.place(name)} are those of {first}."
-        yield _compare_files(statement, readers[first], readers[name])
+    onnx = next((name for name in readers if name.endswith(".onnx")), None)
+    first = onnx or next(iter(readers), "")
+    for name in readers:
+        if name != first:
+            statement = f"The weights in {package.place(name)} are those of {first}."
+            yield _compare_inside(package, statement, first, readers[name], readers[first])
+
+
+def _compare_inside(
+    package: PackageFiles,
+    statement: str,
+    first: str,
+    read: Callable[[], Stored | None],
+    read_first: Callable[[], Stored | None],
+) -> Claim:
+    """Compare two files of a package. Shapes are known in ONNX, so that the order of axes may differ."""
+    if not first.endswith(".onnx"):
+        return _compare_files(statement, read_first, read)
+    try:
+        tensors = onnx_tensors(package.read(first, MAX_WEIGHTS), package.place(first))
+    except InputError as error:
+        return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
+    if tensors is None:
+        return _compare_files(statement, lambda: None, read)
+    return _compare(statement, tensors, read)
 
 
 def _reader(package: PackageFiles, name: str) -> Callable[[], Stored | None] | None:
@@ -115,8 +136,15 @@ def _reader(package: PackageFiles, name: str) -> Callable[[], Stored | None] | N
     if name.endswith((".pt", ".pth")):
         return lambda: torch_storages(io.BytesIO(package.read(name, MAX_WEIGHTS)), package.place(name))
     if name.endswith(".onnx"):
-        return lambda: onnx_initializers(package.read(name, MAX_WEIGHTS), package.place(name))
+        return lambda: _onnx(package.read(name, MAX_WEIGHTS), package.place(name))
     return None
+
+
+def _onnx(content: bytes, where: str) -> Stored | None:
+    tensors = onnx_tensors(content, where)
+    if tensors is None:
+        return None
+    return {name: (tensor.digest(), tensor.data.nbytes) for name, tensor in tensors.items()}
 
 
 def _native(folder: Path) -> Iterator[tuple[str, Callable[[], Stored | None]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -111,7 +111,8 @@ def _pairs(root: Path, record: RunRecord) -> list[Pair]:
     """All pairs in the folder; only those of the record if others have no mask or image."""
     section = record.recipe.get("data", {})
     section = section if isinstance(section, dict) else {}
-    layout: Layout = section.get("layout") if section.get("layout") in get_args(Layout) else "auto"
+    stated: Any = section.get("layout")
+    layout: Layout = stated if stated in get_args(Layout) else "auto"
     table = section.get("csv")
     try:
         return find_pairs(root, layout, Path(str(table)).name if table else None)
