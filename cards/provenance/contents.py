@@ -10,7 +10,13 @@ from pathlib import Path
 from cards.errors import ModelError
 from cards.fingerprint import sha256_file
 from cards.provenance.bundle import Bundle
-from cards.provenance.names import PACKAGE, PACKAGE_SIGNATURE, SIGNATURES, is_foreign, is_required
+from cards.provenance.names import (
+    PACKAGE_DESCRIPTIONS,
+    PARTS,
+    SIGNATURES,
+    is_foreign,
+    is_required,
+)
 from cards.record import RunRecord
 
 SHOWN = 5  # names in one line
@@ -82,15 +88,18 @@ def compare(
     Raises:
         ModelError: if a file cannot be read, or its hash needs a package that is not installed.
     """
-    present = {name for name in _files(folder) if not is_foreign(name)}
-    listed = bundle.files.keys()
+    places = {name: folder / name for name in _files(folder) if not is_foreign(name)}
+    for published, original in PACKAGE_DESCRIPTIONS.items():
+        if published in bundle.files and published not in places and original in places:
+            places[published] = places.pop(original)
+    present, listed = places.keys(), bundle.files.keys()
     required = {name for name in present if is_required(name)} | (_recorded(folder, record) & present)
     return Comparison(
         signed=len(listed),
         different=[
             name
             for name in sorted(present & listed)
-            if _digest(folder / name, bundle.algorithm, sha256) != bundle.files[name]
+            if _digest(places[name], bundle.algorithm, sha256) != bundle.files[name]
         ],
         missing=sorted(listed - present),
         unsigned=sorted(
@@ -114,8 +123,9 @@ def _files(folder: Path) -> Iterable[str]:
 
 
 def _is_elsewhere(folder: Path, name: str) -> bool:
-    """Whether a file is signed by `package.sig`, the signature of the folder `package`."""
-    return name.startswith(f"{PACKAGE}/") and (folder / PACKAGE_SIGNATURE).is_file()
+    """Whether another signature signs a file, such as `package.sig` the folder `package`."""
+    part, slash, _ = name.partition("/")
+    return bool(slash) and part in PARTS and (folder / PARTS[part]).is_file()
 
 
 def _recorded(folder: Path, record: RunRecord | None) -> set[str]:

@@ -7,12 +7,17 @@ from fnmatch import fnmatch
 SIGNATURE = "model.sig"
 """Signature of the folder that contains it."""
 
-PACKAGE_SIGNATURE = "package.sig"
-"""Signature of the unpacked BioImage.IO package, which a published repository has in the folder `package`."""
+PACKAGE, NATIVE = "package", "native"
+PARTS = {PACKAGE: "package.sig", NATIVE: "native.sig"}
+"""Signatures of folders that a published repository has in addition: the unpacked BioImage.IO package and the
+files in the format of the network's own repository. `model.sig` there leaves both folders out."""
 
-PACKAGE = "package"
+PACKAGE_DESCRIPTIONS = {"bioimageio.yaml": "rdf.yaml"}
+"""Name of the description of a package in a published repository, and in the package itself."""
 
-SIGNATURES = (SIGNATURE, PACKAGE_SIGNATURE, f"huggingface/{SIGNATURE}", f"huggingface/{PACKAGE_SIGNATURE}")
+SIGNATURES = tuple(
+    f"{place}{name}" for place in ("", "huggingface/") for name in (SIGNATURE, *PARTS.values())
+)
 
 NEVER_SIGNED = ("logs", "checkpoints")
 """Left out of the signature of a run folder: loggers write until their process ends, and people delete

@@ -13,9 +13,11 @@ from cards.errors import InputError, ModelError
 from cards.provenance.credentials import Credentials, make_signer, unreachable
 from cards.provenance.names import (
     ADDED_LATER,
+    NATIVE,
     NEVER_SIGNED,
     PACKAGE,
-    PACKAGE_SIGNATURE,
+    PACKAGE_DESCRIPTIONS,
+    PARTS,
     SIGNATURE,
     SIGNATURES,
 )
@@ -28,9 +30,9 @@ HUB = "huggingface"
 def sign(folder: Path, credentials: Credentials, *, overwrite: bool = False) -> list[Path]:
     """Sign a run folder, or a folder as published on Hugging Face.
 
-    `model.sig` in the run folder signs all files but logs and checkpoints. `huggingface/model.sig` signs the
-    part that is published, and `huggingface/package.sig` the files of the BioImage.IO package, which a
-    published repository contains unpacked.
+    `model.sig` in the run folder signs all files but logs and checkpoints. Three signatures in `huggingface`
+    sign what is published: `model.sig` the files there, `package.sig` those of the BioImage.IO package, which
+    a published repository contains unpacked, and `native.sig` those of the folder `native`.
 
     Args:
         folder: a folder with a record.
@@ -46,29 +48,39 @@ def sign(folder: Path, credentials: Credentials, *, overwrite: bool = False) -> 
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder; give a run folder")
     RunRecord.read(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        places = _places(folder, Path(temporary))
+        for path in places:
+            if path.exists() and not overwrite:
+                raise InputError(f"{path}: exists; replace it with --overwrite")
+        signer = make_signer(credentials)
+        for path, signed in places.items():
+            _sign(signed, path, signer)
+    return list(places)
+
+
+def _places(folder: Path, scratch: Path) -> dict[Path, Path]:
+    """Signature files and the folders that they sign; those of whole models follow those of their parts."""
     hub = folder / HUB
-    places = [hub / SIGNATURE, folder / SIGNATURE] if hub.is_dir() else [folder / SIGNATURE]
-    archive = _package(folder)
-    if archive is not None and hub.is_dir():
-        places.insert(0, hub / PACKAGE_SIGNATURE)
-    elif (folder / PACKAGE).is_dir():
-        places.insert(0, folder / PACKAGE_SIGNATURE)
-    for path in places:
-        if path.exists() and not overwrite:
-            raise InputError(f"{path}: exists; replace it with --overwrite")
-    signer = make_signer(credentials)
-    for path in places:
-        if path.name == SIGNATURE:
-            _sign(path.parent, path, signer)
-        elif archive is None:
-            _sign(path.parent / PACKAGE, path, signer)
-        else:
-            with tempfile.TemporaryDirectory() as temporary:
-                unpacked = Path(temporary) / PACKAGE
-                unpacked.mkdir()
-                unpack(archive, unpacked, archive.name)
-                _sign(unpacked, path, signer)
-    return places
+    if not hub.is_dir():
+        parts = {folder / name: folder / part for part, name in PARTS.items() if (folder / part).is_dir()}
+        return {**parts, folder / SIGNATURE: folder}
+    places = {}
+    if archive := _package(folder):
+        places[hub / PARTS[PACKAGE]] = _unpacked(archive, scratch / PACKAGE)
+    if (folder / NATIVE).is_dir():
+        places[hub / PARTS[NATIVE]] = folder / NATIVE
+    return {**places, hub / SIGNATURE: hub, folder / SIGNATURE: folder}
+
+
+def _unpacked(archive: Path, folder: Path) -> Path:
+    """The files of a package under their names in a published repository."""
+    folder.mkdir()
+    unpack(archive, folder, archive.name)
+    for published, original in PACKAGE_DESCRIPTIONS.items():
+        if (folder / original).is_file() and not (folder / published).exists():
+            (folder / original).rename(folder / published)
+    return folder
 
 
 def _package(folder: Path) -> Path | None:
@@ -85,8 +97,7 @@ def _left_out(folder: Path) -> Iterable[str]:
     if (folder / HUB).is_dir():
         yield from NEVER_SIGNED
     yield from (name for name in ADDED_LATER if not (folder / name).exists())
-    if (folder / PACKAGE).exists() or (folder / PACKAGE_SIGNATURE).exists():
-        yield PACKAGE  # package.sig signs it
+    yield from (part for part, name in PARTS.items() if (folder / name).is_file())  # which sign these folders
 
 
 def _sign(folder: Path, path: Path, signer: Any) -> None:

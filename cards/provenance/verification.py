@@ -8,7 +8,7 @@ from pathlib import Path
 from cards.errors import InputError, ModelError
 from cards.provenance.bundle import Bundle, read_bundle
 from cards.provenance.contents import Comparison, compare
-from cards.provenance.names import PACKAGE, PACKAGE_SIGNATURE, SIGNATURE
+from cards.provenance.names import PARTS, SIGNATURE
 from cards.provenance.trust import Authenticity, TrustRoot, authenticate
 from cards.record import RunRecord
 
@@ -43,11 +43,11 @@ def signed_folders(folder: Path) -> list[tuple[Path, Path]]:
         folder: a run folder, a folder as published on Hugging Face, or an unpacked package.
 
     Returns:
-        Signature file and the folder that it signs: `model.sig` and, in a published folder, `package.sig`.
+        Signature file and the folder that it signs: `model.sig` and, in a published folder, `package.sig`
+        and `native.sig`.
     """
     found = [(folder / SIGNATURE, folder)]
-    if (folder / PACKAGE).is_dir():
-        found.append((folder / PACKAGE_SIGNATURE, folder / PACKAGE))
+    found += [(folder / name, folder / part) for part, name in PARTS.items() if (folder / part).is_dir()]
     return [(signature, signed) for signature, signed in found if signature.is_file()]
 
 

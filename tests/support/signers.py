@@ -19,7 +19,7 @@ from cards.huggingface import render
 def make_run(folder: Path) -> Path:
     """A run folder; its record lists fewer files than there are, as one of another version could."""
     hub = folder / "huggingface"
-    for name in ("huggingface", "bioimageio", "checkpoints", "logs"):
+    for name in ("huggingface", "bioimageio", "checkpoints", "logs", "native"):
         (folder / name).mkdir(parents=True)
     text = examples.full().dumps()
     (folder / "record.json").write_text(text, encoding="utf-8")
@@ -28,6 +28,7 @@ def make_run(folder: Path) -> Path:
     (hub / "model.safetensors").write_bytes(b"weights")
     (hub / "config.json").write_text("{}")
     (folder / "checkpoints" / "last.ckpt").write_bytes(b"state")
+    (folder / "native" / "network.pth").write_bytes(b"weights")
     (folder / "logs" / "metrics.csv").write_text("epoch,loss\n")
     with zipfile.ZipFile(folder / "bioimageio" / "model.zip", "w") as package:
         package.writestr("rdf.yaml", "name: model\n")
@@ -40,6 +41,8 @@ def publish(run: Path, folder: Path) -> Path:
     shutil.copytree(run / "huggingface", folder)
     with zipfile.ZipFile(run / "bioimageio" / "model.zip") as package:
         package.extractall(folder / "package")
+    (folder / "package" / "rdf.yaml").rename(folder / "package" / "bioimageio.yaml")
+    shutil.copytree(run / "native", folder / "native")
     (folder / ".gitattributes").write_text("*.safetensors filter=lfs\n")
     return folder
 

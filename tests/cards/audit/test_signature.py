@@ -54,7 +54,7 @@ def test_a_model_without_a_signature_cannot_be_decided(run: Path, trust: TrustRo
 
 def test_every_claim_holds_for_the_key_of_the_author(signed: Path, trust: TrustRoot, tmp_path: Path) -> None:
     assert verdicts(signed, trust) == ["holds"] * 4
-    assert verdicts(publish(signed, tmp_path / "published"), trust) == ["holds"] * 8
+    assert verdicts(publish(signed, tmp_path / "published"), trust) == ["holds"] * 12
 
 
 def test_without_a_key_only_the_signer_cannot_be_decided(signed: Path) -> None:

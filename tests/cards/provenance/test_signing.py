@@ -18,6 +18,8 @@ from cards.provenance.credentials import Credentials
 from cards.provenance.signing import sign
 from cards.provenance.trust import TrustRoot
 from cards.provenance.verification import verify
+from cards.publish.contents import hub_items
+from cards.record import File, RunRecord
 
 
 def problems(folder: Path, trust: TrustRoot, signature: Path | None = None) -> list[str]:
@@ -33,12 +35,15 @@ def test_the_signature_covers_card_record_weights_and_package(signed: Path) -> N
     assert set(read_bundle(signed / "model.sig").files) == {
         "record.json",
         "bioimageio/model.zip",
+        "native/network.pth",
         "huggingface/README.md",
         "huggingface/record.json",
         "huggingface/model.safetensors",
         "huggingface/config.json",
     }
-    assert set(read_bundle(signed / "huggingface" / "package.sig").files) == {"rdf.yaml", "weights.pt"}
+    package = read_bundle(signed / "huggingface" / "package.sig")
+    assert set(package.files) == {"bioimageio.yaml", "weights.pt"}
+    assert set(read_bundle(signed / "huggingface" / "native.sig").files) == {"network.pth"}
 
 
 def test_model_signing_itself_accepts_the_signature(signed: Path, key: Path) -> None:
@@ -51,10 +56,12 @@ def test_the_published_folder_verifies_with_its_unpacked_package(
     signed: Path, published: Callable[[], Path], trust: TrustRoot
 ) -> None:
     folder = published()
-    assert len(verify(folder, trust)) == 2
+    assert len(verify(folder, trust)) == 3
     assert problems(folder, trust) == []
     (folder / "package" / "weights.pt").write_bytes(b"other")
     assert problems(folder, trust) == ["changed after signing: weights.pt"]
+    (folder / "native" / "network.pth").unlink()
+    assert "signed but missing: network.pth" in problems(folder, trust)
 
 
 def test_a_package_without_its_signature_is_not_accepted(
@@ -63,7 +70,29 @@ def test_a_package_without_its_signature_is_not_accepted(
     folder = published()
     (folder / "package.sig").unlink()
     (problem,) = problems(folder, trust)
-    assert "package/rdf.yaml" in problem and "package/weights.pt" in problem
+    assert "package/bioimageio.yaml" in problem and "package/weights.pt" in problem
+
+
+def test_an_unpacked_package_verifies_with_the_signature_beside_it(
+    signed: Path, trust: TrustRoot, tmp_path: Path
+) -> None:
+    shutil.unpack_archive(signed / "bioimageio" / "model.zip", tmp_path / "unpacked")
+    signature = signed / "huggingface" / "package.sig"
+    assert problems(tmp_path / "unpacked", trust, signature) == []
+    (tmp_path / "unpacked" / "rdf.yaml").write_text("name: other")
+    assert problems(tmp_path / "unpacked", trust, signature) == ["changed after signing: bioimageio.yaml"]
+
+
+def test_what_finetune_publish_writes_verifies(signed: Path, trust: TrustRoot, tmp_path: Path) -> None:
+    record = RunRecord.read(signed)
+    native = File(path="native/network.pth", sha256="0" * 64, bytes=7)
+    (tmp_path / "scratch").mkdir()
+    items = hub_items(signed, record.model_copy(update={"files": [native]}), tmp_path / "scratch")
+    for item in items:
+        (tmp_path / "hub" / item.path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(item.source, tmp_path / "hub" / item.path)
+    assert len(verify(tmp_path / "hub", trust)) == 3
+    assert problems(tmp_path / "hub", trust) == []
 
 
 def test_the_signature_of_the_package_does_not_replace_that_of_the_model(

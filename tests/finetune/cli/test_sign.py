@@ -30,7 +30,7 @@ def key(tmp_path: Path) -> Path:
 def test_sign_prints_the_signatures_and_verify_accepts_them(run: Path, key: Path) -> None:
     result = call("sign", run, "--key", key)
     assert result.exit_code == 0, result.output
-    names = ["huggingface/package.sig", "huggingface/model.sig", "model.sig"]
+    names = [f"huggingface/{name}.sig" for name in ("package", "native", "model")] + ["model.sig"]
     assert result.stdout.split() == [str(run / name) for name in names]
     result = call("verify", run, "--key", key.with_suffix(".pub"))
     assert result.exit_code == 0, result.output
