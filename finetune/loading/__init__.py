@@ -199,11 +199,13 @@ def _build_from_package(config: _PackageConfig, package: Package, trust: bool) -
 def _build(config: _Config, weights: Path, trust: bool) -> Model:
     from finetune.repositories.registry import LoadOptions, load
     from finetune.targets.registry import build_target
+    from finetune.weights.without_initialization import WithoutInitialization
 
     maps = build_target(config.target.name, config.target.options).channels
     network = config.architecture
     start = LoadOptions(config.channels, maps, options=network.options, checkpoint=weights, trust=trust)
-    loaded = load(network.repository, network.name, start)
+    with WithoutInitialization():  # every weight comes from the file
+        loaded = load(network.repository, network.name, start)
     return automatic_model(loaded, config.target, config.normalize, config.select_channels, config.channels)
 
 
