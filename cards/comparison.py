@@ -96,7 +96,7 @@ def _data(record: RunRecord) -> dict[str, str]:
         "Fingerprint": words.short(data.digest()),
         "License": words.stated(data.license),
         "Label type": data.labels,
-        "Split": data.split_by,
+        "Split": facts.split_by(record),
         **counts,
         "related test images": words.NOT_MEASURED if related is None else words.count(len(related)),
     }

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from cards import formatting as words
 from cards import leakage
 from cards.record import RunRecord
 from cards.selection import selected_on_test
+
+RELATED = re.compile(r"\d+ of \d+ (test|validation) images (is|are) related to a training image")
+"""Warning of a run that the card replaces by its own sentences, which follow from the same relations."""
 
 
 def limitations(record: RunRecord) -> list[str]:
@@ -23,7 +28,7 @@ def limitations(record: RunRecord) -> list[str]:
         *_limits_of_data(record),
         *_limits_of_accuracy(record),
         *inherited,
-        *record.warnings,
+        *(warning for warning in record.warnings if not RELATED.match(warning)),
         *record.card.limits,
     ]
 

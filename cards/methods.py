@@ -74,19 +74,21 @@ def _data(record: RunRecord) -> str:
     data = record.data
     counts = {name: data.count(split) for name, split in SPLITS.items()}
     images = [words.counted(count, f"{name} image") for name, count in counts.items() if count]
-    return (
-        f"The data set {data.id} provided {words.listed(images or ['no images'])} (split: {data.split_by})."
-    )
+    provided = words.listed(images or ["no images"])
+    return f"The data set {data.id} provided {provided} (split: {facts.split_by(record)})."
 
 
 def _training(record: RunRecord) -> str:
     how = record.training
+    augmentation = f"Augmentation: {how.augmentation}."
+    if how.augmentation == "none":
+        augmentation = "No augmentation was used."
     stopped = f" of {words.count(how.epochs_planned)}, stopped early," if how.stopped_early else ""
     return (
         f"The network was trained for {words.counted(how.epochs, 'epoch')}{stopped} with {how.optimizer} "
         f"(learning rate {words.number(how.learning_rate)}; schedule: {how.schedule}; weight decay "
         f"{words.number(how.weight_decay)}; batch size {how.batch_size}; patches of {how.patch}"
-        f" × {how.patch} px; loss: {how.loss}; augmentation: {how.augmentation})."
+        f" × {how.patch} px; loss: {how.loss}). {augmentation}"
     )
 
 

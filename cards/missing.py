@@ -52,7 +52,7 @@ def table(record: RunRecord) -> Rows:
         Rows of cells, the first of which is the header.
     """
     return [
-        ["Item", "Status", "Recipe key or command"],
+        ["Item", "Status", "Supplied by"],
         *([item.label, item.status, item.remedy] for item in missing(record)),
     ]
 
@@ -109,7 +109,7 @@ def _measured(record: RunRecord) -> list[Item]:
             "Tests of the package in other environments",
             bool(record.runtimes) or not packaged,
             words.NOT_MEASURED,
-            code("evaluation.runtimes"),
+            "a test of the package in each environment",
         ),
         Item(
             "Energy and CO₂",

@@ -71,9 +71,9 @@ def _objections(record: RunRecord) -> list[str]:
     if stated.recipe_sha256 != recipe_digest(record.recipe):
         found.append("The recipe is not that of the registration.")
     registered, ended = _moment(stated.registered), _moment(record.created)
-    # The run lasted at least as long as its training. Both points in time are whole seconds.
-    training = timedelta(seconds=max(record.training.seconds - 1, 0))
-    if not (registered and ended and registered <= ended - training):
+    # The run lasted at least as long as its training; both times are rounded down to a second.
+    lasted = timedelta(seconds=record.training.seconds - 1)
+    if not (registered and ended and registered <= ended - lasted):
         found.append("The registration is not older than the training.")
     return found
 

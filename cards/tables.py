@@ -34,7 +34,7 @@ def data(record: RunRecord) -> Rows:
         ["Source", linked(words.stated(about.source))],
         ["License", words.stated(about.license)],
         ["Label type", about.labels],
-        ["Split", about.split_by],
+        ["Split", facts.split_by(record)],
         ["Note", linked(words.stated(about.note))],
     ]
 

@@ -239,6 +239,19 @@ def test_the_images_with_the_lowest_dice_show_the_metrics_of_the_record(full):
     assert "PQ" not in text
 
 
+@pytest.mark.parametrize(
+    ("split_by", "shown"),
+    [
+        ("train: given; validation: given; test: given", "given"),
+        ("train: given; validation: 10% of train; test: given", None),
+        ("by field; seed 0", None),
+    ],
+)
+def test_a_split_made_in_one_way_is_described_once(full, split_by, shown):
+    full.data.split_by = split_by
+    assert f"| Split | {shown or split_by} |" in huggingface.render_body(full)
+
+
 def test_package_tests_are_a_table_with_the_first_failure(full):
     text = huggingface.render_body(full)
     assert "| current | bioimageio.core 0.11.0, torch 2.15.0 | passed |" in text

@@ -180,3 +180,14 @@ def test_iou_with_prompts_is_divided_in_the_same_way():
     text = huggingface.render_body(related(record, ["near"]))
     assert "| point | 0.5000 ± 0.2500 | 0.7500 ± 0.2500 | 1.0000 ± 0.0000 |" in text
     assert "| IoU, point | 0.7500 ± 0.2500 | 0.5000 ± 0.0000 | 1.0000 ± 0.0000 |" in text
+
+
+def test_the_warning_of_the_run_about_related_images_does_not_repeat_the_limitation(full):
+    from finetune.data.relations import leakage_warnings
+
+    found = leakage_warnings(full.leakage, {"test": 20, "validation": 5})
+    assert len(found) == 2
+    full.warnings += found
+    limits = limitations(full)
+    assert sum("test images" in limit for limit in limits) == 1
+    assert "The validation Dice of the last 8 epochs did not rise." in limits

@@ -56,7 +56,7 @@ def test_a_target_without_a_result_is_not_measured(full):
     assert outcome(full).objections == ()
 
 
-def test_without_a_target_the_card_names_the_command_that_registers_one(sparse):
+def test_without_a_target_the_card_says_so(sparse):
     text = huggingface.render_body(sparse)
     assert "Target:" not in text
     assert "| Pre-registered target value | not stated | `finetune run --register` |" in text
