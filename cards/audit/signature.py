@@ -52,7 +52,7 @@ def _signature(subject: Subject, signature: Path, folder: Path) -> list[Claim]:
         return [Claim(FAMILY, statement, "broken", str(error), "Sign the model again with `finetune sign`.")]
     compared = compare(folder, bundle, subject.record, sha256_of)
     return [
-        Claim(FAMILY, statement, "holds", f"{compared.signed} files signed, {_made_with(bundle)}"),
+        Claim(FAMILY, statement, "holds", f"It signs {compared.signed} files, {_made_with(bundle)}."),
         _unchanged(name, compared, bundle),
         _covered(name, compared),
         _signer(subject, name, bundle),
@@ -67,7 +67,7 @@ def _made_with(bundle: Bundle) -> str:
 def _unchanged(name: str, compared: Comparison, bundle: Bundle) -> Claim:
     statement = f"All files that {name} signs are unchanged, and there is no other file."
     if len(compared.missing) + len(compared.different) == compared.signed:
-        evidence = f"It signs another folder, {bundle.subject}: none of its {compared.signed} files is here"
+        evidence = f"It signs another folder, {bundle.subject}: none of its {compared.signed} files is here."
         return Claim(FAMILY, statement, "broken", evidence, RESTORE)
     clauses = (
         ("changed after signing", compared.different),
@@ -75,18 +75,18 @@ def _unchanged(name: str, compared: Comparison, bundle: Bundle) -> Claim:
         ("not signed", compared.unsigned),
     )
     if problems := [f"{words}: {names(paths)}" for words, paths in clauses if paths]:
-        return Claim(FAMILY, statement, "broken", "; ".join(problems), RESTORE)
+        return Claim(FAMILY, statement, "broken", _sentence("; ".join(problems)), RESTORE)
     left_out = f"; left out by the signature: {names(compared.left_out)}" if compared.left_out else ""
-    return Claim(FAMILY, statement, "holds", f"hashes of {compared.signed} files compared{left_out}")
+    return Claim(FAMILY, statement, "holds", f"Hashes of {compared.signed} files compared{left_out}.")
 
 
 def _covered(name: str, compared: Comparison) -> Claim:
     statement = f"{name} signs card, record and weights."
     if compared.unprotected:
-        evidence = f"not signed: {names(compared.unprotected)}"
+        evidence = f"Not signed: {names(compared.unprotected)}."
         remedy = "Do not rely on the signature; ask the author to sign the whole folder."
         return Claim(FAMILY, statement, "broken", evidence, remedy)
-    return Claim(FAMILY, statement, "holds", "every such file in the folder is signed")
+    return Claim(FAMILY, statement, "holds", "Every such file in the folder is signed.")
 
 
 def _signer(subject: Subject, name: str, bundle: Bundle) -> Claim:
@@ -105,6 +105,10 @@ def _signer(subject: Subject, name: str, bundle: Bundle) -> Claim:
     except InputError as error:
         return Claim(FAMILY, statement, "cannot tell", str(error), "Correct what the evidence names.")
     if outcome.genuine:
-        return Claim(FAMILY, statement, "holds", outcome.evidence)
+        return Claim(FAMILY, statement, "holds", _sentence(outcome.evidence))
     remedy = "Ask the author for the right key, or do not use the model."
-    return Claim(FAMILY, statement, "broken", outcome.evidence, remedy)
+    return Claim(FAMILY, statement, "broken", _sentence(outcome.evidence), remedy)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
