@@ -92,7 +92,7 @@ def _data_facts(record: RunRecord) -> DataFacts | None:
     """What is published about a named data set, read only if the record names one."""
     if record.recipe.get("data", {}).get("name") is None:
         return None
-    from finetune.pipeline.audit_data import data_facts
+    from finetune.pipeline.audit_facts import data_facts
 
     return data_facts(record)
 

@@ -9,14 +9,13 @@ from typing import Any, get_args
 
 import numpy as np
 
-from cards.audit.claims import DataFacts, FoundImage
+from cards.audit.claims import FoundImage
 from cards.base import Split
 from cards.errors import DataError
 from cards.evidence import Leakage
 from cards.fingerprint import sha256_pixels
 from cards.record import DataFile, RunRecord
 from finetune.data.annotations.registry import read_pair_labels
-from finetune.data.datasets import DATASETS
 from finetune.data.images import read_image
 from finetune.data.pairs import Layout, Pair, find_pairs
 from finetune.data.relations import relate_images
@@ -87,24 +86,6 @@ def relate(root: Path, record: RunRecord) -> Leakage:
         return lambda: read_image(pair.image, pair.page)
 
     return relate_images({(file.split, file.name): reader(pair) for file, pair in locate(root, record)})
-
-
-def data_facts(record: RunRecord) -> DataFacts | None:
-    """Look up the named data set that a record claims to use; see `cards.audit.claims.Tools`.
-
-    Args:
-        record: of the run.
-
-    Returns:
-        What is published; None if the record names no data set, or other images.
-    """
-    data = DATASETS.get(record.data.id)
-    section = record.recipe.get("data", {})
-    if data is None or not isinstance(section, dict) or section.get("name") != data.id:
-        return None
-    if record.data.source != data.source:  # the run found other images, and its card names no data set
-        return None
-    return DataFacts(data.pixels, data.license)
 
 
 def _pairs(root: Path, record: RunRecord) -> list[Pair]:
