@@ -67,8 +67,8 @@ import numpy as np
 import finetune
 empty, some = np.zeros((32, 32), np.int32), np.pad(np.ones((8, 8), np.int32), 12)
 for one, two in ((empty, empty), (empty, some), (some, empty)):
-    images = finetune.evaluate(one, two).images
-    print(*sorted(set(next(iter(images.values())).values())))
+    scores = finetune.evaluate(one, two).images["0"]
+    print(*sorted({scores[name] for name in ("dice", "ap50", "ap75", "ap95", "mean_ap", "pq")}))
 """
     result = bench.run(code=code)
     quiet(result)
