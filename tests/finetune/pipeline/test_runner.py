@@ -22,7 +22,9 @@ from safetensors.numpy import load_file, save_file
 import finetune
 from cards.errors import InputError
 from cards.fingerprint import sha256_file
+from cards.reading import find_record
 from cards.record import RunRecord
+from cards.rendering import render_files
 from finetune.metrics.dice import dice
 from finetune.recipe.reader import read_recipe
 
@@ -45,6 +47,23 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     run(recipe_file, place / "base", "training.epochs=10")
     run(recipe_file, place / "tuned", "training.epochs=5", f"model.checkpoint={place / 'base'}")
     return place / "base", place / "tuned", place / "discs"
+
+
+def test_a_copy_of_the_hub_folder_and_the_package_rebuild_record_and_card(
+    tuned: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    folder = tuned[1]
+    record = RunRecord.read(folder)
+    shutil.copytree(folder / "huggingface", tmp_path / "downloaded")
+    downloaded = find_record(tmp_path / "downloaded")
+    assert downloaded.dumps() == record.dumps() == (folder / "record.json").read_text(encoding="utf-8")
+    files = render_files(downloaded, tmp_path / "downloaded" / "pictures")
+    assert files["README.md"] == (folder / "huggingface" / "README.md").read_bytes()
+    assert files["report.html"] == (folder / "report.html").read_bytes()
+
+    packaged = find_record(folder / "bioimageio" / "discs.zip")
+    later = {"exports": [], "files": [], "runtimes": [], "warnings": []}  # follow once the package exists
+    assert packaged.model_copy(update=later) == record.model_copy(update=later)
 
 
 def test_the_run_folder_is_as_designed(tuned: tuple[Path, Path, Path]) -> None:
