@@ -23,6 +23,7 @@ FAMILY = "weights"
 RESTORE = "Restore the file from the original, or export the model again."
 MAX_WEIGHTS = 16 * 2**30  # bytes
 MODEL, ADAPTER = "model.safetensors", "adapter_model.safetensors"
+DERIVED = "onnx::"  # names that the exporter gives to tensors it computes, such as those of merged layers
 PASSTHROUGH = "passthrough"  # part of a state dict that a package leaves out
 
 TOLERANCE = 1e-3
@@ -205,13 +206,21 @@ def _compare_files(
 
 def _judge(statement: str, count: int, missing: Mapping[str, int], extra: Stored) -> Claim:
     common = count - len(missing)
-    sizes = {size for _, size in extra.values()}
-    changed = [name for name, size in missing.items() if size in sizes]
+    sizes = {size for name, (_, size) in extra.items() if not name.startswith(DERIVED)}
+    derived = {size for name, (_, size) in extra.items() if name.startswith(DERIVED)}
+    changed = [name for name, size in missing.items() if size in sizes and not name.startswith(DERIVED)]
+    merged = [name for name, size in missing.items() if size in derived or name.startswith(DERIVED)]
+    remedy = "Audit with --recompute, which compares what the files compute."
     if common and changed:
         evidence = joined(f"{name} differs" for name in changed)
         return Claim(FAMILY, statement, "broken", f"{evidence[:-1]}; {common} of {count} agree.", RESTORE)
+    if common and merged:
+        evidence = (
+            f"{common} of {counted(count, 'tensor')} are equal byte for byte; "
+            "ONNX stores others merged with a normalization layer."
+        )
+        return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
     if not common:
-        remedy = "Audit with --recompute, which compares what the files compute."
         evidence = f"None of {counted(count, 'tensor')} is stored in the same form."
         return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
     return Claim(
