@@ -18,8 +18,9 @@ from finetune.data.keypoints import BACKGROUND, COMPOSED, MATRICES, SMOOTH, Keyp
 Kind = Literal["exact", "near", "crop", "overlap"]
 
 ALIKE = 0.9  # correlation of two descriptors of the same place
-VOTES = 3  # pairs of descriptors that must agree on one displacement
-MATCHES = 8  # most similar descriptors of each keypoint that are considered
+VOTES = 2  # pairs of descriptors that must agree on one displacement
+FEW = 3  # votes, below which only a whole image or a whole part with a high correlation is accepted
+MATCHES = 24  # most similar descriptors of each keypoint that are considered
 TOLERANCE = 4  # half pixels by which displacements may differ and still agree
 CANDIDATES = 5  # images with which one image is compared pixel by pixel
 BLOCK = 512  # descriptors that are compared at a time
@@ -27,6 +28,9 @@ BLOCK = 512  # descriptors that are compared at a time
 CORRELATION = 0.8
 """Correlation of the pixels in which two images overlap, above which they show the same. Smoothing and the
 subtraction of the background come first, so that neither noise nor illumination counts."""
+
+CERTAIN = 0.95
+"""The same, if only few keypoints agree."""
 
 MARGIN = 16  # pixels at the border of the overlap that are not compared
 WHOLE = 0.97  # fraction of an image that must lie within the other to be all of it
@@ -220,9 +224,10 @@ def _compare(first: np.ndarray, second: np.ndarray, candidate: _Candidate) -> Co
     one = first[top:bottom, left:right].ravel()
     two = second[top - down : bottom - down, left - across : right - across].ravel()
     correlation = _correlation(one, two)
-    if correlation < CORRELATION:
-        return None
     share = height * width / smaller
+    few = candidate.votes < FEW
+    if correlation < (CERTAIN if few else CORRELATION) or (few and share < WHOLE):
+        return None
     kind: Kind = "overlap"
     if share >= WHOLE:
         kind = "near" if smaller >= WHOLE * max(first.size, second.size) else "crop"
