@@ -30,7 +30,7 @@ CORRELATION = 0.8
 subtraction of the background come first, so that neither noise nor illumination counts."""
 
 CERTAIN = 0.95
-"""The same, if only few keypoints agree."""
+"""The same, if only few keypoints agree, or if only a part of both images overlaps."""
 
 MARGIN = 16  # pixels at the border of the overlap that are not compared
 WHOLE = 0.97  # fraction of an image that must lie within the other to be all of it
@@ -225,11 +225,11 @@ def _compare(first: np.ndarray, second: np.ndarray, candidate: _Candidate) -> Co
     two = second[top - down : bottom - down, left - across : right - across].ravel()
     correlation = _correlation(one, two)
     share = height * width / smaller
-    few = candidate.votes < FEW
-    if correlation < (CERTAIN if few else CORRELATION) or (few and share < WHOLE):
+    few, whole = candidate.votes < FEW, share >= WHOLE
+    if correlation < (CORRELATION if whole and not few else CERTAIN) or (few and not whole):
         return None
     kind: Kind = "overlap"
-    if share >= WHOLE:
+    if whole:
         kind = "near" if smaller >= WHOLE * max(first.size, second.size) else "crop"
     return Copy(candidate.first, candidate.second, kind, correlation, candidate.orientation, min(1.0, share))
 
