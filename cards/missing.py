@@ -107,9 +107,9 @@ def _measured(record: RunRecord) -> list[Item]:
         ),
         Item(
             "Tests of the package in other environments",
-            bool(record.runtimes) or not packaged,
+            len({check.environment for check in record.runtimes}) > 1 or not packaged,
             words.NOT_MEASURED,
-            "a test of the package in each environment",
+            code("finetune test-package"),
         ),
         Item(
             "Energy and CO₂",

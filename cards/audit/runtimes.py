@@ -53,5 +53,5 @@ def _tested(result: RuntimeCheck) -> Claim:
 def _untested(name: str, results: list[RuntimeCheck]) -> Claim:
     statement = f"{name} passes its test with the current bioimageio.core and with the versions of the zoo."
     done = ", ".join(result.environment for result in results) or "no environment"
-    remedy = "Test the package in both environments; the record then holds the results."
+    remedy = "Run finetune test-package RUN; the record then holds the results of both environments."
     return Claim(FAMILY, statement, "cannot tell", f"Tested in {done}.", remedy)

@@ -26,6 +26,7 @@ from finetune.cli.run import run
 from finetune.cli.schema import schema
 from finetune.cli.sign import sign
 from finetune.cli.signals import exit_code, handle_termination
+from finetune.cli.test_package import test_package
 from finetune.cli.validate import validate
 from finetune.cli.verify import verify
 
@@ -41,6 +42,7 @@ COMMANDS = (
     evaluate,
     benchmark,
     audit,
+    test_package,
     sign,
     verify,
     publish,

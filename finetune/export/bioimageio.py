@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from cards.bioimageio import Onnx, PackageParts, TorchScript, describe
+from cards.bioimageio_versions import lower_package
 from cards.errors import ModelError
 from cards.figures import cover
 from cards.record import RunRecord
@@ -175,6 +176,7 @@ def save_package(
         # Files are checked once, when the package is reloaded.
         with quiet(), ValidationContext(perform_io_checks=False):
             written = save_bioimageio_package(description, output_path=work / f"{name}.zip")
+        lower_package(Path(written))
         run_test(written, trust=trusted(record))
         return Path(shutil.move(written, folder / f"{name}.zip"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -10,15 +10,20 @@ from typing import Any
 
 from cards import figures
 from cards.base import Split
-from cards.huggingface import PICTURES, render, render_body
-from cards.record import RunRecord
-from cards.report import render_html
+from cards.evidence import RuntimeCheck
+from cards.integrity import HUB
+from cards.record import ExportCheck, File, RunRecord
+from cards.rendering import render_files
 from finetune.export.base import ExportInput
+from finetune.export.package_test import passed_here
 from finetune.export.registry import EXPORTERS
 from finetune.export.verification import check_exports, describe_differences
 from finetune.pipeline.plan import Plan
 from finetune.pipeline.record_builder import written_files
 from finetune.pipeline.task import Task
+from finetune.utils.atomic import write_file
+
+CARDS = ("README.md", "report.html")
 
 
 def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path) -> RunRecord:
@@ -45,7 +50,8 @@ def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path
     images = islice(plan.data.samples("test"), plan.recipe.evaluation.check_images)
     checks = check_exports(folder, plan.model, images, task.export_score)
     warnings += describe_differences(checks)
-    record = record.model_copy(update={"exports": checks, "warnings": warnings})
+    tests = _passed_tests(folder, checks)
+    record = record.model_copy(update={"exports": checks, "runtimes": tests, "warnings": warnings})
     pictures = folder / "huggingface" / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     if record.training.history:
@@ -64,14 +70,48 @@ def write_cards(record: RunRecord, folder: Path) -> RunRecord:
     Returns:
         The record as written, with the hashes of all files.
     """
-    hub = folder / "huggingface"
     # The cards list packages and weights; afterwards the cards are files of the record, too.
-    record = record.model_copy(update={"files": written_files(folder)})
-    shown = [name for name in PICTURES if (hub / "pictures" / name).exists()]
-    (hub / "README.md").write_text(render(record, shown), encoding="utf-8")
-    page = render_html(render_body(record, shown), hub / "pictures")
-    (folder / "report.html").write_text(page, encoding="utf-8")
-    record = record.model_copy(update={"files": written_files(folder, record.files)})
-    (folder / "record.json").write_text(record.dumps(), encoding="utf-8")
-    shutil.copyfile(folder / "record.json", hub / "record.json")
+    return rewrite_cards(record.model_copy(update={"files": written_files(folder)}), folder)
+
+
+def rewrite_cards(record: RunRecord, folder: Path) -> RunRecord:
+    """Write the cards of a run from its record, and the record with the hashes of the cards.
+
+    Everything is rendered before the first file is written; each file is replaced atomically.
+
+    Args:
+        record: the record, with all files except the cards; it is believed, nothing is hashed again.
+        folder: the run folder.
+
+    Returns:
+        The record as written.
+    """
+    cards = {
+        f"{HUB}/README.md" if name == "README.md" else name: content
+        for name, content in render_files(record, folder / HUB / "pictures").items()
+        if name in CARDS
+    }
+    hashed = {
+        path: File(path=path, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+        for path, content in cards.items()
+    }
+    files = {file.path: file for file in record.files} | hashed
+    record = record.model_copy(update={"files": [files[path] for path in sorted(files, key=_order)]})
+    for path, content in {**cards, "record.json": record.dumps().encode()}.items():
+        write_file(folder / path, content)
+    write_file(folder / HUB / "record.json", record.dumps())
     return record
+
+
+def _order(path: str) -> tuple[str, ...]:
+    """Sort as paths, folder by folder, as `written_files` does."""
+    return Path(path).parts
+
+
+def _passed_tests(folder: Path, checks: list[ExportCheck]) -> list[RuntimeCheck]:
+    """Tests of packages that the exporter has just run in this process: it writes only those that pass."""
+    formats: dict[str, list[str]] = {}
+    for check in checks:
+        formats.setdefault(check.artifact, []).append(check.format)
+    packages = sorted(path.relative_to(folder).as_posix() for path in folder.glob("bioimageio/*.zip"))
+    return [passed_here(package, formats.get(package, [])) for package in packages]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from finetune.export.environments import ENVIRONMENTS, EnvironmentUnavailable, environment_python
+from finetune.export.package_test import check_package
+
+
+def test_without_uv_one_line_names_the_way_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(EnvironmentUnavailable, match="pip install uv") as raised:
+        environment_python("zoo")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_failed_installation_is_one_line_with_its_reason_and_leaves_no_usable_environment(
+    tmp_path, monkeypatch
+):
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\necho 'error: no route to host' >&2\nexit 2\n")
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
+    for _ in range(2):  # the second call tries again
+        with pytest.raises(EnvironmentUnavailable, match="zoo cannot be created: error: no route to host"):
+            environment_python("zoo")
+
+
+def test_the_command_refuses_a_zip_whose_code_nobody_vouches_for(tmp_path):
+    package = tmp_path / "package.zip"
+    package.touch()
+    command = [sys.executable, "-m", "finetune.cli", "test-package", str(package)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--trust" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
+def test_a_damaged_package_fails_in_each_environment_with_a_reason(tmp_path: Path, name: str):
+    if shutil.which("uv") is None:
+        pytest.skip("uv is not installed")
+    try:
+        environment_python(name)
+    except EnvironmentUnavailable as error:
+        pytest.skip(str(error))
+    package = tmp_path / "package.zip"
+    package.write_bytes(b"no zip")
+    check = check_package(package, name)
+    assert not check.passed
+    assert check.detail
+    assert check.packages["bioimageio.core"]
