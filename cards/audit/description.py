@@ -11,6 +11,8 @@ from cards.audit.packages import PackageFiles
 from cards.errors import ModelError
 from cards.yaml_limits import MAX_BYTES, check_yaml
 
+PLAIN_FILES = ("covers", "documentation", "icon")  # strings without a hash until format 0.5.10
+
 
 def read_description(package: PackageFiles) -> dict[str, Any]:
     """Read the description of a package.
@@ -68,7 +70,7 @@ def _parse(content: bytes, where: str) -> dict[str, Any]:
 
 
 def hashed_files(description: Any) -> Iterator[tuple[str, str | None]]:
-    """List the files that a description names as a mapping with `source`.
+    """List the files that a description names as a mapping with `source`, or as plain strings (until 0.5.10).
 
     Args:
         description: the parsed description, or a part of it.
@@ -81,6 +83,9 @@ def hashed_files(description: Any) -> Iterator[tuple[str, str | None]]:
         if isinstance(source, str) and "://" not in source:
             yield source, stated if isinstance(stated, str) else None
         for key, value in description.items():
+            if key in PLAIN_FILES:
+                names = value if isinstance(value, list) else [value]
+                yield from ((name, None) for name in names if isinstance(name, str) and "://" not in name)
             if key != "config":
                 yield from hashed_files(value)
     elif isinstance(description, list):

@@ -157,9 +157,11 @@ def _package(package: PackageFiles) -> Claim:
             sentence(error),
             "Restore rdf.yaml, or export the package again.",
         )
-    problems, named = [], {package.description}
+    problems, named, hashed = [], {package.description}, set()
     for source, stated in hashed_files(description):
         named.add(source)
+        if stated is not None:
+            hashed.add(source)
         if source not in package.names:
             problems.append(f"{source} is missing")
         elif stated is not None and (found := package.sha256(source)) != stated:
@@ -171,4 +173,4 @@ def _package(package: PackageFiles) -> Claim:
     if problems:
         remedy = "Restore the package that finetune exported, or ask its author why it changed."
         return Claim(FAMILY, statement, "broken", joined(problems), remedy)
-    return Claim(FAMILY, statement, "holds", f"SHA-256 of {counted(len(named) - 1, 'file')} compared.")
+    return Claim(FAMILY, statement, "holds", f"SHA-256 of {counted(len(hashed), 'file')} compared.")
