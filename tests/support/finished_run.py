@@ -6,6 +6,7 @@ import hashlib
 import io
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,21 @@ LISTED = {
 """What the rules of the BioImage.IO collection ask for, besides the `github_user` of an author."""
 
 
-def write_run(folder: Path, *, package: bool = True, listed: bool = False, **changes: object) -> Path:
+def write_run(
+    folder: Path,
+    *,
+    package: bool = True,
+    listed: bool = False,
+    native: Mapping[str, bytes] | None = None,
+    **changes: object,
+) -> Path:
     """Copy the run of the fixture and write its cards anew.
 
     Args:
         folder: the run folder to write.
         package: whether to keep the BioImage.IO package, which repeats the fields of the record.
         listed: whether the package meets the rules of the BioImage.IO collection.
+        native: files in the format of the network's repository.
         changes: fields of the record to change; only without the package.
 
     Returns:
@@ -45,6 +54,9 @@ def write_run(folder: Path, *, package: bool = True, listed: bool = False, **cha
     if listed:
         record = _listed(record)
         _write_package(folder / "bioimageio" / "discs.zip", record)
+    for name, content in (native or {}).items():
+        (folder / "native" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "native" / name).write_bytes(content)
     write_cards(record, folder)
     return folder
 

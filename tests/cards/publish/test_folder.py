@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 from finished_run import write_run
+from publish_faults import command
 
 from cards.audit.run import audit
 from cards.audit.subject import open_subject
-from cards.record import RunRecord
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -23,17 +22,8 @@ def tree(folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 def native(tmp_path: Path) -> Path:
     """A run with files in the format of its repository."""
-    from finetune.pipeline.artifacts import write_cards
-
-    run = write_run(tmp_path / "native_run", package=False)
-    (run / "native" / "adapter").mkdir(parents=True)
-    (run / "native" / "discs.pth").write_bytes(b"weights")
-    (run / "native" / "adapter" / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA"}))
-    record = RunRecord.read(run).model_copy(update={"files": []})
-    (run / "huggingface" / "README.md").unlink()
-    (run / "report.html").unlink()
-    write_cards(record, run)
-    return run
+    files = {"preprocessor_config.json": b"{}", "more/notes.txt": b"notes"}
+    return write_run(tmp_path / "native_run", native=files)
 
 
 def test_a_folder_holds_what_the_hub_would_hold(run, publish, publisher, tmp_path):
@@ -44,18 +34,47 @@ def test_a_folder_holds_what_the_hub_would_hold(run, publish, publisher, tmp_pat
     assert tree(tmp_path / "out") == publisher.files("someone/discs")
 
 
-def test_native_files_and_adapters_are_published_beside_the_card_and_audit_clean(native, publish, tmp_path):
+def test_native_files_are_published_beside_the_card_and_audit_clean(native, publish, tmp_path):
     out = tmp_path / "out"
     assert publish(native, "--to", out).code == 0
-    assert (out / "native" / "discs.pth").read_bytes() == b"weights"
-    assert (out / "native" / "adapter" / "adapter_config.json").is_file()
+    assert (out / "native" / "preprocessor_config.json").read_bytes() == b"{}"
+    assert (out / "native" / "more" / "notes.txt").is_file()
     with open_subject(out) as subject:
         assert subject.kind == "hub"
         assert [claim for claim in audit(subject) if claim.verdict == "broken"] == []
-    (out / "native" / "discs.pth").write_bytes(b"other weights")
+    (out / "native" / "preprocessor_config.json").write_bytes(b"[]")
     with open_subject(out) as subject:
         broken = [claim for claim in audit(subject) if claim.verdict == "broken"]
-    assert any("native/discs.pth" in claim.evidence for claim in broken)
+    assert any("native/preprocessor_config.json" in claim.evidence for claim in broken)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    from cryptography.hazmat.primitives import serialization as formats
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    pem, pkcs8 = formats.Encoding.PEM, formats.PrivateFormat.PKCS8
+    path = tmp_path / "key.pem"
+    path.write_bytes(private.private_bytes(pem, pkcs8, formats.NoEncryption()))
+    public = private.public_key().public_bytes(pem, formats.PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "key.pub.pem").write_bytes(public)
+    return path
+
+
+@pytest.mark.parametrize("package", [True, False])
+def test_the_signatures_of_a_run_hold_where_it_is_published(tmp_path, publish, key, package):
+    pytest.importorskip("model_signing")
+    run = write_run(tmp_path / "signed", package=package, native={"preprocessor_config.json": b"{}"})
+    assert command("sign", run, "--key", key).code == 0
+    out, public = tmp_path / "out", tmp_path / "key.pub.pem"
+    assert publish(run, "--to", out).code == 0
+    verified = command("verify", out, "--key", public)
+    assert verified.code == 0, verified.out
+    assert command("audit", out, "--key", public).code != 1
+    (out / "native" / "preprocessor_config.json").write_bytes(b"[]")
+    verified = command("verify", out, "--key", public)
+    assert (verified.code, "preprocessor_config.json" in verified.out) == (1, True)
 
 
 @pytest.mark.parametrize("kept", [{"notes.txt": "mine"}, {}])
