@@ -64,7 +64,7 @@ def check(subject: Subject) -> list[Claim]:
         claims += _package(package, tensors)
     if subject.kind == "run" and tensors:
         claims += [
-            _compare(f"The weights in {name} are those of {MODEL}.", tensors, read)
+            _compare(f"The weights in {name} are those of {MODEL}.", tensors, read, own=False)
             for name, read in _native(subject.folder)
         ]
     return [*claims, _outputs(subject, record)]
@@ -163,7 +163,9 @@ def _native(folder: Path) -> Iterator[tuple[str, Callable[[], Stored | None]]]:
             yield name, lambda read=read, path=path, name=name: read(path, name)  # type: ignore[misc]
 
 
-def _compare(statement: str, tensors: Mapping[str, Tensor], read: Callable[[], Stored | None]) -> Claim:
+def _compare(
+    statement: str, tensors: Mapping[str, Tensor], read: Callable[[], Stored | None], *, own: bool = True
+) -> Claim:
     """Compare the tensors of a file with those of the model.
 
     Files may leave out tensors that are not used, and add constants. A tensor was changed if it is missing
@@ -186,7 +188,8 @@ def _compare(statement: str, tensors: Mapping[str, Tensor], read: Callable[[], S
         expected |= set(digests)
         if not present.intersection(digests):
             missing[name] = tensor.data.nbytes
-    return _judge(statement, len(tensors), missing, {k: v for k, v in stored.items() if v[0] not in expected})
+    extra = {name: entry for name, entry in stored.items() if entry[0] not in expected}
+    return _judge(statement, len(tensors), missing, extra, own=own)
 
 
 def _compare_files(
@@ -204,7 +207,13 @@ def _compare_files(
     return _judge(statement, len(expected), missing, extra)
 
 
-def _judge(statement: str, count: int, missing: Mapping[str, int], extra: Stored) -> Claim:
+def _judge(
+    statement: str, count: int, missing: Mapping[str, int], extra: Stored, *, own: bool = True
+) -> Claim:
+    """Decide from the tensors that a file lacks and those that it has instead.
+
+    Only files in the format of another repository (not `own`) may store every tensor in another form.
+    """
     common = count - len(missing)
     sizes = {size for name, (_, size) in extra.items() if not name.startswith(DERIVED)}
     derived = {size for name, (_, size) in extra.items() if name.startswith(DERIVED)}
@@ -220,6 +229,8 @@ def _judge(statement: str, count: int, missing: Mapping[str, int], extra: Stored
             "ONNX stores others merged with a normalization layer."
         )
         return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
+    if not common and own and not merged:
+        return Claim(FAMILY, statement, "broken", f"None of {counted(count, 'tensor')} agrees.", RESTORE)
     if not common:
         evidence = f"None of {counted(count, 'tensor')} is stored in the same form."
         return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
