@@ -73,6 +73,7 @@ def recorded(change: Callable[[RunRecord], object]) -> Change:
     def apply(place: Place) -> None:
         record = RunRecord.read(place.run)
         change(record)
+        record = with_present_files(place.run, record)
         rendered = render_files(record, place.run / HUB / "pictures")
         (place.run / HUB / "README.md").write_bytes(rendered["README.md"])
         (place.run / "report.html").write_bytes(rendered["report.html"])
@@ -81,14 +82,19 @@ def recorded(change: Callable[[RunRecord], object]) -> Change:
     return apply
 
 
-def write_record(run: Path, record: RunRecord) -> None:
-    """Write both copies of the record with the present hashes of its files."""
+def with_present_files(run: Path, record: RunRecord) -> RunRecord:
+    """The record with the present hashes of its files."""
     files = [
         File(path=file.path, sha256=sha256_file(path), bytes=path.stat().st_size)
         for file in record.files
         if (path := run / file.path).is_file()
     ]
-    written = record.model_copy(update={"files": files}).dumps()
+    return record.model_copy(update={"files": files})
+
+
+def write_record(run: Path, record: RunRecord) -> None:
+    """Write both copies of the record with the present hashes of its files."""
+    written = with_present_files(run, record).dumps()
     for folder in (run, run / HUB):
         (folder / "record.json").write_text(written, encoding="utf-8")
 

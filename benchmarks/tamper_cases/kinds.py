@@ -28,6 +28,7 @@ from tamper_cases.steps import (
     faster,
     first_epoch,
     higher_threshold,
+    invented_parent,
     narrower,
     non_commercial_data,
     on_test,
@@ -54,7 +55,6 @@ from tamper_cases.steps import (
     without_warnings,
 )
 
-RESULTS = r"(results:[\s\S]*?)0\.\d+"
 RAISED = (r"0\.(\d)\d{3} ±", r"0.99\g<1>9 ±")
 HARDWARE = r"(?m)^(\| .*(?:CPU|Device|Hardware)[^|]*\| )[^|]+"
 LIMIT = r"(?m)^- .*Accuracy on other kinds.*\n"
@@ -121,7 +121,7 @@ WEIGHTS: dict[str, tuple[str, Change]] = {
     ),
 }
 PACKAGE: dict[str, tuple[str, Change]] = {
-    "a figure of rdf.yaml": ("card", inside("rdf.yaml", RESULTS, r"\g<1>0.9999")),
+    "a figure of rdf.yaml": ("card", inside("rdf.yaml", r"parameter_count: \d+", "parameter_count: 5")),
     "the name in rdf.yaml": ("card", inside("rdf.yaml", r"(?m)^name: .*$", "name: A better model")),
     "the date in rdf.yaml": (
         "card",
@@ -169,7 +169,8 @@ RECORD: dict[str, tuple[str, Change]] = {
     "another base model": ("card", put("model.base.id", "a-better-model")),
     "the hash of the base model removed": ("card", put("model.base.sha256", None)),
     "a base model that is called random": ("lineage", put("model.base.weights", "random")),
-    "the parents": ("card", put("model.base.parents", [])),
+    "an invented parent": ("card", recorded(invented_parent)),
+    "the record of the base model": ("card", put("model.base.record_sha256", ZERO)),
     "data that allow no commercial use": (
         "license",
         recorded(non_commercial_data),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cards.evidence import Registration, Relation, Selection
+from cards.evidence import Parent, Registration, Relation, Selection
 from cards.fingerprint import data_digest
 from cards.provenance.credentials import Credentials
 from cards.provenance.signing import sign
@@ -244,3 +244,8 @@ def remove_image(place: Place) -> None:
     """Remove an image with its mask."""
     for kind in ("images", "masks"):
         (place.data / "test" / kind / "disc_00.tif").unlink()
+
+
+def invented_parent(record: RunRecord) -> None:
+    """A famous ancestor."""
+    record.model.base.parents = [Parent(name="sam2.1-hiera-large", repository="sam2", revision="0" * 40)]
