@@ -3,8 +3,7 @@
     python benchmarks/audit_recompute.py RUN IMAGES [ROUNDS]
 
 Both load the model, read the test images and segment each of them. The audit also computes all metrics and
-compares instances; it segments the first image twice, as the run did before it measured time. The rounds
-alternate, and the median of each is compared.
+compares instances. The rounds alternate, and the median of each is compared.
 """
 
 from __future__ import annotations

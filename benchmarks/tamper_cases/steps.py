@@ -184,7 +184,7 @@ def higher_threshold(content: dict[str, Any]) -> None:
 
 def shallower(content: dict[str, Any]) -> None:
     """Another network in config.json."""
-    content["architecture"]["options"]["depth"] = 1
+    content["architecture"]["options"]["depth"] = 4
 
 
 def add_script(place: Place) -> None:

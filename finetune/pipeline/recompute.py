@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import time
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ import torch
 
 from cards.audit.claims import Prediction
 from cards.record import RunRecord
-from finetune.data.reader import Reader
-from finetune.evaluation.evaluate import Measured, evaluate
+from cards.scores import ImageScore
+from finetune.data.reader import Reader, Sample
+from finetune.evaluation.evaluate import score
 from finetune.inference.bioimageio_runtime import open_weights
 from finetune.inference.model import Model
 from finetune.loading import load
@@ -51,13 +53,19 @@ def recompute(folder: Path, data: Path, record: RunRecord) -> list[Prediction]:
     reader = Reader(model.target, model.normalize, record.data.labels, model.select)
     samples = (reader(pair) for _, pair in locate(data, record, ["test"]))
     images = record.accuracy.images if record.accuracy else 0
-    measured: Measured | None
     if isinstance(model, PromptedModel):
         measured = evaluate_automatic(model, samples, images)
+        scores = measured.scores if measured else []
     else:
-        measured = evaluate(model, islice(samples, images))
-    scores = measured.scores if measured else []
+        scores = [_predict(model, sample) for sample in islice(samples, images)]
     return [Prediction(score.image, score.metrics, score.seconds) for score in scores]
+
+
+def _predict(model: Model, sample: Sample) -> ImageScore:
+    """Predict and score one image as `evaluation.evaluate` does, without its warm-up and its counts."""
+    start = time.perf_counter()
+    labels = model.target.decode(model.predict_maps(model.prepare(sample.pixels)))
+    return score(model, sample, labels, time.perf_counter() - start)
 
 
 def compare_weights(folder: Path, record: RunRecord) -> dict[str, float]:
