@@ -34,7 +34,7 @@ CERTAIN = 0.95
 
 MARGIN = 16  # pixels at the border of the overlap that are not compared
 WHOLE = 0.97  # fraction of an image that must lie within the other to be all of it
-LEAST = 0.05  # fraction of the smaller image in which both must overlap
+LEAST = 0.1  # fraction of the smaller image in which both must overlap
 LEAST_PIXELS = 1024  # in which both must overlap
 
 
