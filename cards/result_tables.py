@@ -219,7 +219,7 @@ def runtimes(record: RunRecord) -> Rows:
     """
     rows = [["Package", "Environment", "Versions", "Result"]]
     for check in record.runtimes:
-        versions = ", ".join(f"{name} {version}" for name, version in check.packages.items())
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(check.packages.items()))
         result = "passed" if check.passed else f"failed: {words.stated(check.detail)}"
         rows.append([code(check.package), check.environment, versions or words.NOT_STATED, result])
     return rows

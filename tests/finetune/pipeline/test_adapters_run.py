@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clean_audit import assert_nothing_broken
 from safetensors.torch import load_file, save_file
 
 import finetune
@@ -46,6 +47,7 @@ def test_exports_have_the_form_of_the_network_they_came_from(
     assert record.model.adapt.name == adapt
     assert record.model.parameters == sum(values.numel() for values in before.values())
     assert 0 < record.model.trainable < record.model.parameters
+    assert_nothing_broken(tmp_path / "run", tmp_path / "discs")
     same = {key for key in before if (before[key] == after[key]).all()}
     if adapt == "head":
         assert same == {key for key in before if key.startswith("encoder.")}

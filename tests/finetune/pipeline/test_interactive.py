@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from clean_audit import assert_nothing_broken
 from rich.console import Console
 from sam2.build_sam import build_sam2
 
@@ -58,6 +59,7 @@ def test_a_run_leaves_what_it_should(prompts_file: Path, tmp_path: Path) -> None
     assert record.training.history[0].validation_iou is not None
     assert record.training.history[0].validation_dice is None
     assert record.training.best_epoch == 1
+    assert_nothing_broken(tmp_path / "run", tmp_path / "discs")
     assert record.model.trainable < 5e6 < 27e6 < record.model.parameters
     paths = {check.artifact for check in record.exports}
     assert paths == {"huggingface/model.safetensors", f"native/{TINY}_finetuned.pt"}

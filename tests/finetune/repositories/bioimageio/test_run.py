@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from clean_audit import assert_nothing_broken
 from foreign import make_package
 
 import finetune
@@ -57,6 +58,8 @@ def test_before_and_after_are_measured_and_every_export_is_the_trained_model(rec
     overrides = [f"model.adapt={adapt}", "training.epochs=1"]
     again = finetune.run(recipe("model.checkpoint=run", *overrides), out=tmp_path / "again")
     assert again.model.base.license == "MIT"
+    assert [parent.name for parent in again.model.base.parents] == ["tiny-fish"]
+    assert_nothing_broken(tmp_path / "again", tmp_path / "discs")
     assert again.accuracy.before.summary == record.accuracy.after.summary
     package = next((tmp_path / "run" / "bioimageio").iterdir())
     third = finetune.run(recipe(f"model.checkpoint={package}", *overrides), out=tmp_path / "third")
