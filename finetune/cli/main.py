@@ -69,9 +69,11 @@ def main() -> None:
     Exit codes: 0 success, 2 invalid input (one line, no traceback), 130 interrupted, 143 terminated; 1 and 3
     are results of a command, such as an image that failed or a broken claim.
     """
-    handle_termination()
     try:
+        handle_termination()
         app()
+    except KeyboardInterrupt:  # before the command took over
+        sys.exit(exit_code(INTERRUPTED))
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             sys.exit(exit_code(INTERRUPTED))
