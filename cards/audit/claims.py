@@ -143,8 +143,6 @@ class Subject:
         record_error: why there is no record, in one line.
         data: the folder with the images; None without `--data`.
         tools: functions passed in by the caller.
-        links_within: folder in which the targets of links may lie, for a model in the cache of a download,
-            whose files are links; None if links may not leave `folder`.
         trust: whose signature is accepted; None if the user names nobody.
     """
 
@@ -155,7 +153,6 @@ class Subject:
     record_error: str = ""
     data: Path | None = None
     tools: Tools = field(default_factory=Tools)
-    links_within: Path | None = None
     trust: TrustRoot | None = None
 
 

@@ -130,7 +130,7 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 def _links(subject: Subject) -> Claim:
     """A link out of the folder would make the audit compare a file that is not part of the model."""
-    root = (subject.links_within or subject.folder).resolve()
+    root = subject.folder.resolve()
     leading = [
         path.relative_to(subject.folder).as_posix()
         for path in sorted(subject.folder.rglob("*"))

@@ -31,7 +31,6 @@ def open_subject(
     name: str | None = None,
     data: Path | None = None,
     tools: Tools = DEFAULT_TOOLS,
-    links_within: Path | None = None,
     trust: TrustRoot | None = None,
     scratch: Callable[[], AbstractContextManager[str]] = tempfile.TemporaryDirectory,
 ) -> Iterator[Subject]:
@@ -43,7 +42,6 @@ def open_subject(
         name: what the user named, if it is not the path: the id of a repository.
         data: the folder with the images of the record.
         tools: functions that need a deep-learning framework or image readers.
-        links_within: folder in which the targets of links may lie, for a model in the cache of a download.
         trust: whose signature is accepted.
         scratch: makes the temporary folder into which a zip is unpacked.
 
@@ -57,7 +55,7 @@ def open_subject(
     if source.is_file() and source.name in DESCRIPTIONS:
         source = source.parent
     if source.is_dir():
-        yield _subject(shown, _kind(source, shown), source, data, tools, links_within, trust)
+        yield _subject(shown, _kind(source, shown), source, data, tools, trust)
     elif source.suffix.lower() == ".zip" and source.is_file():
         with scratch() as temporary:
             folder = Path(temporary) / "package"
@@ -65,7 +63,7 @@ def open_subject(
             unpack(source, folder, shown)
             if not any((folder / file).is_file() for file in DESCRIPTIONS):
                 raise ModelError(f"{shown}: not a BioImage.IO package: there is no {DESCRIPTIONS[0]} in it")
-            yield _subject(shown, "package", folder, data, tools, links_within, trust)
+            yield _subject(shown, "package", folder, data, tools, trust)
     elif source.exists():
         raise ModelError(f"{shown}: is a file; give a run folder, its huggingface folder or a package.zip")
     else:
@@ -78,11 +76,10 @@ def _subject(
     folder: Path,
     data: Path | None,
     tools: Tools,
-    links_within: Path | None,
     trust: TrustRoot | None,
 ) -> Subject:
-    record, error = _read_record(folder, links_within or folder)
-    return Subject(shown, kind, folder, record, error, data, tools, links_within, trust)
+    record, error = _read_record(folder)
+    return Subject(shown, kind, folder, record, error, data, tools, trust)
 
 
 def _kind(folder: Path, shown: str) -> Literal["run", "hub", "package"]:
@@ -98,12 +95,12 @@ def _kind(folder: Path, shown: str) -> Literal["run", "hub", "package"]:
     raise ModelError(f"{shown}: there is no model in this folder: neither {RECORD} nor weights nor a card")
 
 
-def _read_record(folder: Path, root: Path) -> tuple[RunRecord | None, str]:
+def _read_record(folder: Path) -> tuple[RunRecord | None, str]:
     """The record, or the reason why there is none, without the path of the folder."""
     path = folder / RECORD
     if not path.is_file():
         return None, NO_RECORD
-    if not path.resolve().is_relative_to(root.resolve()):
+    if not path.resolve().is_relative_to(folder.resolve()):
         return None, f"{RECORD} is a link to a file outside the folder; it is not read"
     try:
         if path.stat().st_size > MAX_TEXT:

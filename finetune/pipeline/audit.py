@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,33 +45,35 @@ def audit(
     folder = None if data is None else Path(data).expanduser()
     if folder is not None and not folder.is_dir():
         raise DataError(f"{data}: no such folder of images")
-    path, root = _locate(source)
     tools = _tools(folder, recompute)
-    with open_subject(
-        path,
-        name=str(source),
-        data=folder,
-        tools=tools,
-        links_within=root,
-        trust=trust,
-        scratch=ScratchFolder,
-    ) as subject:
+    with (
+        _located(source) as path,
+        open_subject(
+            path, name=str(source), data=folder, tools=tools, trust=trust, scratch=ScratchFolder
+        ) as subject,
+    ):
         return check_claims(subject)
 
 
-def _locate(source: Path | str) -> tuple[Path, Path | None]:
-    """Path of the model, and where the targets of its links may lie; downloaded if necessary."""
-    path = Path(source).expanduser()
-    if path.exists() or not isinstance(source, str):
-        return path, None
+@contextmanager
+def _located(source: Path | str) -> Iterator[Path]:
+    """Path of the model; a model on the Hub is downloaded.
+
+    In the cache of the Hub, files are links to a common store. The audit sees a folder of real files, because
+    it accepts no link out of a model.
+    """
     from finetune.downloads.hub import HUB_ID, fetch_all
 
-    hub_id = HUB_ID.fullmatch(source)
+    path = Path(source).expanduser()
+    hub_id = HUB_ID.fullmatch(source) if isinstance(source, str) and not path.exists() else None
     if hub_id is None:
-        return path, None
-
+        yield path
+        return
     fetched = fetch_all(hub_id["repo"], revision=hub_id["revision"])
-    return fetched.folder, fetched.folder.parent.parent
+    with ScratchFolder() as scratch:
+        folder = Path(scratch) / "model"
+        shutil.copytree(fetched.folder, folder)
+        yield folder
 
 
 def _tools(data: Path | None, recompute: bool) -> Tools:

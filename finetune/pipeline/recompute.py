@@ -16,10 +16,12 @@ import numpy as np
 import torch
 
 from cards.audit.claims import Prediction
+from cards.audit.packages import HUB_PACKAGE
 from cards.record import RunRecord
 from cards.scores import ImageScore
 from finetune.data.reader import Reader, Sample
 from finetune.evaluation.evaluate import score
+from finetune.inference.bioimageio_model import is_package
 from finetune.inference.bioimageio_runtime import open_weights
 from finetune.inference.model import Model
 from finetune.loading import load
@@ -102,12 +104,8 @@ def compare_weights(folder: Path, record: RunRecord) -> dict[str, float]:
 
 
 def _packages(folder: Path) -> list[Path]:
-    if (folder / "rdf.yaml").is_file():
-        return [folder]
-    inside = folder / "package"
-    return sorted((folder / "bioimageio").glob("*.zip")) + (
-        [inside] if (inside / "rdf.yaml").is_file() else []
-    )
+    unpacked = [path for path in (folder, folder / HUB_PACKAGE) if is_package(path)]
+    return [*sorted((folder / "bioimageio").glob("*.zip")), *unpacked]
 
 
 def _test_tensors(package: Package, record: RunRecord) -> tuple[np.ndarray, np.ndarray]:
