@@ -33,6 +33,7 @@ def check_folders(run: Path, model: str, commit: str) -> dict:
     return record
 
 
+@pytest.mark.slow
 def test_segformer(command, discs: Path, hub: Hub, tmp_path: Path) -> None:
     import transformers
 

@@ -203,8 +203,8 @@ def test_two_processes_share_the_encoding(tmp_path: Path, recipe_file: Path) -> 
 def test_a_disk_with_no_room_for_features(tmp_path: Path, recipe_file: Path) -> None:
     import resource
 
-    def small_disk() -> None:  # no file may grow beyond 4 kB: not one patch can be kept
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    def small_disk() -> None:  # no file may grow beyond 8 kB: not one patch can be kept
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 
     output = finish(start(tmp_path, str(recipe_file), *CHANGES, preexec_fn=small_disk), 2)
     assert "cannot keep features: File too large; lower training.views" in " ".join(output.split())
