@@ -39,7 +39,8 @@ class TestEnvironment:
 
 
 # `zoo`: the versions that the BioImage.IO collection runs. numpy and pydantic follow from what they need:
-# bioimageio.spec 0.5.10 and 0.5.12 state no upper bound for pydantic and fail with 2.14.
+# bioimageio.spec 0.5.10 and 0.5.12 state no upper bound for pydantic and fail with 2.14. stardist 0.9.1
+# imports pkg_resources, which setuptools 81 no longer has.
 ENVIRONMENTS = {
     "current": TestEnvironment(
         CURRENT,
@@ -66,6 +67,7 @@ ENVIRONMENTS = {
             "numpy==1.26.4",
             "onnxruntime==1.20.1",
             "stardist==0.9.1",
+            "setuptools<81",
             "cellpose==3.1.1.2",
         ),
     ),
