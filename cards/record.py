@@ -1,7 +1,6 @@
-"""The run record: the single source of everything that a card states.
+"""The run record, `record.json` in every run folder: the single source of everything that a card states.
 
-`RunRecord` is written as `record.json` in every run folder. A value that was not measured is None in the
-record and "not measured" on the card.
+A value that was not measured is None in the record and "not measured" on the card.
 """
 
 from __future__ import annotations
