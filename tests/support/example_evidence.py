@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from cards.evidence import Energy, Leakage, Relation, RuntimeCheck, Selection
 
-ENERGY = Energy(
-    kilowatt_hours=0.0312, co2_kilograms=0.00491, region="Example Region", source="codecarbon 2.8.4"
-)
-RUNTIMES = [
-    RuntimeCheck(
-        package="bioimageio/unet_nuclei.zip",
-        environment="current",
-        packages={"bioimageio.core": "0.11.0", "torch": "2.15.0"},
-        passed=True,
-    ),
-    RuntimeCheck(
-        package="bioimageio/unet_nuclei.zip",
-        environment="BioImage.IO zoo",
-        packages={"bioimageio.core": "0.10.4", "torch": "2.5.1"},
-        passed=False,
-        detail="test output differs in 12 of 8,192 values",
-    ),
-]
+
+def energy() -> Energy:
+    """Energy and CO2 of the training."""
+    return Energy(
+        kilowatt_hours=0.0312, co2_kilograms=0.00491, region="Example Region", source="codecarbon 2.8.4"
+    )
+
+
+def runtimes() -> list[RuntimeCheck]:
+    """Two environments, in one of which the package fails."""
+    return [
+        RuntimeCheck(
+            package="bioimageio/unet_nuclei.zip",
+            environment="current",
+            packages={"bioimageio.core": "0.11.0", "torch": "2.15.0"},
+            passed=True,
+        ),
+        RuntimeCheck(
+            package="bioimageio/unet_nuclei.zip",
+            environment="BioImage.IO zoo",
+            packages={"bioimageio.core": "0.10.4", "torch": "2.5.1"},
+            passed=False,
+            detail="test output differs in 12 of 8,192 values",
+        ),
+    ]
 
 
 def leakage() -> Leakage:

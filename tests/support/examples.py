@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from example_evidence import ENERGY, RUNTIMES, leakage, selections
+from typing import Any
+
+from example_evidence import energy, leakage, runtimes, selections
 from example_parts import data_file, sha256, stage
 
 from cards.authored import Card, Links
@@ -24,15 +26,18 @@ from cards.record import (
 from cards.scores import Accuracy, Change, PromptImage, PromptScore, Summary, Timing
 from finetune.metrics.registry import describe_metrics
 
-RECIPE = {
-    "model": {
-        "repository": "bioimageio",
-        "id": "unet2d_nuclei_broad",
-        "target": "foreground_boundary",
-    },
-    "data": {"root": "dsb2018", "labels": "instances"},
-    "training": {"epochs": 60, "batch_size": 8, "learning_rate": 0.0003},
-}
+
+def recipe() -> dict[str, dict[str, Any]]:
+    """The recipe of the complete run; a new one for each record, because tests change records."""
+    return {
+        "model": {
+            "repository": "bioimageio",
+            "id": "unet2d_nuclei_broad",
+            "target": "foreground_boundary",
+        },
+        "data": {"root": "dsb2018", "labels": "instances"},
+        "training": {"epochs": 60, "batch_size": 8, "learning_rate": 0.0003},
+    }
 
 
 def full() -> RunRecord:
@@ -47,7 +52,7 @@ def full() -> RunRecord:
         name="unet_nuclei",
         created="2026-03-14T09:26:53+00:00",
         finetune_version="0.1.0",
-        recipe=RECIPE,
+        recipe=recipe(),
         card=Card(
             title="U-Net for nuclei in fluorescence images",
             description="Finds every nucleus in a fluorescence image and gives each its own number.\n\n"
@@ -139,7 +144,7 @@ def full() -> RunRecord:
                 for number in range(1, 41)
             ],
             selections=selections(),
-            energy=ENERGY,
+            energy=energy(),
         ),
         metrics=describe_metrics(),
         accuracy=Accuracy(
@@ -165,7 +170,7 @@ def full() -> RunRecord:
             metric="dice",
             value=0.92,
             test_images=data_digest(file for file in files if file.split == "test"),
-            recipe_sha256=recipe_digest(RECIPE),
+            recipe_sha256=recipe_digest(recipe()),
             registered="2026-03-14T08:40:00+00:00",
         ),
         environment=Environment(
@@ -201,7 +206,7 @@ def full() -> RunRecord:
                 tolerance=1e-4,
             ),
         ],
-        runtimes=RUNTIMES,
+        runtimes=runtimes(),
         files=[
             File(path="huggingface/model.safetensors", sha256=sha256("safetensors"), bytes=17_612_345),
             File(path="bioimageio/unet_nuclei.zip", sha256=sha256("zip"), bytes=52_000_111),

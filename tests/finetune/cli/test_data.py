@@ -2,8 +2,7 @@ import json
 
 import numpy as np
 import tifffile
-
-from tests.support.field import cut, make_field
+from field import cut, make_field
 
 
 def test_the_command_describes_a_data_set_as_text_and_json(command, tmp_path):

@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 import tifffile
+from field import cut, make_field
 from PIL import Image
 
 from cards.errors import InputError
 from finetune.data.description import describe_data
 from finetune.data.seams_picture import check_picture, write_seams
-from tests.support.field import cut, make_field
 
 SIDE = 128
 

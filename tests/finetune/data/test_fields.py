@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from field import cut, make_field
 
 from finetune.data.fields import fields, find_seams, read_borders
-from tests.support.field import cut, make_field
 
 SIDE = 128
 

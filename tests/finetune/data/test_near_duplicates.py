@@ -2,12 +2,12 @@ import io
 
 import numpy as np
 import pytest
+from field import make_field
 from PIL import Image
 
 from cards.fingerprint import sha256_pixels
 from finetune.data.keypoints import COMPOSED, MATRICES, find_keypoints, orient
 from finetune.data.near_duplicates import find_copies
-from tests.support.field import make_field
 
 SIDE = 128
 IMAGES = [make_field(SIDE, SIDE, seed) for seed in range(12)]

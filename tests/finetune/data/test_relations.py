@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from field import cut, make_field
 
 from cards.evidence import Leakage, Relation
 from finetune.data.fields import find_seams, read_borders
 from finetune.data.images import read_image
 from finetune.data.keypoints import orient
 from finetune.data.relations import leakage_warnings, relate_images
-from tests.support.field import cut, make_field
 
 SIDE = 128
 

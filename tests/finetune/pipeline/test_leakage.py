@@ -2,14 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from discs import RECIPE
+from field import cut, make_field
 from rich.console import Console
 
 from cards.record import RunRecord
 from finetune.pipeline.exposure import find_exposure
 from finetune.pipeline.inputs import collect_inputs
 from finetune.recipe.reader import read_recipe
-from tests.support.discs import RECIPE
-from tests.support.field import cut, make_field
 
 SIDE = 128
 RUN = Path(__file__).parents[2] / "fixtures" / "0.2.0" / "run"
