@@ -60,14 +60,15 @@ def check(subject: Subject) -> list[Claim]:
     if subject.kind != "package" and not claims:
         statement = f"There are weights in {MODEL}."
         claims.append(Claim(FAMILY, statement, "broken", "The file is missing.", RESTORE))
-    for package in packages(subject):
+    found_packages = packages(subject)
+    for package in found_packages:
         claims += _package(package, tensors)
     if subject.kind == "run" and tensors:
         claims += [
             _compare(f"The weights in {name} are those of {MODEL}.", tensors, read, own=False)
             for name, read in _native(subject.folder)
         ]
-    return [*claims, *([_outputs(subject, record)] if packages(subject) else [])]
+    return [*claims, *([_outputs(subject, record)] if found_packages else [])]
 
 
 def _safetensors(subject: Subject) -> list[Path]:

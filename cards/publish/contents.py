@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fnmatch import fnmatch
 from pathlib import Path
 
 from cards.archives import unpack
-from cards.audit.files import FOREIGN
 from cards.audit.packages import HUB_PACKAGE
 from cards.errors import ModelError
 from cards.fingerprint import sha256_file
+from cards.provenance.names import is_foreign
 from cards.publish.base import Item
 from cards.record import RunRecord
 
@@ -91,7 +90,7 @@ def _unpacked(package: Path, scratch: Path) -> dict[str, Path]:
 def _files(folder: Path) -> Iterable[Path]:
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and not any(fnmatch(name, pattern) for pattern in FOREIGN):
+        if path.is_file() and not is_foreign(name):
             yield path
 
 

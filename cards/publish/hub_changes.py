@@ -12,9 +12,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 
-from cards.audit.files import FOREIGN, UNLISTED
+from cards.audit.files import UNLISTED
 from cards.audit.packages import HUB_PACKAGE
 from cards.errors import InputError
+from cards.provenance.names import is_foreign
 from cards.publish.base import Item
 from cards.publish.contents import HUB, HUB_DESCRIPTION, NATIVE
 from cards.publish.hub_client import Tree
@@ -74,7 +75,7 @@ def deletions(repo_id: str, tree: Tree, tagged: Tree | None, items: Sequence[Ite
     foreign = [
         path
         for path, file in tree.items()
-        if path not in own and not _matches(path, FOREIGN) and not (path in new and file.equals(new[path]))
+        if path not in own and not is_foreign(path) and not (path in new and file.equals(new[path]))
     ]
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""

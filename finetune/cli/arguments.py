@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Content(StrEnum):
+    """What label images contain."""
+
+    instances = "instances"
+    foreground = "foreground"
+    boundary = "boundary"
+
 
 RecipeName = Annotated[str, typer.Argument(help="A recipe file, or the name of an included recipe.")]
 Overrides = Annotated[

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from finetune.cli.arguments import AsJson
+from finetune.cli.arguments import AsJson, Content
 from finetune.cli.console import print_line
-
-
-class Content(StrEnum):
-    """What label images contain."""
-
-    instances = "instances"
-    foreground = "foreground"
-    boundary = "boundary"
 
 
 def data(

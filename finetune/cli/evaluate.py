@@ -6,13 +6,13 @@ import csv
 import json
 import sys
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cards.formatting import counted
+from finetune.cli.arguments import Content
 from finetune.cli.console import print_line, print_table
 
 if TYPE_CHECKING:
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 
 ONLY_IN_FILES = ("ap55", "ap60", "ap65", "ap70", "ap80", "ap85", "ap90", "ap95")
 """Metrics in CSV and JSON, but not in the table on the terminal."""
-
-
-class Content(StrEnum):
-    """What label images contain."""
-
-    instances = "instances"
-    foreground = "foreground"
-    boundary = "boundary"
 
 
 def evaluate(

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from cards.base import LabelKind, Split
 from cards.record import DataFile
 from finetune.data.alignment import Misalignment
-from finetune.data.layouts import LISTED
+from finetune.data.layouts import first_few
 from finetune.data.mask_checks import ADVICE, Finding
 from finetune.data.relations import Imprint
 
@@ -74,10 +74,6 @@ def data_warnings(
     ]
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")
-
-
 def _leaks(checked: Sequence[Checked]) -> list[str]:
     train = {one.file.image_pixels: one.file.name for one in checked if one.file.split == "train"}
     warnings = []
@@ -90,7 +86,7 @@ def _leaks(checked: Sequence[Checked]) -> list[str]:
         if same:
             warnings.append(
                 f"{len(same)} {split} images have the very pixels of a train image, so their scores mean "
-                f"nothing: {_some(same)}"
+                f"nothing: {first_few(same)}"
             )
     return warnings
 
@@ -101,14 +97,14 @@ def _images(checked: Sequence[Checked]) -> list[str]:
     many = [one.file for one in checked if one.file.shape[0] > MOST_CHANNELS]
     warnings = []
     if constant:
-        warnings.append(f"{len(constant)} images hold a single value, no structure: {_some(constant)}")
+        warnings.append(f"{len(constant)} images hold a single value, no structure: {first_few(constant)}")
     if flat:
         warnings.append(
             f"{len(flat)} images hold one value in nearly all pixels (sparse, thresholded or saturated): "
-            f"percentile normalization clips the others: {_some(flat)}"
+            f"percentile normalization clips the others: {first_few(flat)}"
         )
     if many:
-        names = _some([f"{file.name} ({file.shape[0]})" for file in many])
+        names = first_few([f"{file.name} ({file.shape[0]})" for file in many])
         warnings.append(
             f"{len(many)} images have more than {MOST_CHANNELS} channels; if these are z-slices or time "
             f"points, save each to its own file, or choose with data.channels: {names}"
@@ -125,7 +121,7 @@ def _masks(checked: Sequence[Checked]) -> list[str]:
             if one.finding and one.finding.kind == kind
         ]
         if names:
-            warnings.append(f"{len(names)} of {len(checked)} masks {advice}: {_some(names)}")
+            warnings.append(f"{len(names)} of {len(checked)} masks {advice}: {first_few(names)}")
     return warnings
 
 
@@ -139,7 +135,7 @@ def _misaligned(checked: Sequence[Checked]) -> list[str]:
         return []
     return [
         f"{len(names)} of {len(checked)} masks fit their images better if moved; check how they were "
-        f"exported: {_some(names)}"
+        f"exported: {first_few(names)}"
     ]
 
 

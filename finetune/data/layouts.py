@@ -137,16 +137,23 @@ def unread(root: Path, used: Iterable[Path]) -> list[str]:
         strangers += [path for path in entries if path.is_dir() and path not in visited | read]
         if folder in folders and files:
             where = folder.relative_to(root.absolute()).as_posix()
-            lines.append(
-                f"{len(files)} files in {'data.root' if where == '.' else where} are not read: {_some(files)}"
-            )
+            place = "data.root" if where == "." else where
+            lines.append(f"{len(files)} files in {place} are not read: {first_few(files)}")
     if strangers:
         names = [f"{path.relative_to(root.absolute()).as_posix()}/" for path in strangers]
-        lines.append(f"{len(names)} folders beside the ones used are not read: {_some(names)}")
+        lines.append(f"{len(names)} folders beside the ones used are not read: {first_few(names)}")
     return lines
 
 
-def _some(names: Sequence[str]) -> str:
+def first_few(names: Sequence[str]) -> str:
+    """List the first names.
+
+    Args:
+        names: such as names of files.
+
+    Returns:
+        Up to `LISTED` names, and an ellipsis if there are more.
+    """
     return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")
 
 

@@ -18,9 +18,9 @@ from finetune.data.formats.registry import is_zarr
 from finetune.data.images import page_count
 from finetune.data.layouts import (
     IMAGE_FOLDERS,
-    LISTED,
     MASK_FOLDERS,
     SPLIT_WORDS,
+    first_few,
     image_folders,
     images_in,
     mask_stem,
@@ -207,7 +207,7 @@ def _unique(paths: list[Path], key: Callable[[Path], str]) -> dict[str, Path]:
 
 def _report(message: str, paths: Sequence[Path]) -> None:
     if paths:
-        names = ", ".join(path.name for path in paths[:LISTED]) + (", …" if len(paths) > LISTED else "")
+        names = first_few([path.name for path in paths])
         raise DataError(f"{message % len(paths)}: {names}")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from cards.errors import DataError
 from finetune.data.formats.registry import is_zarr
 from finetune.data.images import NAMES, is_image
-from finetune.data.layouts import LISTED, MASK_SUFFIXES, OUTPUT_SUFFIXES, stem
+from finetune.data.layouts import MASK_SUFFIXES, OUTPUT_SUFFIXES, first_few, stem
 from finetune.utils.atomic import PREFIX
 from finetune.utils.lock import try_lock
 
@@ -145,11 +145,15 @@ def _images(images: Path) -> tuple[list[Path], list[str]]:
     others = [path for path in entries if path not in set(files)]
     notes = []
     if beside:
+        names_beside = first_few(sorted(path.name for path in beside))
         notes.append(
-            f"{len(beside)} masks and other results beside their images are left out: {_some(beside)}"
+            f"{len(beside)} masks and other results beside their images are left out: {names_beside}"
         )
     if others:
-        notes.append(f"{len(others)} subfolders and files that are not {NAMES} are left out: {_some(others)}")
+        notes.append(
+            f"{len(others)} subfolders and files that are not {NAMES} are left out: "
+            + first_few(sorted(path.name for path in others))
+        )
     files = [path for path in files if path not in beside]
     if not files:
         folders = [path for path in others if path.is_dir()]
@@ -197,8 +201,3 @@ def _real(path: Path) -> Path:
 
 def _belongs_to_an_image(name: str, names: set[str]) -> bool:
     return any(name.endswith(end) and name.removesuffix(end) in names for end in SIDE_FILES)
-
-
-def _some(paths: set[Path] | list[Path]) -> str:
-    names = sorted(path.name for path in paths)
-    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")

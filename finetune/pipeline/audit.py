@@ -62,10 +62,13 @@ def _located(source: Path | str) -> Iterator[Path]:
     In the cache of the Hub, files are links to a common store. The audit sees a folder of real files, because
     it accepts no link out of a model.
     """
+    path = Path(source).expanduser()
+    if path.exists() or not isinstance(source, str):
+        yield path
+        return
     from finetune.downloads.hub import HUB_ID, fetch_all
 
-    path = Path(source).expanduser()
-    hub_id = HUB_ID.fullmatch(source) if isinstance(source, str) and not path.exists() else None
+    hub_id = HUB_ID.fullmatch(source)
     if hub_id is None:
         yield path
         return
