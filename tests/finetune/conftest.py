@@ -7,24 +7,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from discs import RECIPE, write_discs
+from discs import write_data, write_recipe
 
 
 @pytest.fixture
 def discs(tmp_path: Path) -> Path:
     """A data set: ten images to train and validate on, three to test on."""
-    root = tmp_path / "discs"
-    write_discs(root / "train", 10)
-    write_discs(root / "test", 3, seed=1)
-    return root
+    return write_data(tmp_path / "discs")
 
 
 @pytest.fixture
 def recipe_file(tmp_path: Path, discs: Path) -> Path:
     """A recipe that learns the discs in a few seconds."""
-    path = tmp_path / "discs.yaml"
-    path.write_text(RECIPE.replace("ROOT", str(discs)))
-    return path
+    return write_recipe(tmp_path / "discs.yaml", discs)
 
 
 @pytest.fixture

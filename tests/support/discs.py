@@ -43,3 +43,16 @@ def write_discs(folder: Path, count: int, size: int = 64, seed: int = 0) -> None
         image = 20 + 150 * (labels > 0) + rng.normal(0, 10, labels.shape)
         tifffile.imwrite(folder / "images" / f"disc_{index:02}.tif", image.clip(0, 255).astype(np.uint8))
         tifffile.imwrite(folder / "masks" / f"disc_{index:02}.tif", labels)
+
+
+def write_data(root: Path) -> Path:
+    """Write a data set: ten images to train and validate on, three to test on."""
+    write_discs(root / "train", 10)
+    write_discs(root / "test", 3, seed=1)
+    return root
+
+
+def write_recipe(path: Path, data: Path) -> Path:
+    """Write a recipe that learns the discs in a few seconds."""
+    path.write_text(RECIPE.replace("ROOT", str(data)))
+    return path
