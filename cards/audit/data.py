@@ -84,7 +84,8 @@ def _published(subject: Subject, record: RunRecord) -> Iterator[Claim]:
         return
     statement = f"The images and their license are those of the published data set {record.data.id}."
     problems = []
-    if facts.digest is not None and (found := data_digest(record.data.files)) != facts.digest:
+    whole = record.recipe.get("data", {}).get("train_fraction", 1.0) == 1
+    if whole and facts.digest is not None and (found := data_digest(record.data.files)) != facts.digest:
         problems.append(f"the hash of the images is {found[:12]}…, published {facts.digest[:12]}…")
     stated = record.recipe.get("data", {}).get("license")
     if not stated and facts.license != record.data.license:
@@ -92,7 +93,10 @@ def _published(subject: Subject, record: RunRecord) -> Iterator[Claim]:
     if problems:
         yield Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
     else:
-        yield Claim(FAMILY, statement, "holds", "License and hash of all pixels compared.")
+        evidence = (
+            "License and hash of all pixels compared." if whole else "License compared; the run used a part."
+        )
+        yield Claim(FAMILY, statement, "holds", evidence)
 
 
 def _compare(record: RunRecord, found: Sequence[FoundImage]) -> Iterator[Claim]:
@@ -151,8 +155,14 @@ def _added(
     statement = "The folder holds no other images."
     used = {(image.path, image.page) for _, image in matched if image is not None}
     added = sorted({image.path for image in found if (image.path, image.page) not in used})
+    fraction = record.recipe.get("data", {}).get("train_fraction", 1.0)
+    if fraction < 1:  # the run chose among the training images
+        others = {image.path for image in found if image.split in ("validation", "test")}
+        added = [path for path in added if path in others]
     if added:
         remedy = "Remove these images, or find out whether the run left them out on purpose."
         evidence = joined(f"{path} is not in the record" for path in added)
         return Claim(FAMILY, statement, "broken", evidence, remedy)
-    return Claim(FAMILY, statement, "holds", f"{counted(len(record.data.files), 'image')}, as recorded.")
+    count = counted(len(record.data.files), "image")
+    left = f"; the run used {fraction:.0%} of the training images" if fraction < 1 else ""
+    return Claim(FAMILY, statement, "holds", f"{count}, as recorded{left}.")

@@ -99,6 +99,15 @@ class ModelResult(RecordModel):
         return median(score.seconds for score in self.scores) if self.scores else None
 
 
+class FractionResult(RecordModel):
+    """Measurements of a recipe that was run with a fraction of the training images."""
+
+    recipe: str = Field(description="title of the recipe in the table")
+    fraction: float = Field(gt=0, le=1, description="of the training images")
+    train_images: int | None = Field(None, description="number of training images; None if the run failed")
+    result: ModelResult
+
+
 class QuotedResult(RecordModel):
     """Figures that someone else published, shown next to the measurements and marked as quoted."""
 
@@ -124,6 +133,9 @@ class Benchmark(RecordModel):
         description="those that are unrelated to the training images of the data set; None if not compared",
     )
     results: list[ModelResult]
+    fractions: list[FractionResult] = Field(
+        [], description="recipes run with a fraction of the training images, and with all of them"
+    )
     quoted: list[QuotedResult] = []
     quoted_from: str | None = None
     device: str

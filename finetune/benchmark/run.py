@@ -18,6 +18,7 @@ from cards.environment import capture_environment
 from cards.errors import InputError
 from cards.scores import ImageScore
 from finetune.benchmark.describe import Description, describe_model
+from finetune.benchmark.fractions import run_fractions
 from finetune.benchmark.images import BenchmarkImages, find_images
 from finetune.benchmark.measure import measure
 from finetune.benchmark.rows import model_result
@@ -52,6 +53,10 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
     """
     if not benchmark.models and not benchmark.tune:
         raise InputError(f"{benchmark.name}: no models; list them under models or tune")
+    if benchmark.fractions and not benchmark.tune:
+        raise InputError(
+            f"{benchmark.name}: fractions need a recipe; list it under tune, or add --tune RECIPE"
+        )
     images = find_images(benchmark, console)
     for warning in images.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False)
@@ -68,6 +73,11 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
             results.results.append(result)
             with disk_errors(out, OTHER_FOLDER):
                 write_file(out / FILE, results.dumps())
+        for entry in benchmark.tune if benchmark.fractions else ():
+            for fraction in run_fractions(entry, benchmark, images, out, console):
+                results.fractions.append(fraction)
+                with disk_errors(out, OTHER_FOLDER):
+                    write_file(out / FILE, results.dumps())
         write_outputs(results, out, benchmark.within)
     finally:
         lock.release()

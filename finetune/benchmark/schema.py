@@ -51,6 +51,9 @@ class BenchmarkFile(Section):
     tune: list[Annotated[TunedEntry, _from_text("recipe")]] = Field(
         [], description="recipes that are run on the same data"
     )
+    fractions: list[Annotated[float, Field(gt=0, le=100)]] = Field(
+        [], description="percent of the training images; each recipe under tune is also run with these"
+    )
     quoted: list[QuotedResult] = Field([], description="published figures, shown next to the measurements")
     quoted_from: str | None = Field(None, description="source of the quoted figures")
     within: list[Annotated[float, Field(gt=0)]] = Field(

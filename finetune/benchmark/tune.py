@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,8 +50,8 @@ def run_recipe(
     """
     title = entry.title or entry.recipe
     try:
-        recipe = find_recipe(entry.recipe, [*_same_data(benchmark), *entry.overrides])
-        record = _finished_run(recipe, out / "runs" / recipe.name, console)
+        recipe = recipe_on(entry, benchmark)
+        record = finished_run(recipe, out / "runs" / recipe.name, console)
         if record.accuracy is None or record.accuracy.labeled_by is not None:
             raise InputError("its accuracy on all test images was not measured")
         if _digest(record) != images.digest:
@@ -59,12 +59,12 @@ def run_recipe(
     except InputError as error:
         console.print(f"{title}: {error}", style="yellow", highlight=False, markup=False, soft_wrap=True)
         description = Description(Path(title).stem, "", stage="fine-tuned")
-        yield model_result(description, _key(title, "failed", images), [], str(error))
+        yield model_result(description, row_key(title, "failed", images), [], str(error))
         return
     after = describe_run(record, images.files, entry.title)
     for stage, measured in (("before", record.accuracy.before), ("fine-tuned", record.accuracy.after)):
         if measured is not None:
-            key = _key(record.digest(), stage, images)
+            key = row_key(record.digest(), stage, images)
             yield done.get(key) or _result(record, after, stage, measured, key)
 
 
@@ -81,13 +81,39 @@ def _result(record: RunRecord, after: Description, stage: str, measured: Stage, 
     return model_result(before if stage == "before" else after, key, measured.scores)
 
 
-def _same_data(benchmark: BenchmarkFile) -> list[str]:
-    """Overrides by which a recipe uses the data of the benchmark."""
+def recipe_on(entry: TunedEntry, benchmark: BenchmarkFile, overrides: Sequence[str] = ()) -> Recipe:
+    """Read the recipe of an entry, with the data of the benchmark.
+
+    Args:
+        entry: the recipe in the benchmark file.
+        benchmark: the benchmark file.
+        overrides: `KEY=VALUE`, after those of the entry.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        RecipeError: if the recipe cannot be read or is invalid.
+    """
     data = benchmark.data.model_dump(mode="json")
-    return [f"data.{key}={json.dumps(data[key])}" for key in SAME_DATA]
+    same_data = [f"data.{key}={json.dumps(data[key])}" for key in SAME_DATA]
+    return find_recipe(entry.recipe, [*same_data, *entry.overrides, *overrides])
 
 
-def _finished_run(recipe: Recipe, folder: Path, console: Console) -> RunRecord:
+def finished_run(recipe: Recipe, folder: Path, console: Console) -> RunRecord:
+    """Run a recipe, unless it was run before.
+
+    Args:
+        recipe: the recipe.
+        folder: folder of the run; an unfinished run is resumed.
+        console: where progress is shown.
+
+    Returns:
+        The record of the run.
+
+    Raises:
+        InputError: if the recipe cannot be run.
+    """
     if (folder / "record.json").is_file():
         return RunRecord.read(folder)
     unfinished = folder.with_name(folder.name + ".partial").is_dir()
@@ -101,5 +127,15 @@ def _digest(record: RunRecord) -> str:
     return data_digest(file for file in record.data.files if file.split == "test")
 
 
-def _key(name: str, stage: str, images: BenchmarkImages) -> str:
+def row_key(name: str, stage: str, images: BenchmarkImages) -> str:
+    """Identify a row of the table.
+
+    Args:
+        name: of the run.
+        stage: how the model was measured.
+        images: on which it was measured.
+
+    Returns:
+        A hash.
+    """
     return hashlib.sha256(f"{images.digest} {name} {stage}".encode()).hexdigest()

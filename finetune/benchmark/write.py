@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cards import formatting as words
 from cards.benchmark import tables
+from cards.benchmark.fractions import curves, draw_fractions, enough_images, fraction_rows
 from cards.benchmark.plot import draw_pareto
 from cards.benchmark.recommendation import recommend
 from cards.benchmark.results import Benchmark
@@ -15,6 +16,7 @@ from cards.report import render_html
 from finetune.utils.atomic import atomic_file, disk_errors, write_file
 
 PICTURE = "pictures/pareto.png"
+CURVE = "pictures/fractions.png"
 DETAILS = ("95 % interval", "Parameters", "License", "Seen in training")
 """Columns of the second table of the report; the first one must fit the page."""
 
@@ -32,6 +34,10 @@ def write_outputs(benchmark: Benchmark, out: Path, within: Sequence[float]) -> N
         if benchmark.measured():
             with atomic_file(out / PICTURE) as partial:
                 draw_pareto(benchmark, partial)
+        if curves(benchmark):
+            with atomic_file(out / CURVE) as partial:
+                draw_fractions(benchmark, partial)
+            write_file(out / "fractions.csv", tables.csv_table(fraction_rows(benchmark)))
         page = report(benchmark, within)
         write_file(out / "table.csv", tables.csv_table(table))
         write_file(out / "table.md", page)
@@ -65,6 +71,14 @@ def report(benchmark: Benchmark, within: Sequence[float]) -> str:
         parts += ["## Accuracy and time", f"![Mean Dice and time per image of each model]({PICTURE})"]
         details = tables.select(table, ("Model", *DETAILS), empty=False)
         parts += ["## Models", tables.markdown_table(details)]
+    if curves(benchmark):
+        parts += [
+            "## Number of training images",
+            "All runs of a recipe take the same number of steps; validation and test images are the same.",
+            f"![Mean Dice against the number of training images]({CURVE})",
+            tables.markdown_table(fraction_rows(benchmark)),
+            "\n".join(f"- {sentence}" for sentence in enough_images(benchmark)),
+        ]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 

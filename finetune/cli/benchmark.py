@@ -33,6 +33,14 @@ def benchmark(
         list[str] | None,
         typer.Option(help="Also fine-tune with this recipe, and measure before and after. Repeatable."),
     ] = None,
+    fractions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT,...",
+            help="With --tune: also run the recipe with these fractions of the training images, such as "
+            "5,10,25,50, to see how many annotated images are enough.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results; benchmarks/<name> by default.")
     ] = None,
@@ -45,6 +53,7 @@ def benchmark(
     """
     from rich.console import Console
 
+    from cards.benchmark.fractions import enough_images
     from cards.benchmark.recommendation import recommend
     from cards.benchmark.tables import rows
     from finetune.benchmark.run import run_benchmark
@@ -54,15 +63,30 @@ def benchmark(
         from finetune.benchmark.schema import TunedEntry
 
         file.tune += [TunedEntry(recipe=recipe) for recipe in tune]
+    if fractions:
+        file.fractions = _percentages(fractions)
     folder = Path("benchmarks") / file.name if out is None else out.expanduser()
     results = run_benchmark(file, folder, Console(stderr=True))
     header, *body = rows(results)
     print_table(header, body)
     for result in results.failed():
         print_line(f"failed: {result.title}: {result.error}")
-    for sentence in recommend(results, file.within):
+    for one in results.fractions:
+        if one.result.error:
+            print_line(f"failed: {one.recipe}, {one.fraction:.0%} of the images: {one.result.error}")
+    for sentence in (*recommend(results, file.within), *enough_images(results)):
         print_line(sentence)
     print_line(f"tables, plot and scores: {folder} (open {folder / 'report.html'})")
+
+
+def _percentages(text: str) -> list[float]:
+    try:
+        percentages = [float(part.strip().removesuffix("%")) for part in text.split(",")]
+    except ValueError:
+        percentages = []
+    if not percentages or not all(0 < percent <= 100 for percent in percentages):
+        raise InputError(f"--fractions {text}: not percentages from 0 to 100, such as 5,10,25,50")
+    return percentages
 
 
 def _file(arguments: list[str], data: str | None) -> BenchmarkFile:

@@ -69,6 +69,26 @@ def assign_splits(
     return [replace(pair, split=assigned[pair]) for pair in pairs], text
 
 
+def keep_fraction(pairs: Sequence[Pair], fraction: float, seed: int = 0) -> list[int]:
+    """Keep a fraction of the training images; validation and test images stay.
+
+    A smaller fraction is a subset of a larger one with the same seed, so that a curve of accuracy against the
+    number of training images compares like with like.
+
+    Args:
+        pairs: with a split.
+        fraction: of the training images, greater than 0 and at most 1.
+        seed: another seed keeps other images.
+
+    Returns:
+        Indices of the pairs that stay, in order; at least one of them is a training image.
+    """
+    train = [index for index, pair in enumerate(pairs) if pair.split == "train"]
+    train.sort(key=lambda index: _place(f"fraction {seed}", pairs[index].name))
+    dropped = set(train[max(1, round(fraction * len(train))) :])
+    return [index for index in range(len(pairs)) if index not in dropped]
+
+
 def _draw(left: list[Pair], fraction: float, pool: list[Pair], seed: str) -> list[Pair]:
     """A fraction of the pool out of what is left of it: at least one, and not all, if there is a choice."""
     by_page = len({pair.image for pair in pool}) == 1

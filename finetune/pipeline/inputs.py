@@ -26,7 +26,7 @@ from finetune.data.inspection import check_labeled, inspect_pairs
 from finetune.data.layouts import unread
 from finetune.data.pairs import Pair, find_pairs
 from finetune.data.relations import Imprint, find_links, leakage_warnings, relate
-from finetune.data.splits import assign_splits
+from finetune.data.splits import assign_splits, keep_fraction
 from finetune.recipe.schema import DataSection, Recipe
 from finetune.training.hardware import device_of, resolve_compute
 from finetune.utils.registration import providers
@@ -89,6 +89,15 @@ def collect_inputs(
     drawn = not any(pair.split == "validation" for pair in pairs)
     remedy = "data.split=by-field keeps related images in one split" if drawn else ""
     pairs, checked, split_by = _inspect(pairs, root, label_kind, recipe.data, console)
+    warnings = []
+    if dataset and is_published(dataset, [one.file for one in checked]) is False:
+        warnings.append(
+            f"the images differ from the published data set {dataset.id}; the card does not name it"
+        )
+        dataset = None
+    if recipe.data.csv is None:  # a table is a choice of files
+        warnings += unread(root, [path for pair in pairs for path in (pair.image, *label_files(pair.label))])
+    pairs, checked, split_by = _fraction(pairs, checked, split_by, recipe.data)
     check_labeled(pairs, checked)
     files = [one.file for one in checked]
     with console.status("comparing images"):
@@ -97,14 +106,8 @@ def collect_inputs(
     warnings = [
         *data_warnings(checked, label_kind, target_kind),
         *leakage_warnings(leakage, counts, remedy),
+        *warnings,
     ]
-    if recipe.data.csv is None:  # a table is a choice of files
-        warnings += unread(root, [path for pair in pairs for path in (pair.image, *label_files(pair.label))])
-    if dataset and is_published(dataset, files) is False:
-        warnings.append(
-            f"the images differ from the published data set {dataset.id}; the card does not name it"
-        )
-        dataset = None
     data = recipe.data.model_copy(update={"labels": label_kind})
     return RunInputs(
         recipe=recipe.model_copy(update={"data": data}),
@@ -171,6 +174,20 @@ def _inspect(
         pairs, split_by = draw(fields=_fields(pairs, checked))
     moved = [one.in_split(pair.split or "train") for one, pair in zip(checked, pairs, strict=True)]
     return pairs, moved, split_by
+
+
+def _fraction(
+    pairs: list[Pair], checked: list[Checked], split_by: str, section: DataSection
+) -> tuple[list[Pair], list[Checked], str]:
+    """The pairs that are used, and how they were chosen in words."""
+    kept = keep_fraction(pairs, section.train_fraction, section.split_seed)
+    if len(kept) == len(pairs):
+        return pairs, checked, split_by
+    total = sum(pair.split == "train" for pair in pairs)
+    used = total - (len(pairs) - len(kept))
+    train, others = split_by.split("; ", 1)
+    split_by = f"{train}, {used} of {total} images used, seed {section.split_seed}; {others}"
+    return [pairs[index] for index in kept], [checked[index] for index in kept], split_by
 
 
 def _fields(pairs: list[Pair], checked: list[Checked]) -> list[int]:

@@ -69,6 +69,12 @@ class DataSection(Section):
     )
     validation: Fraction = Field(0.1, description="fraction of the training images used for validation")
     test: Fraction = Field(0.1, description="fraction of the training images used for testing")
+    train_fraction: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="fraction of the training images to use; shows how many annotated images are enough",
+    )
     split_seed: int = Field(0, description="seed of the draw")
     license: str | None = Field(None, description="SPDX license identifier of your own images")
     citation: list[str] = Field([], description="publications to cite for the images")
