@@ -93,3 +93,24 @@ class Energy(RecordModel):
     region: str | None = None
     provider: str | None = Field(None, description="cloud provider; None if there is none or it is unknown")
     source: str = Field(description="package that measured it, with version")
+
+
+class Tiling(RecordModel):
+    """How labels predicted in tiles relate to those of the whole image."""
+
+    receptive_field: int | Literal["image"] | None = Field(
+        None,
+        description="distance in pixels from an output pixel to the farthest input pixel on which it "
+        "depends, measured by gradient; 'image' if every pixel counts; None if not measured",
+    )
+    halo: int = Field(description="pixels of context around the part of a tile that is kept")
+    tile: int | None = Field(None, description="height and width of the tiles that were compared, in pixels")
+    images: int = Field(0, description="images larger than a tile that were compared")
+    pixels: int = Field(0, description="pixels of these images")
+    mismatch: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="tile mismatch: fraction of pixels that are foreground in one label image only, or of "
+        "instances that do not match at an IoU above 0.5; None if no image is larger than a tile",
+    )

@@ -21,6 +21,7 @@ from cards.references import hub_license
 from cards.registration import outcome
 from cards.scores import Summary
 from cards.selection import selected_on_test, selection_sentences
+from cards.tiling import tiling_sentences
 
 PICTURES = ("histogram.png", "training.png", "example_best.png", "example_median.png", "example_worst.png")
 
@@ -78,6 +79,7 @@ def context(record: RunRecord, pictures: Collection[str] = ()) -> dict[str, obje
         "results": result_tables,
         "about": about_tables,
         "leakage": leakage,
+        "tiling_sentences": tiling_sentences,
         "selection_sentences": selection_sentences,
         "selected_on_test": selected_on_test,
         "outcome": outcome(record),

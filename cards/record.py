@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from cards.authored import Card
 from cards.base import LabelKind, NetworkSpec, RecordModel, RelativePath, Spec, Split, TaskName, Url
 from cards.errors import InputError
-from cards.evidence import Energy, Leakage, Parent, Registration, RuntimeCheck, Selection
+from cards.evidence import Energy, Leakage, Parent, Registration, RuntimeCheck, Selection, Tiling
 from cards.fingerprint import data_digest
 from cards.metrics import MetricDescription
 from cards.scores import Accuracy, PromptScore, Timing
@@ -214,6 +214,7 @@ class RunRecord(RecordModel):
     accuracy: Accuracy | None = Field(None, description="None when there were no test images")
     prompts: list[PromptScore] = Field([], description="accuracy with each kind of prompt, if interactive")
     timing: Timing | None = None
+    tiling: Tiling | None = Field(None, description="None if not measured")
     leakage: Leakage | None = Field(None, description="None if the images were not compared")
     registration: Registration | None = Field(None, description="a target value stated before training")
     environment: Environment

@@ -128,7 +128,9 @@ def config_problems(config: Any, record: RunRecord) -> list[str]:
         expected["select_channels"] = selected["channels"]
     if not isinstance(config, dict):
         return ["expected keys and values"]
-    optional = {"divisor": model.divisor}
+    optional: dict[str, Any] = {"divisor": model.divisor}
+    if record.tiling:
+        optional["receptive_field"] = record.tiling.receptive_field
     expected |= {key: value for key, value in optional.items() if key in config}
     found = {key: value for key, value in config.items() if key in expected}
     return differences(found, json.loads(json.dumps(expected)))

@@ -31,15 +31,14 @@ class Header(NamedTuple):
     dtype: str
 
 
-def read_header(path: Path, *, planes: bool = False) -> Header:
+def read_header(path: Path) -> Header:
     """Read the header of an image that `read_image` is going to read.
 
     Args:
         path: TIFF, PNG, JPEG, CZI, ND2 or LIF file, or folder of an OME-Zarr image.
-        planes: whether the planes of a stack are read one by one; otherwise the file must hold one 2D image.
 
     Returns:
-        Size, channels and type of the image, or of each plane.
+        Size, channels and type.
 
     Raises:
         DataError: if the file is missing, is no image, holds several planes or fewer than its header
@@ -48,12 +47,10 @@ def read_header(path: Path, *, planes: bool = False) -> Header:
     kind = image_format(path)
     try:
         if kind in LIBRARIES:
-            (channels, height, width), dtype = read_shape(kind, path, planes=planes)
+            (channels, height, width), dtype = read_shape(kind, path)
             header = Header(channels, height, width, dtype)
-        elif kind == "tiff":
-            header = _tiff(path, planes)
         else:
-            header = {"png": _png, "jpeg": _jpeg}[kind](path)
+            header = {"tiff": _tiff, "png": _png, "jpeg": _jpeg}[kind](path)
     except InputError:
         raise
     except Exception as error:  # decoders raise whatever they like on a damaged file
@@ -62,10 +59,10 @@ def read_header(path: Path, *, planes: bool = False) -> Header:
     return header
 
 
-def _tiff(path: Path, planes: bool) -> Header:
+def _tiff(path: Path) -> Header:
     from finetune.data.tiff import read_shape
 
-    (channels, height, width), dtype = read_shape(path, planes=planes)
+    (channels, height, width), dtype = read_shape(path)
     return Header(channels, height, width, dtype)
 
 

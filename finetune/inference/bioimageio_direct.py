@@ -81,15 +81,15 @@ class DirectPackage:
         image = np.pad(image, ((0, 0), (0, more[0]), (0, more[1])), mode="symmetric")
         tile = self.smallest if self.fixed else max(TILE // self.divisor * self.divisor, self.smallest)
         # A description without a halo leaves open how much context the network needs.
-        overlap = max(tile // 8, 2 * self.halo)
+        halo = max(tile // 16, self.halo)
         maps = predict_maps(
             self.network,
             self.maps,  # type: ignore[arg-type]
             torch.from_numpy(image),
             self.divisor,
             tile=tile,
-            overlap=overlap,
-            alignment=1 if self.fixed else self.divisor,
+            halo=halo,
+            alignment=1 if self.fixed else 0,
         )
         return maps[:, :height, :width]
 

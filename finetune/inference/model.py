@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from cards.base import NetworkSpec
 from finetune.data.channels import Channels
 from finetune.data.normalization import Normalize
 from finetune.inference.preprocess import channels_first, prepare
-from finetune.inference.tiling import OVERLAP, predict_maps
+from finetune.inference.receptive_field import measure_receptive_field
+from finetune.inference.tiling import HALO, TILE, predict_maps
 from finetune.targets.base import Target
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class Model:
         channels: number of channels, C.
         divisor: the network takes heights and widths that are multiples of this, in pixels.
         architecture: repository, name and options that rebuild the network.
-        halo: width in pixels of the margin of a tile whose output is discarded where tiles overlap.
+        halo: pixels of context that a tile needs on each side, where they are known.
+        receptive_field: its radius in pixels; "image" if every pixel of the input counts; None if it was not
+            measured.
         torchscript: whether the network is saved as TorchScript, because finetune has no code that builds it.
     """
 
@@ -44,6 +47,7 @@ class Model:
     divisor: int
     architecture: NetworkSpec
     halo: int = 0
+    receptive_field: int | Literal["image"] | None = None
     torchscript: bool = False
 
     @property
@@ -80,18 +84,45 @@ class Model:
         pixels = prepare(pixels, self.select, self.channels, self.normalize)
         return torch.from_numpy(pixels).to(self.device)
 
-    def predict_maps(self, image: torch.Tensor) -> np.ndarray:
+    def predict_maps(self, image: torch.Tensor, *, tile: int = TILE) -> np.ndarray:
         """Predict the maps of a prepared image. Sets the network to evaluation mode.
 
         Args:
             image: (C, H, W) float32, as `prepare` returns it.
+            tile: height and width in pixels above which the image is tiled.
 
         Returns:
             Maps (K, H, W) float32.
         """
         self.network.eval()
-        overlap = max(OVERLAP, 2 * self.halo)
-        return predict_maps(self.network, self.target, image, self.divisor, overlap=overlap)
+        halo = self.tile_halo(tile) if max(image.shape[-2:]) > tile else 0
+        return predict_maps(self.network, self.target, image, self.divisor, tile=tile, halo=halo)
+
+    def measure_receptive_field(self) -> None:
+        """Measure how far an output pixel depends on the input; sets `receptive_field` and `halo`.
+
+        Both stay as they are if the network gives no gradient.
+        """
+        found = measure_receptive_field(self.network, self.channels, self.divisor)
+        if found:
+            self.receptive_field = found.radius
+            self.halo = self.halo if found.radius == "image" else found.halo
+
+    def tile_halo(self, tile: int = TILE) -> int:
+        """Pixels of context around the kept part of a tile.
+
+        Args:
+            tile: height and width of a tile in pixels.
+
+        Returns:
+            The measured halo; of a network that depends on the whole image, or was not measured, the halo
+            that its package states, and at least `HALO`, but no more than a quarter of the tile.
+        """
+        if self.receptive_field is None:
+            self.measure_receptive_field()
+        if isinstance(self.receptive_field, int):
+            return self.halo
+        return min(max(HALO, self.halo), tile // 4)
 
     def config(self) -> dict[str, Any]:
         """Content of `config.json`.
@@ -99,7 +130,8 @@ class Model:
         Returns:
             JSON-compatible values that rebuild the model, given its weights.
         """
-        return config_of(self)
+        measured = {"receptive_field": self.receptive_field, "halo": self.halo}
+        return config_of(self) | (measured if self.receptive_field is not None else {})
 
 
 def config_of(model: Model | PromptedModel) -> dict[str, Any]:

@@ -1,8 +1,14 @@
-"""Prediction of the maps of an image of any size, in overlapping tiles."""
+"""Prediction of the maps of an image of any size, in overlapping tiles.
+
+Tiles give the maps of the whole image, pixel for pixel, if the halo covers the receptive field of the
+network: see `Grid`. `finetune.inference.receptive_field` measures the receptive field.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,7 +21,124 @@ TILE = 1024  # height and width in pixels; larger images are tiled, so that memo
 # Largest height and width, in pixels, of an image that cannot be tiled: its 100 maps take 1.7 GB, and a
 # network holds three copies.
 WHOLE = 2048
-OVERLAP = 128  # pixels that neighboring tiles share; each tile keeps half of them
+HALO = 64  # pixels that a tile discards on each side if no halo is known
+LEAST_STEP = 0.5  # tiles grow with the halo, so that each keeps at least this part of its height and width
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile, and the part of it that is kept.
+
+    Attributes:
+        window: rows and columns of the tile in the padded image, each as start and end.
+        core: rows and columns of the image that are kept from the tile, each as start and end. The cores of
+            all tiles cover the image once.
+    """
+
+    window: tuple[Span, Span]
+    core: tuple[Span, Span]
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """The kept part within the tile."""
+        (top, _), (left, _) = self.window
+        rows, columns = self.core
+        return slice(rows[0] - top, rows[1] - top), slice(columns[0] - left, columns[1] - left)
+
+    @property
+    def outer(self) -> tuple[slice, slice]:
+        """The kept part within the image."""
+        return slice(*self.core[0]), slice(*self.core[1])
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Tiles of an image.
+
+    The image is padded as a whole, at the lower right. Tiles start at multiples of `alignment`, so that a
+    network that pools, or predicts every other pixel, groups the pixels of a tile as those of the image. A
+    tile has at least `halo` pixels around its kept part, or ends exactly where the padded image ends, so that
+    the padding inside the network is that of the whole image. All tiles along an axis have the same size.
+
+    Attributes:
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+        divisor: the network takes heights and widths that are multiples of this, in pixels.
+        tile: largest height and width of a tile in pixels, unless the halo requires more.
+        halo: pixels of context around the kept part of a tile.
+        alignment: tiles start at multiples of this, in pixels; `divisor` if 0.
+    """
+
+    height: int
+    width: int
+    divisor: int
+    tile: int = TILE
+    halo: int = HALO
+    alignment: int = 0
+
+    def __len__(self) -> int:
+        """Number of tiles."""
+        return len(self._spans(self.height)) * len(self._spans(self.width))
+
+    def __iter__(self) -> Iterator[Tile]:
+        """Tiles, row by row."""
+        columns = self._spans(self.width)
+        for window, core in self._spans(self.height):
+            for window_x, core_x in columns:
+                yield Tile((window, window_x), (core, core_x))
+
+    def padded(self, length: int) -> int:
+        """Height or width of the padded image.
+
+        Args:
+            length: height or width of the image in pixels.
+
+        Returns:
+            Pixels, at least `length`.
+        """
+        step = self.divisor if length <= self.tile else self.alignment or self.divisor
+        return _up(length, step)
+
+    @property
+    def padding(self) -> Literal["reflect", "replicate"]:
+        """How the image is continued: a tiny one with its edge, because mirroring needs more pixels."""
+        tiny = any(self.padded(length) - length >= length for length in (self.height, self.width))
+        return "replicate" if tiny else "reflect"
+
+    def continued(self, span: Span, length: int) -> np.ndarray:
+        """Rows or columns of the image that a window shows.
+
+        Args:
+            span: start and end of the window in the padded image.
+            length: height or width of the image in pixels.
+
+        Returns:
+            (end − start,) int64 indices, from 0 to length − 1.
+        """
+        index = np.arange(*span)
+        beyond = 2 * (length - 1) - index if self.padding == "reflect" else length - 1
+        return np.where(index < length, index, beyond)
+
+    def _spans(self, length: int) -> list[tuple[Span, Span]]:
+        """Window and kept part of the tiles along one axis."""
+        unit, whole = self.alignment or self.divisor, self.padded(length)
+        halo = _up(self.halo, unit)
+        side = max(self.tile // unit, 1) * unit
+        if side - 2 * halo < LEAST_STEP * side:  # 2 × halo is more than the rest of a tile
+            side = _up(int(2 * halo / (1 - LEAST_STEP)) + 1, self.divisor)
+        if whole <= side or length <= self.tile:
+            return [((0, whole), (0, length))]
+        step = (side - 2 * halo) // unit * unit
+        spans = []
+        for start in range(0, length, step):
+            window = min(max(start - halo, 0), whole - side)
+            end = length if window + side == whole else min(start + step, length)
+            spans.append(((window, window + side), (start, end)))
+            if end == length:
+                break
+        return spans
 
 
 @torch.no_grad()  # not inference_mode: TorchScript that has been trained refuses its tensors
@@ -26,14 +149,14 @@ def predict_maps(
     divisor: int,
     *,
     tile: int = TILE,
-    overlap: int = OVERLAP,
-    alignment: int | None = None,
+    halo: int = HALO,
+    alignment: int = 0,
 ) -> np.ndarray:
     """Predict the maps of one normalized image.
 
     Images no larger than `tile` are predicted in one piece, larger ones in overlapping tiles, of which the
-    inner part is kept, unless the target's maps cannot be tiled (`Decoding.whole`). Images and tiles are
-    padded at the lower right to a multiple of `divisor`.
+    inner part is kept, unless the target's maps cannot be tiled (`Decoding.whole`). Images are padded at the
+    lower right by reflection to a multiple of `divisor`.
 
     Args:
         network: (1, C, H, W) float32 -> raw output (1, K, H, W).
@@ -41,8 +164,8 @@ def predict_maps(
         image: (C, H, W) float32, on the network's device.
         divisor: the network takes heights and widths that are multiples of this, in pixels.
         tile: height and width of a tile in pixels.
-        overlap: width of the area that neighboring tiles share, in pixels.
-        alignment: tiles start at multiples of this, in pixels; `divisor` if None.
+        halo: pixels of context around the part of a tile that is kept.
+        alignment: tiles start at multiples of this, in pixels; `divisor` if 0.
 
     Returns:
         Maps (K, H, W) float32, on the CPU.
@@ -54,15 +177,13 @@ def predict_maps(
     if target.whole:
         check_size(target, height, width, "the image")
         tile = max(height, width)
-    alignment = alignment or divisor
+    grid = Grid(height, width, divisor, tile, halo, alignment)
     maps = np.empty((target.channels, height, width), np.float32)
-    for top, bottom in _spans(height, tile, overlap, alignment):
-        for left, right in _spans(width, tile, overlap, alignment):
-            raw = network(_pad(image[None, :, top:bottom, left:right], divisor))
-            part = target.activate(raw.float())[0, :, : bottom - top, : right - left].cpu().numpy()
-            # Half of the overlap is discarded, where a tile lacks context; not at the image border.
-            skip_y, skip_x = (overlap // 2 if top else 0), (overlap // 2 if left else 0)
-            maps[:, top + skip_y : bottom, left + skip_x : right] = part[:, skip_y:, skip_x:]
+    padded = _pad(image, grid)
+    for part in grid:
+        rows, columns = (slice(*span) for span in part.window)
+        raw = network(padded[None, :, rows, columns])
+        maps[:, *part.outer] = target.activate(raw.float())[0, :, *part.inner].cpu().numpy()
     return maps
 
 
@@ -85,26 +206,12 @@ def check_size(target: Decoding, height: int, width: int, which: str) -> None:
         )
 
 
-def _spans(length: int, tile: int, overlap: int, alignment: int) -> Iterator[tuple[int, int]]:
-    """Starts and ends of the tiles along one axis; the last tile ends with the image.
-
-    Tiles start at multiples of `alignment`, the divisor of the network, so that a network that pools, or
-    predicts every other pixel, groups the pixels of a tile as those of the whole image.
-    """
-    if length <= tile:
-        yield 0, length
-        return
-    step = (tile - overlap) // alignment * alignment
-    last = -(-(length - tile) // alignment) * alignment
-    for start in range(0, last + step, step):
-        yield min(start, last), min(start + tile, length)
+def _pad(image: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Continue the image at the lower right, as `Grid.continued` does for a window."""
+    bottom, right = grid.padded(grid.height) - grid.height, grid.padded(grid.width) - grid.width
+    return F.pad(image, (0, right, 0, bottom), mode=grid.padding) if bottom or right else image
 
 
-def _pad(image: torch.Tensor, divisor: int) -> torch.Tensor:
-    height, width = image.shape[-2:]
-    bottom, right = -height % divisor, -width % divisor
-    if not bottom and not right:
-        return image
-    # Mirroring needs more pixels than it adds; a tiny image is padded with its edge.
-    mode = "reflect" if bottom < height and right < width else "replicate"
-    return F.pad(image, (0, right, 0, bottom), mode=mode)
+def _up(length: int, unit: int) -> int:
+    """The smallest multiple of a unit that is not smaller."""
+    return -(-length // unit) * unit

@@ -42,13 +42,14 @@ class _Config(BaseModel):
     normalize: dict[str, Any]
     select_channels: Literal["auto", "gray"] | list[Annotated[int, Field(ge=0)]]
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
+    receptive_field: Annotated[int, Field(ge=0, le=MAX_SIDE)] | Literal["image"] | None = None
+    halo: Annotated[int, Field(ge=0, le=MAX_SIDE)] = 0
 
 
 class _PackageConfig(_Config):
     """`config.finetune.prediction` of a package that finetune wrote."""
 
     divisor: Annotated[int, Field(ge=1, le=MAX_SIDE)]
-    halo: Annotated[int, Field(ge=0, le=MAX_SIDE)]
 
 
 def load(source: str | Path, *, trust: bool = False, target: str | None = None) -> Predictor:
@@ -192,6 +193,7 @@ def _build_from_package(config: _PackageConfig, package: Package, trust: bool) -
         divisor=config.divisor,
         architecture=config.architecture,
         halo=config.halo,
+        receptive_field=config.receptive_field,
         torchscript=True,
     )
 
@@ -206,7 +208,10 @@ def _build(config: _Config, weights: Path, trust: bool) -> Model:
     start = LoadOptions(config.channels, maps, options=network.options, checkpoint=weights, trust=trust)
     with WithoutInitialization():  # every weight comes from the file
         loaded = load(network.repository, network.name, start)
-    return automatic_model(loaded, config.target, config.normalize, config.select_channels, config.channels)
+    model = automatic_model(loaded, config.target, config.normalize, config.select_channels, config.channels)
+    if config.receptive_field is not None:  # of a run of version 0.2, it is measured when it is needed
+        model.receptive_field, model.halo = config.receptive_field, config.halo
+    return model
 
 
 def _build_prompted(config: _Config, weights: Path, trust: bool) -> PromptedModel:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from cards.base import LabelKind
+from cards.base import LabelKind, Split
 from cards.record import RunRecord
 from finetune.data.annotations.registry import read_pair_labels
 from finetune.data.diameter import mean_diameter
@@ -19,6 +19,7 @@ from finetune.evaluation.evaluate import Measured, evaluate, write_scores
 from finetune.evaluation.thresholds import auto_options, select_options
 from finetune.export.verification import label_dice
 from finetune.inference.model import Model
+from finetune.inference.tile_mismatch import measure_tiling
 from finetune.pipeline import record_builder
 from finetune.pipeline.compatibility import (
     check_grid,
@@ -162,7 +163,11 @@ def build_record(
     Returns:
         The record.
     """
-    return record_builder.build_record("automatic", plan, history, before, after, training_peak_bytes)
+    record = record_builder.build_record("automatic", plan, history, before, after, training_peak_bytes)
+    splits: tuple[Split, ...] = ("test", "validation", "train")
+    split = next((split for split in splits if plan.count(split)), "train")
+    tiling = measure_tiling(plan.model, plan.data.samples(split))
+    return record.model_copy(update={"tiling": tiling})
 
 
 def save_scores(record: RunRecord, path: Path) -> None:

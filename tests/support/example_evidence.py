@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cards.evidence import Energy, Leakage, Relation, RuntimeCheck, Selection
+from cards.evidence import Energy, Leakage, Relation, RuntimeCheck, Selection, Tiling
 
 
 def energy() -> Energy:
@@ -74,3 +74,8 @@ def selections() -> list[Selection]:
         Selection(what=what, value=value, metric="Dice", split="validation", images=5)
         for what, value in (("epoch", "32"), ("threshold", "0.5"))
     ]
+
+
+def tiling() -> Tiling:
+    """A network with a receptive field that tiles cannot cover."""
+    return Tiling(receptive_field="image", halo=64, tile=128, images=4, pixels=4 * 256 * 320, mismatch=0.0123)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from example_evidence import energy, leakage, runtimes, selections
+from example_evidence import energy, leakage, runtimes, selections, tiling
 from example_parts import data_file, sha256, stage
 
 from cards.authored import Card, Links
@@ -165,6 +165,7 @@ def full() -> RunRecord:
             peak_memory_training_bytes=2_684_354_560,
             peak_memory_inference_bytes=629_145_600,
         ),
+        tiling=tiling(),
         leakage=leakage(),
         registration=Registration(
             metric="dice",

@@ -1,1 +1,0 @@
-"""Optional outputs of a prediction: maps, pictures, objects for QuPath and ImageJ, and a table."""

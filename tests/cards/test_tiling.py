@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import examples
+import pytest
+
+from cards.evidence import Tiling
+from cards.tiling import tiling_sentences
+
+
+@pytest.mark.parametrize(
+    ("tiling", "sentences"),
+    [
+        (None, "Receptive field and tile mismatch: not measured."),
+        (
+            Tiling(receptive_field=50, halo=46, tile=192, images=2, pixels=99, mismatch=0),
+            "An output pixel depends on input pixels up to 50 px away (receptive field, measured by "
+            "gradient), which the halo of the tiles covers. Tile mismatch: none; labels were the same in all "
+            "pixels of 2 images, with tiles of 192 × 192 px.",
+        ),
+        (
+            Tiling(receptive_field="image", halo=64, tile=128, images=1, pixels=99, mismatch=0.00345),
+            "Every output pixel depends on the whole input, so labels depend on the tile. Tile mismatch: "
+            "0.34% of the pixels of 1 image, with tiles of 128 × 128 px.",
+        ),
+        (
+            Tiling(halo=64),
+            "Receptive field: not measured. Tile mismatch: not measured, because no image is larger than a "
+            "tile.",
+        ),
+    ],
+)
+def test_the_card_states_receptive_field_and_tile_mismatch(tiling: Tiling | None, sentences: str) -> None:
+    record = examples.full().model_copy(update={"tiling": tiling})
+    assert tiling_sentences(record) == sentences
