@@ -18,19 +18,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from rich.console import Console
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests" / "support")]
 
 from discs import write_discs  # noqa: E402
-from tamper_cases.edits import Place  # noqa: E402
+from tamper_cases.edits import Place, write_key  # noqa: E402
 from tamper_cases.kinds import QUICK, RECOMPUTE  # noqa: E402
 
 import finetune  # noqa: E402
 from cards.audit.claims import Claim  # noqa: E402
+from cards.provenance.trust import TrustRoot  # noqa: E402
 from finetune.recipe.reader import read_recipe  # noqa: E402
 
 RELEASE = ROOT / "tests" / "fixtures" / "0.2.0"
@@ -57,13 +56,6 @@ def make_original(folder: Path) -> Path:
     return folder
 
 
-def write_key(path: Path) -> None:
-    """Write a private key without a password."""
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    key = ec.generate_private_key(ec.SECP256R1())
-    path.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
-
-
 def copy_of(original: Path, folder: Path) -> Place:
     """A copy to change."""
     shutil.copytree(original, folder)
@@ -71,8 +63,9 @@ def copy_of(original: Path, folder: Path) -> Place:
 
 
 def audit(place: Place, *, recompute: bool) -> list[Claim]:
-    """All claims, with the images."""
-    return list(finetune.audit(place.run, data=place.data, recompute=recompute))
+    """All claims, with the images and the public key of the author."""
+    trust = TrustRoot(key=place.key.with_suffix(".pub"))
+    return list(finetune.audit(place.run, data=place.data, recompute=recompute, trust=trust))
 
 
 def broken(claims: list[Claim], family: str) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import tifffile
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from cards.fingerprint import sha256_file
 from cards.record import File, RunRecord
@@ -43,6 +45,15 @@ class Place:
 
 
 Change = Callable[[Place], None]
+
+
+def write_key(path: Path) -> None:
+    """Write a private key without a password, and the public key beside it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    form = serialization.PrivateFormat.PKCS8
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    public = serialization.PublicFormat.SubjectPublicKeyInfo
+    path.with_suffix(".pub").write_bytes(key.public_key().public_bytes(serialization.Encoding.PEM, public))
 
 
 def text(name: str, pattern: str, new: str) -> Change:
@@ -153,13 +164,31 @@ def stored_weight(name: str) -> Change:
         numbers = np.frombuffer(members[largest], np.float32).copy()
         numbers[0] += 0.5
         members[largest] = numbers.tobytes()
-        target = io.BytesIO()
-        with zipfile.ZipFile(target, "w") as archive:
-            for key, data in members.items():
-                archive.writestr(key, data)
-        content[name] = target.getvalue()
+        content[name] = zipped(members)
 
     return packaged(change)
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    """A zip without compression, as torch writes it."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for key, data in members.items():
+            archive.writestr(key, data)
+    return target.getvalue()
+
+
+def checkpoint(change: Callable[[dict[str, bytes]], object]) -> Change:
+    """Change files inside the checkpoint of the selected epoch, and leave its recorded hash as it was."""
+
+    def apply(place: Place) -> None:
+        path = place.run / "checkpoints" / "best.ckpt"
+        with zipfile.ZipFile(path) as archive:
+            members = {member.filename: archive.read(member) for member in archive.infolist()}
+        change(members)
+        path.write_bytes(zipped(members))
+
+    return apply
 
 
 def onnx_weight(content: dict[str, bytes]) -> None:

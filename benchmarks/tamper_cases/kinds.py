@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tamper_cases.edits import (
     Change,
+    checkpoint,
     config,
     hidden,
     image,
@@ -16,12 +17,15 @@ from tamper_cases.edits import (
     text,
     weight,
 )
+from tamper_cases.signatures import signature_of_another, signed_by_another, signed_then, signed_without_card
 from tamper_cases.steps import (
     MODEL,
     README,
     add_script,
     adjacent,
+    adjacent_tiles,
     better,
+    code,
     copyleft_base,
     cut_off,
     duplicate,
@@ -37,19 +41,19 @@ from tamper_cases.steps import (
     put,
     registered,
     registered_others,
+    remove_image,
     repack_cover,
     replace_picture,
     same_pixels,
     scores_of,
     second_package,
     shallower,
-    signature_of_another,
-    signed_then,
     split,
     swap_images,
     swap_weights,
     test_output,
     threshold,
+    trained_otherwise,
     unlink,
     without_first,
     without_warnings,
@@ -107,6 +111,7 @@ FILES: dict[str, tuple[str, Change]] = {
         replace_picture,
     ),
     "two packages with one id": ("files", second_package),
+    "a checkpoint": ("files", checkpoint(trained_otherwise)),
 }
 WEIGHTS: dict[str, tuple[str, Change]] = {
     "a weight, with its hash": ("weights", hidden(weight(MODEL))),
@@ -119,6 +124,8 @@ WEIGHTS: dict[str, tuple[str, Change]] = {
         "weights",
         hidden(cut_off),
     ),
+    "a checkpoint, with its hash": ("weights", hidden(checkpoint(trained_otherwise))),
+    "code in a checkpoint, with its hash": ("weights", hidden(checkpoint(code))),
 }
 PACKAGE: dict[str, tuple[str, Change]] = {
     "a figure of rdf.yaml": ("card", inside("rdf.yaml", r"parameter_count: \d+", "parameter_count: 5")),
@@ -195,15 +202,11 @@ DATA: dict[str, tuple[str, Change]] = {
     ),
     "a training image": ("data", image("train/images/disc_03.tif", lambda pixels: pixels[::-1])),
     "an image moved to training": ("data", moved("test/{}/disc_02.tif", "train/{}/disc_77.tif")),
-    "an image removed": (
-        "data",
-        lambda place: (
-            [(place.data / "test" / kind / "disc_00.tif").unlink() for kind in ("images", "masks")] and None
-        ),
-    ),
+    "an image removed": ("data", remove_image),
     "a mask removed": ("data", lambda place: (place.data / "train/masks/disc_04.tif").unlink()),
     "an image added": ("data", duplicate),
     "a training and a test image swapped": ("data", swap_images),
+    "a test image adjacent to a training image": ("leakage", adjacent_tiles),
 }
 SIGNATURE: dict[str, tuple[str, Change]] = {
     "a card edited under a valid signature": (
@@ -213,6 +216,8 @@ SIGNATURE: dict[str, tuple[str, Change]] = {
     "a weight under a valid signature": ("signature", signed_then(hidden(weight(MODEL)))),
     "a record edited under a valid signature": ("signature", signed_then(recorded(better))),
     "the signature of another model": ("signature", signature_of_another),
+    "a card edited that the signature leaves out": ("signature", signed_without_card),
+    "a record edited and signed again by another": ("signature", signed_by_another),
 }
 RECOMPUTE: dict[str, tuple[str, Change]] = {
     "one score, run again": ("accuracy", recorded(better)),

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+import tifffile
+from scipy.ndimage import gaussian_filter
 
 from cards.evidence import Parent, Registration, Relation, Selection
-from cards.fingerprint import data_digest
-from cards.provenance.credentials import Credentials
-from cards.provenance.signing import sign
+from cards.fingerprint import data_digest, sha256_file, sha256_pixels
 from cards.record import RunRecord
 from cards.scores import ImageScore
 from tamper_cases.edits import Change, Place, packaged, recorded
@@ -122,21 +122,33 @@ def second_package(place: Place) -> None:
     shutil.copyfile(place.package, place.package.with_name("copy.zip"))
 
 
-def signed_then(change: Change) -> Change:
-    def apply(place: Place) -> None:
-        sign(place.run, Credentials(place.key))
-        change(place)
+def trained_otherwise(members: dict[str, bytes]) -> None:
+    """One number of the first layer."""
+    numbers = np.frombuffer(members["archive/data/0"], np.float32).copy()
+    numbers[0] += 0.5
+    members["archive/data/0"] = numbers.tobytes()
 
-    return apply
+
+def code(members: dict[str, bytes]) -> None:
+    """A function of the system in place of a class of torch: `torch.load` without `weights_only` calls it."""
+    description = members["archive/data.pkl"]
+    assert b"ccollections\nOrderedDict\n" in description
+    members["archive/data.pkl"] = description.replace(b"ccollections\nOrderedDict\n", b"cposix\nsystem\n", 1)
 
 
-def signature_of_another(place: Place) -> None:
-    """Sign the base model, and put its signature into the run."""
-    base = place.run.parent / "signed-base"
-    shutil.copytree(place.run.parent / "base", base)
-    for path in sign(base, Credentials(place.key)):
-        inside = path.relative_to(base)
-        shutil.copyfile(path, place.run / inside)
+def adjacent_tiles(place: Place) -> None:
+    """Replace a training and a test image by two halves of one image, with their hashes in the record."""
+    rng = np.random.default_rng(0)
+    field = gaussian_filter(rng.normal(size=(128, 64)), 3)
+    field = np.uint8(255 * (field - field.min()) / np.ptp(field))
+    halves = {"train": field[:64], "test": field[64:]}
+    record = RunRecord.read(place.run)
+    for split, pixels in halves.items():
+        file = next(file for file in record.data.files if file.split == split)
+        tifffile.imwrite(place.data / file.image, pixels)
+        file.image_pixels = sha256_pixels(pixels[None])
+        file.image_sha256 = sha256_file(place.data / file.image)
+    recorded(lambda found: setattr(found, "data", record.data))(place)
 
 
 def unlink(name: str) -> Change:

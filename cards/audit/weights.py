@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from cards.audit.checkpoints import checkpoint_claims
 from cards.audit.claims import Claim, Subject, joined, record_of, sentence
 from cards.audit.packages import PackageFiles, packages
 from cards.audit.tensors import (
@@ -68,6 +69,7 @@ def check(subject: Subject) -> list[Claim]:
             _compare(f"The weights in {name} are those of {MODEL}.", tensors, read, own=False)
             for name, read in _native(subject.folder)
         ]
+        claims += checkpoint_claims(subject, record, tensors)
     return [*claims, *([_outputs(subject, record)] if found_packages else [])]
 
 

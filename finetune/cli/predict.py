@@ -23,7 +23,14 @@ def predict(
             "published model as repository:name, such as cellpose:cyto3."
         ),
     ],
-    images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            help='Images, folders of images, or patterns such as "images/*.tif": TIFF, PNG, JPEG, CZI, ND2, '
+            "LIF or OME-Zarr.",
+            metavar="INPUT...",
+        ),
+    ],
     trust: Annotated[
         bool, typer.Option("--trust", help="Allow TorchScript that could read or write files.")
     ] = False,
@@ -34,6 +41,25 @@ def predict(
     out: Annotated[Path, typer.Option(help="Folder to write label images to.")] = Path("labels"),
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace earlier label images of finetune, and nothing else.")
+    ] = False,
+    label_format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="Format of the label images: tiff (OME-TIFF), or ome-zarr (the image with its labels).",
+        ),
+    ] = "tiff",
+    save: Annotated[
+        str,
+        typer.Option(
+            help="Further outputs, separated by commas: measurements (one table of all instances), overlays "
+            "(the image with outlined instances), outlines, probabilities (the maps of the model), geojson "
+            "(objects for QuPath), rois (regions for ImageJ).",
+        ),
+    ] = "",
+    planes: Annotated[
+        bool,
+        typer.Option("--planes", help="Segment each plane of a z-stack or time series by itself."),
     ] = False,
     symmetries: Annotated[
         bool,
@@ -51,11 +77,19 @@ def predict(
     Prints one line per image: the path of the label image, a tab, and the number of instances. An image that
     cannot be segmented is reported, the others are continued, and the exit code is 1.
     """
+    from finetune.inference.extras.registry import parse_kinds
     from finetune.inference.folder import check_headers, failure_summary, predict_outputs
-    from finetune.inference.outputs import plan_outputs
+    from finetune.inference.outputs import parse_format, plan_outputs
 
     # Paths and headers are checked before the model is loaded.
-    outputs = plan_outputs(images.expanduser(), out.expanduser(), overwrite=overwrite)
+    outputs = plan_outputs(
+        images,
+        out.expanduser(),
+        overwrite=overwrite,
+        label_format=parse_format(label_format),
+        save=parse_kinds(save),
+        planes=planes,
+    )
     headers, errors = check_headers(outputs)
     for note in outputs.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -92,6 +126,7 @@ def _json(result: FolderPrediction) -> str:
             "labels": str(result.labels) if result.labels else None,
             "instances": result.instances,
             "seconds": round(result.seconds, 4) if result.seconds is not None else None,
+            "files": {kind: str(path) for kind, path in result.files.items()},
             "error": result.error,
         }
     )

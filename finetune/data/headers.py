@@ -31,14 +31,15 @@ class Header(NamedTuple):
     dtype: str
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, *, planes: bool = False) -> Header:
     """Read the header of an image that `read_image` is going to read.
 
     Args:
         path: TIFF, PNG, JPEG, CZI, ND2 or LIF file, or folder of an OME-Zarr image.
+        planes: whether the planes of a stack are read one by one; otherwise the file must hold one 2D image.
 
     Returns:
-        Size, channels and type.
+        Size, channels and type of the image, or of each plane.
 
     Raises:
         DataError: if the file is missing, is no image, holds several planes or fewer than its header
@@ -47,10 +48,12 @@ def read_header(path: Path) -> Header:
     kind = image_format(path)
     try:
         if kind in LIBRARIES:
-            (channels, height, width), dtype = read_shape(kind, path)
+            (channels, height, width), dtype = read_shape(kind, path, planes=planes)
             header = Header(channels, height, width, dtype)
+        elif kind == "tiff":
+            header = _tiff(path, planes)
         else:
-            header = {"tiff": _tiff, "png": _png, "jpeg": _jpeg}[kind](path)
+            header = {"png": _png, "jpeg": _jpeg}[kind](path)
     except InputError:
         raise
     except Exception as error:  # decoders raise whatever they like on a damaged file
@@ -59,10 +62,10 @@ def read_header(path: Path) -> Header:
     return header
 
 
-def _tiff(path: Path) -> Header:
+def _tiff(path: Path, planes: bool) -> Header:
     from finetune.data.tiff import read_shape
 
-    (channels, height, width), dtype = read_shape(path)
+    (channels, height, width), dtype = read_shape(path, planes=planes)
     return Header(channels, height, width, dtype)
 
 

@@ -81,11 +81,12 @@ def read_page(path: Path, page: int | None, *, labels: bool = False) -> np.ndarr
         return image if orientation is None else turn_upright(image, int(orientation.value))
 
 
-def read_shape(path: Path) -> tuple[tuple[int, int, int], str]:
+def read_shape(path: Path, *, planes: bool = False) -> tuple[tuple[int, int, int], str]:
     """Shape and type of the image that `read_page` reads without `page`, from the header alone.
 
     Args:
         path: TIFF file.
+        planes: describe one page of several instead, each of which `read_page` reads.
 
     Returns:
         (C, H, W) without alpha and before the orientation tag is applied, and the file's dtype.
@@ -95,7 +96,8 @@ def read_shape(path: Path) -> tuple[tuple[int, int, int], str]:
     """
     with TiffFile(path) as tif:
         series = _series(tif, path)
-        first, pages = series[0], len(series) * _pages(series[0])
+        first = series[0]
+        pages = 1 if planes else len(series) * _pages(first)
         if pages > 1:
             _check_channels(first, pages, path, labels=False)
         for one in series:
@@ -108,6 +110,31 @@ def read_shape(path: Path) -> tuple[tuple[int, int, int], str]:
             if axis in CHANNEL_AXES
         ]
         return (pages * prod(samples), height, width), str(first.dtype)
+
+
+def read_scale(path: Path) -> tuple[dict[str, int], dict[str, float | None]]:
+    """Number of planes by axis, and size of a pixel in µm by axis, from the header alone.
+
+    Args:
+        path: TIFF file.
+
+    Returns:
+        Sizes of the axes with more than one plane, without channel, sample, y and x; and the length of a
+        pixel along Z, Y and X, or None where the file does not state it.
+
+    Raises:
+        DataError: if the file holds no image.
+    """
+    from finetune.data.tiff_scale import pixel_lengths
+
+    with TiffFile(path) as tif:
+        series = _series(tif, path)
+        sizes = {
+            axis: size
+            for axis, size in zip(_axes(series[0]), series[0].shape, strict=True)
+            if axis not in PLANE_AXES and size > 1
+        }
+        return ({"I": len(series)} if len(series) > 1 else {}) | sizes, pixel_lengths(tif)
 
 
 def _check_channels(series: TiffPageSeries, count: int, path: Path, labels: bool) -> None:

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
-from cards.errors import DataError, InputError, ModelError
+from cards.errors import DataError
+from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import Header, read_header
-from finetune.data.images import read_image
-from finetune.inference.outputs import (
-    OTHER_FOLDER,
-    SOFTWARE,
-    Outputs,
-    check_replaceable,
-    clear_leftovers,
-    plan_outputs,
-)
+from finetune.inference.extras.registry import Segmented
+from finetune.inference.outputs import Outputs, clear_leftovers, plan_outputs
 from finetune.inference.preprocess import check_channels
 from finetune.inference.protocol import Predictor
-from finetune.utils.atomic import atomic_file, disk_errors
-from finetune.utils.lock import try_lock
+from finetune.inference.segment import segment_file
+from finetune.inference.write import write_outputs
 
 
 @dataclass(frozen=True)
@@ -34,9 +25,10 @@ class FolderPrediction:
     Attributes:
         image: path of the image.
         labels: path of the label image that was written; None if the image failed.
-        instances: number of instances; None if the image failed.
+        instances: number of instances, of all planes together; None if the image failed.
         error: why the image failed, in one line with its path; None if it did not.
         seconds: time from the file to the label image.
+        files: optional outputs by kind.
     """
 
     image: Path
@@ -44,16 +36,17 @@ class FolderPrediction:
     instances: int | None
     error: str | None = None
     seconds: float | None = field(default=None, compare=False)
+    files: dict[str, Path] = field(default_factory=dict)
 
 
 def predict_folder(
-    model: Predictor, images: Path, out: Path, *, overwrite: bool = False
+    model: Predictor, images: Path | str | Sequence[Path | str], out: Path, *, overwrite: bool = False
 ) -> Iterator[FolderPrediction]:
     """Predict the labels of each image and write them as `<name of the image>.tif`.
 
     Args:
         model: the model.
-        images: a folder of images, or one image.
+        images: images, folders of images or patterns; see `finetune.inference.inputs.find_images`.
         out: folder of the label images, uint16 (int32 with more than 65,535 instances), compressed; it is
             created if it is missing.
         overwrite: replace label images that finetune wrote earlier. No other file is ever replaced.
@@ -88,15 +81,19 @@ def check_headers(outputs: Outputs) -> tuple[dict[Path, Header], dict[Path, str]
     errors: dict[Path, str] = {}
     for image in outputs.paths:
         try:
-            headers[image] = read_header(image)
+            headers[image] = read_header(image, planes=outputs.planes)
         except DataError as error:
-            errors[image] = str(error)
+            errors[image] = str(error).replace(PLANES_REMEDY, "segment each plane with --planes")
     _refuse_if_all_failed(errors, outputs)
     return headers, errors
 
 
 def predict_outputs(
-    model: Predictor, outputs: Outputs, headers: dict[Path, Header], errors: dict[Path, str]
+    model: Predictor,
+    outputs: Outputs,
+    headers: dict[Path, Header],
+    errors: dict[Path, str],
+    observe: Callable[[Segmented], None] | None = None,
 ) -> Iterator[FolderPrediction]:
     """Predict the labels of each image of a plan; see `predict_folder`.
 
@@ -105,6 +102,7 @@ def predict_outputs(
         outputs: images and paths of their label images.
         headers: of the images that can be read.
         errors: why the other images cannot be read, by image.
+        observe: called with each segmented image, once its files are written.
 
     Yields:
         One result per image, in order.
@@ -121,63 +119,30 @@ def predict_outputs(
             except DataError as error:
                 errors[image] = f"{image}: {error}"
     _refuse_if_all_failed(errors, outputs)
-    for out in {path.parent for path in outputs.paths.values()}:
-        clear_leftovers(out)
-    for image, path in outputs.paths.items():
-        yield (
-            FolderPrediction(image, None, None, errors[image])
-            if image in errors
-            else _predict(model, image, path, replace=path in outputs.replace)
-        )
+    for folder in {path.parent for path in outputs.paths.values()}:
+        clear_leftovers(folder)
+    for image in outputs.paths:
+        if image in errors:
+            yield FolderPrediction(image, None, None, errors[image])
+        else:
+            yield _predict(model, image, outputs, observe)
 
 
-def _predict(model: Predictor, image: Path, path: Path, *, replace: bool) -> FolderPrediction:
+def _predict(
+    model: Predictor, image: Path, outputs: Outputs, observe: Callable[[Segmented], None] | None
+) -> FolderPrediction:
     start = time.perf_counter()
+    extras = outputs.extras.get(image, {})
     try:
-        pixels = read_image(image)
-        try:
-            labels = model.predict(pixels)
-        except ModelError:
-            raise  # it concerns every image
-        except InputError as error:
-            raise DataError(f"{image}: {error}") from error
-        except (MemoryError, RuntimeError) as error:  # torch reports missing memory as a RuntimeError
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
-                raise
-            raise DataError(f"{image}: not enough memory; cut the image into smaller ones") from error
-        if labels.shape != pixels.shape[1:]:
-            raise DataError(f"{image}: the model returns labels of {labels.shape}, not {pixels.shape[1:]}")
+        result = segment_file(model, image, planes=outputs.planes, maps="probabilities" in extras)
     except DataError as error:
         return FolderPrediction(image, None, None, str(error), time.perf_counter() - start)
-    write_labels(labels, path, replace=replace)
-    instances = int(labels.max(initial=0))
-    return FolderPrediction(image, path, instances, seconds=time.perf_counter() - start)
-
-
-def write_labels(labels: np.ndarray, path: Path, *, replace: bool = False) -> None:
-    """Write a label image as a compressed TIFF that later calls recognize.
-
-    Args:
-        labels: (H, W) int32, 0 is background.
-        path: the file. Its folder is created if it is missing.
-        replace: replace an earlier label image of finetune, once the new one is complete.
-
-    Raises:
-        DataError: if the file exists and may not be replaced.
-        InputError: if the disk is full or cannot be written; no partial file remains.
-    """
-    import tifffile
-
-    dtype = "uint16" if labels.max(initial=0) < 2**16 else "int32"
-    with disk_errors(path, OTHER_FOLDER), atomic_file(path) as partial:
-        software = f"{SOFTWARE}, version {version('finetune')}"
-        with partial.open("x+b") as file:
-            try_lock(file.fileno())  # it tells `clear_leftovers` that the file is no leftover
-            tifffile.imwrite(file, labels.astype(dtype), compression="zlib", software=software)
-        if path.is_symlink() or path.exists():  # it may have come up since the paths were checked
-            check_replaceable(path)
-            if not replace:
-                raise DataError(f"{path}: exists; {OTHER_FOLDER}")
+    write_outputs(result, outputs.paths[image], extras, outputs)
+    if observe:
+        observe(result)
+    instances = int(result.labels.max(axis=(1, 2), initial=0).sum())
+    seconds = time.perf_counter() - start
+    return FolderPrediction(image, outputs.paths[image], instances, seconds=seconds, files=extras)
 
 
 def _refuse_if_all_failed(errors: dict[Path, str], outputs: Outputs) -> None:

@@ -1,7 +1,7 @@
-"""Which images of a folder are segmented, and where their label images go: checked before the first write.
+"""Where the label images of a prediction go: checked before the first write.
 
-Predictions only ever replace label images that finetune wrote. They are recognized by the TIFF tag Software,
-which other programs overwrite when they save a file: a label image that was corrected by hand is kept.
+Predictions only ever replace files that finetune wrote. They are recognized by what other programs overwrite
+when they save a file, such as the TIFF tag Software: a label image that was corrected by hand is kept.
 """
 
 from __future__ import annotations
@@ -9,22 +9,21 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from cards.errors import DataError
-from finetune.data.formats.registry import is_zarr
-from finetune.data.images import NAMES, is_image
-from finetune.data.layouts import MASK_SUFFIXES, OUTPUT_SUFFIXES, first_few, stem
+from finetune.data.layouts import stem
+from finetune.inference.extras.registry import EXTRAS, TABLE, TABLE_FILE
+from finetune.inference.inputs import find_images
+from finetune.inference.markers import is_ours
 from finetune.utils.atomic import PREFIX
 from finetune.utils.lock import try_lock
 
-SOFTWARE = "finetune label image"
-"""Start of the TIFF tag Software (305) of every label image that finetune writes."""
-
-SIDE_FILES = (*MASK_SUFFIXES, *OUTPUT_SUFFIXES, "_seg", "_cp_seg")
-"""Ends of the names of masks and other results that lie beside their image."""
+LabelFormat = Literal["tiff", "ome-zarr"]
 
 LEFTOVER = re.compile(rf"{re.escape(PREFIX)}[0-9a-f]{{16}}\.partial")
 """Name of a label image that is being written, or that a killed process left."""
@@ -36,38 +35,65 @@ OTHER_FOLDER = "choose another folder with --out"
 
 @dataclass(frozen=True)
 class Outputs:
-    """Images to segment and paths of their label images.
+    """Images to segment and paths of what is written for each.
 
     Attributes:
-        paths: path of the label image by image, in the order of the file names.
-        replace: earlier label images of finetune that may be replaced.
+        paths: path of the label image by image, in the order of the inputs.
+        replace: earlier files of finetune that may be replaced.
         notes: one line per kind of file that lies among the images and is left out.
+        folder: folder of the label images.
+        extras: paths of the optional outputs by image, each by its kind.
+        format: format of the label images.
+        planes: whether each plane of a stack is segmented.
+        overwrite: whether earlier files of finetune may be replaced.
     """
 
     paths: dict[Path, Path]
     replace: frozenset[Path]
     notes: list[str]
+    folder: Path = Path()
+    extras: dict[Path, dict[str, Path]] = field(default_factory=dict)
+    format: LabelFormat = "tiff"
+    planes: bool = False
+    overwrite: bool = False
 
 
-def plan_outputs(images: Path, out: Path, *, overwrite: bool = False) -> Outputs:
-    """Pair each image with the path of its label image, `<name of the image>.tif`.
+def plan_outputs(
+    images: Path | str | Sequence[Path | str],
+    out: Path,
+    *,
+    overwrite: bool = False,
+    label_format: LabelFormat = "tiff",
+    save: Sequence[str] = (),
+    planes: bool = False,
+) -> Outputs:
+    """Pair each image with the path of its label image, `<name of the image>.tif` or `.ome.zarr`.
+
+    Optional outputs go to subfolders, so that the folder holds label images only: `overlays/<name>.png`.
 
     Args:
-        images: a folder of images, or one image.
+        images: images, folders of images or patterns; see `find_images`.
         out: folder of the label images.
-        overwrite: replace label images that finetune wrote earlier, and no other file.
+        overwrite: replace files that finetune wrote earlier, and no other file.
+        label_format: "tiff" or "ome-zarr".
+        save: kinds of optional outputs, keys of `EXTRAS`, and `TABLE`.
+        planes: segment each plane of a stack; label images and pictures are stacks, too.
 
     Returns:
         The images, their outputs, and what is left out.
 
     Raises:
-        DataError: if there are no images, two images would get the same label image, the folder cannot be
-            written, or a label image would replace a file that finetune did not write.
+        DataError: if there are no images, two images would get the same file, the folder cannot be written,
+            or a file would replace one that finetune did not write.
     """
-    files, notes = _images(images)
-    paths = _paths(files, out)
+    files, notes = find_images(images)
+    paths = _paths(files, out, ".tif" if label_format == "tiff" else ".ome.zarr")
+    extras = {image: _extra_paths(image, out, save, planes) for image in files}
     _check_folder(files, out)
-    existing = [path for path in paths.values() if os.path.lexists(path)]
+    _check_distinct(extras)
+    table = [out / TABLE_FILE] if TABLE in save else []
+    planned = [*paths.values(), *(path for kinds in extras.values() for path in kinds.values()), *table]
+    existing = [path for path in planned if os.path.lexists(path)]
     for path in existing:
         check_replaceable(path)
     if existing and not overwrite:
@@ -75,42 +101,45 @@ def plan_outputs(images: Path, out: Path, *, overwrite: bool = False) -> Outputs
         raise DataError(
             f"{existing[0]}{more}: exists; replace earlier label images with --overwrite, or {OTHER_FOLDER}"
         )
-    return Outputs(paths, frozenset(existing), notes)
+    return Outputs(paths, frozenset(existing), notes, out, extras, label_format, planes, overwrite)
+
+
+def parse_format(text: str) -> LabelFormat:
+    """Check the name of a format of label images.
+
+    Args:
+        text: the name.
+
+    Returns:
+        "tiff" or "ome-zarr".
+
+    Raises:
+        InputError: if there is no such format, or a package that writes it is missing.
+    """
+    if text == "tiff":
+        return "tiff"
+    if text != "ome-zarr":
+        raise DataError(f"--format: there is no format {text}; choose tiff or ome-zarr")
+    from finetune.inference.label_zarr import require_zarr
+
+    require_zarr()
+    return "ome-zarr"
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse to replace anything but a label image that finetune wrote.
+    """Refuse to replace anything but a file that finetune wrote as the output of a prediction.
 
     Args:
         path: an existing file, folder or link.
 
     Raises:
-        DataError: if it is a link, a folder, or a file that finetune did not write.
+        DataError: if it is a link, or a file or folder that finetune did not write.
     """
     if path.is_symlink():
         raise DataError(f"{path}: is a link, which is never written through; delete it, or {OTHER_FOLDER}")
-    if not is_label_image(path):
-        raise DataError(f"{path}: exists and is no label image that finetune wrote; {OTHER_FOLDER}")
-
-
-def is_label_image(path: Path) -> bool:
-    """Whether finetune wrote a file as a label image.
-
-    Args:
-        path: any path.
-
-    Returns:
-        True if the tag Software of a TIFF says so.
-    """
-    from tifffile import TiffFile
-
-    if not path.is_file():
-        return False
-    try:
-        with TiffFile(path) as tif:
-            return str(tif.pages.first.software).startswith(SOFTWARE)
-    except Exception:  # any other file, or a damaged one
-        return False
+    if not is_ours(path):
+        kind = "label image" if path.suffix in {".tif", ".zarr"} else "file"
+        raise DataError(f"{path}: exists and is no {kind} that finetune wrote; {OTHER_FOLDER}")
 
 
 def clear_leftovers(out: Path) -> None:
@@ -131,42 +160,11 @@ def clear_leftovers(out: Path) -> None:
                     path.unlink()
 
 
-def _images(images: Path) -> tuple[list[Path], list[str]]:
-    """Images to segment, and notes about files that are left out."""
-    if images.is_file() or is_zarr(images):
-        return [images], []
-    if not images.is_dir():
-        missing = "is a link to a missing file" if images.is_symlink() else "no such file or folder"
-        raise DataError(f"{images}: {missing}")
-    entries = sorted(path for path in images.iterdir() if not path.name.startswith("."))
-    files = [path for path in entries if is_image(path)]
-    names = {stem(path) for path in files}
-    beside = {path for path in files if _belongs_to_an_image(stem(path), names)}
-    others = [path for path in entries if path not in set(files)]
-    notes = []
-    if beside:
-        names_beside = first_few(sorted(path.name for path in beside))
-        notes.append(
-            f"{len(beside)} masks and other results beside their images are left out: {names_beside}"
-        )
-    if others:
-        notes.append(
-            f"{len(others)} subfolders and files that are not {NAMES} are left out: "
-            + first_few(sorted(path.name for path in others))
-        )
-    files = [path for path in files if path not in beside]
-    if not files:
-        folders = [path for path in others if path.is_dir()]
-        inside = next((path for path in folders if any(map(is_image, path.iterdir()))), None)
-        raise DataError(f"{images}: contains no images" + (f"; did you mean {inside}?" if inside else ""))
-    return files, notes
-
-
-def _paths(files: list[Path], out: Path) -> dict[Path, Path]:
+def _paths(files: list[Path], out: Path, ending: str) -> dict[Path, Path]:
     """Output path of each image; no two are the same, and none is an image."""
     originals, sources = {_real(image) for image in files}, dict[Path, Path]()
     for image in files:
-        path = out / f"{image.stem}.tif"
+        path = out / f"{image.stem if ending == '.tif' else stem(image)}{ending}"
         if path in sources:
             raise DataError(
                 f"{sources[path]} and {image}: both label images would be {path}; rename one of the images"
@@ -175,6 +173,23 @@ def _paths(files: list[Path], out: Path) -> dict[Path, Path]:
             raise DataError(f"{image}: its label image would replace the image {path}; {OTHER_FOLDER}")
         sources[path] = image
     return {image: path for path, image in sources.items()}
+
+
+def _extra_paths(image: Path, out: Path, save: Sequence[str], planes: bool) -> dict[str, Path]:
+    kinds = {kind: EXTRAS[kind] for kind in save if kind != TABLE}
+    return {
+        kind: out / extra.folder / f"{stem(image)}{extra.stack_ending if planes else extra.ending}"
+        for kind, extra in kinds.items()
+    }
+
+
+def _check_distinct(extras: dict[Path, dict[str, Path]]) -> None:
+    """Refuse two images whose names differ in nothing but `.ome`."""
+    sources: dict[Path, Path] = {}
+    for image, kinds in extras.items():
+        for path in kinds.values():
+            if (first := sources.setdefault(path, image)) != image:
+                raise DataError(f"{first} and {image}: both would get {path}; rename one of the images")
 
 
 def _check_folder(files: list[Path], out: Path) -> None:
@@ -197,7 +212,3 @@ def _real(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError) as error:  # RuntimeError: Python before 3.13
         raise DataError(f"{path}: is a loop of links; {OTHER_FOLDER}") from error
-
-
-def _belongs_to_an_image(name: str, names: set[str]) -> bool:
-    return any(name.endswith(end) and name.removesuffix(end) in names for end in SIDE_FILES)

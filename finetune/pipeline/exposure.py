@@ -4,45 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from cards.errors import InputError
 from cards.record import DataFile, Origin, RunRecord
-
-Exposure = Literal["seen", "selected on", "not seen", "unknown"]
-
-
-class Documented(NamedTuple):
-    """What is published about a base model and the test images of a named data set.
-
-    Attributes:
-        exposure: "unknown" if the publication does not say which images were used.
-        source: where that is documented.
-    """
-
-    exposure: Exposure
-    source: str
-
-
-STARDIST_PAPER = (
-    "README of this data set by the authors of the model: its images as trained and tested on in the paper, "
-    "https://arxiv.org/abs/1806.03535"
-)
-STARDIST_MODELS = (
-    "list of pretrained models of StarDist: trained on a subset of the 2018 Data Science Bowl, not stated "
-    "on which images"
-)
-CELLPOSE_PAPER = (
-    "Stringer et al., Nature Methods 18, 2021: its images of nuclei include the 2018 Data Science Bowl, of "
-    "which these are a part"
-)
-
-DOCUMENTED: dict[tuple[str, str], dict[str, Documented]] = {
-    ("stardist", "2D_paper_dsb2018"): {"dsb2018": Documented("not seen", STARDIST_PAPER)},
-    ("stardist", "2D_versatile_fluo"): {"dsb2018": Documented("unknown", STARDIST_MODELS)},
-    ("cellpose", "nuclei"): {"dsb2018": Documented("unknown", CELLPOSE_PAPER)},
-}
-"""By repository and name of a model, then by id of a named data set."""
+from finetune.pipeline.published_exposure import Documented, published
 
 
 def find_exposure(
@@ -66,9 +31,11 @@ def find_exposure(
         return Documented("not seen", "the initial weights were random")
     if checkpoint is not None:
         base = _record_of(checkpoint)
-        return _of_run(base, files) if base else Documented("unknown", "")
-    published = DOCUMENTED.get((origin.repository, origin.id), {})
-    return published.get(data_id or "", Documented("unknown", ""))
+        if base:
+            return _of_run(base, files)
+        if origin.bioimageio_id is None:  # a file of weights states no name; a package does
+            return Documented("unknown", "")
+    return published(origin, data_id)
 
 
 def _record_of(checkpoint: Path) -> RunRecord | None:

@@ -93,7 +93,7 @@ def write_run(folder: Path, record: RunRecord | None = None) -> RunRecord:
     (folder / "checkpoints").mkdir()
     (folder / "logs").mkdir()
     (folder / "logs" / "metrics.csv").write_text("loss\n")
-    (folder / "checkpoints" / "last.ckpt").write_bytes(b"a checkpoint")
+    write_checkpoint(folder / "checkpoints" / "last.ckpt")
     (hub / "model.safetensors").write_bytes(safetensors())
     (hub / "pictures" / "histogram.png").write_bytes(b"a picture")
     (hub / "config.json").write_text(json.dumps(config(record)))
@@ -130,6 +130,15 @@ def safetensors() -> bytes:
     entry = {"dtype": "F32", "shape": [16], "data_offsets": [0, len(WEIGHTS)]}
     header = json.dumps({"__metadata__": {"note": "the weights"}, "weight": entry}).encode().ljust(256)
     return len(header).to_bytes(8, "little") + header + WEIGHTS
+
+
+def write_checkpoint(path: Path, **tensors: Any) -> None:
+    """Write a checkpoint as Lightning does, with the same tensor or with the given ones."""
+    import torch
+
+    state = tensors or {"network.weight": torch.zeros(16)}
+    optimizer = {"state": {0: {"exp_avg": torch.ones(16)}}}
+    torch.save({"epoch": 3, "state_dict": state, "optimizer_states": [optimizer]}, path)
 
 
 def torchscript() -> bytes:

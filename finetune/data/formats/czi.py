@@ -12,6 +12,7 @@ import numpy as np
 
 from cards.errors import DataError
 from finetune.data.formats.stack import Stack, refuse_missing
+from finetune.data.units import micrometers
 
 DTYPES = {
     "Gray8": "uint8",
@@ -67,7 +68,16 @@ def open_stack(path: Path) -> Iterator[Stack]:
             images = [document.read(plane=plane | {"C": channel}, scene=scene) for channel in range(channels)]
             return np.concatenate([np.moveaxis(image, -1, 0)[::-1] for image in images])  # BGR to RGB
 
-        yield Stack(sizes, DTYPES[kind], read)
+        yield Stack(sizes, DTYPES[kind], read, _lengths(document))
+
+
+def _lengths(document: Any) -> dict[str, float | None]:
+    """Length of a pixel in µm by axis; CZI states meters."""
+    metadata: Any = document.metadata
+    for key in ("ImageDocument", "Metadata", "Scaling", "Items", "Distance"):
+        metadata = (metadata or {}).get(key)
+    entries = metadata if isinstance(metadata, list) else [metadata] if metadata else []
+    return {entry.get("@Id", ""): micrometers(entry.get("Value"), "m") for entry in entries}
 
 
 def _check_planes(document: Any, path: Path, described: int) -> None:

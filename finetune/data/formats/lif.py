@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cards.errors import DataError
 from finetune.data.formats.stack import PLANE_AXES, Stack
+from finetune.data.units import micrometers
+
+if TYPE_CHECKING:
+    from liffile import LifImage
 
 
 @contextmanager
@@ -55,4 +60,13 @@ def open_stack(path: Path) -> Iterator[Stack]:
 
         total = int(np.prod([sizes[axis] for axis in channels], dtype=np.int64))
         planes = {axis: size for axis, size in sizes.items() if axis not in channels}
-        yield Stack(planes | {"C": total}, str(images[0].dtype), read)
+        yield Stack(planes | {"C": total}, str(images[0].dtype), read, _lengths(images[0]))
+
+
+def _lengths(image: LifImage) -> dict[str, float | None]:
+    """Length of a pixel in µm by axis; the header states the distance of the first and the last in meters."""
+    return {
+        axis: micrometers((places[-1] - places[0]) / (len(places) - 1), "m")
+        for axis, places in image.coords.items()
+        if axis in "XYZ" and len(places) > 1
+    }

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from finetune.data.formats.stack import PLANE_AXES, Stack, refuse_missing
+from finetune.data.units import micrometers
 
 
 @contextmanager
@@ -44,7 +45,17 @@ def open_stack(path: Path) -> Iterator[Stack]:
             image = image.reshape([sizes.get(axis, 1) for axis in "CYXS"]) if axes else image
             return image.transpose(0, 3, 1, 2)
 
-        yield Stack(sizes, str(file.dtype), read)
+        yield Stack(sizes, str(file.dtype), read, _lengths(file))
+
+
+def _lengths(file: Any) -> dict[str, float | None]:
+    """Length of a voxel in µm along the axes that were calibrated; nd2 returns 1 µm for the others."""
+    try:
+        calibrated = file.metadata.channels[0].volume.axesCalibrated
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # old files lack the metadata
+        return {}
+    lengths = zip("XYZ", file.voxel_size(), calibrated, strict=False)
+    return {axis: micrometers(length, "µm") if known else None for axis, length, known in lengths}
 
 
 def _frames(file: Any, path: Path) -> int | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from cards.errors import DataError
 from finetune.data.formats.stack import PLANE_AXES, Stack
+from finetune.data.units import micrometers
 
 ARRAY_FILES = {"zarr.json", ".zarray", ".zattrs"}
 FIRST_AXES = "TCZYX"  # of versions 0.1 and 0.2, which do not name them
@@ -48,7 +49,7 @@ def open_stack(path: Path) -> Iterator[Stack]:
         kept = [axis for axis in axes if axis in PLANE_AXES]
         return pixels.transpose([kept.index(axis) for axis in "CYX" if axis in kept])
 
-    yield Stack(sizes, str(array.dtype), read)
+    yield Stack(sizes, str(array.dtype), read, _lengths(multiscales[0], axes))
 
 
 def labels_of(path: Path) -> Path | None:
@@ -93,6 +94,17 @@ def _metadata(group: Any) -> dict[str, Any]:
     """Metadata of OME: in version 0.5 below the key ome."""
     attributes = dict(group.attrs)
     return dict(attributes.get("ome", attributes))
+
+
+def _lengths(multiscale: Mapping[str, Any], axes: list[str]) -> dict[str, float | None]:
+    """Length of a pixel in µm by axis, of the full resolution. Axes without a unit have no length."""
+    units = [axis.get("unit") if isinstance(axis, dict) else None for axis in multiscale.get("axes") or axes]
+    steps = [1.0] * len(axes)
+    for owner in (multiscale["datasets"][0], multiscale):  # both transformations apply, one after the other
+        for transformation in owner.get("coordinateTransformations") or ():
+            if transformation.get("type") == "scale":
+                steps = [step * float(n) for step, n in zip(steps, transformation["scale"], strict=True)]
+    return {axis: micrometers(step, unit) for axis, step, unit in zip(axes, steps, units, strict=True)}
 
 
 def _axes(multiscale: Mapping[str, Any], dimensions: int, path: Path) -> list[str]:

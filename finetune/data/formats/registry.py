@@ -90,12 +90,13 @@ def read_page(kind: str, path: Path, page: int | None) -> np.ndarray:
         return np.array(stack.read(index)).reshape(stack.shape)
 
 
-def read_shape(kind: str, path: Path) -> tuple[tuple[int, int, int], str]:
+def read_shape(kind: str, path: Path, *, planes: bool = False) -> tuple[tuple[int, int, int], str]:
     """Shape and type of the image that `read_page` reads without `page`, from the header alone.
 
     Args:
         kind: "czi", "nd2", "lif" or "zarr".
         path: the file; a folder for Zarr.
+        planes: describe one of several images instead, each of which `read_page` reads.
 
     Returns:
         (C, H, W) and the file's dtype.
@@ -104,8 +105,27 @@ def read_shape(kind: str, path: Path) -> tuple[tuple[int, int, int], str]:
         InputError: if the library is not installed, planes are missing, or the file holds several images.
     """
     with _open(kind, path) as stack:
-        stack.index(path, None)
+        stack.index(path, 0 if planes else None)
         return stack.shape, stack.dtype
+
+
+def read_scale(kind: str, path: Path) -> tuple[dict[str, int], dict[str, float | None]]:
+    """Number of planes by axis, and size of a pixel in µm by axis, from the header alone.
+
+    Args:
+        kind: "czi", "nd2", "lif" or "zarr".
+        path: the file; a folder for Zarr.
+
+    Returns:
+        Sizes of the axes with more than one plane, without channel, sample, y and x; and the length of a
+        pixel along Z, Y and X where the file states it.
+
+    Raises:
+        InputError: if the library is not installed, or planes are missing.
+    """
+    with _open(kind, path) as stack:
+        sizes = {axis: stack.sizes[axis] for axis in stack.page_axes if stack.sizes[axis] > 1}
+        return sizes, dict(stack.scale)
 
 
 def _open(kind: str, path: Path) -> AbstractContextManager[Stack]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +13,7 @@ import numpy as np
 from cards.errors import DataError
 
 PLANE_AXES = "CSYX"  # channel, sample (the R, G, B of one pixel), height, width
+PLANES_REMEDY = "save each plane to its own file, or give image and mask as many planes as each other"
 STACKS = {"Z": "a z-stack", "T": "a time series", "P": "several positions"}
 
 
@@ -26,11 +27,13 @@ class Stack:
         dtype: type of the pixels in the file.
         read: reads the 2D image at an index of each page axis as (C, H, W), or (C, H, W) with samples as
             further channels.
+        scale: length of a pixel in µm along Z, Y and X; None or absent where the file does not state it.
     """
 
     sizes: Mapping[str, int]
     dtype: str
     read: Callable[[Mapping[str, int]], np.ndarray]
+    scale: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def page_axes(self) -> list[str]:
@@ -84,8 +87,7 @@ def refuse_planes(path: Path, count: int, axes: str) -> NoReturn:
     """
     kind = next((f", {STACKS[axis]}," for axis in axes if axis in STACKS), "")
     raise DataError(
-        f"{path}: holds {count} planes (axes {axes}){kind} where one 2D image is needed: "
-        "save each plane to its own file, or give image and mask as many planes as each other"
+        f"{path}: holds {count} planes (axes {axes}){kind} where one 2D image is needed: {PLANES_REMEDY}"
     )
 
 

@@ -122,3 +122,28 @@ def test_overwrite_replaces_earlier_label_images_only(model: Path, images: Path,
     tifffile.imwrite(tmp_path / "labels" / "a.tif", IMAGE)
     assert "no label image that finetune wrote" in str(predict(*arguments, "--overwrite").exception)
     assert np.array_equal(tifffile.imread(tmp_path / "labels" / "a.tif"), IMAGE)
+
+
+def test_a_pattern_in_quotes_and_a_folder_are_segmented_together(
+    model: Path, images: Path, tmp_path: Path
+) -> None:
+    tifffile.imwrite(tmp_path / "c.tif", IMAGE)
+    result = predict(model, images / "[ab].tif", tmp_path / "c.tif", "--out", tmp_path / "labels")
+    assert result.exit_code == 0, result.output
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [
+        str(tmp_path / "labels" / f"{name}.tif") for name in "abc"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--format", "bmp"), "--format: there is no format bmp; choose tiff or ome-zarr"),
+        (("--save", "overlays,areas"), "--save: there is no output areas; choose from measurements"),
+    ],
+)
+def test_an_unknown_output_is_refused_before_the_model_is_loaded(
+    images: Path, tmp_path: Path, option: tuple[str, str], words: str
+) -> None:
+    result = predict(tmp_path / "nowhere", images, "--out", tmp_path / "labels", *option)
+    assert isinstance(result.exception, InputError) and words in str(result.exception)

@@ -11,7 +11,8 @@ import tifffile
 
 from cards.errors import DataError, InputError
 from finetune.inference.folder import FolderPrediction, predict_folder
-from finetune.inference.outputs import is_label_image, plan_outputs
+from finetune.inference.markers import is_label_image
+from finetune.inference.outputs import plan_outputs
 from finetune.inference.protocol import Predictor
 from finetune.utils.lock import try_lock
 

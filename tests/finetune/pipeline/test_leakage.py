@@ -1,12 +1,13 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tifffile
 from discs import RECIPE
 from field import cut, make_field
 from rich.console import Console
 
-from cards.record import RunRecord
+from cards.record import Origin, RunRecord
 from finetune.pipeline.exposure import find_exposure
 from finetune.pipeline.inputs import collect_inputs
 from finetune.recipe.reader import read_recipe
@@ -80,9 +81,53 @@ def test_a_base_model_that_is_a_run_is_compared_by_the_pixels_of_its_images():
     assert exposure("test", None) == exposure("test", RUN.parent / "labels") == ("unknown", "")
 
 
-def test_published_exposure_counts_for_the_named_data_set_only(tmp_path):
-    from cards.record import Origin
+def published_exposure(repository, model, data="dsb2018", checkpoint=None, **more):
+    origin = Origin(repository=repository, id=model, weights="pretrained", **more)
+    return find_exposure(origin, data, [], checkpoint)
 
-    origin = Origin(repository="stardist", id="2D_paper_dsb2018", weights="pretrained")
-    assert find_exposure(origin, "dsb2018", [], None).exposure == "not seen"
-    assert find_exposure(origin, None, [], None).exposure == "unknown"
+
+def test_published_exposure_counts_for_the_named_data_set_only():
+    assert published_exposure("stardist", "2D_paper_dsb2018").exposure == "not seen"
+    assert published_exposure("stardist", "2D_paper_dsb2018", data=None).exposure == "unknown"
+    assert published_exposure("stardist", "2D_paper_dsb2018", data="mdck_zo1") == ("unknown", "")
+
+
+@pytest.mark.parametrize(
+    ("repository", "model"),
+    [
+        ("sam2", "sam2.1-hiera-large"),
+        ("huggingface", "facebook/sam-vit-huge"),
+        ("huggingface", "nvidia/mit-b2"),
+        ("torchvision", "lraspp_mobilenet_v3_large"),
+    ],
+)
+@pytest.mark.parametrize("data", ["dsb2018", "mdck_zo1"])
+def test_models_trained_on_photographs_have_not_seen_micrographs(repository, model, data):
+    found = published_exposure(repository, model, data)
+    assert found.exposure == "not seen" and "photographs" in found.source and "https://" in found.source
+
+
+@pytest.mark.parametrize("model", ["nuclei", "cyto3", "cpsam"])
+def test_a_publication_that_names_no_images_leaves_the_exposure_unknown_with_its_source(model):
+    found = published_exposure("cellpose", model)
+    assert found.exposure == "unknown" and "Data Science Bowl" in found.source and "doi.org" in found.source
+    assert published_exposure("cellpose", model, "mdck_zo1") == ("unknown", "")
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["affable-shark", "affable-shark/1.2", "10.5281/zenodo.5764892/6647674", "10.5281/zenodo.5764892"],
+)
+def test_a_package_is_known_by_its_id_in_every_version(package, tmp_path):
+    found = published_exposure(
+        "bioimageio",
+        "NucleiSegmentationBoundaryModel",
+        checkpoint=tmp_path / "package",
+        bioimageio_id=package,
+    )
+    assert found.exposure == "selected on" and "train_boundaries.py" in found.source
+
+
+def test_a_file_of_weights_is_not_known_by_the_name_of_a_model(tmp_path):
+    found = published_exposure("stardist", "2D_paper_dsb2018", checkpoint=tmp_path / "weights.h5")
+    assert found == ("unknown", "")

@@ -1,0 +1,1 @@
+"""Optional outputs of a prediction: maps, pictures, objects for QuPath and ImageJ, and a table."""

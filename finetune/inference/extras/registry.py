@@ -1,0 +1,105 @@
+"""Which optional outputs there are, and where they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cards.errors import DataError
+from finetune.data.calibration import Calibration
+
+
+class Extra(NamedTuple):
+    """A kind of optional output, one file per image.
+
+    Attributes:
+        folder: subfolder of the label images. There the files bear the names of the images, and tools that
+            match files by name find them.
+        ending: of the file.
+        stack_ending: of the file for a stack that is segmented plane by plane.
+        module: module of this package with `write(result, path)`.
+        meaning: for the help text.
+    """
+
+    folder: str
+    ending: str
+    stack_ending: str
+    module: str
+    meaning: str
+
+
+EXTRAS = {
+    "probabilities": Extra(
+        "probabilities", ".tif", ".tif", "maps", "the maps that the model predicts (TIFF, float32)"
+    ),
+    "outlines": Extra("outlines", ".png", ".tif", "outlines", "outlines on a transparent background (PNG)"),
+    "overlays": Extra("overlays", ".png", ".tif", "overlays", "the image with outlined instances (PNG)"),
+    "geojson": Extra("geojson", ".geojson", ".geojson", "geojson", "objects for QuPath"),
+    "rois": Extra("rois", "_RoiSet.zip", "_RoiSet.zip", "rois", "regions for ImageJ and Fiji"),
+}
+
+TABLE = "measurements"
+TABLE_FILE = "measurements.csv"
+TABLE_MEANING = "one table of all instances: area, position, shape, intensity"
+
+KINDS = (TABLE, *EXTRAS)
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A segmented image, as the optional outputs need it.
+
+    Attributes:
+        name: name of the image file.
+        calibration: pixel size and planes.
+        pixels: each plane (C, H, W) as read.
+        labels: (P, H, W) int32, 0 is background; P is 1 unless planes are segmented.
+        maps: of each plane (K, H, W) float32; empty if they were not asked for.
+        map_names: one name per map.
+    """
+
+    name: str
+    calibration: Calibration
+    pixels: Sequence[np.ndarray]
+    labels: np.ndarray
+    maps: Sequence[np.ndarray]
+    map_names: Sequence[str]
+
+
+def parse_kinds(text: str) -> tuple[str, ...]:
+    """Parse a list of optional outputs.
+
+    Args:
+        text: names separated by commas.
+
+    Returns:
+        Keys of `EXTRAS` and `TABLE`, each once, in the order given.
+
+    Raises:
+        DataError: if a name is unknown.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in KINDS:
+            raise DataError(f"--save: there is no output {name}; choose from {', '.join(KINDS)}")
+    return tuple(dict.fromkeys(names))
+
+
+def writer(kind: str) -> Callable[[Segmented, Path], None]:
+    """Find the function that writes a kind of output.
+
+    Args:
+        kind: a key of `EXTRAS`.
+
+    Returns:
+        Writes one image to a path, at which no file exists.
+    """
+    function: Callable[[Segmented, Path], None] = import_module(
+        f"finetune.inference.extras.{EXTRAS[kind].module}"
+    ).write
+    return function

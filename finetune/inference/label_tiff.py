@@ -1,0 +1,87 @@
+"""Label images as OME-TIFF: name, axes and pixel size of the image are carried over."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finetune.data.calibration import Calibration
+from finetune.inference.markers import SOFTWARE, software
+from finetune.utils.lock import try_lock
+
+
+def write_label_tiff(
+    labels: np.ndarray, partial: Path, name: str, calibration: Calibration, *, mark: str = SOFTWARE
+) -> None:
+    """Write a label image as a compressed OME-TIFF.
+
+    The pixel size is stated as PhysicalSizeX and PhysicalSizeY and in the tags XResolution and YResolution,
+    per centimeter. Equal labels give equal files: the UUID is derived from the labels.
+
+    Args:
+        labels: (H, W), or (P, H, W) for a stack; uint16, int32, or float32 (with axes "CYX") for maps.
+        partial: the file, which must not exist.
+        name: name of the image, for viewers.
+        calibration: of the image.
+        mark: start of the tag Software.
+    """
+    import tifffile
+
+    metadata, options = describe(labels.shape, name, calibration)
+    metadata["UUID"] = content_uuid(labels, name)
+    with partial.open("x+b") as file:
+        try_lock(file.fileno())  # it tells `clear_leftovers` that the file is no leftover
+        tifffile.imwrite(
+            file,
+            labels.reshape(*calibration.planes, *labels.shape[-2:]) if labels.ndim > 2 else labels,
+            ome=True,
+            metadata=metadata,
+            compression="zlib",
+            photometric="minisblack",
+            software=software(mark),
+            **options,
+        )
+
+
+def describe(
+    shape: tuple[int, ...], name: str, calibration: Calibration
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metadata of an OME-TIFF for `tifffile`.
+
+    Args:
+        shape: of the label image.
+        name: name of the image.
+        calibration: of the image.
+
+    Returns:
+        OME metadata, and the arguments that set the tags of the resolution.
+    """
+    axes = f"{calibration.axes}YX" if len(shape) > 2 else "YX"
+    metadata: dict[str, Any] = {"axes": axes, "Name": name, "Creator": f"finetune {version('finetune')}"}
+    sizes = {"X": calibration.x, "Y": calibration.y} | ({"Z": calibration.z} if "Z" in axes else {})
+    for axis, size in sizes.items():
+        if size is not None:
+            metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+    options: dict[str, Any] = {}
+    if calibration.x is not None and calibration.y is not None:
+        options = {"resolution": (1e4 / calibration.x, 1e4 / calibration.y), "resolutionunit": "CENTIMETER"}
+    return metadata, options
+
+
+def content_uuid(array: np.ndarray, name: str) -> str:
+    """Identify the content of a file, as OME-TIFF requires.
+
+    Args:
+        array: the pixels.
+        name: of the image.
+
+    Returns:
+        UUID, version 5.
+    """
+    digest = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{digest} {name}"))

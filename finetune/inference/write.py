@@ -1,0 +1,96 @@
+"""Writing the files of one segmented image: complete under their final names, or not there at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from cards.errors import DataError
+from finetune.inference.extras.registry import Segmented, writer
+from finetune.inference.label_tiff import write_label_tiff
+from finetune.inference.outputs import OTHER_FOLDER, Outputs, check_replaceable
+from finetune.utils.atomic import PREFIX, atomic_file, disk_errors, replace_folder
+
+
+def write_outputs(result: Segmented, path: Path, extras: Mapping[str, Path], outputs: Outputs) -> None:
+    """Write label image and optional outputs of an image, the label image last.
+
+    Args:
+        result: the segmented image.
+        path: of the label image.
+        extras: paths of the optional outputs by kind.
+        outputs: format, and which files may be replaced.
+
+    Raises:
+        DataError: if a file came up that may not be replaced.
+        InputError: if the disk is full or cannot be written; no partial file remains.
+    """
+    for kind, extra in extras.items():
+        write_new(extra, partial(writer(kind), result), extra in outputs.replace)
+    labels = as_stored(result.labels)
+    if outputs.format == "tiff":
+        array = labels if result.calibration.planes else labels[0]
+        write_new(
+            path,
+            lambda place: write_label_tiff(array, place, result.name, result.calibration),
+            path in outputs.replace,
+        )
+    else:
+        _write_zarr(labels, result, path, replace=path in outputs.replace)
+
+
+def as_stored(labels: np.ndarray) -> np.ndarray:
+    """Convert labels to the type in which they are stored.
+
+    Args:
+        labels: int32, 0 is background.
+
+    Returns:
+        uint16; int32 with more than 65,535 instances.
+    """
+    return labels.astype("uint16" if labels.max(initial=0) < 2**16 else "int32")
+
+
+def write_new(path: Path, write: Callable[[Path], None], replace: bool) -> None:
+    """Write a file atomically, without replacing one that may not be replaced.
+
+    Args:
+        path: final name. Its folder is created if it is missing.
+        write: creates the file at a temporary path.
+        replace: replace an earlier file of finetune, once the new one is complete.
+
+    Raises:
+        DataError: if the file exists and may not be replaced.
+        InputError: if the disk is full or cannot be written; no partial file remains.
+    """
+    with disk_errors(path, OTHER_FOLDER), atomic_file(path) as place:
+        write(place)
+        _check_again(path, replace)
+
+
+def _write_zarr(labels: np.ndarray, result: Segmented, path: Path, *, replace: bool) -> None:
+    from finetune.inference.label_zarr import write_label_zarr
+
+    array = labels if result.calibration.planes else labels[0]
+    work = path.with_name(f"{PREFIX}{secrets.token_hex(8)}.{path.name}")
+    with disk_errors(path, OTHER_FOLDER):
+        try:
+            write_label_zarr(array, result.pixels, work, result.name, result.calibration)
+            _check_again(path, replace)
+            replace_folder(work, path)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_again(path: Path, replace: bool) -> None:
+    """Refuse a file that came up since the paths were checked."""
+    if os.path.lexists(path):
+        check_replaceable(path)
+        if not replace:
+            raise DataError(f"{path}: exists; {OTHER_FOLDER}")
