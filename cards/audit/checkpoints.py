@@ -8,7 +8,7 @@ import math
 import pickle
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,23 +176,26 @@ def checkpoint_claims(subject: Subject, record: RunRecord, tensors: Mapping[str,
         digests = checkpoint_digests(path, name)
     except ModelError as error:
         return claim("broken", sentence(str(error)), RESTORE)
-    find = _finder(tensors)
-    pairs = {key: found for key in digests if (found := find(key)) is not None}
-    different = [key for key, found in pairs.items() if tensors[found].digest() != digests[key]]
+    pairs = {key: found for key in digests if (found := _name(key, tensors)) is not None}
+    exported = {name: tensor.digest() for name, tensor in tensors.items()}
+    different = [found for key, found in pairs.items() if exported[found] != digests[key]]
     if different:
-        return claim("broken", joined(f"{pairs[key]} differs" for key in different), RESTORE)
-    equal = f"{len(pairs)} of {counted(len(digests), 'tensor')} are equal byte for byte"
-    if len(pairs) < len(digests):
-        remedy = "The scores of the record are those of model.safetensors; delete the checkpoint if in doubt."
-        return claim("cannot tell", f"{equal}; the others are stored apart from their adapters.", remedy)
-    return claim("holds", f"{equal}.")
+        return claim("broken", joined(f"{found} differs" for found in different), RESTORE)
+    equal = {key for key, digest in digests.items() if key in pairs or digest in exported.values()}
+    evidence = f"{len(equal)} of {counted(len(digests), 'tensor')} are equal byte for byte"
+    if len(equal) == len(digests):
+        return claim("holds", f"{evidence}.")
+    if record.model.adapt is None or record.model.adapt.name != "lora":
+        others = sorted(set(digests) - equal)
+        return claim("broken", f"{joined(f'{key} differs' for key in others)[:-1]}; {evidence}.", RESTORE)
+    remedy = "The scores of the record are those of model.safetensors; delete the checkpoint if in doubt."
+    return claim("cannot tell", f"{evidence}; the others are stored apart from their adapters.", remedy)
 
 
-def _finder(tensors: Mapping[str, Tensor]) -> Callable[[str], str | None]:
-    """Name in model.safetensors of a tensor in a checkpoint, `network.` and the same name."""
+def _name(key: str, tensors: Mapping[str, Tensor]) -> str | None:
+    """Name in model.safetensors of a tensor in a checkpoint: the same without `network.`.
 
-    def find(key: str) -> str | None:
-        _, _, name = key.partition(".")
-        return next((prefix + name for prefix in PREFIXES if prefix + name in tensors), None)
-
-    return find
+    Exports in the format of another repository have its names; their tensors are found by their values.
+    """
+    _, _, name = key.partition(".")
+    return next((prefix + name for prefix in PREFIXES if prefix + name in tensors), None)

@@ -16,25 +16,29 @@ from cards.audit.tensors import (
     read_safetensors,
     torch_storages,
 )
+from cards.audit.weight_comparison import (
+    DERIVED,
+    FAMILY,
+    RESTORE,
+    Stored,
+    compare,
+    compare_files,
+    computed_names,
+    undecided,
+)
 from cards.errors import InputError
 from cards.formatting import counted
 from cards.record import RunRecord
 
-FAMILY = "weights"
-RESTORE = "Restore the file from the original, or export the model again."
 MAX_WEIGHTS = 16 * 2**30  # bytes
 MODEL, ADAPTER = "model.safetensors", "adapter_model.safetensors"
-DERIVED = "onnx::"  # names that the exporter gives to tensors it computes, such as those of merged layers
-PASSTHROUGH = "passthrough"  # part of a state dict that a package leaves out
+PASSTHROUGH = ("passthrough", "kept")  # parts of a state dict that a package leaves out
 
 TOLERANCE = 1e-3
 """Largest difference from the recorded test output, relative to its largest value, as in the tests of
 BioImage.IO: another runtime or processor sums float32 in another order, which changes the last digits."""
 LABEL_TOLERANCE = 5e-3
 """Fraction of pixels with another label, of packages that return labels: the most that BioImage.IO allows."""
-
-Stored = Mapping[str, tuple[str, int]]
-"""SHA-256 and size in bytes of each tensor in a file, by name."""
 
 
 def check(subject: Subject) -> list[Claim]:
@@ -66,7 +70,7 @@ def check(subject: Subject) -> list[Claim]:
         claims += _package(package, tensors)
     if subject.kind == "run" and tensors:
         claims += [
-            _compare(f"The weights in {name} are those of {MODEL}.", tensors, read, own=False)
+            compare(f"The weights in {name} are those of {MODEL}.", tensors, read, own=False)
             for name, read in _native(subject.folder)
         ]
         claims += checkpoint_claims(subject, record, tensors)
@@ -106,7 +110,7 @@ def _package(package: PackageFiles, tensors: Mapping[str, Tensor] | None) -> Ite
     if tensors is not None:
         used = {key: tensor for key, tensor in tensors.items() if not key.startswith(PASSTHROUGH)}
         for name, read in readers.items():
-            yield _compare(f"The weights in {package.place(name)} are those of {MODEL}.", used, read)
+            yield compare(f"The weights in {package.place(name)} are those of {MODEL}.", used, read)
         return
     onnx = next((name for name in readers if name.endswith(".onnx")), None)
     first = onnx or next(iter(readers), "")
@@ -125,14 +129,18 @@ def _compare_inside(
 ) -> Claim:
     """Compare two files of a package. Shapes are known in ONNX, so that the order of axes may differ."""
     if not first.endswith(".onnx"):
-        return _compare_files(statement, read_first, read)
+        return compare_files(statement, read_first, read)
     try:
         tensors = onnx_tensors(package.read(first, MAX_WEIGHTS), package.place(first))
     except InputError as error:
         return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
     if tensors is None:
-        return _compare_files(statement, lambda: None, read)
-    return _compare(statement, tensors, read)
+        return compare_files(statement, lambda: None, read)
+    computed = computed_names(tensors)
+    claim = compare(statement, {name: tensors[name] for name in tensors if name not in computed}, read)
+    if claim.verdict == "holds" and any(not name.startswith(DERIVED) for name in computed):
+        return undecided(statement, len(tensors) - len(computed), len(tensors))
+    return claim
 
 
 def _reader(package: PackageFiles, name: str) -> Callable[[], Stored | None] | None:
@@ -166,91 +174,15 @@ def _native(folder: Path) -> Iterator[tuple[str, Callable[[], Stored | None]]]:
             yield name, lambda read=read, path=path, name=name: read(path, name)  # type: ignore[misc]
 
 
-def _compare(
-    statement: str, tensors: Mapping[str, Tensor], read: Callable[[], Stored | None], *, own: bool = True
-) -> Claim:
-    """Compare the tensors of a file with those of the model.
-
-    Files may leave out tensors that are not used, and add constants. A tensor was changed if it is missing
-    and the file holds another one of the same size instead.
-    """
-    try:
-        stored = read()
-    except InputError as error:
-        return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
-    if stored is None:
-        remedy = 'Install finetune with the extras "onnx" and "stardist", or audit with --recompute.'
-        return Claim(FAMILY, statement, "cannot tell", "No reader of this format is installed.", remedy)
-    present = {digest for digest, _ in stored.values()}
-    expected: set[str] = set()
-    missing: dict[str, int] = {}
-    for name, tensor in tensors.items():
-        digests = [tensor.digest()]
-        if digests[0] not in present:
-            digests += tensor.other_digests()
-        expected |= set(digests)
-        if not present.intersection(digests):
-            missing[name] = tensor.data.nbytes
-    extra = {name: entry for name, entry in stored.items() if entry[0] not in expected}
-    return _judge(statement, len(tensors), missing, extra, own=own)
-
-
-def _compare_files(
-    statement: str, first: Callable[[], Stored | None], second: Callable[[], Stored | None]
-) -> Claim:
-    try:
-        expected, stored = first(), second()
-    except InputError as error:
-        return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
-    if expected is None or stored is None:
-        remedy = "Audit the run folder, or audit with --recompute."
-        return Claim(FAMILY, statement, "cannot tell", "No reader of this format is installed.", remedy)
-    missing = {key: size for key, (digest, size) in expected.items() if (digest, size) not in stored.values()}
-    extra = {key: entry for key, entry in stored.items() if entry not in expected.values()}
-    return _judge(statement, len(expected), missing, extra)
-
-
-def _judge(
-    statement: str, count: int, missing: Mapping[str, int], extra: Stored, *, own: bool = True
-) -> Claim:
-    """Decide from the tensors that a file lacks and those that it has instead.
-
-    Only files in the format of another repository (not `own`) may store every tensor in another form.
-    """
-    common = count - len(missing)
-    sizes = {size for name, (_, size) in extra.items() if not name.startswith(DERIVED)}
-    derived = {size for name, (_, size) in extra.items() if name.startswith(DERIVED)}
-    changed = [name for name, size in missing.items() if size in sizes and not name.startswith(DERIVED)]
-    merged = [name for name, size in missing.items() if size in derived or name.startswith(DERIVED)]
-    remedy = "Audit with --recompute, which compares what the files compute."
-    if common and changed:
-        evidence = joined(f"{name} differs" for name in changed)
-        return Claim(FAMILY, statement, "broken", f"{evidence[:-1]}; {common} of {count} agree.", RESTORE)
-    if common and merged:
-        evidence = (
-            f"{common} of {counted(count, 'tensor')} are equal byte for byte; "
-            "ONNX stores others merged with a normalization layer."
-        )
-        return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
-    if not common and own and not merged:
-        return Claim(FAMILY, statement, "broken", f"None of {counted(count, 'tensor')} agrees.", RESTORE)
-    if not common:
-        evidence = f"None of {counted(count, 'tensor')} is stored in the same form."
-        return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
-    return Claim(
-        FAMILY, statement, "holds", f"{common} of {counted(count, 'tensor')} are equal byte for byte."
-    )
-
-
 def _outputs(subject: Subject, record: RunRecord) -> Claim:
     """Run every file of weights on the test input of the package."""
     statement = "Every file of weights gives the recorded test output."
-    compare = subject.tools.compare_weights
-    if compare is None:
+    run_again = subject.tools.compare_weights
+    if run_again is None:
         evidence, remedy = "The model was not run.", "Audit with --recompute."
         return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
     try:
-        differences = compare(subject.folder, record)
+        differences = run_again(subject.folder, record)
     except InputError as error:
         return Claim(FAMILY, statement, "cannot tell", sentence(error), RESTORE)
     if not differences:

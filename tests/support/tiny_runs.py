@@ -18,9 +18,15 @@ from finetune.recipe.reader import read_recipe
 from finetune.repositories.registry import LoadOptions, load
 
 UNET = {"width": 8, "depth": 2}
-# Low thresholds, because a package needs a test output with objects, which so short a training hardly gives.
-FLOWS = {"cellprob_threshold": -1.0, "flow_threshold": 0.0, "min_size": 1}
 LARGE = ["training.patch=64", "training.images_per_epoch=4", "training.batch_size=2"]
+# A package needs a test output with objects. The flows of an untrained network end anywhere, so that its
+# labels depend on the last digit.
+LONGER = [
+    "training.patch=64",
+    "training.epochs=6",
+    "training.images_per_epoch=64",
+    "training.learning_rate=1.0e-3",
+]
 
 
 def model(repository: str, name: str, target: str, **more: Any) -> list[str]:
@@ -37,10 +43,7 @@ KINDS: dict[str, list[str]] = {
     "U-Net, foreground_boundary": [],
     "U-Net, boundary": ["model.target=boundary"],
     "U-Net with LoRA": ["model.checkpoint=base", "model.adapt=lora"],
-    "CPnet (cyto3), flows": [
-        *model("cellpose", "cyto3", "flows", pretrained=False, target_options=FLOWS),
-        "training.epochs=10",
-    ],
+    "CPnet (cyto3), flows": [*model("cellpose", "cyto3", "flows", pretrained=False), *LONGER],
     "StarDist U-Net, rays": model(
         "stardist",
         "unet",
@@ -49,8 +52,8 @@ KINDS: dict[str, list[str]] = {
         target_options={"rays": 16, "grid": 2, "prob_threshold": 0.1},
     ),
     "SAM 2 Hiera, flows": [
-        *model("sam2", "sam2.1-hiera-tiny", "flows", pretrained=False, target_options=FLOWS),
-        *LARGE,
+        *model("sam2", "sam2.1-hiera-tiny", "flows", pretrained=False),
+        *LONGER,
     ],
     "SegFormer, foreground": [
         *model(

@@ -16,6 +16,7 @@ import torch
 from safetensors.numpy import save_file
 
 from cards.audit.claims import Claim
+from cards.base import Spec
 from cards.record import RunRecord
 
 CHECKPOINT = "checkpoints/last.ckpt"
@@ -65,7 +66,15 @@ def test_the_decoder_alone_holds_if_the_encoder_was_frozen(run: Path) -> None:
     assert verdict(run) == ("broken", "decoder.head differs.")
 
 
+def adapted_with(run: Path, adapter: str) -> None:
+    """State in the record what was trained."""
+    record = RunRecord.read(run)
+    record.model.adapt = Spec(name=adapter)
+    audited.write_record(run, record)
+
+
 def test_weights_apart_from_their_adapter_cannot_be_decided(run: Path) -> None:
+    adapted_with(run, "lora")
     export(run, weight=torch.rand(4, 4), bias=torch.ones(4))
     adapted = {"weight.base_layer": torch.rand(4, 4), "weight.lora_A": torch.rand(2, 4)}
     write(run, bias=torch.ones(4), **adapted)
@@ -73,6 +82,16 @@ def test_weights_apart_from_their_adapter_cannot_be_decided(run: Path) -> None:
     assert decided == "cannot tell" and evidence.startswith("1 of 3 tensors")
     write(run, bias=torch.zeros(4), **adapted)
     assert verdict(run) == ("broken", "bias differs.")
+
+
+def test_exports_with_the_names_of_another_repository_are_found_by_their_values(run: Path) -> None:
+    adapted_with(run, "full")
+    weight, bias = torch.rand(4, 4), torch.ones(4)
+    export(run, **{"decode_head.weight": weight, "decode_head.bias": bias})
+    write(run, **{"decoder.head.weight": weight, "decoder.head.bias": bias})
+    assert verdict(run)[0] == "holds"
+    write(run, **{"decoder.head.weight": weight, "decoder.head.bias": bias + 1})
+    assert verdict(run)[0] == "broken" and "decoder.head.bias differs" in verdict(run)[1]
 
 
 def test_the_checkpoint_of_the_best_epoch_counts_and_may_be_deleted(run: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from clean_audit import assert_nothing_broken
 from hub_server import Hub
 from ruamel.yaml import YAML
 from tiny_transformers import serve, theirs
@@ -46,6 +47,19 @@ def test_segformer(command, discs: Path, hub: Hub, tmp_path: Path) -> None:
     record = check_folders(run, "somebody/model", commit)
     assert record["model"]["base"]["license"].lower() == "mit"  # inherited
     transformers.SegformerForSemanticSegmentation.from_pretrained(run / "native")
+    assert_nothing_broken(run, discs)
+
+
+@pytest.mark.slow
+def test_an_adapter_of_a_served_model_audits_clean(command, discs: Path, hub: Hub, tmp_path: Path) -> None:
+    theirs("segformer", num_labels=3).save_pretrained(tmp_path / "theirs")
+    serve(hub, tmp_path / "theirs", **{"README.md": b"---\nlicense: mit\n---\n"})
+    changes = [f"data.root={discs}", "model.name=somebody/model", "training.epochs=1", "training.patch=64"]
+    result = command("run", "segformer_nuclei", *changes, "training.workers=0", "model.adapt=lora")
+    assert result.returncode == 0, result.stderr
+    run = tmp_path / "runs/segformer_nuclei"
+    assert list(run.rglob("adapter_model.safetensors"))
+    assert_nothing_broken(run, discs)
 
 
 def test_what_the_hub_refuses_is_one_line_and_leaves_nothing(
@@ -77,3 +91,4 @@ def test_sam2(command, discs: Path, hub: Hub, tmp_path: Path) -> None:
     record = check_folders(run, name, commit)
     assert record["model"]["base"]["license"] == "Apache-2.0"
     build_sam2(config, str(run / "native/sam2.1-hiera-tiny_finetuned.pt"), device="cpu")
+    assert_nothing_broken(run, discs)
