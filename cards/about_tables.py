@@ -5,7 +5,8 @@ from __future__ import annotations
 from cards import formatting as words
 from cards import statements as facts
 from cards.leakage import LABELS, relations
-from cards.markdown import code, linked
+from cards.markdown import Markdown, code, linked
+from cards.people import GITHUB_PAGE, ORCID_PAGE
 from cards.record import RunRecord
 from cards.tables import Rows
 
@@ -32,13 +33,31 @@ def details(record: RunRecord) -> Rows:
     }
     return [
         ["Version", f"{record.name}, {record.created[:10]}"],
-        ["Authors", words.stated(", ".join(author.authors))],
+        ["Authors", authors(record)],
         ["License", words.stated(author.license)],
         ["Base model", facts.base_model(record)],
         ["Model type", f"{record.model.architecture.name}, {facts.task_in_words(record)}"],
         ["Input", f"2D image with {words.counted(record.model.channels, 'channel')}"],
         *([name, linked(text)] for name, text in optional.items() if text and text.strip()),
     ]
+
+
+def authors(record: RunRecord) -> Markdown:
+    """Name the authors, with affiliation and with links to ORCID iD and GitHub account.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Markdown on one line; "not stated" without authors.
+    """
+    people = []
+    for author in record.card.authors:
+        orcid = f"{ORCID_PAGE}{author.orcid}" if author.orcid else None
+        account = f"{GITHUB_PAGE}{author.github_user}" if author.github_user else None
+        known = [detail for detail in (author.affiliation, orcid, account) if detail]
+        people.append(f"{author.name} ({'; '.join(known)})" if known else author.name)
+    return linked(words.stated(", ".join(people)))
 
 
 def lineage(record: RunRecord) -> Rows:

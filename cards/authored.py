@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from cards.base import RecordModel, Url
+from cards.people import Author
 
 
 class Links(RecordModel):
@@ -20,7 +21,9 @@ class Card(RecordModel):
 
     title: str
     description: str
-    authors: list[str] = []
+    authors: list[Author] = Field(
+        [], description="names, or names with ORCID iD, affiliation and GitHub account"
+    )
     license: str | None = None
     intended_use: str | None = None
     out_of_scope: str | None = Field(None, description="uses for which the model is not suitable")

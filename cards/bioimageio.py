@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import HttpUrl
 
+from cards import bioimageio_people as people
 from cards import huggingface, markdown
 from cards import statements as facts
 from cards.bioimageio_config import bioimageio_config
 from cards.bioimageio_parts import Onnx, PackageParts, StateDict, TorchScript
-from cards.citations import citations
+from cards.citations import MODEL, citations
 from cards.markdown import plain
 from cards.record import RunRecord
 from cards.references import find_doi, find_url
@@ -80,10 +81,11 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
     documentation, attached = parts.folder / "README.md", parts.folder / "record.json"
     documentation.write_text(render_documentation(record), encoding="utf-8")
     attached.write_text(record.dumps(), encoding="utf-8")
+    values = description_values(record)
     # The spec does not fetch URLs listed as known: a run must work offline.
     with ValidationContext(perform_io_checks=True, known_files=dict.fromkeys(_urls(record))):
-        return v0_5.ModelDescr(
-            **description_values(record),
+        described = v0_5.ModelDescr(
+            **people.without_accounts(values),
             license=_license(record, parts.folder),
             documentation=v0_5.FileDescr(source=documentation),
             covers=[v0_5.FileDescr(source=path) for path in parts.covers],
@@ -95,6 +97,21 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
                 {"bioimageio": bioimageio_config(record, parts.tolerance), "finetune": _own(record, parts)}
             ),
         )
+    return _with_people(described, values)
+
+
+def _with_people(described: ModelDescr, values: dict[str, Any]) -> ModelDescr:
+    """Add authors and maintainers with their GitHub accounts, which are not looked up."""
+    from bioimageio.spec import ValidationContext
+    from bioimageio.spec.model import v0_5
+
+    kinds: dict[str, Any] = {"authors": v0_5.Author, "maintainers": v0_5.Maintainer}
+    with ValidationContext(perform_io_checks=False):
+        made = {
+            key: [kind(**person) for person in values[key]] for key, kind in kinds.items() if key in values
+        }
+    formats = [name for name, entry in described.weights if entry is not None] if made["authors"] else []
+    return people.with_people(described, made, dict.fromkeys(formats, made["authors"]))
 
 
 def description_values(record: RunRecord) -> dict[str, Any]:
@@ -109,7 +126,8 @@ def description_values(record: RunRecord) -> dict[str, Any]:
     return {
         "name": clean_name(record.card.title),
         "description": _brief(record.card.description),
-        "authors": [{"name": _without_slash(name)} for name in record.card.authors],
+        "authors": people.authors(record),
+        **({"maintainers": maintainers} if (maintainers := people.maintainers(record)) else {}),
         "cite": _cite(record),
         "tags": [plain(tag) for tag in facts.tags(record)],
         "timestamp": datetime.fromisoformat(record.created).isoformat(),
@@ -175,14 +193,12 @@ def _brief(description: str) -> str:
     return line if len(line) <= 1024 else line[:1023].rsplit(" ", 1)[0] + "…"
 
 
-def _without_slash(name: str) -> str:
-    return plain(re.sub(r"[/\\]", " ", name))
-
-
 def _cite(record: RunRecord) -> list[dict[str, str]]:
     """The citations with a DOI or a web address, one of which BioImage.IO requires."""
     entries = []
     for entry in citations(record):
+        if entry.what == MODEL and entry.bibtex:  # the same as text precedes it
+            continue
         text = f"{entry.what}: {plain(entry.text)}"
         if doi := find_doi(entry.text):
             entries.append({"text": text, "doi": doi})

@@ -89,7 +89,8 @@ def supported_by(record: RunRecord) -> Supported:
     """
     base, data, card = record.model.base, record.data, record.card
     stated = (
-        *(card.title, card.license, card.intended_use, *card.authors, *card.limits),
+        *(card.title, card.license, card.intended_use, *card.limits),
+        *(text for author in card.authors for text in author.stated().values()),
         *(base.id, base.license, base.revision, base.terms, base.hub_id),
         *(data.id, data.license, data.source, data.split_by, data.note, record.name),
     )

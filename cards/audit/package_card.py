@@ -128,17 +128,16 @@ def _description(package: _Package) -> Claim:
 def _identity(package: _Package) -> list[str]:
     found, expected = package.description, description_values(package.record)
     problems = []
-    for key in ("name", "parent"):
-        problems += differences({key: found.get(key)}, {key: expected.get(key)})
+    for key in ("name", "parent", "authors"):
+        problems += differences({key: found.get(key) or None}, {key: expected.get(key) or None})
+    if package.strict or found.get("maintainers"):  # earlier versions of finetune wrote none
+        problems += differences(
+            {"maintainers": found.get("maintainers")}, {"maintainers": expected.get("maintainers")}
+        )
     for key in ("description", "cite", "tags"):
         problems += stated_differences(
             found.get(key) or [], expected[key], package.supported, strict=package.strict, where=key
         )
-    authors = found.get("authors") or []
-    if not isinstance(authors, list):
-        return ["authors: expected a list"]
-    names = [entry.get("name") if isinstance(entry, dict) else entry for entry in authors]
-    problems += differences({"authors": names}, {"authors": [entry["name"] for entry in expected["authors"]]})
     if not _same_time(found.get("timestamp"), expected["timestamp"]):
         problems.append(f"timestamp: {shown(found.get('timestamp'))}, recorded {expected['timestamp']}")
     return [*problems, *_license(package)]

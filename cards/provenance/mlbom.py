@@ -92,11 +92,11 @@ def _model(record: RunRecord) -> Any:
         description=record.card.description,
         type=ComponentType.MACHINE_LEARNING_MODEL,
         bom_ref=MODEL,
-        authors=[OrganizationalContact(name=author) for author in record.card.authors],
+        authors=[OrganizationalContact(name=author.name) for author in record.card.authors],
         licenses=_licenses(record.card.license),
         components=_weights(record),
         pedigree=Pedigree(ancestors=ancestors) if ancestors else None,
-        external_references=_references(base.citation),
+        external_references=_references([record.card.links.paper or "", *base.citation]),
     )
 
 

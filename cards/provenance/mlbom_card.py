@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cards import formatting as words
+from cards.people import ORCID_PAGE
 from cards.record import RunRecord
 from cards.scores import Summary
 from cards.statements import task_in_words
@@ -111,6 +112,18 @@ def _properties(record: RunRecord) -> Iterator[dict[str, str]]:
         values["energy of training"] = f"{energy.kilowatt_hours:.3g} kWh, {energy.source}"
         values["CO2 equivalent of training"] = f"{energy.co2_kilograms:.3g} kg, {energy.region}"
     yield from _named(values)
+    yield from _named(dict(_people(record)))
+
+
+def _people(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """What CycloneDX has no field for: its contacts have a name, an email address and a telephone number."""
+    for number, author in enumerate(record.card.authors, start=1):
+        about = {
+            "ORCID iD": author.orcid and f"{ORCID_PAGE}{author.orcid}",
+            "affiliation": author.affiliation,
+            "GitHub account": author.github_user,
+        }
+        yield from ((f"author {number}: {key}", value) for key, value in about.items() if value)
 
 
 def _named(values: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -59,7 +59,8 @@ def _people(description: Mapping[str, Any]) -> Iterator[str]:
     if not any(person.get("github_user") for person in (*authors, *maintainers)):
         yield (
             "authors: none has a github_user, whom the collection asks about the model; "
-            "set github_user of one author in card.authors in the recipe"
+            "set github_user of one author in card.authors in the recipe, such as "
+            "[{name: Jane Doe, github_user: janedoe}]"
         )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
 from cards.errors import RecipeError
@@ -75,7 +76,7 @@ def read_settings(
             messages.setdefault(place, f"{place}: {_message(problem, keys, schema)}")
         raise RecipeError("\n".join(messages.values())) from error
     for key, message in check(settings):
-        place = _place(key.split("."), path, content, overridden)
+        place = _place([*key.split(".")], path, content, overridden)
         messages.setdefault(place, f"{place}: {message}")
     if messages:
         raise RecipeError("\n".join(messages.values()))
@@ -131,22 +132,29 @@ def _override(content: CommentedMap, override: str) -> str:
     return key.strip()
 
 
-def _place(keys: list[str], path: Path, content: CommentedMap, overridden: list[str]) -> str:
-    dotted = ".".join(keys)
-    if any(dotted == key or dotted.startswith(key + ".") for key in overridden):
+def _place(keys: list[str | int], path: Path, content: CommentedMap, overridden: list[str]) -> str:
+    dotted = _dotted(keys)
+    if any(dotted == key or dotted.startswith((f"{key}.", f"{key}[")) for key in overridden):
         return f"override {dotted}"
     return f"{path}:{_line(content, keys)}: {dotted or 'recipe'}"
 
 
-def _message(problem: Any, keys: list[str], schema: type[BaseModel]) -> str:
-    section = _section(keys[:-1], schema)
+def _dotted(keys: list[str | int]) -> str:
+    """The notation of a key for people, such as `card.authors[1].orcid`."""
+    parts = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return "".join(parts).removeprefix(".")
+
+
+def _message(problem: Any, keys: list[str | int], schema: type[BaseModel]) -> str:
+    section, last = _section(keys[:-1], schema), keys[-1] if keys else None
+    fields = section.model_fields if section else {}
     if problem["type"] == "extra_forbidden":
-        similar = difflib.get_close_matches(keys[-1], section.model_fields, n=1)
-        hint = f"did you mean {similar[0]}?" if similar else f"known: {', '.join(section.model_fields)}"
+        similar = difflib.get_close_matches(str(last), fields, n=1)
+        hint = f"did you mean {similar[0]}?" if similar else f"known: {', '.join(fields)}"
         return f"unknown key; {hint}"
     if problem["type"] == "missing":
         return "missing; this key is required"
-    field = section.model_fields.get(keys[-1]) if keys else None
+    field = fields.get(last) if isinstance(last, str) else None
     allowed = requirement(field) if field is not None and problem["type"] != "value_error" else None
     if allowed:
         return f"must be {allowed}, got {shown(problem['input'])}"
@@ -155,36 +163,46 @@ def _message(problem: Any, keys: list[str], schema: type[BaseModel]) -> str:
     return f"{message[0].lower()}{message[1:]}{got}"
 
 
-def _keys(location: tuple[Any, ...], content: Any, missing: bool) -> list[str]:
-    # Lists and unions append indices and type names to the key; the key of the recipe ends before them.
-    keys: list[str] = []
+def _keys(location: tuple[Any, ...], content: Any, missing: bool) -> list[str | int]:
+    """The part of a problem's location that exists in the recipe; unions append names of types."""
+    keys: list[str | int] = []
     for part in location:
         if isinstance(content, dict) and part in content:
             keys.append(str(part))
-            content = content[part]
-        elif missing and part == location[-1]:
-            keys.append(str(part))
+        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
+            keys.append(part)
         else:
-            break
+            return [*keys, str(part)] if missing and part == location[-1] else keys
+        content = content[part]
     return keys
 
 
-def _line(content: Any, keys: list[str]) -> int:
+def _line(content: Any, keys: list[str | int]) -> int:
     line = 1
     for key in keys:
-        if not isinstance(content, CommentedMap) or key not in content:
+        if isinstance(content, CommentedMap) and key in content:
+            if content.lc.data and key in content.lc.data:
+                line = content.lc.key(key)[0] + 1
+        elif isinstance(content, CommentedSeq) and isinstance(key, int):
+            if content.lc.data and key in content.lc.data:
+                line = content.lc.item(key)[0] + 1
+        else:
             break
-        if content.lc.data and key in content.lc.data:
-            line = content.lc.key(key)[0] + 1
         content = content[key]
     return line
 
 
-def _section(keys: list[str], schema: type[BaseModel]) -> type[BaseModel]:
-    """The pydantic model of a section by its keys; the whole schema for none."""
-    section = schema
+def _section(keys: list[str | int], schema: type[BaseModel]) -> type[BaseModel] | None:
+    """The pydantic model of a section by its keys; the whole schema for none; None for a list of values."""
+    section: type[BaseModel] | None = schema
     for key in keys:
-        annotation = section.model_fields[key].annotation
-        candidates = [annotation, *get_args(annotation)]
-        section = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel))
+        if section is not None and isinstance(key, str):  # the entries of a list have the model of the list
+            section = _model_in(section.model_fields[key].annotation)
     return section
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The pydantic model in an annotation such as `list[Author]` or `Author | None`."""
+    if inspect.isclass(annotation) and get_origin(annotation) is None:
+        return annotation if issubclass(annotation, BaseModel) else None
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -43,7 +43,7 @@ def test_every_figure_of_the_record_is_on_the_card(full):
         "10,000 bootstrap resamples", "95% confidence interval", "CC0-1.0", "Example CPU 2.0 GHz, 2 threads",
         "0123456789ab", full.data.digest(), full.model.base.sha256, "pytorch-lightning | 2.6.0",
         "learning_rate: 0.0003", "within 0.0001", "doi:10.1038/s41592-019-0612-7", *full.warnings,
-        *full.card.limits, *full.card.authors, full.card.intended_use,
+        *full.card.limits, *(author.name for author in full.card.authors), full.card.intended_use,
         *(file.sha256 for file in tables.weights(full)),
     ):  # fmt: skip
         assert words in text, words

@@ -11,6 +11,7 @@ from cards.authored import Card, Links
 from cards.base import NetworkSpec, Spec
 from cards.evidence import Parent, Registration
 from cards.fingerprint import data_digest, recipe_digest
+from cards.people import Author
 from cards.record import (
     Data,
     Environment,
@@ -57,7 +58,15 @@ def full() -> RunRecord:
             title="U-Net for nuclei in fluorescence images",
             description="Finds every nucleus in a fluorescence image and gives each its own number.\n\n"
             "Made for cell counting; see https://example.com/nuclei for the protocol.",
-            authors=["Ada Example", "Grace Example"],
+            authors=[
+                Author(
+                    name="Ada Example",
+                    orcid="0000-0002-1825-0097",
+                    affiliation="Example University",
+                    github_user="ada-example",
+                ),
+                Author(name="Grace Example"),
+            ],
             license="MIT",
             intended_use="Counting and outlining nuclei in 2D fluorescence images of cell culture.",
             out_of_scope="Diagnosis.",

@@ -13,15 +13,16 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from cards.bioimageio import description_values, identity_values, render_documentation
+from cards.people import Author
 from cards.record import RunRecord
 from finetune.pipeline.artifacts import write_cards
 
 RUN = Path(__file__).parents[1] / "fixtures" / "0.2.0" / "run"
 LISTED = {
-    "card": {"license": "MIT", "authors": ["Jane Doe"]},
+    "card": {"license": "MIT", "authors": [Author(name="Jane Doe", github_user="janedoe")]},
     "data": {"license": "MIT", "citation": ["Doe, J. Discs. https://doi.org/10.1007/978-3-030-00934-2_30"]},
 }
-"""What the rules of the BioImage.IO collection ask for, besides the `github_user` of an author."""
+"""What the rules of the BioImage.IO collection ask for."""
 
 
 def write_run(
@@ -76,7 +77,6 @@ def _write_package(path: Path, record: RunRecord) -> None:
         update={name: getattr(record, name) for name in LISTED}
     )
     description |= description_values(record) | {"license": "MIT"}
-    description["authors"] = [{"name": "Jane Doe", "github_user": "janedoe"}]
     description["config"]["finetune"] |= identity_values(record)
     files["README.md"] = render_documentation(record).encode()
     files["record.json"] = record.dumps().encode()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cards.bioimageio_people import people_of, with_people, without_accounts
 from cards.errors import InputError, ModelError
 from cards.references import find_doi, find_url
 from finetune.downloads.archive import cache_folder
@@ -171,11 +172,15 @@ def _read(source: str, where: str | Path, check_files: bool = False) -> Package:
                 perform_io_checks=False,
             )
             description = build_description(opened.content, context=context, format_version="latest")
-            if check_files:
-                # No web address is looked up: a run must not need the network.
+            if check_files and isinstance(description, ModelDescr):
+                # No web address and no GitHub account is looked up: a run must not need the network.
+                people = people_of(description)
                 urls = dict.fromkeys(_urls(description.model_dump(mode="json")))
                 context = context.replace(perform_io_checks=True, known_files=urls)
-                description = build_description(opened.content, context=context, format_version="latest")
+                content = without_accounts(opened.content)
+                description = build_description(content, context=context, format_version="latest")
+                if isinstance(description, ModelDescr):
+                    description = with_people(description, *people)
         except ModelError:
             raise
         except Exception as error:  # a damaged zip, or bad YAML, fails in many ways

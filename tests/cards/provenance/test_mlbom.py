@@ -83,3 +83,12 @@ def test_hostile_text_stays_text(full: RunRecord, text: str) -> None:
     card = full.card.model_copy(update={"title": text, "description": text, "license": text})
     document = json.loads(ml_bom(full.model_copy(update={"card": card})))
     assert document["metadata"]["component"]["name"] == text
+
+
+def test_authors_are_contacts_and_their_ids_are_properties(full: RunRecord) -> None:
+    component = json.loads(ml_bom(full))["metadata"]["component"]
+    assert [author["name"] for author in component["authors"]] == ["Ada Example", "Grace Example"]
+    stated = {entry["name"]: entry["value"] for entry in component["modelCard"]["properties"]}
+    assert stated["finetune:author 1: ORCID iD"] == "https://orcid.org/0000-0002-1825-0097"
+    assert stated["finetune:author 1: GitHub account"] == "ada-example"
+    assert not any("author 2" in name for name in stated)

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from cards.base import NetworkSpec, Spec
+from cards.people import Author
 from cards.record import Card, Data, DataFile, Environment, Origin, RunRecord, Training
 from cards.record import Model as ModelPart
 from finetune.data.normalization import Normalize, Percentile, ZeroMeanUnitVariance
@@ -104,7 +105,12 @@ def make_record() -> Callable[[Model], RunRecord]:
             created="2026-03-14T09:26:53+00:00",
             finetune_version="0.1.0",
             recipe={},
-            card=Card(title="Blobs", description="Finds blobs.", authors=["Ada Example"], license="MIT"),
+            card=Card(
+                title="Blobs",
+                description="Finds blobs.",
+                authors=[Author(name="Ada Example", github_user="ada-example")],
+                license="MIT",
+            ),
             model=ModelPart(
                 base=Origin(repository="wipp", id="unet", weights="random"),
                 architecture=config["architecture"],

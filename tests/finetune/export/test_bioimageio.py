@@ -149,6 +149,13 @@ def test_a_package_is_tested_without_the_network(plain, monkeypatch):
     run_test(plain.path)
 
 
+def test_github_accounts_are_in_the_package_but_not_looked_up(plain):
+    description = open_package(plain.path, check_files=True).description
+    weights = description.weights.torchscript
+    for people in (description.authors, description.maintainers, weights.authors):
+        assert [(person.name, person.github_user) for person in people] == [("Ada Example", "ada-example")]
+
+
 def test_a_package_that_gives_another_output_does_not_pass(tmp_path, plain, rewrite):
     path = Path(shutil.copy(plain.path, tmp_path))
     output = np.load(io.BytesIO(content(path, "test_output.npy")))

@@ -4,12 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+from cards.bioimageio_people import without_accounts
 from finetune.export.environments import ENVIRONMENTS, EnvironmentUnavailable, environment_python
-from finetune.export.package_test import check_package
+from finetune.export.package_test import check_package, offline_copy
 
 
 def test_without_uv_one_line_names_the_way_to_install_it(tmp_path, monkeypatch):
@@ -58,3 +61,16 @@ def test_a_damaged_package_fails_in_each_environment_with_a_reason(tmp_path: Pat
     assert not check.passed
     assert check.detail
     assert check.packages["bioimageio.core"]
+
+
+def test_the_tested_copy_differs_only_in_accounts_that_would_be_looked_up(plain, tmp_path: Path):
+    copy = offline_copy(plain.path, tmp_path)
+    assert copy.parent == tmp_path
+    with zipfile.ZipFile(plain.path) as one, zipfile.ZipFile(copy) as other:
+        assert one.namelist() == other.namelist()
+        differing = [name for name in one.namelist() if one.read(name) != other.read(name)]
+        descriptions = [YAML(typ="safe").load(package.read("rdf.yaml")) for package in (one, other)]
+    assert differing == ["rdf.yaml"]
+    assert without_accounts(descriptions[0]) == descriptions[1]
+    assert "ada-example" not in str(descriptions[1])
+    assert offline_copy(copy, tmp_path / "unused") == copy

@@ -89,3 +89,20 @@ def test_a_copied_recipe_finds_the_schema_beside_it(tmp_path: Path) -> None:
     (tmp_path / SCHEMA_FILE).write_text("mine")
     assert copy_recipe("unet_nuclei", tmp_path) == [tmp_path / "unet_nuclei.yaml"]
     assert (tmp_path / SCHEMA_FILE).read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("authors", "valid"),
+    [
+        (["Jane Doe", {"name": "John Roe", "orcid": "0000-0002-1825-0097", "github_user": "johnroe"}], True),
+        (["Jane Doe", {"orcid": "0000-0002-1825-0097"}], False),
+        ([{"name": "John Roe", "github": "johnroe"}], False),
+        ([{"name": "John Roe", "orcid": "0000"}], False),
+        ("Jane Doe", False),
+    ],
+)
+def test_authors_are_names_or_people(authors: object, valid: bool) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    recipe = YAML(typ="safe").load(recipe_folder() / "quickstart.yaml")
+    recipe["card"]["authors"] = authors
+    assert jsonschema.Draft7Validator(recipe_schema()).is_valid(recipe) is valid
