@@ -20,6 +20,7 @@ from finetune.cli.evaluate import evaluate
 from finetune.cli.extensions import ExtensibleGroup
 from finetune.cli.ls import ls
 from finetune.cli.models import models
+from finetune.cli.plugin import plugin
 from finetune.cli.predict import predict
 from finetune.cli.publish import publish
 from finetune.cli.run import run
@@ -61,6 +62,7 @@ app = typer.Typer(
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(card, name="card")
+app.add_typer(plugin, name="plugin")
 
 
 def main() -> None:

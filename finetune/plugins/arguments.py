@@ -1,0 +1,92 @@
+"""Parameters of a plugin: `--name value`, for inputs and outputs alike, as WIPP passes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cards.errors import InputError
+from finetune.errors import unknown
+from finetune.plugins.definition import FOLDERS, NO, YES, Input, Plugin
+
+FLAGS = {"yes": True, "true": True, "no": False, "false": False}
+
+
+def parse(plugin: Plugin, arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Read the parameters of a plugin.
+
+    Args:
+        plugin: the plugin.
+        arguments: `--name value` or `--name=value`. An empty value counts as not given, because a form sends
+            it for a field that is left empty.
+
+    Returns:
+        Value of each input, None if there is none; folder of each output.
+
+    Raises:
+        InputError: if a parameter is unknown, missing, given twice, or has an invalid value.
+    """
+    given = {name: value for name, value in _pairs(plugin, arguments).items() if value.strip()}
+    optional = {one.name for one in plugin.inputs if not one.required}
+    missing = [f"--{name}" for name in plugin.names() if name not in optional and name not in given]
+    if missing:
+        raise InputError(f"{', '.join(missing)}: missing; plugin {plugin.name} needs a value")
+    values = {
+        one.name: _value(one, given[one.name]) if one.name in given else one.default for one in plugin.inputs
+    }
+    return values, {one.name: Path(given[one.name]).expanduser() for one in plugin.outputs}
+
+
+def _pairs(plugin: Plugin, arguments: Sequence[str]) -> dict[str, str]:
+    known = plugin.names()
+    pairs: dict[str, str] = {}
+    words = iter(arguments)
+    for word in words:
+        if not word.startswith("--"):
+            raise InputError(f"'{word}': parameters of a plugin have the form --name value")
+        name, equals, value = word[2:].partition("=")
+        if name not in known:
+            raise unknown(f"parameter of plugin {plugin.name}", name, known)
+        if name in pairs:
+            raise InputError(f"--{name}: given twice")
+        if not equals and (value := next(words, "--")).removeprefix("--") in known and value.startswith("--"):
+            raise InputError(f"--{name}: has no value")
+        if not equals and value == "--":
+            raise InputError(f"--{name}: has no value")
+        pairs[name] = value
+    return pairs
+
+
+def _value(one: Input, text: str) -> Any:
+    if one.kind in FOLDERS:
+        return Path(text).expanduser()
+    if one.kind == "flag":
+        if text.lower() not in FLAGS:
+            raise InputError(f"--{one.name}: must be {YES} or {NO}, got '{text}'")
+        return FLAGS[text.lower()]
+    if one.kind == "choice":
+        if text not in one.choices:
+            raise unknown(f"value of --{one.name}", text, one.choices)
+        return text
+    if one.kind in ("integer", "number"):
+        return _number(one, text)
+    return text
+
+
+def _number(one: Input, text: str) -> int | float:
+    noun = "an integer" if one.kind == "integer" else "a number"
+    limits = [
+        f" {sign} {limit:g}" for sign, limit in (("≥", one.minimum), (">", one.above)) if limit is not None
+    ]
+    allowed = noun + "".join(limits)
+    try:
+        value = int(text) if one.kind == "integer" else float(text)
+    except ValueError as error:
+        raise InputError(f"--{one.name}: must be {allowed}, got '{text}'") from error
+    too_small = (one.minimum is not None and value < one.minimum) or (
+        one.above is not None and value <= one.above
+    )
+    if too_small or value in (float("inf"), float("-inf")) or value != value:
+        raise InputError(f"--{one.name}: must be {allowed}, got '{text}'")
+    return value

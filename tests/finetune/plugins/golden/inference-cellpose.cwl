@@ -1,0 +1,74 @@
+cwlVersion: v1.2
+class: CommandLineTool
+label: Segmentation with Cellpose
+doc: Segments cells or nuclei with a model of Cellpose.
+baseCommand:
+- finetune
+- plugin
+- run
+- inference-cellpose
+hints:
+  DockerRequirement:
+    dockerPull: wipp/wipp-inference-cellpose-plugin:1.2.3
+  ResourceRequirement:
+    ramMin: 4096
+    coresMin: 2
+  NetworkAccess:
+    networkAccess: true
+inputs:
+  imageDir:
+    type: Directory
+    label: Images to segment
+    doc: Microscopy images, one file each. All have the same channels.
+    inputBinding:
+      prefix: --imageDir
+  filePattern:
+    type: string?
+    label: File name pattern
+    doc: 'Only files whose whole name matches are used: a regular expression, in which {r:ddd} stands
+      for three digits. .* uses all files.'
+    default: .*
+    inputBinding:
+      prefix: --filePattern
+  model:
+    type:
+    - 'null'
+    - type: enum
+      symbols:
+      - cyto3
+      - cyto2
+      - nuclei
+      - cpsam
+    label: Model
+    doc: cyto models find whole cells, nuclei finds nuclei, cpsam finds both at any size.
+    default: cyto3
+    inputBinding:
+      prefix: --model
+  modelDir:
+    type: Directory?
+    label: Model folder
+    doc: A fine-tuned model, or weights that were downloaded before. It replaces the published 
+      model.
+    inputBinding:
+      prefix: --modelDir
+  symmetries:
+    type:
+    - 'null'
+    - type: enum
+      symbols:
+      - YES
+      - NO
+    label: Average over rotations
+    doc: Average the prediction over 8 rotations and reflections; takes 8 times as long.
+    default: NO
+    inputBinding:
+      prefix: --symmetries
+arguments:
+- prefix: --outputDir
+  valueFrom: outputDir
+outputs:
+  outputDir:
+    type: Directory
+    doc: 'Label images: 0 is background, each object has a number of its own.'
+    outputBinding:
+      glob: outputDir

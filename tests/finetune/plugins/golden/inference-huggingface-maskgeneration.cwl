@@ -1,0 +1,67 @@
+cwlVersion: v1.2
+class: CommandLineTool
+label: Segmentation with Hugging Face mask generation
+doc: Segments all objects in images with Segment Anything (SAM or SAM 2) from the Hugging Face Hub.
+baseCommand:
+- finetune
+- plugin
+- run
+- inference-huggingface-maskgeneration
+hints:
+  DockerRequirement:
+    dockerPull: wipp/wipp-inference-huggingface-maskgeneration-plugin:1.2.3
+  ResourceRequirement:
+    ramMin: 8192
+    coresMin: 2
+  NetworkAccess:
+    networkAccess: true
+inputs:
+  imageDir:
+    type: Directory
+    label: Images to segment
+    doc: Microscopy images, one file each. All have the same channels.
+    inputBinding:
+      prefix: --imageDir
+  filePattern:
+    type: string?
+    label: File name pattern
+    doc: 'Only files whose whole name matches are used: a regular expression, in which {r:ddd} stands
+      for three digits. .* uses all files.'
+    default: .*
+    inputBinding:
+      prefix: --filePattern
+  model:
+    type: string?
+    label: Model
+    doc: Id of the model on the Hugging Face Hub, such as facebook/sam-vit-base.
+    default: facebook/sam-vit-base
+    inputBinding:
+      prefix: --model
+  modelDir:
+    type: Directory?
+    label: Model folder
+    doc: A fine-tuned model, or weights that were downloaded before. It replaces the published 
+      model.
+    inputBinding:
+      prefix: --modelDir
+  symmetries:
+    type:
+    - 'null'
+    - type: enum
+      symbols:
+      - YES
+      - NO
+    label: Average over rotations
+    doc: Average the prediction over 8 rotations and reflections; takes 8 times as long.
+    default: NO
+    inputBinding:
+      prefix: --symmetries
+arguments:
+- prefix: --outputDir
+  valueFrom: outputDir
+outputs:
+  outputDir:
+    type: Directory
+    doc: 'Label images: 0 is background, each object has a number of its own.'
+    outputBinding:
+      glob: outputDir

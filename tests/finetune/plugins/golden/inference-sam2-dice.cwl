@@ -1,0 +1,223 @@
+cwlVersion: v1.2
+$graph:
+- id: inference-sam2
+  class: CommandLineTool
+  label: Segmentation with SAM 2
+  doc: Segments all objects in images with Segment Anything 2 of Meta.
+  baseCommand:
+  - finetune
+  - plugin
+  - run
+  - inference-sam2
+  hints:
+    DockerRequirement:
+      dockerPull: wipp/wipp-inference-sam2-plugin:1.2.3
+    ResourceRequirement:
+      ramMin: 8192
+      coresMin: 2
+    NetworkAccess:
+      networkAccess: true
+  inputs:
+    imageDir:
+      type: Directory
+      label: Images to segment
+      doc: Microscopy images, one file each. All have the same channels.
+      inputBinding:
+        prefix: --imageDir
+    filePattern:
+      type: string?
+      label: File name pattern
+      doc: 'Only files whose whole name matches are used: a regular expression, in which {r:ddd} stands
+        for three digits. .* uses all files.'
+      default: .*
+      inputBinding:
+        prefix: --filePattern
+    model:
+      type:
+      - 'null'
+      - type: enum
+        symbols:
+        - sam2.1-hiera-tiny
+        - sam2.1-hiera-small
+        - sam2.1-hiera-base-plus
+        - sam2.1-hiera-large
+      label: Model
+      doc: Larger models are more accurate and take longer.
+      default: sam2.1-hiera-tiny
+      inputBinding:
+        prefix: --model
+    modelDir:
+      type: Directory?
+      label: Model folder
+      doc: A fine-tuned model, or weights that were downloaded before. It replaces the published 
+        model.
+      inputBinding:
+        prefix: --modelDir
+    symmetries:
+      type:
+      - 'null'
+      - type: enum
+        symbols:
+        - YES
+        - NO
+      label: Average over rotations
+      doc: Average the prediction over 8 rotations and reflections; takes 8 times as long.
+      default: NO
+      inputBinding:
+        prefix: --symmetries
+  arguments:
+  - prefix: --outputDir
+    valueFrom: segment-outputDir
+  outputs:
+    outputDir:
+      type: Directory
+      doc: 'Label images: 0 is background, each object has a number of its own.'
+      outputBinding:
+        glob: segment-outputDir
+- id: dice-segmentationaccuracy
+  class: CommandLineTool
+  label: Dice and other accuracies of a segmentation
+  doc: 'Compares label images with reference label images: Dice, AP, PQ and boundary distance of each
+    image.'
+  baseCommand:
+  - finetune
+  - plugin
+  - run
+  - dice-segmentationaccuracy
+  hints:
+    DockerRequirement:
+      dockerPull: wipp/wipp-dice-segmentationaccuracy-plugin:1.2.3
+    ResourceRequirement:
+      ramMin: 2048
+      coresMin: 2
+  inputs:
+    predictionDir:
+      type: Directory
+      label: Segmented images
+      doc: Label images that a model predicted.
+      inputBinding:
+        prefix: --predictionDir
+    referenceDir:
+      type: Directory
+      label: Reference
+      doc: Label images that people drew or corrected, with the same names.
+      inputBinding:
+        prefix: --referenceDir
+    filePattern:
+      type: string?
+      label: File name pattern
+      doc: 'Only files whose whole name matches are used: a regular expression, in which {r:ddd} stands
+        for three digits. .* uses all files.'
+      default: .*
+      inputBinding:
+        prefix: --filePattern
+    labels:
+      type:
+      - 'null'
+      - type: enum
+        symbols:
+        - instances
+        - foreground
+        - boundary
+      label: Content of the label images
+      doc: 'Content of the label images: instances (one integer each), foreground or boundary (not 0).'
+      default: instances
+      inputBinding:
+        prefix: --labels
+    pixelSize:
+      type: double?
+      label: Side of a pixel in µm
+      doc: Side of a pixel in µm; boundary distances are in µm then.
+      inputBinding:
+        prefix: --pixelSize
+  arguments:
+  - prefix: --scores
+    valueFrom: score-scores
+  outputs:
+    scores:
+      type: Directory
+      doc: 'scores.csv: one row per image, one column per metric.'
+      outputBinding:
+        glob: score-scores
+- class: Workflow
+  id: main
+  inputs:
+    imageDir:
+      type: Directory
+      label: Images to segment
+      doc: Microscopy images, one file each. All have the same channels.
+    filePattern:
+      type: string?
+      label: File name pattern
+      doc: 'Only files whose whole name matches are used: a regular expression, in which {r:ddd} stands
+        for three digits. .* uses all files.'
+    model:
+      type:
+      - 'null'
+      - type: enum
+        symbols:
+        - sam2.1-hiera-tiny
+        - sam2.1-hiera-small
+        - sam2.1-hiera-base-plus
+        - sam2.1-hiera-large
+      label: Model
+      doc: Larger models are more accurate and take longer.
+    modelDir:
+      type: Directory?
+      label: Model folder
+      doc: A fine-tuned model, or weights that were downloaded before. It replaces the published 
+        model.
+    symmetries:
+      type:
+      - 'null'
+      - type: enum
+        symbols:
+        - YES
+        - NO
+      label: Average over rotations
+      doc: Average the prediction over 8 rotations and reflections; takes 8 times as long.
+    referenceDir:
+      type: Directory
+      label: Reference
+      doc: Label images that people drew or corrected, with the same names.
+    labels:
+      type:
+      - 'null'
+      - type: enum
+        symbols:
+        - instances
+        - foreground
+        - boundary
+      label: Content of the label images
+      doc: 'Content of the label images: instances (one integer each), foreground or boundary (not 0).'
+    pixelSize:
+      type: double?
+      label: Side of a pixel in µm
+      doc: Side of a pixel in µm; boundary distances are in µm then.
+  steps:
+    segment:
+      run: '#inference-sam2'
+      in:
+        imageDir: imageDir
+        filePattern: filePattern
+        model: model
+        modelDir: modelDir
+        symmetries: symmetries
+      out:
+      - outputDir
+    score:
+      run: '#dice-segmentationaccuracy'
+      in:
+        referenceDir: referenceDir
+        labels: labels
+        pixelSize: pixelSize
+        predictionDir: segment/outputDir
+      out:
+      - scores
+  outputs:
+    outputDir:
+      type: Directory
+      outputSource: segment/outputDir
+    scores:
+      type: Directory
+      outputSource: score/scores
