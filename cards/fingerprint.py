@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from cards.record import DataFile
 
 
@@ -46,6 +46,8 @@ def sha256_pixels(array: np.ndarray) -> str:
     Raises:
         ValueError: if an integer does not fit int32, or the array holds neither integers nor floats.
     """
+    import numpy as np  # takes longer to import than everything else that reads a record
+
     if array.dtype.kind in "bui":
         if array.size and not np.can_cast(array.dtype, np.int32):
             low, high = int(array.min()), int(array.max())

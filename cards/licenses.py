@@ -28,6 +28,11 @@ class Rule:
     reason: str = ""
 
 
+# Families whose licenses restrict no purpose of use; those with "nc" in their name exclude commercial use.
+ANY_PURPOSE = frozenset(
+    {"0bsd", "agpl", "apache", "artistic", "bsd", "cc-by", "cc-by-sa", "cc0", "epl", "eupl", "gpl", "isc"}
+    | {"lgpl", "mit", "mpl", "pddl", "unlicense", "wtfpl", "zlib"}
+)
 NO_RIGHTS_RESERVED = frozenset({"cc0", "unlicense", "wtfpl", "pddl"})
 
 RULES: dict[str, Rule] = {
@@ -95,6 +100,21 @@ def forbidden(card: str, base: str) -> str | None:
     if chosen in rule.excluded or (rule.allowed and chosen not in rule.allowed):
         return rule.reason
     return None
+
+
+def allows_commercial_use(license: str) -> bool | None:
+    """Check whether a license allows commercial use.
+
+    Args:
+        license: license id.
+
+    Returns:
+        None for a license that is not known here.
+    """
+    name = family(license)
+    if "nc" in name.split("-"):
+        return False
+    return True if name in ANY_PURPOSE else None
 
 
 def family(license: str) -> str:

@@ -132,6 +132,8 @@ def _commands(group: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
     """Commands by their full name; those of a sub-command, such as `card show`, in its place."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                yield f"{prefix}{name}", command
             yield from _commands(command, f"{prefix}{name} ")
         else:
             yield f"{prefix}{name}", command

@@ -36,7 +36,6 @@ COMMANDS = (
     run,
     validate,
     ls,
-    models,
     cp,
     predict,
     data,
@@ -63,6 +62,7 @@ for command in COMMANDS:
     app.command()(command)
 app.add_typer(card, name="card")
 app.add_typer(plugin, name="plugin")
+app.add_typer(models, name="models")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`finetune models`."""
+"""`finetune models`: the model catalog."""
 
 from __future__ import annotations
 
@@ -6,16 +6,57 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cards.errors import InputError
 from finetune.cli.console import print_line, print_table
+from finetune.cli.models_show import (
+    describe_exposure,
+    describe_license,
+    describe_targets,
+    describe_tuning,
+    show,
+)
 
 if TYPE_CHECKING:
     from finetune.repositories.catalog import Listed
 
+COLUMNS = (
+    "repository",
+    "model",
+    "title",
+    "task",
+    "objects",
+    "license",
+    "parameters",
+    "as float32",
+    "targets",
+    "fine-tunable",
+    "known exposure",
+)
 
-def models(
+models = typer.Typer(rich_markup_mode=None, add_completion=False)
+models.command()(show)
+
+
+@models.callback(invoke_without_command=True)
+def list_catalog(
+    context: typer.Context,
     repository: Annotated[str | None, typer.Option(help="Show the models of this repository only.")] = None,
     task: Annotated[
-        str | None, typer.Option(help="Show the models for this task only, such as segmentation.")
+        str | None,
+        typer.Option(help="Show the models for this task or object only, such as segmentation or nuclei."),
+    ] = None,
+    license: Annotated[
+        str | None,
+        typer.Option(
+            help="Show models with this license only; commercial: with any that allows commercial use."
+        ),
+    ] = None,
+    fits_in: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Show models only whose weights, gradients and optimizer fit into this memory, such as 8GB.",
+        ),
     ] = None,
     fine_tunable: Annotated[
         bool, typer.Option("--fine-tunable", help="Show models that can be fine-tuned only.")
@@ -23,12 +64,51 @@ def models(
     count: Annotated[
         bool, typer.Option("--count", help="Also ask the repositories' servers for their numbers of models.")
     ] = False,
+    refresh: Annotated[
+        bool,
+        typer.Option(
+            "--refresh", help="Ask the repositories' servers for their models first, and store the answers."
+        ),
+    ] = False,
 ) -> None:
-    """List the models that can be fine-tuned or used."""
-    from finetune.repositories.catalog import list_models
+    """List the models that can be fine-tuned or used.
 
-    columns = ("repository", "model", "title", "task", "license", "parameters", "as float32", "fine-tunable")
-    print_table(columns, map(_row, list_models(repository, task, fine_tunable)))
+    Servers are contacted only with --count and --refresh.
+    """
+    if context.invoked_subcommand is not None:
+        given = (repository, task, license, fits_in, fine_tunable or None, count or None, refresh or None)
+        if any(value is not None for value in given):
+            raise InputError(f"models {context.invoked_subcommand}: put options after the command")
+        return
+    from finetune.repositories import catalog
+    from finetune.repositories.filters import fits_in as fits
+    from finetune.repositories.filters import has_license, parse_size
+
+    memory = parse_size(fits_in) if fits_in else None
+    unavailable = catalog.refresh(repository) if refresh else {}
+    listed = catalog.list_models(repository, task, fine_tunable)
+    notes = []
+    if memory is not None:
+        verdicts = [fits(model.info, memory) for model in listed]
+        listed = [model for model, verdict in zip(listed, verdicts, strict=True) if verdict is not False]
+        notes.append(
+            "fits in: weights, gradients and optimizer of full fine-tuning in float32, without activations; "
+            "models with an unknown number of parameters are listed"
+        )
+    if license is not None:
+        verdicts = [has_license(model.info, license) for model in listed]
+        listed = [model for model, verdict in zip(listed, verdicts, strict=True) if verdict]
+        if open_ := sum(verdict is None for verdict in verdicts):
+            notes.append(f"not listed: {open_} models whose license is unknown or leaves the use open")
+    if listed:
+        print_table(COLUMNS, map(_row, listed))
+    else:
+        print_line("no model fits")
+    dates = {model.repository: model.asked for model in listed if model.asked}
+    notes += [f"{name}: models as listed by the server on {asked}" for name, asked in dates.items()]
+    notes += [f"{name}: {reason}" for name, reason in unavailable.items()]
+    for note in notes:
+        print_line(note)
     if count:
         _print_counts(repository)
 
@@ -42,22 +122,32 @@ def _row(listed: Listed) -> tuple[str, ...]:
         "(any)" if info.name == ANY else info.name,
         info.title,
         info.task,
-        info.license or ("the model's own" if info.name == ANY else "not stated"),
+        ", ".join(info.objects) or "-",
+        describe_license(info),
         f"{info.parameters:,}" if info.parameters else "unknown",
         f"{4 * info.parameters / 1e6:,.0f} MB" if info.parameters else "unknown",
-        "yes" if info.fine_tunable else f"no: {info.why_not}",
+        describe_targets(info),
+        describe_tuning(info),
+        describe_exposure(listed),
     )
 
 
 def _print_counts(repository: str | None) -> None:
     from finetune.repositories.catalog import KINDS, count_models
+    from finetune.repositories.counts import TALK
 
     counts = count_models(repository)
     print_line()
-    rows = ((name, *(str(row[kind]) for kind in KINDS)) for name, row in counts.rows.items())
-    print_table(("number of models", *KINDS), rows)
+    rows = (
+        (name, *(str(row[kind]) for kind in KINDS), TALK.get(name, "not quoted"))
+        for name, row in counts.rows.items()
+    )
+    print_table(("number of models", *KINDS, "in the talk"), rows)
     for name, reason in counts.unavailable.items():
         print_line(f"{name}: {reason}")
+    for name, day in counts.stored.items():
+        print_line(f"{name}: answer of the server on {day}")
     answered = " and ".join(counts.answered)
     print_line(f"{answered}: current answer of the server" if answered else "no server has answered")
     print_line("other repositories: models listed above")
+    print_line('in the talk: as stated in "Reusing existing trained AI models in WIPP" (NIST)')

@@ -29,9 +29,9 @@ def cache_folder() -> Path:
     folder = os.environ.get("FINETUNE_CACHE")
     if folder:
         return Path(folder).expanduser()
-    from pooch import os_cache
+    from platformdirs import user_cache_dir  # as pooch.os_cache, without the import of pooch
 
-    return Path(os_cache("finetune"))
+    return Path(user_cache_dir("finetune"))
 
 
 def download(

@@ -11,15 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from cards.errors import DownloadError, InputError
-from finetune.downloads.hub_errors import hub_error, is_temporary, safe_cause, status_message, without_log
+from finetune.downloads.hub_errors import hub_error, is_temporary, safe_cause, without_log
 from finetune.utils.atomic import write_file
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
-TIMEOUT = 10  # seconds without an answer; huggingface_hub's own for a file
 QUICK_TIMEOUT = 4  # seconds, where nothing depends on the answer
-PAGE = 1000  # models per request, the Hub's maximum
+TIMEOUT = 10  # seconds without an answer; huggingface_hub's own for a file
 CHUNK = 2**20  # bytes
 
 # "user/name" or "user/name@revision"; the revision may be a branch, a tag, a commit or "refs/pr/1".
@@ -102,48 +101,6 @@ def fetch_all(repo_id: str, *, revision: str | None = None) -> Fetched:
         raise DownloadError(f"{repo_id}: {error}") from error.__cause__
     except Exception as error:  # the client lets errors of its transport through, and changes transports
         raise DownloadError(f"{repo_id}: {hub_error(error, revision)}") from safe_cause(error)
-
-
-def count_models(pipeline_tag: str, max_count: int) -> tuple[int, bool]:
-    """Count the models of a task on the Hub.
-
-    The Hub's API returns no total, only pages of at most 1000 models.
-
-    Args:
-        pipeline_tag: task as the Hub spells it, such as "image-segmentation".
-        max_count: stop counting at this number.
-
-    Returns:
-        The count, and whether there are more.
-
-    Raises:
-        DownloadError: if the Hub cannot be reached or does not answer as expected.
-    """
-    from huggingface_hub import constants, errors
-    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
-
-    # HfApi.list_models would do, but it takes half a minute to give up on an unreachable Hub.
-    page: str | None = f"{constants.ENDPOINT}/api/models"
-    parameters: dict[str, str | int] | None = {
-        "pipeline_tag": pipeline_tag,
-        "limit": PAGE,
-        "expand": "pipeline_tag",  # the id and nothing else of each model
-    }
-    count = 0
-    try:
-        while page and count < max_count:
-            answer = get_session().get(
-                page, params=parameters, headers=build_hf_headers(), timeout=QUICK_TIMEOUT
-            )
-            hf_raise_for_status(answer)
-            count += len(answer.json())
-            page, parameters = answer.links.get("next", {}).get("url"), None  # which has them in it
-    except errors.HfHubHTTPError as error:
-        raise DownloadError(f"the Hugging Face Hub {status_message(error)}") from error
-    except Exception as error:
-        reason = type(error).__name__
-        raise DownloadError(f"the Hugging Face Hub cannot be reached ({reason})") from safe_cause(error)
-    return count, page is not None
 
 
 def _fetch(repo_id: str, files: Sequence[str], revision: str | None, optional: Sequence[str]) -> Fetched:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from cards.record import Origin
 from finetune.data.datasets import DATASETS
+from finetune.repositories.torchvision.models import MODELS
 
 Exposure = Literal["seen", "selected on", "not seen", "unknown"]
 
@@ -75,6 +76,7 @@ TORCHVISION = (
     "https://docs.pytorch.org/vision/stable/models.html: trained on photographs of COCO with the "
     "categories of Pascal VOC, encoder pretrained on those of ImageNet-1K"
 )
+CLASSIFIERS = "https://docs.pytorch.org/vision/stable/models.html: trained on the photographs of ImageNet-1K"
 
 DATA_SETS: dict[tuple[str, str], dict[str, Documented]] = {
     ("stardist", "2D_paper_dsb2018"): {"dsb2018": Documented("not seen", STARDIST_PAPER)},
@@ -89,6 +91,7 @@ DATA_SETS: dict[tuple[str, str], dict[str, Documented]] = {
 
 PHOTOGRAPHS: dict[tuple[str, str], str] = {
     ("sam2", "sam2.1-hiera-"): SAM2,
+    ("sam2", "sam2-hiera-"): SAM2,
     ("huggingface", "facebook/sam2.1-hiera-"): SAM2,
     ("huggingface", "facebook/sam2-hiera-"): SAM2,
     ("huggingface", "facebook/sam-vit-"): SAM,
@@ -98,6 +101,7 @@ PHOTOGRAPHS: dict[tuple[str, str], str] = {
     ("torchvision", "deeplabv3_"): TORCHVISION,
     ("torchvision", "fcn_"): TORCHVISION,
     ("torchvision", "lraspp_"): TORCHVISION,
+    **{("torchvision", name): CLASSIFIERS for name, model in MODELS.items() if model.is_encoder},
 }
 """Models that were trained on photographs and videos only, by repository and first letters of the name. All
 named data sets are micrographs."""
@@ -128,3 +132,18 @@ def _names(origin: Origin) -> list[str]:
     """Names of a model: the id of a package on BioImage.IO may end in its version."""
     package = origin.bioimageio_id
     return [origin.id, *([package, package.rpartition("/")[0]] if package else [])]
+
+
+def published_for_all(repository: str, name: str) -> dict[str, Documented]:
+    """Look up what is published about a model and every named data set.
+
+    Args:
+        repository: a key of `finetune.repositories.registry.REPOSITORIES`.
+        name: of the model.
+
+    Returns:
+        What is published, by id of the data set; data sets without a publication are left out.
+    """
+    origin = Origin(repository=repository, id=name, weights="pretrained")
+    known = {data: published(origin, data) for data in DATASETS}
+    return {data: documented for data, documented in known.items() if documented.source}

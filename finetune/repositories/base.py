@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # Name of the entry that stands for all models of a repository that has too many to list.
 ANY = "*"
 
+# Targets that any network with K maps at image resolution can be trained on.
+PIXEL_TARGETS = ("foreground", "boundary", "foreground_boundary", "flows", "rays")
+
 # TorchScript of a network that finetune has no code for (`Built.torchscript`), saved beside its weights.
 STRUCTURE = "network.pt"
 
@@ -32,7 +35,13 @@ class ModelInfo:
         learning_rates: lowest and highest sensible learning rate.
         fine_tunable: whether the model can be trained.
         why_not: reason if it cannot be trained.
-        parameters: number of parameters; None if it depends on the options.
+        parameters: number of parameters; None if it depends on the options, or is unknown.
+        pretrained: whether there are published weights.
+        terms: what the publisher says of the use of the weights beyond the license.
+        targets: values of `model.target` that suit the network.
+        objects: what the published weights were trained to segment or classify, such as "nuclei".
+        note: remark for the list of models.
+        aliases: other names of the model, such as DOIs.
     """
 
     name: str
@@ -44,6 +53,12 @@ class ModelInfo:
     fine_tunable: bool = True
     why_not: str | None = None
     parameters: int | None = None
+    pretrained: bool = True
+    terms: str | None = None
+    targets: tuple[str, ...] = PIXEL_TARGETS
+    objects: tuple[str, ...] = ()
+    note: str | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

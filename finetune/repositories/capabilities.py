@@ -14,7 +14,7 @@ from finetune.repositories.counts import Row
 
 if TYPE_CHECKING:
     from torch import nn
-from finetune.repositories.base import Loaded, LoadOptions
+from finetune.repositories.base import Loaded, LoadOptions, ModelInfo
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,21 @@ class CountsModels(Protocol):
 
         Returns:
             Number of models by kind (the keys of `finetune.repositories.counts.KINDS`).
+
+        Raises:
+            InputError: if the server does not answer.
+        """
+
+
+@runtime_checkable
+class ListsModels(Protocol):
+    """Optional part of a repository: a server that lists its models."""
+
+    def fetch_models(self) -> list[ModelInfo]:
+        """Query the server for its models.
+
+        Returns:
+            Descriptions of the models.
 
         Raises:
             InputError: if the server does not answer.

@@ -10,6 +10,12 @@ KINDS = {
     "segmentation": ("image-segmentation", "segmentation"),
     "mask generation": ("mask-generation", "mask generation"),
 }
+# Numbers that the talk "Reusing existing trained AI models in WIPP" (NIST) stated.
+TALK = {
+    "cellpose": "21",
+    "sam2": "8",
+    "torchvision": "20 image classification, 5 segmentation",
+}
 MAX_COUNT = 10_000  # models; counting stops there, so that the answer comes within seconds
 
 

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from finetune.utils.options import build_options
+from finetune.utils.options import Options, build_options
+
+GROUPS = 8  # of the decoder's group normalization (`finetune.networks.encoder_decoder`)
+
+
+class DecoderOptions(Options):
+    """Options of the lightweight decoder."""
+
+    width: int = Field(64, ge=8, le=512, multiple_of=GROUPS, description="channels of the decoder")
 
 
 def complete(name: str, options: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:

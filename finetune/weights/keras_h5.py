@@ -11,11 +11,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cards.errors import ModelError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 MAX_EXPANSION = 20  # declared bytes of weights per byte of the file: Keras does not compress
@@ -69,6 +68,7 @@ def read_weights(path: Path, options: dict[str, Any]) -> dict[str, torch.Tensor]
     Raises:
         ModelError: if the file is missing, damaged or in another format.
     """
+    import numpy as np
     import torch
 
     layers = _read_layers(path)
@@ -99,6 +99,7 @@ def write_weights(path: Path, state: dict[str, torch.Tensor], options: dict[str,
         options: all options of that network.
     """
     import h5py
+    import numpy as np
 
     names = keras_names(options)
     with h5py.File(path, "w") as file:
@@ -118,6 +119,7 @@ def write_weights(path: Path, state: dict[str, torch.Tensor], options: dict[str,
 def _read_layers(path: Path) -> dict[str, dict[str, np.ndarray]]:
     """Weights by layer and kind ("kernel", "bias"); layers without weights are omitted."""
     import h5py
+    import numpy as np
 
     try:
         with h5py.File(path, "r") as file:

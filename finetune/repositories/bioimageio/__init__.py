@@ -1,7 +1,7 @@
 """BioImage.IO: the module in `REPOSITORIES`, see `finetune.repositories.base.Repository`."""
 
-from finetune.repositories.bioimageio.counting import count_models
+from finetune.repositories.bioimageio.counting import count_models, fetch_models
 from finetune.repositories.bioimageio.options import options_model
 from finetune.repositories.bioimageio.repository import build, load, models, save
 
-__all__ = ["build", "load", "models", "options_model", "save", "count_models"]
+__all__ = ["build", "load", "models", "options_model", "save", "count_models", "fetch_models"]

@@ -1,4 +1,4 @@
-"""Number of models in the BioImage.IO Model Zoo."""
+"""Index of the BioImage.IO Model Zoo: its models, and their number."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import urllib.request
 
 from cards.errors import DownloadError
 from finetune.repositories import counts
+from finetune.repositories.base import ModelInfo
+from finetune.repositories.bioimageio.manifest import describe_manifest
 from finetune.repositories.counts import Count, Row
 
 # Children of the collection "bioimage.io", as the website https://bioimage.io requests them; the same server
@@ -27,21 +29,40 @@ def count_models() -> Row:
     Raises:
         DownloadError: if the server does not answer, or its answer is not a list of models.
     """
-    tags: list[str] = []
+    manifests, more = _manifests()
+    tags = [_tags(manifest) for manifest in manifests]
+    return {kind: Count(sum(word in text for text in tags), more) for kind, (_, word) in counts.KINDS.items()}
+
+
+def fetch_models() -> list[ModelInfo]:
+    """List the models of the zoo.
+
+    Returns:
+        Descriptions; what the zoo's index does not state is None.
+
+    Raises:
+        DownloadError: if the server does not answer, or its answer is not a list of models.
+    """
+    manifests, _ = _manifests()
+    return [info for manifest in manifests if (info := describe_manifest(manifest)) is not None]
+
+
+def _manifests() -> tuple[list[dict], bool]:
+    """Descriptions of all models in the index, and whether there are more than it returned."""
+    found: list[dict] = []
     total = counts.MAX_COUNT
     try:
-        while len(tags) < min(total, counts.MAX_COUNT):
-            page = _children(len(tags))
+        while len(found) < min(total, counts.MAX_COUNT):
+            page = _children(len(found))
             total = page["total"]
             if not page["items"]:
                 break
-            tags += [_tags(item["manifest"]) for item in page["items"]]
+            found += [{"alias": item.get("alias")} | item["manifest"] for item in page["items"]]
     except (OSError, http.client.HTTPException) as error:  # urllib's errors are OSErrors
         raise DownloadError(f"BioImage.IO cannot be reached ({type(error).__name__})") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DownloadError("BioImage.IO did not answer with a list of models") from error
-    more = len(tags) < total
-    return {kind: Count(sum(word in text for text in tags), more) for kind, (_, word) in counts.KINDS.items()}
+    return found, len(found) < total
 
 
 def _children(offset: int) -> dict:

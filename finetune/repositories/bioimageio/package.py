@@ -20,6 +20,7 @@ from cards.errors import InputError, ModelError
 from cards.references import find_doi, find_url
 from finetune.downloads.archive import cache_folder
 from finetune.repositories.bioimageio.contents import read_contents
+from finetune.repositories.bioimageio.names import known_id
 from finetune.utils.atomic import atomic_file
 
 if TYPE_CHECKING:
@@ -196,13 +197,14 @@ def _fetch(name: str) -> Package:
     """Resolve an id or address with bioimageio.spec and cache the package; fall back to the cache."""
     if name.endswith((".zip", ".yaml", ".yml")) and "://" not in name:
         raise ModelError(f"{name}: no such file or folder")
+    resolved = known_id(name)
     reason: object = "HF_HUB_OFFLINE is set"
     if os.environ.get("HF_HUB_OFFLINE", "").lower() not in {"1", "true", "yes", "on"}:
         try:
-            return _keep(_read(name, name))
+            return _keep(_read(name, resolved), resolved)
         except InputError as error:
             reason = str(error).removeprefix(f"{name}: ")
-    kept = sorted(_cache().glob(f"{_slug(name)}-*.zip"), key=lambda path: path.stat().st_mtime)
+    kept = sorted(_cache().glob(f"{_slug(resolved)}-*.zip"), key=lambda path: path.stat().st_mtime)
     if not kept:
         raise ModelError(
             f"{name}: no such file or folder here, nor a package in the cache; BioImage.IO: {_short(reason)}"
@@ -210,11 +212,11 @@ def _fetch(name: str) -> Package:
     return _cached(name, kept[-1])
 
 
-def _keep(package: Package) -> Package:
+def _keep(package: Package, resolved: str) -> Package:
     """Download the needed files of a package into the cache, without weights that finetune cannot use."""
     from bioimageio.spec import ValidationContext, save_bioimageio_package
 
-    path = _cache() / f"{_slug(package.source)}-{package.sha256}.zip"
+    path = _cache() / f"{_slug(resolved)}-{package.sha256}.zip"
     if path.exists():
         return _cached(package.source, path)
     weights = package.description.weights

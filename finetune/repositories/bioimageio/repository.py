@@ -14,8 +14,6 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.integrity import check_files
@@ -23,6 +21,7 @@ from cards.record import Origin, RunRecord
 from finetune.errors import unknown
 from finetune.repositories.base import STRUCTURE, Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.bioimageio.description import PACKAGE, describe_package
+from finetune.repositories.bioimageio.manifest import KNOWN
 from finetune.repositories.bioimageio.operations import normalization, output
 from finetune.repositories.bioimageio.options import PackageOptions
 from finetune.repositories.bioimageio.package import TUNABLE, Package, open_package, read_file
@@ -31,6 +30,7 @@ from finetune.repositories.options import complete
 from finetune.weights.checkpoint import load_strictly, origin, read_checkpoint
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
 # Relative tolerance of the test output: another machine or torch version changes the last digits of float32,
@@ -39,12 +39,12 @@ TOLERANCE = 1e-2
 
 
 def models() -> list[ModelInfo]:
-    """List one entry that stands for all packages of the collection.
+    """List known models of the collection, and an entry that stands for all packages.
 
     Returns:
-        The description of that entry.
+        The descriptions.
     """
-    return [PACKAGE]
+    return [*KNOWN, PACKAGE]
 
 
 def describe(source: str | Path) -> ModelInfo:
@@ -222,6 +222,8 @@ def _logits(package: Package, network: nn.Module, normalize: dict[str, Any], out
 
 
 def _check_test(package: Package, got: np.ndarray, expected: np.ndarray) -> None:
+    import numpy as np
+
     difference = float(np.abs(got - expected).max()) if got.shape == expected.shape else float("inf")
     if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
         raise ModelError(

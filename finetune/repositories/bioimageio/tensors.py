@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from cards.errors import ModelError
 from finetune.repositories.bioimageio.limits import MAX_CHANNELS, MAX_SIDE
 from finetune.repositories.bioimageio.package import Package, read_file
+
+if TYPE_CHECKING:
+    import numpy as np
 
 AXES = ["batch", "channel", "y", "x"]
 
@@ -93,7 +95,7 @@ def steps(package: Package) -> list[int]:
         size.step for size in sizes if isinstance(size, ParameterizedSize) and size.min % size.step == 0
     ]
     if len(stated) == len(sizes):
-        step = int(np.lcm.reduce(stated))
+        step = math.lcm(*map(int, stated))
         return [step * 2**power for power in range(6)]
     fixed = [size for size in sizes if isinstance(size, int)]
     longest = max(fixed, default=1024)
@@ -133,6 +135,8 @@ def own_test(package: Package) -> tuple[np.ndarray, np.ndarray] | None:
 def _array(package: Package, file: Any) -> np.ndarray:
     content, _ = read_file(package, file)
     try:
+        import numpy as np
+
         return np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError, MemoryError) as error:
         raise ModelError(

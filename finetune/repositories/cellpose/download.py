@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cards.errors import DownloadError, InputError, ModelError
 from finetune.downloads import hub
+from finetune.repositories.cellpose.models import MODELS
 
 SERVER = "https://www.cellpose.org/models"  # cellpose.models._MODEL_URL in cellpose 3.1.1.3
-FILES = {"cyto3": "cyto3", "cyto2": "cyto2torch_0", "nuclei": "nucleitorch_0"}  # model_path, same file
 HUB_ID = "mouseland/cellpose-sam"  # cellpose.models._MODEL_URL in cellpose 4
 HUB_FILE = "cpsam"
 DOWNLOAD_HINT = "set model.checkpoint=PATH to a weights file, or model.pretrained=false for random weights"
@@ -50,26 +50,27 @@ def fetch(name: str, revision: str | None) -> Fetched:
         raise ModelError(
             f"model.revision: the weights of {name} have no revisions; their SHA-256 is recorded"
         )
+    file = MODELS[name].file
     local_models = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH") or Path.home() / ".cellpose" / "models"
-    cached = Path(local_models) / FILES[name]
-    return Fetched(cached if cached.is_file() else _from_server(name))
+    cached = Path(local_models) / file
+    return Fetched(cached if cached.is_file() else _from_server(name, file))
 
 
-def _from_server(name: str) -> Path:
+def _from_server(name: str, file: str) -> Path:
     import pooch
 
     from finetune.downloads.archive import CACHE_HINT, TIMEOUT, cache_folder
     from finetune.utils.atomic import atomic_folder, is_disk_full
 
-    folder = cache_folder() / "weights" / "cellpose" / FILES[name]
-    path = folder / FILES[name]
+    folder = cache_folder() / "weights" / "cellpose" / file
+    path = folder / file
     if path.is_file():
         return path
-    url = f"{SERVER}/{FILES[name]}"
+    url = f"{SERVER}/{file}"
     with atomic_folder(folder, CACHE_HINT) as new:
         try:
             # The authors publish no hashes; the record states the hash of the downloaded file.
-            pooch.retrieve(url, None, FILES[name], new, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
+            pooch.retrieve(url, None, file, new, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
         except OSError as error:  # requests' errors are OSErrors
             if is_disk_full(error):
                 raise

@@ -17,6 +17,7 @@ def published(name: str) -> PublishedUse | None:
         name: of the model.
 
     Returns:
-        The target `flows`; None if there is no such model.
+        The target `flows`; None if there is no such model, or finetune has no network for it.
     """
-    return PublishedUse(Spec(name="flows")) if name in MODELS else None
+    runs = name in MODELS and MODELS[name].info.fine_tunable
+    return PublishedUse(Spec(name="flows")) if runs else None

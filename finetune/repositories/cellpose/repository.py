@@ -75,6 +75,8 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
             channels.
     """
     model = _find(name)
+    if not model.info.fine_tunable:
+        raise ModelError(f"model {name}: {model.info.why_not}")
     options = _complete(model, options)
     max_channels = options.get("nchan", 3)
     if in_channels > max_channels:
@@ -98,7 +100,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     """Load a network with Cellpose's weights, those of a checkpoint, or random ones.
 
     Args:
-        name: "cyto3", "cyto2", "nuclei" or "cpsam".
+        name: a key of `MODELS`.
         start: initialization options. Channels: for the classic models the objects to segment and,
             optionally, nuclei; for cpsam up to three in any order. If the number of maps is not 3, the last
             layer is initialized randomly, as in cellpose. Options of the classic models: `diameter` of the

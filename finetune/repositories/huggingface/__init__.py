@@ -2,10 +2,11 @@
 
 from finetune.repositories.huggingface import promptable as interactive
 from finetune.repositories.huggingface.adapter import save_adapter
-from finetune.repositories.huggingface.counting import count_models
+from finetune.repositories.huggingface.counting import count_models, fetch_models
+from finetune.repositories.huggingface.models import models
 from finetune.repositories.huggingface.options import options_model
 from finetune.repositories.huggingface.published import published
-from finetune.repositories.huggingface.repository import build, load, models, save
+from finetune.repositories.huggingface.repository import build, load, save
 
 __all__ = [
     "build",
@@ -16,5 +17,6 @@ __all__ = [
     "save",
     "interactive",
     "count_models",
+    "fetch_models",
     "save_adapter",
 ]

@@ -16,6 +16,27 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "nvidia/segformer-b0-finetuned-ade-512-512": {"model_type": "segformer"},
     # By transformers' default its random weights are as good as 0 (1e-10), from which nothing is learned.
     "facebook/sam-vit-base": {"model_type": "sam", "vision_config": {"initializer_range": 0.02}},
+    # Sizes of ViT-L and ViT-H: github.com/facebookresearch/segment-anything, build_sam_vit_l and _h.
+    "facebook/sam-vit-large": {
+        "model_type": "sam",
+        "vision_config": {
+            "initializer_range": 0.02,
+            "hidden_size": 1024,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "global_attn_indexes": [5, 11, 17, 23],
+        },
+    },
+    "facebook/sam-vit-huge": {
+        "model_type": "sam",
+        "vision_config": {
+            "initializer_range": 0.02,
+            "hidden_size": 1280,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 16,
+            "global_attn_indexes": [7, 15, 23, 31],
+        },
+    },
     "facebook/sam2.1-hiera-tiny": {"model_type": "sam2"},
     "facebook/mask2former-swin-tiny-coco-instance": {
         "model_type": "mask2former",

@@ -19,6 +19,7 @@ from finetune.repositories.base import Loaded, LoadOptions
 from finetune.repositories.capabilities import NativePackage
 from finetune.repositories.huggingface import repository as huggingface
 from finetune.repositories.huggingface.files import read_model
+from finetune.repositories.huggingface.models import ANY_MODEL
 from finetune.repositories.huggingface.options import ImageOptions, complete
 from finetune.utils.optional import require
 from finetune.weights.checkpoint import load_strictly, options_of, origin
@@ -110,7 +111,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
         architecture=architecture,
         divisor=divisor,
         origin=base,
-        learning_rate=huggingface.ANY_MODEL.learning_rate if base.weights == "random" else LEARNING_RATE,
+        learning_rate=ANY_MODEL.learning_rate if base.weights == "random" else LEARNING_RATE,
         normalize=huggingface.NORMALIZE,
         encoder=("encoder",),
     )

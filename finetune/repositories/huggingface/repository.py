@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
-from finetune.repositories.base import ANY, Built, Loaded, LoadOptions, ModelInfo
+from finetune.repositories.base import Built, Loaded, LoadOptions
 from finetune.repositories.huggingface.files import (
     CONFIG,
     Files,
@@ -22,6 +22,7 @@ from finetune.repositories.huggingface.files import (
     read_json,
     read_model,
 )
+from finetune.repositories.huggingface.models import ANY_MODEL, NAMED
 from finetune.repositories.huggingface.options import ImageOptions, complete
 from finetune.utils.atomic import write_safetensors
 from finetune.utils.optional import require
@@ -44,47 +45,6 @@ SAM2 = "Ravi et al. 2024, SAM 2, https://arxiv.org/abs/2408.00714"
 MASK2FORMER = "Cheng et al. 2022, Mask2Former, https://arxiv.org/abs/2112.01527"
 CITATIONS = {"segformer": SEGFORMER, "mask2former": MASK2FORMER, "sam": SAM, "sam2": SAM2}
 DECODER = "decoder.safetensors"
-
-
-def _info(name: str, title: str, license: str | None, parameters: int | None, rate: float) -> ModelInfo:
-    return ModelInfo(
-        name=name,
-        title=title,
-        task="segmentation",
-        license=license,
-        learning_rate=rate,
-        learning_rates=(1e-7, 1e-2),
-        parameters=parameters,
-    )
-
-
-ANY_MODEL = _info(
-    ANY,
-    "any model for semantic segmentation, Mask2Former, SAM or SAM 2, by its id or model.checkpoint",
-    None,
-    None,
-    1e-4,
-)
-
-# Parameters are those of the model as transformers has it. Licenses: of SAM and SAM 2, https://github.com/
-# facebookresearch/segment-anything and …/sam2 (README); NVIDIA's has no SPDX id. That of Mask2Former's
-# weights is not known here: what the model card on the Hub says goes into the record.
-NAMED = [
-    _info("nvidia/mit-b0", "SegFormer B0, encoder only", None, 3_752_694, 6e-4),
-    _info("nvidia/segformer-b0-finetuned-ade-512-512", "SegFormer B0, for scenes", None, 3_752_694, 6e-4),
-    _info("facebook/mask2former-swin-tiny-coco-instance", "Mask2Former, Swin tiny", None, 47_423_179, 1e-4),
-    _info("facebook/sam-vit-base", "Segment Anything, ViT-B", "Apache-2.0", 93_735_728, 1e-4),
-    _info("facebook/sam2.1-hiera-tiny", "SAM 2.1, Hiera tiny", "Apache-2.0", 31_440_721, 1e-4),
-]
-
-
-def models() -> list[ModelInfo]:
-    """List models that can be built without a download, and an entry for all others on the Hub.
-
-    Returns:
-        Descriptions of the models.
-    """
-    return [*NAMED, ANY_MODEL]
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:

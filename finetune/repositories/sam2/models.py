@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from finetune.repositories.base import ModelInfo
-
-if TYPE_CHECKING:
-    pass
-
+from finetune.repositories.base import PIXEL_TARGETS, ModelInfo
 
 LICENSE = "Apache-2.0"
 
@@ -23,22 +17,28 @@ def _info(name: str, title: str, parameters: int) -> ModelInfo:
     return ModelInfo(
         name=name,
         title=title,
-        task="segmentation",
+        task="segmentation, mask generation",
         license=LICENSE,
         learning_rate=LEARNING_RATE,
         learning_rates=(1e-6, 5e-3),
         parameters=parameters,
+        targets=(*PIXEL_TARGETS, "prompts"),
+        objects=("photographs",),
     )
 
 
-# Parameters are those of the image encoder. The decoder's are few, and follow its width; those of the rest of
-# SAM2, 11.7 million, are kept and not run.
+SIZES = {
+    "tiny": ("the smallest encoder", 27_219_136),
+    "small": ("a small encoder", 34_316_992),
+    "base-plus": ("a large encoder", 69_106_816),
+    "large": ("the largest encoder", 212_703_280),
+}
+# Parameters are those of the image encoder, in both versions. The decoder's are few, and follow its width;
+# those of the rest of SAM 2, 11.7 million, are kept and not run.
 MODELS = {
-    info.name: info
-    for info in (
-        _info("sam2.1-hiera-tiny", "SAM 2.1, the smallest encoder, automatic in one pass", 27_219_136),
-        _info("sam2.1-hiera-small", "SAM 2.1, a small encoder, automatic in one pass", 34_316_992),
-        _info("sam2.1-hiera-base-plus", "SAM 2.1, a large encoder, automatic in one pass", 69_106_816),
-        _info("sam2.1-hiera-large", "SAM 2.1, the largest encoder, automatic in one pass", 212_703_280),
+    f"{version}-hiera-{size}": _info(
+        f"{version}-hiera-{size}", f"{title}, {encoder}, automatic in one pass", parameters
     )
+    for version, title in (("sam2.1", "SAM 2.1"), ("sam2", "SAM 2.0"))
+    for size, (encoder, parameters) in SIZES.items()
 }

@@ -11,18 +11,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
-from finetune.repositories.options import complete
+from finetune.repositories.options import DecoderOptions, complete
 from finetune.repositories.sam2.models import LEARNING_RATE, MODELS
 from finetune.repositories.sam2.weights import _hub_id, _share, find_weights, load_whole
 from finetune.utils.atomic import write_safetensors
 from finetune.utils.optional import require
-from finetune.utils.options import Options
 from finetune.weights.checkpoint import (
     Checkpoint,
     load_strictly,
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 # own percentiles stand for it; mean and deviation of photographs are then applied inside the encoder.
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
 MAX_CHANNELS = 3
-GROUPS = 8  # of the decoder's group normalization (`finetune.networks.encoder_decoder`)
 LAST = "decoder.output."
 
 
@@ -49,12 +47,6 @@ def models() -> list[ModelInfo]:
         Descriptions of all models that have a name.
     """
     return list(MODELS.values())
-
-
-class DecoderOptions(Options):
-    """Options of the lightweight decoder."""
-
-    width: int = Field(64, ge=8, le=512, multiple_of=GROUPS, description="channels of the decoder")
 
 
 def options_model(name: str) -> type[BaseModel] | None:

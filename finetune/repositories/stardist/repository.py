@@ -90,6 +90,9 @@ def models() -> list[ModelInfo]:
             license=LICENSE if name in PUBLISHED else None,
             learning_rate=LEARNING_RATE,
             learning_rates=(1e-6, 1e-2),
+            pretrained=name in PUBLISHED,
+            targets=("rays",),
+            objects=("nuclei",) if name in PUBLISHED else (),
         )
         for name, title in TITLES.items()
     ]

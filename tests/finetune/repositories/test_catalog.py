@@ -5,16 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cards.errors import InputError
-from finetune.cli.models import models as print_models
+from finetune.cli.main import app
+from finetune.pipeline.starting_recipe import recipe_for
+from finetune.recipe.reader import read_recipe
 from finetune.repositories import counts
 from finetune.repositories.bioimageio import counting
-from finetune.repositories.catalog import Count, count_models, list_models
+from finetune.repositories.catalog import Count, count_models, find_model, list_models
 from finetune.repositories.registry import REPOSITORIES, wipp
 
 COLLECTION = "/bioimage-io/artifacts/bioimage.io/children"
@@ -41,6 +45,18 @@ def online(hub, monkeypatch):
     return hub
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
+
+
+def shown(*arguments: str) -> str:
+    """What `finetune models` prints."""
+    done = CliRunner().invoke(app, ["models", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
 def row(repository: str, **options: Any) -> list[str]:
     return [str(count) for count in count_models(repository, **options).rows[repository].values()]
 
@@ -61,13 +77,12 @@ def test_choices():
     }
 
 
-def test_a_model_that_cannot_be_trained(monkeypatch, capsys):
+def test_a_model_that_cannot_be_trained(monkeypatch):
     frozen = replace(wipp.UNET, name="graph", fine_tunable=False, why_not="a graph for inference")
     monkeypatch.setitem(REPOSITORIES, "frozen", SimpleNamespace(models=lambda: [frozen, wipp.UNET]))
     assert [model.info.name for model in list_models("frozen")] == ["graph", "unet"]
     assert [model.info.name for model in list_models("frozen", fine_tunable=True)] == ["unet"]
-    print_models("frozen")
-    assert "no: a graph for inference" in capsys.readouterr().out
+    assert "no: a graph for inference" in shown("--repository", "frozen")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +110,7 @@ def test_repositories_say_how_many_they_have(online):
 
 
 def test_a_repository_with_all_its_models_here_is_not_asked(online):
-    assert row("cellpose") == ["0", "4", "0"]
+    assert row("cellpose") == ["0", "26", "0"]
     assert not online.asked
 
 
@@ -166,45 +181,199 @@ def test_nobody_is_asked_where_that_is_not_wanted(online, monkeypatch):
 
 
 def test_the_command_lists_and_asks_no_server(command):
-    shown = command("models")
-    assert shown.returncode == 0, shown.stderr
-    models, _, numbers = shown.stdout.partition("number of models")
+    done = command("models")
+    assert done.returncode == 0, done.stderr
+    models, _, numbers = done.stdout.partition("number of models")
     assert not numbers
     for words in ("repository", "cyto3", "BSD-3-Clause", "6,600,843", "26 MB", "(any)"):
         assert words in models
 
 
-def test_the_command_counts_the_models_of_a_repository_that_is_listed_in_full(online, capsys):
-    print_models("cellpose", count=True)
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["cellpose", "0", "4", "0"] in rows
+def test_the_command_counts_the_models_of_a_repository_that_is_listed_in_full(online):
+    rows = [line.split() for line in shown("--repository", "cellpose", "--count").splitlines()]
+    assert ["cellpose", "0", "26", "0", "21"] in rows
     assert not online.asked
 
 
-def test_the_command_asks_and_goes_on_without_an_answer(hub, capsys):
+def test_the_table_of_numbers_quotes_the_talk(online):
+    rows = [line.split() for line in shown("--count").splitlines()]
+    assert ["sam2", "0", "8", "8", "8"] in rows
+    assert ["torchvision", *["20", "6", "0", "20", "image", "classification,", "5", "segmentation"]] in rows
+    assert ["huggingface", "0", "3", "1", "not", "quoted"] in rows
+
+
+def test_the_command_asks_and_goes_on_without_an_answer(hub):
     hub.listed = [{"id": "a/b", "pipeline_tag": "image-segmentation"}]
-    print_models("huggingface", count=True)
-    shown = capsys.readouterr().out
-    assert ["huggingface", "0", "1", "0"] in [line.split() for line in shown.splitlines()]
-    assert "huggingface: current answer of the server" in shown
-    hub.status = 503
-    print_models("huggingface", count=True)
-    shown = capsys.readouterr().out
-    assert "huggingface: the Hugging Face Hub reports a server error (503): try again later" in shown
-    assert "no server has answered" in shown
+    first = shown("--repository", "huggingface", "--count")
+    assert ["huggingface", "0", "1", "0"] in [line.split()[:4] for line in first.splitlines()]
+    assert "huggingface: current answer of the server" in first
+    hub.status, hub.listed = 503, []
+    later = shown("--repository", "huggingface", "--count")
+    assert "huggingface: the Hugging Face Hub reports a server error (503): try again later" in later
+    assert "no server has answered" in later
+    assert ["huggingface", "0", "1", "0"] in [line.split()[:4] for line in later.splitlines()]
+    assert f"huggingface: answer of the server on {datetime.now(UTC).date()}" in later
 
 
 def test_the_command_says_what_is_wrong_in_a_line(command):
-    shown = command("models", "--repository", "wip")
-    assert shown.returncode == 2
-    assert shown.stderr == "finetune: unknown repository 'wip'; did you mean wipp?\n"
-    assert not shown.stdout
+    done = command("models", "--repository", "wip")
+    assert done.returncode == 2
+    assert done.stderr == "finetune: unknown repository 'wip'; did you mean wipp?\n"
+    assert not done.stdout
 
 
 def test_it_is_quick():
     code = (
-        "import sys; from finetune.cli.models import models; models(); "
-        "sys.exit(str({'torch', 'transformers', 'sam2', 'bioimageio', 'stardist'} & set(sys.modules) or 0))"
+        "import sys; from finetune.cli.main import app; app(['models'], standalone_mode=False); "
+        "heavy = {'torch', 'transformers', 'sam2', 'bioimageio', 'stardist', 'numpy', 'pooch'}; "
+        "sys.exit(str(heavy & set(sys.modules) or 0))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stderr == "0\n"
+
+
+def test_the_catalog_has_what_the_talk_counted():
+    names = {name: [model.info.name for model in list_models(name)] for name in REPOSITORIES}
+    flows = [model for model in list_models("cellpose") if model.info.fine_tunable]
+    assert len(names["cellpose"]) == 26 and len(flows) == 24
+    assert {"cyto", "tissuenet_cp3", "TN1", "LC4", "CPx", "cpsam"} <= set(names["cellpose"])
+    assert len(names["sam2"]) == 8 and {"sam2-hiera-tiny", "sam2.1-hiera-large"} <= set(names["sam2"])
+    classifiers = list_models("torchvision", task="image classification")
+    assert len(classifiers) == 20
+    assert "facebook/sam-vit-huge" in names["huggingface"]
+    assert "affable-shark" in names["bioimageio"]
+
+
+def test_a_classification_network_is_listed_as_an_encoder():
+    (row,) = [line for line in shown("--repository", "torchvision").splitlines() if " resnet50 " in line]
+    assert "image classification" in row and "not for segmentation; usable as" in row
+
+
+@pytest.mark.parametrize(
+    ("arguments", "listed", "missing"),
+    [
+        (
+            ["--task", "nuclei"],
+            ["affable-shark", "cyto3", "2D_paper_dsb2018"],
+            ["sam2.1-hiera-tiny", "alexnet"],
+        ),
+        (["--license", "commercial"], ["unet", "affable-shark", "sam2.1-hiera-tiny"], ["cyto3", "resnet50"]),
+        (["--license", "MIT"], [], ["affable-shark", "sam2.1-hiera-tiny"]),
+        (["--license", "apache"], ["sam2.1-hiera-tiny"], ["affable-shark"]),
+        (["--fits-in", "8GB"], ["sam2.1-hiera-large", "affable-shark"], ["facebook/sam-vit-huge"]),
+        (["--fits-in", "1 GiB", "--license", "Apache-2.0"], ["sam2.1-hiera-tiny"], ["sam2.1-hiera-large"]),
+    ],
+)
+def test_filters(arguments, listed, missing):
+    models = {line.split()[1] for line in shown(*arguments).splitlines() if len(line.split()) > 1}
+    assert set(listed) <= models
+    assert not set(missing) & models
+
+
+def test_a_filter_says_what_it_left_out():
+    output = shown("--license", "commercial", "--repository", "torchvision")
+    assert "no model fits" in output
+    assert "not listed: 26 models whose license is unknown or leaves the use open" in output
+
+
+@pytest.mark.parametrize("size", ["8", "much", "8 XB", "0GB", "-1GB"])
+def test_a_size_that_is_none(command, size):
+    done = command("models", f"--fits-in={size}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"finetune: '{size}': not a size of memory")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "id"),
+    [
+        ("cyto3", "cellpose:cyto3"),
+        ("sam2:sam2-hiera-tiny", "sam2:sam2-hiera-tiny"),
+        ("affable-shark", "bioimageio:affable-shark"),
+        ("10.5281/zenodo.5764892", "bioimageio:affable-shark"),
+        ("https://doi.org/10.5281/zenodo.5764892", "bioimageio:affable-shark"),
+        ("bioimageio:some-animal", "bioimageio:some-animal"),
+        ("user/model", "huggingface:user/model"),
+    ],
+)
+def test_a_model_is_found_by_each_of_its_names(name, id):
+    assert find_model(name).id == id
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("unet", "unet: several repositories have this model: name wipp:unet or stardist:unet"),
+        ("cyto33", "unknown model 'cyto33'; did you mean cyto3 or cyto?"),
+        ("qqqq", "unknown model 'qqqq'; `finetune models` lists the models"),
+    ],
+)
+def test_a_model_that_is_not_found(name, message):
+    with pytest.raises(InputError) as raised:
+        find_model(name)
+    assert str(raised.value) == message
+
+
+def test_a_model_is_described_with_a_recipe_to_start_from(tmp_path):
+    output = shown("show", "cellpose:nuclei")
+    assert "exposure      dsb2018: unknown (Stringer" in output
+    assert "ask before any commercial use" in output
+    recipe = output[output.index("model:\n") :].replace("PATH", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text(recipe)
+    assert read_recipe(tmp_path / "mine.yaml").model.target == "flows"
+
+
+@pytest.mark.parametrize(
+    "model", [one for one in list_models() if one.info.fine_tunable], ids=lambda one: one.id
+)
+def test_every_recipe_to_start_from_is_valid(model, tmp_path):
+    text = recipe_for(model.repository, replace(model.info, name=model.info.name.replace("*", "user/name")))
+    (tmp_path / "mine.yaml").write_text(text.replace("PATH", str(tmp_path)))
+    assert read_recipe(tmp_path / "mine.yaml").model.repository == model.repository
+
+
+def test_lists_of_servers_are_stored_with_their_date(online):
+    online.extra[COLLECTION] = children(["nuclei", "2d", "semantic-segmentation"], ["3d", "segmentation"])
+    manifest = online.extra[COLLECTION]["items"][0]["manifest"]
+    manifest |= {"id": "bioimage-io/kind-fox", "name": "Nuclei of foxes", "license": "MIT"}
+    manifest |= {"weights": {"torchscript": {}}, "config": {"bioimageio": {"doi": "10.5281/zenodo.123"}}}
+    online.extra[COLLECTION]["items"][1]["manifest"] |= {"id": "odd-ox", "name": "Volumes"}
+    online.listed = [
+        {
+            "id": "lab/segformer",
+            "pipeline_tag": "image-segmentation",
+            "config": {"model_type": "segformer"},
+            "safetensors": {"total": 3_752_694},
+            "tags": ["license:mit"],
+        },
+        {"id": "lab/other", "pipeline_tag": "image-segmentation", "config": {"model_type": "yolo"}},
+        {"id": "lab/classes", "pipeline_tag": "image-classification", "tags": []},
+    ]
+    shown("--refresh")
+    asked = len(online.asked)
+    output = shown("--license", "MIT")
+    assert "kind-fox" in output and "Nuclei of foxes" in output and "lab/segformer" in output
+    assert f"bioimageio: models as listed by the server on {datetime.now(UTC).date()}" in output
+    assert find_model("10.5281/zenodo.123").id == "bioimageio:kind-fox"
+    assert "for volumes; finetune trains on 2D images" in shown("show", "odd-ox")
+    assert "no network for its architecture (yolo)" in shown("show", "lab/other")
+    assert "license       unknown" in shown("show", "lab/classes")
+    assert len(online.asked) == asked
+
+
+def test_a_failed_refresh_keeps_the_stored_list(online):
+    online.listed = [{"id": "lab/one", "pipeline_tag": "mask-generation", "config": {"model_type": "sam"}}]
+    shown("--refresh")
+    online.status = 500
+    online.extra.clear()
+    output = shown("--refresh")
+    assert "lab/one" in output
+    assert "bioimageio: BioImage.IO cannot be reached (HTTPError)" in output
+
+
+def test_a_damaged_list_counts_as_none(online, tmp_path):
+    online.listed = [{"id": "lab/one", "pipeline_tag": "mask-generation"}]
+    shown("--refresh")
+    for path in (tmp_path / "cache" / "catalog").iterdir():
+        path.write_text('{"models": [{"name": 3}]')
+    assert "lab/one" not in shown()

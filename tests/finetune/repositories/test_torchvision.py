@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from finetune.weights.onnx import write_onnx
 from finetune.weights.torchscript import write_torchscript
 
 SMALL = "lraspp_mobilenet_v3_large"
+ENCODER = "shufflenet_v2_x1_0"
 
 
 def start(name: str = SMALL, checkpoint: Path | None = None, **changes: Any) -> Loaded:
@@ -153,13 +155,61 @@ def test_a_run_of_ours_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in MODELS if name != SMALL)]
+    "name",
+    [
+        pytest.param(name, marks=[] if name == SMALL else pytest.mark.slow)
+        for name, model in MODELS.items()
+        if model.info.fine_tunable
+    ],
 )
 def test_exports_for_any_size(name: str, tmp_path: Path) -> None:
     loaded = start(name)
     network = loaded.network.eval()
     write_torchscript(network, tmp_path / "weights.pt", channels=1, divisor=loaded.divisor)
     write_onnx(network, tmp_path / "weights.onnx", channels=1, divisor=loaded.divisor)
+
+
+@pytest.mark.parametrize("name", [ENCODER, "densenet121", "mnasnet1_0"])
+def test_a_classification_network_becomes_an_encoder_with_its_own_weights(name: str, tmp_path: Path) -> None:
+    model = get_model(name, weights=None).eval()
+    state = {key: value for key, value in model.state_dict().items() if "num_batches" not in key}
+    old = {re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", key): state[key] for key in state}
+    torch.save(old, tmp_path / "theirs.pth")  # as old files name them, without counters
+    loaded = start(name, tmp_path / "theirs.pth", out_channels=3)
+    backbone = loaded.network.encoder.backbone.state_dict()
+    assert backbone and all(torch.equal(model.state_dict()[key], backbone[key]) for key in backbone)
+    assert loaded.origin.part and loaded.origin.part.startswith("encoder (")
+    assert loaded.network.eval()(torch.rand(1, 1, 64, 96)).shape == (1, 3, 64, 96)
+    assert not save(loaded.network, loaded.architecture, tmp_path / "native")
+
+
+def test_the_features_of_an_encoder_are_those_of_torchvision(tmp_path: Path) -> None:
+    network = start("resnet50").network.eval()
+    images = torch.rand(1, 1, 64, 64)
+    layers = network.encoder.backbone
+    x = layers.maxpool(layers.relu(layers.bn1(layers.conv1(network.encoder.rgb(images)))))
+    for feature, name in zip(network.encoder(images), ("layer1", "layer2", "layer3", "layer4"), strict=True):
+        x = layers.get_submodule(name)(x)
+        torch.testing.assert_close(feature, x)
+
+
+def test_a_run_of_an_encoder_comes_back_with_its_decoder(tmp_path: Path) -> None:
+    loaded = start(ENCODER, options={"width": 16}, seed=4)
+    save_file(loaded.network.state_dict(), tmp_path / "model.safetensors")
+    again = start(ENCODER, tmp_path / "model.safetensors", options={"width": 16})
+    expected, got = loaded.network.state_dict(), again.network.state_dict()
+    assert again.origin.part is None and all(torch.equal(expected[key], got[key]) for key in expected)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    torch.save(get_model("resnet18", weights=None).state_dict(), tmp_path / "theirs.pth")
+    with pytest.raises(InputError, match="the weights do not fit this network"):
+        start("resnet50", tmp_path / "theirs.pth")
+
+
+def test_a_network_that_is_no_encoder_says_why() -> None:
+    with pytest.raises(InputError, match="model vit_b_16: not for segmentation, and no encoder: it accepts"):
+        start("vit_b_16")
 
 
 def test_the_head_alone_can_be_trained() -> None:

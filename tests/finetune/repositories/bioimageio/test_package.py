@@ -69,7 +69,7 @@ def test_truncated_weights(package):
 
 def test_every_name_is_a_model_and_none_is_asked_for_until_it_is_loaded():
     assert describe("bioimageio", "any-fish").name == "any-fish"
-    assert [info.name for info in REPOSITORIES["bioimageio"].models()] == ["*"]
+    assert [info.name for info in REPOSITORIES["bioimageio"].models()] == ["affable-shark", "*"]
 
 
 def test_what_is_no_package(tmp_path, package):

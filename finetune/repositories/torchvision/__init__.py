@@ -1,0 +1,6 @@
+"""torchvision: the module in `REPOSITORIES`, see `finetune.repositories.base.Repository`."""
+
+from finetune.repositories.torchvision.models import MODELS, models, options_model
+from finetune.repositories.torchvision.repository import build, load, save
+
+__all__ = ["MODELS", "build", "load", "models", "options_model", "save"]
