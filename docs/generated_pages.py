@@ -159,7 +159,7 @@ def models_page() -> str:
     from finetune.repositories.catalog import list_models
 
     rows = []
-    for listed in list_models(None, None, False):
+    for listed in list_models(stored=False):
         info = listed.info
         rows.append(
             [

@@ -93,7 +93,7 @@ def _images() -> tuple[Input, ...]:
 def _model() -> tuple[Input, ...]:
     names = tuple(
         f"{listed.repository}:{listed.info.name}"
-        for listed in list_models(fine_tunable=True)
+        for listed in list_models(fine_tunable=True, stored=False)
         if listed.info.name != ANY
     )
     return (

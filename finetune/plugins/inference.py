@@ -173,7 +173,7 @@ def published_names(repository: str) -> tuple[str, ...]:
         Their names.
     """
     names = []
-    for listed in list_models(repository):
+    for listed in list_models(repository, stored=False):
         try:
             published(repository, listed.info.name)
         except ModelError:  # no published weights

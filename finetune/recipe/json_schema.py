@@ -129,7 +129,27 @@ def _network_options(repository: str, names: list[str], interactive: bool) -> di
     first, *others = described.values()
     if len(described) == len(models) and all(schema == first for schema in others):
         return {"properties": {"options": first}}
-    return {"allOf": _conditions("name", "options", {k: v for k, v in described.items() if k != ANY})}
+    return {
+        "allOf": [
+            {
+                "if": {"properties": {"name": {"enum": names}}, "required": ["name"]},
+                "then": {"properties": {"options": schema}},
+            }
+            for names, schema in _grouped({k: v for k, v in described.items() if k != ANY})
+        ]
+    }
+
+
+def _grouped(schemas: Mapping[str, dict[str, Any]]) -> list[tuple[list[str], dict[str, Any]]]:
+    """Names with the same schema, and the schema."""
+    groups: list[tuple[list[str], dict[str, Any]]] = []
+    for name, schema in schemas.items():
+        same = next((names for names, other in groups if other == schema), None)
+        if same is None:
+            groups.append(([name], schema))
+        else:
+            same.append(name)
+    return groups
 
 
 def _named(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,10 @@ class Counts:
 
 
 def list_models(
-    repository: str | None = None, task: str | None = None, fine_tunable: bool = False
+    repository: str | None = None,
+    task: str | None = None,
+    fine_tunable: bool = False,
+    stored: bool = True,
 ) -> list[Listed]:
     """List the models that are known without network access, also those that a server listed earlier.
 
@@ -76,6 +79,7 @@ def list_models(
         task: list only models whose task or objects contain this text: "segmentation" also matches instance
             segmentation, and "nuclei" matches models trained on nuclei.
         fine_tunable: list only models that can be fine-tuned.
+        stored: also list the models that servers listed on the last call of `refresh`.
 
     Returns:
         Models with their repository.
@@ -85,7 +89,7 @@ def list_models(
     """
     if repository is not None and repository not in REPOSITORIES:
         raise unknown("repository", repository, REPOSITORIES)
-    every = [model for name in REPOSITORIES for model in _models_of(name)]
+    every = [model for name in REPOSITORIES for model in _models_of(name) if stored or model.asked is None]
     if task is not None and not any(_serves(model.info, task) for model in every):
         words = [word for model in every for word in (*model.info.task.split(", "), *model.info.objects)]
         raise unknown("task", task, dict.fromkeys(words))

@@ -70,12 +70,21 @@ $graph:
       type: string?
       label: Model to start from
       doc: 'A published model. wipp:unet starts from random weights and needs no download. One of: wipp:unet,
-        cellpose:cyto3, cellpose:cyto2, cellpose:nuclei, cellpose:cpsam, stardist:unet, stardist:2D_versatile_fluo,
-        stardist:2D_paper_dsb2018, sam2:sam2.1-hiera-tiny, sam2:sam2.1-hiera-small, sam2:sam2.1-hiera-base-plus,
-        sam2:sam2.1-hiera-large, huggingface:nvidia/mit-b0, huggingface:nvidia/segformer-b0-finetuned-ade-512-512,
-        huggingface:facebook/mask2former-swin-tiny-coco-instance, huggingface:facebook/sam-vit-base, huggingface:facebook/sam2.1-hiera-tiny,
-        torchvision:deeplabv3_resnet50, torchvision:deeplabv3_resnet101, torchvision:deeplabv3_mobilenet_v3_large,
-        torchvision:fcn_resnet50, torchvision:fcn_resnet101, torchvision:lraspp_mobilenet_v3_large.'
+        bioimageio:affable-shark, cellpose:cyto3, cellpose:cyto2, cellpose:cyto, cellpose:nuclei, cellpose:cyto2_cp3,
+        cellpose:tissuenet_cp3, cellpose:livecell_cp3, cellpose:yeast_PhC_cp3, cellpose:yeast_BF_cp3,
+        cellpose:bact_phase_cp3, cellpose:bact_fluor_cp3, cellpose:deepbacs_cp3, cellpose:CP, cellpose:CPx,
+        cellpose:TN1, cellpose:TN2, cellpose:TN3, cellpose:LC1, cellpose:LC2, cellpose:LC3, cellpose:LC4,
+        cellpose:neurips_grayscale_cyto2, cellpose:neurips_cellpose_default, cellpose:cpsam, stardist:unet,
+        stardist:2D_versatile_fluo, stardist:2D_paper_dsb2018, sam2:sam2.1-hiera-tiny, sam2:sam2.1-hiera-small,
+        sam2:sam2.1-hiera-base-plus, sam2:sam2.1-hiera-large, sam2:sam2-hiera-tiny, sam2:sam2-hiera-small,
+        sam2:sam2-hiera-base-plus, sam2:sam2-hiera-large, huggingface:nvidia/mit-b0, huggingface:nvidia/segformer-b0-finetuned-ade-512-512,
+        huggingface:facebook/mask2former-swin-tiny-coco-instance, huggingface:facebook/sam-vit-base, huggingface:facebook/sam-vit-large,
+        huggingface:facebook/sam-vit-huge, huggingface:facebook/sam2.1-hiera-tiny, torchvision:deeplabv3_resnet50,
+        torchvision:deeplabv3_resnet101, torchvision:deeplabv3_mobilenet_v3_large, torchvision:fcn_resnet50,
+        torchvision:fcn_resnet101, torchvision:lraspp_mobilenet_v3_large, torchvision:convnext_tiny, torchvision:densenet121,
+        torchvision:efficientnet_b0, torchvision:efficientnet_v2_s, torchvision:googlenet, torchvision:mnasnet1_0,
+        torchvision:mobilenet_v2, torchvision:mobilenet_v3_large, torchvision:regnet_y_400mf, torchvision:resnet50,
+        torchvision:resnext50_32x4d, torchvision:shufflenet_v2_x1_0, torchvision:vgg11, torchvision:wide_resnet50_2.'
       default: wipp:unet
       inputBinding:
         prefix: --model
@@ -345,12 +354,21 @@ $graph:
       type: string?
       label: Model to start from
       doc: 'A published model. wipp:unet starts from random weights and needs no download. One of: wipp:unet,
-        cellpose:cyto3, cellpose:cyto2, cellpose:nuclei, cellpose:cpsam, stardist:unet, stardist:2D_versatile_fluo,
-        stardist:2D_paper_dsb2018, sam2:sam2.1-hiera-tiny, sam2:sam2.1-hiera-small, sam2:sam2.1-hiera-base-plus,
-        sam2:sam2.1-hiera-large, huggingface:nvidia/mit-b0, huggingface:nvidia/segformer-b0-finetuned-ade-512-512,
-        huggingface:facebook/mask2former-swin-tiny-coco-instance, huggingface:facebook/sam-vit-base, huggingface:facebook/sam2.1-hiera-tiny,
-        torchvision:deeplabv3_resnet50, torchvision:deeplabv3_resnet101, torchvision:deeplabv3_mobilenet_v3_large,
-        torchvision:fcn_resnet50, torchvision:fcn_resnet101, torchvision:lraspp_mobilenet_v3_large.'
+        bioimageio:affable-shark, cellpose:cyto3, cellpose:cyto2, cellpose:cyto, cellpose:nuclei, cellpose:cyto2_cp3,
+        cellpose:tissuenet_cp3, cellpose:livecell_cp3, cellpose:yeast_PhC_cp3, cellpose:yeast_BF_cp3,
+        cellpose:bact_phase_cp3, cellpose:bact_fluor_cp3, cellpose:deepbacs_cp3, cellpose:CP, cellpose:CPx,
+        cellpose:TN1, cellpose:TN2, cellpose:TN3, cellpose:LC1, cellpose:LC2, cellpose:LC3, cellpose:LC4,
+        cellpose:neurips_grayscale_cyto2, cellpose:neurips_cellpose_default, cellpose:cpsam, stardist:unet,
+        stardist:2D_versatile_fluo, stardist:2D_paper_dsb2018, sam2:sam2.1-hiera-tiny, sam2:sam2.1-hiera-small,
+        sam2:sam2.1-hiera-base-plus, sam2:sam2.1-hiera-large, sam2:sam2-hiera-tiny, sam2:sam2-hiera-small,
+        sam2:sam2-hiera-base-plus, sam2:sam2-hiera-large, huggingface:nvidia/mit-b0, huggingface:nvidia/segformer-b0-finetuned-ade-512-512,
+        huggingface:facebook/mask2former-swin-tiny-coco-instance, huggingface:facebook/sam-vit-base, huggingface:facebook/sam-vit-large,
+        huggingface:facebook/sam-vit-huge, huggingface:facebook/sam2.1-hiera-tiny, torchvision:deeplabv3_resnet50,
+        torchvision:deeplabv3_resnet101, torchvision:deeplabv3_mobilenet_v3_large, torchvision:fcn_resnet50,
+        torchvision:fcn_resnet101, torchvision:lraspp_mobilenet_v3_large, torchvision:convnext_tiny, torchvision:densenet121,
+        torchvision:efficientnet_b0, torchvision:efficientnet_v2_s, torchvision:googlenet, torchvision:mnasnet1_0,
+        torchvision:mobilenet_v2, torchvision:mobilenet_v3_large, torchvision:regnet_y_400mf, torchvision:resnet50,
+        torchvision:resnext50_32x4d, torchvision:shufflenet_v2_x1_0, torchvision:vgg11, torchvision:wide_resnet50_2.'
     modelDir:
       type: Directory?
       label: Model to continue from

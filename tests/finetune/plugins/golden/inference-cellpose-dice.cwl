@@ -39,7 +39,27 @@ $graph:
         symbols:
         - cyto3
         - cyto2
+        - cyto
         - nuclei
+        - cyto2_cp3
+        - tissuenet_cp3
+        - livecell_cp3
+        - yeast_PhC_cp3
+        - yeast_BF_cp3
+        - bact_phase_cp3
+        - bact_fluor_cp3
+        - deepbacs_cp3
+        - CP
+        - CPx
+        - TN1
+        - TN2
+        - TN3
+        - LC1
+        - LC2
+        - LC3
+        - LC4
+        - neurips_grayscale_cyto2
+        - neurips_cellpose_default
         - cpsam
       label: Model
       doc: cyto models find whole cells, nuclei finds nuclei, cpsam finds both at any size.
@@ -158,7 +178,27 @@ $graph:
         symbols:
         - cyto3
         - cyto2
+        - cyto
         - nuclei
+        - cyto2_cp3
+        - tissuenet_cp3
+        - livecell_cp3
+        - yeast_PhC_cp3
+        - yeast_BF_cp3
+        - bact_phase_cp3
+        - bact_fluor_cp3
+        - deepbacs_cp3
+        - CP
+        - CPx
+        - TN1
+        - TN2
+        - TN3
+        - LC1
+        - LC2
+        - LC3
+        - LC4
+        - neurips_grayscale_cyto2
+        - neurips_cellpose_default
         - cpsam
       label: Model
       doc: cyto models find whole cells, nuclei finds nuclei, cpsam finds both at any size.

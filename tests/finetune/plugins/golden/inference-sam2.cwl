@@ -39,6 +39,10 @@ inputs:
       - sam2.1-hiera-small
       - sam2.1-hiera-base-plus
       - sam2.1-hiera-large
+      - sam2-hiera-tiny
+      - sam2-hiera-small
+      - sam2-hiera-base-plus
+      - sam2-hiera-large
     label: Model
     doc: Larger models are more accurate and take longer.
     default: sam2.1-hiera-tiny
