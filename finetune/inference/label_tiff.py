@@ -16,7 +16,13 @@ from finetune.utils.lock import try_lock
 
 
 def write_label_tiff(
-    labels: np.ndarray, partial: Path, name: str, calibration: Calibration, *, mark: str = SOFTWARE
+    labels: np.ndarray,
+    partial: Path,
+    name: str,
+    calibration: Calibration,
+    *,
+    mark: str = SOFTWARE,
+    tile: int | None = None,
 ) -> None:
     """Write a label image as a compressed OME-TIFF.
 
@@ -29,6 +35,7 @@ def write_label_tiff(
         name: name of the image, for viewers.
         calibration: of the image.
         mark: start of the tag Software.
+        tile: height and width of the tiles in pixels; None for strips.
     """
     import tifffile
 
@@ -42,6 +49,7 @@ def write_label_tiff(
             ome=True,
             metadata=metadata,
             compression="zlib",
+            tile=(tile, tile) if tile else None,
             photometric="minisblack",
             software=software(mark),
             **options,

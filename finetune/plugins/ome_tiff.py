@@ -1,21 +1,18 @@
-"""Label images as tiled OME-TIFF, with the name and the pixel size of their image."""
+"""Label images as tiled OME-TIFF, as WIPP stores collections, with name and pixel size of their image."""
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-import numpy as np
-
 from finetune.data.layouts import stem
-from finetune.inference.outputs import SOFTWARE
+
+if TYPE_CHECKING:
+    from finetune.inference.extras.registry import Segmented
 
 TILE = 1024
-"""Height and width of a tile in pixels: WIPP's collections hold tiles of this size."""
-
-SIZES = ("PhysicalSizeX", "PhysicalSizeY")
+"""Height and width in pixels of the tiles of WIPP's collections."""
 
 
 def label_file(image: Path) -> str:
@@ -30,71 +27,36 @@ def label_file(image: Path) -> str:
     return f"{stem(image)}.ome.tif"
 
 
-def write_labels(labels: np.ndarray, path: Path, image: Path) -> None:
-    """Write a label image as a compressed tiled OME-TIFF.
+def write_labels(result: Segmented, path: Path, image: Path) -> None:
+    """Write the label image of an image.
 
     Args:
-        labels: (H, W) integer, 0 is background.
+        result: the segmented image, of one plane.
         path: the new file.
-        image: the image that was segmented, whose metadata are kept.
+        image: the image.
     """
-    import tifffile
+    from finetune.inference.label_tiff import write_label_tiff
+    from finetune.inference.write import as_stored
 
-    metadata = {"Name": path.name.removesuffix(".ome.tif"), **read_metadata(image), "axes": "YX"}
-    tifffile.imwrite(
-        path,
-        labels.astype("uint16" if labels.max(initial=0) < 2**16 else "int32"),
-        ome=True,
-        tile=(TILE, TILE),
-        compression="zlib",
-        photometric="minisblack",
-        software=f"{SOFTWARE}, version {version('finetune')}",
-        metadata=metadata,
-    )
+    labels = as_stored(result.labels[0])
+    write_label_tiff(labels, path, image_name(image), result.calibration, tile=TILE)
 
 
-def read_metadata(image: Path) -> dict[str, Any]:
-    """Read name and pixel size of an image.
+def image_name(image: Path) -> str:
+    """Name that an image states for itself.
 
     Args:
         image: an image file.
 
     Returns:
-        Attributes of OME-XML: `Name`, `PhysicalSizeX`, `PhysicalSizeXUnit`, and the same for Y; only those
-        that the file states.
+        The name in its OME-XML; without one, the name of the file without its ending.
     """
     import tifffile
 
-    if image.suffix.lower() not in (".tif", ".tiff"):
-        return {}
-    with tifffile.TiffFile(image) as tif:
-        if tif.ome_metadata:
-            return _of_ome(tif.ome_metadata)
-        if tif.imagej_metadata:
-            return _of_imagej(tif)
-    return {}
-
-
-def _of_ome(xml: str) -> dict[str, Any]:
-    root = ElementTree.fromstring(xml)
-    images = [element for element in root if element.tag.endswith("}Image")]
-    if not images:
-        return {}
-    pixels = next((element for element in images[0] if element.tag.endswith("}Pixels")), images[0])
-    found: dict[str, Any] = {"Name": images[0].get("Name")} if images[0].get("Name") else {}
-    for size in SIZES:
-        if value := pixels.get(size):
-            found |= {size: float(value), f"{size}Unit": pixels.get(f"{size}Unit", "µm")}
-    return found
-
-
-def _of_imagej(tif: Any) -> dict[str, Any]:
-    unit = {"micron": "µm", "um": "µm", "\\u00B5m": "µm", "µm": "µm", "nm": "nm", "mm": "mm"}.get(
-        str((tif.imagej_metadata or {}).get("unit"))
-    )
-    found: dict[str, Any] = {}
-    for size, tag in zip(SIZES, ("XResolution", "YResolution"), strict=True):
-        resolution = tif.pages.first.tags.get(tag)
-        if unit and resolution is not None and resolution.value[0]:
-            found |= {size: resolution.value[1] / resolution.value[0], f"{size}Unit": unit}
-    return found
+    if image.suffix.lower() in (".tif", ".tiff"):
+        with tifffile.TiffFile(image) as tif:
+            if tif.is_ome and tif.ome_metadata:
+                first = ElementTree.fromstring(tif.ome_metadata.encode()).find(".//{*}Image")
+                if first is not None and first.get("Name"):
+                    return str(first.get("Name"))
+    return stem(image)

@@ -30,8 +30,8 @@ def segment(job: Job, repository: str) -> None:
     Raises:
         InputError: if the images or the model cannot be used.
     """
-    from finetune.data.images import read_image
     from finetune.inference.preprocess import check_channels
+    from finetune.inference.segment import segment_file
     from finetune.plugins.ome_tiff import label_file, write_labels
 
     values = job.values
@@ -49,10 +49,10 @@ def segment(job: Job, repository: str) -> None:
     out.mkdir()
     for index, image in enumerate(images, start=1):
         start = time.perf_counter()
-        labels = predictor.predict(read_image(image))
-        write_labels(labels, out / label_file(image), image)
+        result = segment_file(predictor, image)
+        write_labels(result, out / label_file(image), image)
         seconds = time.perf_counter() - start
-        objects = counted(int(labels.max(initial=0)), "object")
+        objects = counted(int(result.labels.max(initial=0)), "object")
         job.log(f"image {index} of {len(images)}: {image.name}: {objects} ({seconds:.1f} s)")
 
 

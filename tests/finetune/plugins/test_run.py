@@ -73,22 +73,14 @@ def test_labels_are_those_of_predict(model: Path, images: Path, tmp_path: Path) 
     assert len(list((tmp_path / "out").iterdir())) == 1
 
 
-def test_the_pixel_size_of_imagej_is_kept(tmp_path: Path) -> None:
-    from finetune.plugins.ome_tiff import read_metadata
-
-    tifffile.imwrite(
-        tmp_path / "a.tif",
-        np.zeros((8, 8), np.uint8),
-        imagej=True,
-        resolution=(4, 4),
-        metadata={"unit": "um"},
-    )
-    assert read_metadata(tmp_path / "a.tif") == {
-        "PhysicalSizeX": 0.25,
-        "PhysicalSizeXUnit": "µm",
-        "PhysicalSizeY": 0.25,
-        "PhysicalSizeYUnit": "µm",
-    }
+def test_the_pixel_size_of_imagej_is_kept(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    options = {"imagej": True, "resolution": (4, 4), "metadata": {"unit": "um"}}
+    tifffile.imwrite(tmp_path / "images" / "c.tif", np.zeros((32, 32), np.uint8), **options)
+    run_plugin(SEGMENT, imageDir=tmp_path / "images", modelDir=model, outputDir=tmp_path / "out")
+    with tifffile.TiffFile(tmp_path / "out" / "c.ome.tif") as tif:
+        xml = tif.ome_metadata or ""
+    assert 'PhysicalSizeX="0.25" PhysicalSizeXUnit="µm"' in xml and 'Name="c"' in xml
 
 
 def error_of(name: str, **parameters: object) -> str:
