@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from cards.audit.checkpoints import checkpoint_claims
@@ -16,16 +17,8 @@ from cards.audit.tensors import (
     read_safetensors,
     torch_storages,
 )
-from cards.audit.weight_comparison import (
-    DERIVED,
-    FAMILY,
-    RESTORE,
-    Stored,
-    compare,
-    compare_files,
-    computed_names,
-    undecided,
-)
+from cards.audit.torch_files import torch_tensors
+from cards.audit.weight_comparison import FAMILY, RESTORE, Entries, Stored, compare
 from cards.errors import InputError
 from cards.formatting import counted
 from cards.record import RunRecord
@@ -112,41 +105,27 @@ def _package(package: PackageFiles, tensors: Mapping[str, Tensor] | None) -> Ite
         for name, read in readers.items():
             yield compare(f"The weights in {package.place(name)} are those of {MODEL}.", used, read)
         return
-    onnx = next((name for name in readers if name.endswith(".onnx")), None)
-    first = onnx or next(iter(readers), "")
-    for name in readers:
-        if name != first:
-            statement = f"The weights in {package.place(name)} are those of {first}."
-            yield _compare_inside(package, statement, first, readers[name], readers[first])
-
-
-def _compare_inside(
-    package: PackageFiles,
-    statement: str,
-    first: str,
-    read: Callable[[], Stored | None],
-    read_first: Callable[[], Stored | None],
-) -> Claim:
-    """Compare two files of a package. Shapes are known in ONNX, so that the order of axes may differ."""
-    if not first.endswith(".onnx"):
-        return compare_files(statement, read_first, read)
+    first = next((name for name in readers if name.endswith((".pt", ".pth"))), "")
+    others = [name for name in readers if name != first]
+    if not first or not others:
+        return
     try:
-        tensors = onnx_tensors(package.read(first, MAX_WEIGHTS), package.place(first))
+        own = torch_tensors(io.BytesIO(package.read(first, MAX_WEIGHTS)), package.place(first))
     except InputError as error:
-        return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
-    if tensors is None:
-        return compare_files(statement, lambda: None, read)
-    computed = computed_names(tensors)
-    claim = compare(statement, {name: tensors[name] for name in tensors if name not in computed}, read)
-    if claim.verdict == "holds" and any(not name.startswith(DERIVED) for name in computed):
-        return undecided(statement, len(tensors) - len(computed), len(tensors))
-    return claim
+        statement = f"The weights in {package.place(first)} can be read."
+        yield Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
+        return
+    for name in others:
+        statement = f"The weights in {package.place(name)} are those of {first}."
+        yield compare(statement, own, readers[name])
 
 
 def _reader(package: PackageFiles, name: str) -> Callable[[], Stored | None] | None:
     """A function that reads the tensors of a file of a package; None if it holds no weights."""
     if name.endswith((".pt", ".pth")):
-        return lambda: torch_storages(io.BytesIO(package.read(name, MAX_WEIGHTS)), package.place(name))
+        return lambda: Stored(
+            torch_storages(io.BytesIO(package.read(name, MAX_WEIGHTS)), package.place(name))
+        )
     if name.endswith(".onnx"):
         return lambda: _onnx(package.read(name, MAX_WEIGHTS), package.place(name))
     return None
@@ -156,12 +135,12 @@ def _onnx(content: bytes, where: str) -> Stored | None:
     tensors = onnx_tensors(content, where)
     if tensors is None:
         return None
-    return {name: (tensor.digest(), tensor.data.nbytes) for name, tensor in tensors.items()}
+    return Stored({name: (tensor.digest(), tensor.data.nbytes) for name, tensor in tensors.items()}, tensors)
 
 
 def _native(folder: Path) -> Iterator[tuple[str, Callable[[], Stored | None]]]:
     """Files of weights in the repository's own format, and TorchScript that stores the structure."""
-    readers: dict[str, Callable[[Path, str], Stored | None]] = {
+    readers: dict[str, Callable[[Path, str], Entries | None]] = {
         ".pt": torch_storages,
         ".pth": torch_storages,
         "": torch_storages,  # Cellpose's files have no suffix
@@ -171,7 +150,12 @@ def _native(folder: Path) -> Iterator[tuple[str, Callable[[], Stored | None]]]:
         read = readers.get(path.suffix)
         if read is not None and path.is_file():
             name = path.relative_to(folder).as_posix()
-            yield name, lambda read=read, path=path, name=name: read(path, name)  # type: ignore[misc]
+            yield name, partial(_read_native, read, path, name)
+
+
+def _read_native(read: Callable[[Path, str], Entries | None], path: Path, name: str) -> Stored | None:
+    entries = read(path, name)
+    return None if entries is None else Stored(entries)
 
 
 def _outputs(subject: Subject, record: RunRecord) -> Claim:
