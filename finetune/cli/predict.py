@@ -102,8 +102,8 @@ def predict(
         from finetune.inference.symmetries import SymmetricModel
 
         predictor = SymmetricModel(predictor)
-    with _progress(len(outputs.paths)) as advance:
-        for result in predict_outputs(predictor, outputs, headers, errors):
+    with _progress(len(outputs.paths)) as (advance, watch):
+        for result in predict_outputs(predictor, outputs, headers, errors, progress=watch):
             results.append(result)
             if result.error:
                 print(f"finetune: {_printable(result.error)}", file=sys.stderr)
@@ -141,8 +141,11 @@ def _printable(text: str) -> str:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error, if that is a terminal and standard output, with its lines, is not."""
+def _progress(total: int) -> Iterator[tuple[Callable[[], None], Callable[[str, int, int], None]]]:
+    """A progress bar on standard error, if that is a terminal and standard output, with its lines, is not.
+
+    Yields a function to call after each image, and one to call after each part of a large image.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
@@ -152,4 +155,11 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         console=console, transient=True, disable=disable, redirect_stdout=False, redirect_stderr=False
     ) as progress:
         task = progress.add_task("segmenting", total=total)
-        yield lambda: progress.advance(task)
+        part = progress.add_task("", visible=False)
+
+        def watch(stage: str, done: int, parts: int) -> None:
+            if progress.tasks[part].description != stage:
+                progress.reset(part)  # the time left is that of this stage
+            progress.update(part, description=stage, completed=done, total=parts, visible=done < parts)
+
+        yield lambda: progress.advance(task), watch

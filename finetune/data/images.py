@@ -78,7 +78,7 @@ def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
     else:
         _only_page(path, page)
         image = _decode(path, kind)
-    return _finite(_native(image, path), path)
+    return _finite(as_stored_type(image, path), path)
 
 
 def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
@@ -263,7 +263,19 @@ def _png_labels(path: Path) -> np.ndarray:
     return turn_upright(np.atleast_3d(array).transpose(2, 0, 1), orientation)
 
 
-def _native(image: np.ndarray, path: Path) -> np.ndarray:
+def as_stored_type(image: np.ndarray, path: Path) -> np.ndarray:
+    """Convert pixels to the types that `read_image` returns.
+
+    Args:
+        image: pixels of any shape and type.
+        path: the file, for messages.
+
+    Returns:
+        uint8 or uint16 as they are, every other type as float32.
+
+    Raises:
+        DataError: if the pixels are no numbers.
+    """
     if image.dtype.kind not in "buif":
         raise DataError(f"{path}: holds {image.dtype} pixels; save it as uint8, uint16 or float32")
     dtype = {"b1": "uint8", "u1": "uint8", "u2": "uint16"}.get(image.dtype.str[1:], "float32")

@@ -46,6 +46,17 @@ class Normalize(Protocol):
             (C, H, W) float32.
         """
 
+    def apply(self, image: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+        """Normalize a part of an image by the statistics of the whole image.
+
+        Args:
+            image: (C, H, W), any numeric dtype.
+            statistics: (2, C) float64, as `finetune.data.streaming_statistics.measure` returns them.
+
+        Returns:
+            (C, H, W) float32.
+        """
+
     def options(self) -> dict[str, Any]:
         """Options that rebuild this normalization.
 
@@ -89,7 +100,12 @@ class Percentile(Options):
             (C, H, W) float32.
         """
         image = np.asarray(image, dtype=np.float32)
-        low, high = np.percentile(image, [self.low, self.high], axis=(1, 2), keepdims=True).astype(np.float64)
+        return self.apply(image, np.percentile(image, [self.low, self.high], axis=(1, 2)).astype(np.float64))
+
+    def apply(self, image: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+        """Normalize a part of an image; statistics are both percentiles. See `Normalize.apply`."""
+        image = np.asarray(image, dtype=np.float32)
+        low, high = statistics[:, :, None, None]
         scaled = (image - low) / (high - low + self.eps)
         return np.clip(scaled, -self.clip, self.clip, out=scaled).astype(np.float32)
 
@@ -134,8 +150,13 @@ class ZeroMeanUnitVariance(Options):
         """
         image = np.asarray(image, dtype=np.float32)
         # float32 sums of 16-bit images lose digits, and a constant image would not come out as 0
-        mean = image.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
-        std = image.std(axis=(1, 2), keepdims=True, dtype=np.float64)
+        mean = image.mean(axis=(1, 2), dtype=np.float64)
+        return self.apply(image, np.stack([mean, image.std(axis=(1, 2), dtype=np.float64)]))
+
+    def apply(self, image: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+        """Normalize a part of an image; statistics are mean and deviation. See `Normalize.apply`."""
+        image = np.asarray(image, dtype=np.float32)
+        mean, std = statistics[:, :, None, None]
         return ((image - mean) / (std + self.eps)).astype(np.float32)
 
     def options(self) -> dict[str, Any]:
@@ -182,6 +203,10 @@ class ScaleLinear(Options):
                 )
         scaled = gain[:, None, None] * np.asarray(image, np.float64) + offset[:, None, None]
         return scaled.astype(np.float32)
+
+    def apply(self, image: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+        """Normalize a part of an image; statistics are not used. See `Normalize.apply`."""
+        return self(image)
 
     def options(self) -> dict[str, Any]:
         """Options that rebuild this normalization.

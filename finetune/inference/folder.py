@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from cards.errors import DataError
 from finetune.data.formats.stack import PLANES_REMEDY
@@ -16,6 +17,10 @@ from finetune.inference.preprocess import check_channels
 from finetune.inference.protocol import Predictor
 from finetune.inference.segment import segment_file
 from finetune.inference.write import write_outputs
+
+if TYPE_CHECKING:
+    from finetune.inference.model import Model
+    from finetune.inference.streaming import Progress
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ def predict_outputs(
     headers: dict[Path, Header],
     errors: dict[Path, str],
     observe: Callable[[Segmented], None] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[FolderPrediction]:
     """Predict the labels of each image of a plan; see `predict_folder`.
 
@@ -102,7 +108,9 @@ def predict_outputs(
         outputs: images and paths of their label images.
         headers: of the images that can be read.
         errors: why the other images cannot be read, by image.
-        observe: called with each segmented image, once its files are written.
+        observe: called with each segmented image, once its files are written, unless the image is too large
+            to be kept in memory.
+        progress: called after each part of such an image.
 
     Yields:
         One result per image, in order.
@@ -125,24 +133,37 @@ def predict_outputs(
         if image in errors:
             yield FolderPrediction(image, None, None, errors[image])
         else:
-            yield _predict(model, image, outputs, observe)
+            yield _predict(model, image, outputs, headers.get(image), observe, progress)
 
 
 def _predict(
-    model: Predictor, image: Path, outputs: Outputs, observe: Callable[[Segmented], None] | None
+    model: Predictor,
+    image: Path,
+    outputs: Outputs,
+    header: Header | None,
+    observe: Callable[[Segmented], None] | None,
+    progress: Progress | None,
 ) -> FolderPrediction:
+    from finetune.inference.large_images import is_large, segment_large  # imports torch
+
     start = time.perf_counter()
     extras = outputs.extras.get(image, {})
+    path = outputs.paths[image]
     try:
+        if is_large(model, image, header, outputs):
+            instances = segment_large(
+                cast("Model", model), image, path, replace=path in outputs.replace, progress=progress
+            )
+            return FolderPrediction(image, path, instances, seconds=time.perf_counter() - start)
         result = segment_file(model, image, planes=outputs.planes, maps="probabilities" in extras)
     except DataError as error:
         return FolderPrediction(image, None, None, str(error), time.perf_counter() - start)
-    write_outputs(result, outputs.paths[image], extras, outputs)
+    write_outputs(result, path, extras, outputs)
     if observe:
         observe(result)
     instances = int(result.labels.max(axis=(1, 2), initial=0).sum())
     seconds = time.perf_counter() - start
-    return FolderPrediction(image, outputs.paths[image], instances, seconds=seconds, files=extras)
+    return FolderPrediction(image, path, instances, seconds=seconds, files=extras)
 
 
 def _refuse_if_all_failed(errors: dict[Path, str], outputs: Outputs) -> None:

@@ -60,13 +60,13 @@ def write_label_zarr(
     mark = {"software": software(SOFTWARE), "labels_sha256": sha256_array(labels)}
     write_image(
         path,
-        v05.Image(multiscales=[_multiscale(image.shape, image_axes, name, calibration)]),
+        v05.Image(multiscales=[multiscale(image.shape, image_axes, name, calibration)]),
         _levels(image),
         extra_attributes={MARK: mark},
         writer="zarr",
     )
     described = v05.LabelImage(  # type: ignore[call-arg]  # populated by name
-        multiscales=[_multiscale(labels.shape, label_axes, LABELS, calibration)],
+        multiscales=[multiscale(labels.shape, label_axes, LABELS, calibration)],
         image_label=v05.ImageLabel(source=v05.LabelSource(image="../../")),
     )
     LabelsBuilder(path / "labels", writer="zarr").write_label(LABELS, described, _levels(labels))
@@ -78,7 +78,15 @@ def _ordered(array: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
     return array.transpose([axes.index(axis) for axis in order]), order
 
 
-def _level_count(shape: Sequence[int]) -> int:
+def level_count(shape: Sequence[int]) -> int:
+    """Number of resolution levels.
+
+    Args:
+        shape: of the image; height and width come last.
+
+    Returns:
+        At least 1.
+    """
     count, longer = 1, max(shape[-2:])
     while longer > SMALLEST_LEVEL:
         count, longer = count + 1, -(-longer // 2)
@@ -86,11 +94,21 @@ def _level_count(shape: Sequence[int]) -> int:
 
 
 def _levels(array: np.ndarray) -> list[np.ndarray]:
-    return [array[..., :: 2**level, :: 2**level] for level in range(_level_count(array.shape))]
+    return [array[..., :: 2**level, :: 2**level] for level in range(level_count(array.shape))]
 
 
-def _multiscale(shape: Sequence[int], axes: str, name: str, calibration: Calibration) -> Any:
-    """Axes with units and scales; an axis of unknown pixel size has scale 1 and no unit."""
+def multiscale(shape: Sequence[int], axes: str, name: str, calibration: Calibration) -> Any:
+    """Describe the resolution levels; an axis of unknown pixel size has scale 1 and no unit.
+
+    Args:
+        shape: of the first level.
+        axes: letters of the axes.
+        name: of the image.
+        calibration: pixel size.
+
+    Returns:
+        A `yaozarrs.v05.Multiscale`.
+    """
     from yaozarrs import v05
 
     lengths = {"z": calibration.z, "y": calibration.y, "x": calibration.x}
@@ -101,7 +119,7 @@ def _multiscale(shape: Sequence[int], axes: str, name: str, calibration: Calibra
         else:
             described.append(v05.ChannelAxis(name="c") if axis == "c" else v05.TimeAxis(name="t"))
     datasets = []
-    for level in range(_level_count(shape)):
+    for level in range(level_count(shape)):
         scale = [(lengths.get(axis) or 1.0) * (2**level if axis in "yx" else 1) for axis in axes]
         transformation = v05.ScaleTransformation(scale=scale)
         datasets.append(v05.Dataset(path=str(level), coordinateTransformations=[transformation]))

@@ -97,6 +97,9 @@ class Decoding(Protocol):
             do not have the same meaning.
         choices: candidate values of the options of `decode` that can be selected on validation images
             (`auto` in a recipe).
+
+    An optional attribute `stitching` says how instances of a large image are decoded block by block; see
+    `finetune.inference.stitching`.
     """
 
     channels: int

@@ -16,6 +16,7 @@ class Boundary(ProbabilityTarget):
     channels = 1
     labels: Literal["instances", "boundary"] = "boundary"
     map_names: tuple[str, ...] = ("boundary",)
+    stitching = "pixels"
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Encode the boundary mask.

@@ -153,6 +153,29 @@ class Flows:
             )
         return fill_holes_and_remove_small_masks(masks, min_size=self.settings.min_size).astype(np.int32)
 
+    def decode_window(self, maps: np.ndarray, origin: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
+        """Decode a part of an image as `decode` decodes the image; see `finetune.targets.flow_windows`.
+
+        Args:
+            maps: (3, h, w) float32, of the window.
+            origin: row and column of the window in the image.
+            shape: height and width of the image in pixels.
+
+        Returns:
+            Labels (h, w) int32, 0 is background.
+        """
+        import torch
+        from cellpose.utils import fill_holes_and_remove_small_masks
+
+        from finetune.targets.flow_windows import masks_in_window
+
+        logging.getLogger("cellpose.dynamics").setLevel(logging.ERROR)
+        inside = maps[2] > 1 / (1 + math.exp(-self.settings.cellprob_threshold))
+        flows = np.float32(LENGTH) * maps[:2]
+        with torch.sparse.check_sparse_tensor_invariants(enable=False):
+            masks = masks_in_window(flows, inside, origin, shape, self.settings.flow_threshold)
+        return fill_holes_and_remove_small_masks(masks, min_size=self.settings.min_size).astype(np.int32)
+
     def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
         """Rotate and mirror the pixels and their vectors.
 

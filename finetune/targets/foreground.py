@@ -16,6 +16,7 @@ class Foreground(ProbabilityTarget):
     channels = 1
     labels: Literal["instances", "boundary"] = "instances"
     map_names: tuple[str, ...] = ("foreground",)
+    stitching = "components"
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Encode the foreground mask.

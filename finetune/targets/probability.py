@@ -30,6 +30,7 @@ class ProbabilityTarget:
     exports_labels = False
     exported_axes: Literal["bcyx", "byxc"] = "bcyx"
     choices: dict[str, tuple[float, ...]] = {}
+    stitching: Literal["pixels", "components", "instances"] = "instances"  # see finetune.inference.stitching
 
     settings: BaseModel
 

@@ -1,0 +1,65 @@
+"""Parts of a TIFF file read without the rest: tiled and uncompressed files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tifffile import PHOTOMETRIC, TiffFile, TiffPageSeries, memmap
+
+from finetune.data.orientation import TAG
+from finetune.data.tiff import CHANNEL_AXES, _axes, _color_samples, _pages, _series
+from finetune.utils.optional import is_installed
+
+ReadWindow = Callable[[slice, slice], np.ndarray]
+
+
+@contextmanager
+def open_tiff_windows(path: Path) -> Iterator[ReadWindow | None]:
+    """Open a TIFF file for reading parts of its image.
+
+    Args:
+        path: TIFF file.
+
+    Yields:
+        A function from rows and columns to (C, h, w) in the file's dtype; None for files that are read as a
+        whole: several pages, alpha, white is zero, rotated, or compressed where zarr is not installed.
+    """
+    with TiffFile(path) as tif:
+        series = _series(tif, path)
+        array = _array(tif, series[0], path) if len(series) == 1 and _is_plain(series[0]) else None
+        if array is None:
+            yield None
+            return
+        axes = _axes(series[0])
+        kept = [axis for axis in axes if axis in f"{CHANNEL_AXES}YX"]
+        order = [kept.index(axis) for axis in (*(axis for axis in kept if axis in CHANNEL_AXES), "Y", "X")]
+
+        def read(rows: slice, columns: slice) -> np.ndarray:
+            where = {"Y": rows, "X": columns} | {axis: slice(None) for axis in CHANNEL_AXES}
+            part = np.asarray(array[tuple(where.get(axis, 0) for axis in axes)]).transpose(order)
+            return part.reshape(-1, *part.shape[-2:])
+
+        yield read
+
+
+def _is_plain(series: TiffPageSeries) -> bool:
+    """Whether `finetune.data.tiff.read_page` returns the pixels of the file as they are."""
+    frame, sizes = series.keyframe, dict(zip(_axes(series), series.shape, strict=True))
+    upright = TAG not in frame.tags or int(frame.tags[TAG].value) == 1
+    colors = "S" not in sizes or len(_color_samples(sizes["S"], frame)) == sizes["S"]
+    return upright and colors and _pages(series) == 1 and frame.photometric != PHOTOMETRIC.MINISWHITE
+
+
+def _array(tif: TiffFile, series: TiffPageSeries, path: Path) -> Any:
+    """The array of a series: mapped into memory, or a Zarr array that decodes the tiles it needs."""
+    if series.dataoffset is not None and series.keyframe.is_memmappable:
+        return memmap(path, series=tif.series.index(series), mode="r")
+    if not is_installed("zarr"):
+        return None
+    import zarr
+
+    return zarr.open_array(series.aszarr(level=0), mode="r")

@@ -1,0 +1,103 @@
+"""Which images are segmented part by part, and writing their label image."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from cards.errors import DataError, InputError
+from finetune.data.calibration import read_calibration
+from finetune.data.headers import Header
+from finetune.data.windows import open_windows
+from finetune.inference.large_labels import write_large_tiff, write_large_zarr
+from finetune.inference.model import Model
+from finetune.inference.outputs import OTHER_FOLDER, Outputs, check_replaceable
+from finetune.inference.protocol import Predictor
+from finetune.inference.scratch_job import open_job
+from finetune.inference.streaming import Progress, Stream, StreamOptions, job_key, segment_stream
+from finetune.inference.write import write_new
+from finetune.utils.atomic import disk_errors, replace_folder
+
+LARGE = 4096**2  # pixels; larger images are not kept in memory
+
+
+def is_large(model: Predictor, image: Path, header: Header | None, outputs: Outputs) -> bool:
+    """Whether an image is segmented part by part.
+
+    Args:
+        model: the model.
+        image: the image.
+        header: of the image.
+        outputs: what is written.
+
+    Returns:
+        True for an image over 4096 × 4096 pixels, if the model's maps can be tiled and only the label image
+        is written.
+    """
+    return (
+        isinstance(model, Model)
+        and not model.target.whole
+        and header is not None
+        and header.height * header.width > LARGE
+        and not outputs.planes
+        and not outputs.extras.get(image)
+    )
+
+
+def segment_large(
+    model: Model,
+    image: Path,
+    path: Path,
+    *,
+    replace: bool = False,
+    options: StreamOptions | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Segment an image of any size and write its label image.
+
+    Finished parts are kept in a hidden folder beside the label image until that is written: if the process is
+    killed, the same call continues, and the label image is the same to the byte.
+
+    Args:
+        model: the model.
+        image: the image. OME-Zarr and most TIFF files are not read as a whole.
+        path: of the label image: a tiled OME-TIFF, or an OME-Zarr folder if the name ends in `.zarr`.
+        replace: replace an earlier label image of finetune, once the new one is complete.
+        options: sizes of tiles and blocks.
+        progress: called after each part.
+
+    Returns:
+        Number of instances.
+
+    Raises:
+        DataError: if the image cannot be read or does not fit the model, another process writes the label
+            image, or a file came up that may not be replaced.
+        InputError: if the disk is full or cannot be written; finished parts are kept.
+    """
+    options = options or StreamOptions()
+    with disk_errors(path, OTHER_FOLDER):
+        key = job_key(model, image, options)
+        with open_job(path, key) as job, open_windows(image) as windows:
+            try:
+                bands = segment_stream(Stream(model, windows, job, options), progress)
+            except DataError:
+                raise
+            except InputError as error:
+                raise DataError(f"{image}: {error}") from error
+            calibration = read_calibration(image)._replace(axes="", planes=())
+            if path.suffix == ".zarr":
+                work = job.folder / path.name
+                shutil.rmtree(work, ignore_errors=True)
+                write_large_zarr(bands, windows, work, image.name, calibration)
+                if os.path.lexists(path):
+                    check_replaceable(path)
+                    if not replace:
+                        raise DataError(f"{path}: exists; {OTHER_FOLDER}")
+                replace_folder(work, path)
+            else:
+                write_new(
+                    path, lambda place: write_large_tiff(bands, place, image.name, calibration), replace
+                )
+            job.remove()
+            return bands.instances

@@ -1,0 +1,178 @@
+"""Finished parts of a large prediction on disk: a killed prediction continues where it stopped.
+
+Each part is a file that appears under its name when it is complete. The file `job.json` states what the parts
+depend on: if image, model or settings have changed, the parts are deleted and the work starts over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cards.errors import DataError
+from finetune.utils.atomic import PREFIX, write_file
+from finetune.utils.lock import FileLock, LockedError
+
+KEY = "job.json"
+LOCK = "lock"
+PARTS = ("tiles", "blocks")
+
+
+class ScratchJob:
+    """Folder of the finished parts of one image.
+
+    Attributes:
+        folder: the folder, `.finetune-<name of the output>.job` beside the output.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Use a folder that exists; see `open_job`.
+
+        Args:
+            folder: the folder.
+        """
+        self.folder = folder
+
+    def path(self, part: str, number: int) -> Path:
+        """Path of a part.
+
+        Args:
+            part: "tiles" or "blocks".
+            number: of the tile or block, row by row.
+
+        Returns:
+            The path; the file exists if the part is finished.
+        """
+        return self.folder / part / f"{number:07d}.{'npy' if part == 'tiles' else 'npz'}"
+
+    def missing(self, part: str, count: int) -> list[int]:
+        """List the parts that are not finished.
+
+        Args:
+            part: "tiles" or "blocks".
+            count: number of all parts.
+
+        Returns:
+            Their numbers.
+        """
+        done = {path.name for path in (self.folder / part).iterdir()}
+        return [number for number in range(count) if self.path(part, number).name not in done]
+
+    def save(self, part: str, number: int, write: Callable[[Path], None]) -> None:
+        """Write a part; several processes may write the same one.
+
+        Args:
+            part: "tiles" or "blocks".
+            number: of the part.
+            write: creates the file at a temporary path.
+
+        Raises:
+            OSError: if the disk is full.
+        """
+        path = self.path(part, number)
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            write(partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def save_tile(self, number: int, maps: np.ndarray) -> None:
+        """Write the maps of a tile.
+
+        Args:
+            number: of the tile.
+            maps: the kept part (K, h, w) float32.
+
+        Raises:
+            OSError: if the disk is full.
+        """
+
+        def write(path: Path) -> None:
+            with path.open("wb") as file:
+                np.save(file, maps)
+
+        self.save("tiles", number, write)
+
+    def remember(self, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """A result that is computed once.
+
+        Args:
+            name: of the result.
+            compute: computes it.
+
+        Returns:
+            The result, float64.
+        """
+        path = self.folder / f"{name}.json"
+        if path.exists():
+            return np.array(json.loads(path.read_text(encoding="utf-8")), np.float64)
+        result = compute()
+        write_file(path, json.dumps(result.tolist()))
+        return result
+
+    def remove(self) -> None:
+        """Delete the folder, once the output is written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def job_folder(output: Path) -> Path:
+    """Folder of the finished parts of an output.
+
+    Args:
+        output: path of the label image.
+
+    Returns:
+        A hidden folder beside it.
+    """
+    return output.with_name(f"{PREFIX}{output.name}.job")
+
+
+@contextmanager
+def open_job(output: Path, key: Mapping[str, Any]) -> Iterator[ScratchJob]:
+    """Continue the prediction of an image, or start over if it is another one.
+
+    Args:
+        output: path of the label image.
+        key: JSON values on which the parts depend.
+
+    Yields:
+        The job, locked for this process.
+
+    Raises:
+        DataError: if another process writes the same output, or the folder is not one of finetune.
+    """
+    folder = job_folder(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire()
+    except LockedError as error:
+        raise DataError(f"{output}: {error} is writing it; wait, or choose another folder") from error
+    try:
+        text = json.dumps(key, sort_keys=True, indent=2) + "\n"
+        path = folder / KEY
+        if not path.exists() and any(entry.name != LOCK for entry in folder.iterdir()):
+            raise DataError(f"{folder}: was not written by finetune; delete it, or choose another folder")
+        if path.exists() and path.read_text(encoding="utf-8") != text:
+            path.unlink()
+            for entry in folder.iterdir():
+                if entry.name in PARTS:
+                    shutil.rmtree(entry)
+                elif entry.suffix == ".json":
+                    entry.unlink()
+        write_file(path, text)
+        for part in PARTS:
+            (folder / part).mkdir(exist_ok=True)
+            for partial in (folder / part).glob("*.partial"):
+                partial.unlink(missing_ok=True)  # of a process that was killed
+        yield ScratchJob(folder)
+    finally:
+        lock.close()

@@ -1,0 +1,186 @@
+"""Images that are segmented part by part: the labels of the whole image, also after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from numbering import by_first_pixel
+from spots_model import spots_image, spots_model, write_spots
+
+from cards.errors import DataError
+from finetune.data.headers import read_header
+from finetune.inference.large_images import is_large, segment_large
+from finetune.inference.outputs import plan_outputs
+from finetune.inference.scratch_job import job_folder
+from finetune.inference.streaming import StreamOptions
+from finetune.utils.lock import FileLock
+
+OPTIONS = StreamOptions(tile=64, block=128, margin=32)
+SHAPE = (301, 262)
+
+
+@pytest.fixture(scope="module")
+def expected() -> np.ndarray:
+    """Labels predicted from the image in memory, in one piece."""
+    labels = by_first_pixel(spots_model().predict(spots_image(*SHAPE)))
+    assert 30 < labels.max() < 500
+    return labels
+
+
+def write_input(folder: Path, kind: str) -> Path:
+    """The image in one of the formats that are read."""
+    pixels = spots_image(*SHAPE)
+    if kind == "zarr":
+        pytest.importorskip("yaozarrs")
+        from yaozarrs import v05
+        from yaozarrs.write.v05 import write_image
+
+        dataset = v05.Dataset(
+            path="0", coordinateTransformations=[v05.ScaleTransformation(scale=[1.0, 0.5, 0.5])]
+        )
+        axes = [v05.ChannelAxis(name="c"), v05.SpaceAxis(name="y"), v05.SpaceAxis(name="x")]
+        image = v05.Image(multiscales=[v05.Multiscale(name="spots", axes=axes, datasets=[dataset])])
+        write_image(folder / "spots.ome.zarr", image, [pixels[None]], writer="zarr")
+        return folder / "spots.ome.zarr"
+    if kind == "png":
+        import imagecodecs
+
+        (folder / "spots.png").write_bytes(imagecodecs.png_encode(pixels))
+        return folder / "spots.png"
+    options = {"tiled": {"tile": (64, 64), "compression": "zlib"}, "strips": {"rowsperstrip": 7}, "plain": {}}
+    tifffile.imwrite(folder / "spots.tif", pixels, **options[kind])
+    return folder / "spots.tif"
+
+
+@pytest.mark.parametrize("kind", ["tiled", "strips", "plain", "zarr", "png"])
+def test_every_format_gives_the_labels_of_the_image_in_memory(
+    kind: str, tmp_path: Path, expected: np.ndarray
+) -> None:
+    out = tmp_path / "labels" / "spots.tif"
+    instances = segment_large(spots_model(), write_input(tmp_path, kind), out, options=OPTIONS)
+    labels = tifffile.imread(out)
+    np.testing.assert_array_equal(labels, expected)
+    assert labels.dtype == np.uint16
+    assert instances == expected.max()
+    assert [path.name for path in out.parent.iterdir()] == ["spots.tif"]
+
+
+@pytest.mark.parametrize("tile", [40, 64, 100, 200, 512])
+def test_the_size_of_the_tiles_does_not_matter(tile: int, tmp_path: Path, expected: np.ndarray) -> None:
+    image, out = write_spots(tmp_path / "spots.tif", *SHAPE), tmp_path / "labels" / "spots.tif"
+    segment_large(spots_model(), image, out, options=StreamOptions(tile=tile, block=96, margin=16, batch=3))
+    np.testing.assert_array_equal(tifffile.imread(out), expected)
+
+
+def test_ome_zarr_holds_image_and_labels_at_all_levels(tmp_path: Path, expected: np.ndarray) -> None:
+    zarr = pytest.importorskip("zarr")
+    yaozarrs = pytest.importorskip("yaozarrs")
+    from finetune.data.images import read_labels
+    from finetune.inference.markers import is_ours
+
+    out = tmp_path / "labels" / "spots.ome.zarr"
+    segment_large(spots_model(), write_input(tmp_path, "plain"), out, options=OPTIONS)
+    np.testing.assert_array_equal(read_labels(out / "labels" / "instances"), expected)
+    group = zarr.open_group(out, mode="r")
+    np.testing.assert_array_equal(group["0"][...], spots_image(*SHAPE))
+    np.testing.assert_array_equal(group["1"][...], spots_image(*SHAPE)[::2, ::2])
+    np.testing.assert_array_equal(group["labels/instances/1"][...], expected[::2, ::2])
+    yaozarrs.validate_zarr_store(str(out))
+    assert is_ours(out)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from numbering import by_first_pixel
+from spots_model import spots_model
+from finetune.inference.large_images import segment_large
+from finetune.inference.streaming import StreamOptions
+image, out = map(Path, sys.argv[1:])
+segment_large(spots_model(), image, out, options=StreamOptions(tile=64, block=128, margin=32))
+"""
+
+
+def test_a_killed_prediction_continues_to_the_same_bytes(tmp_path: Path) -> None:
+    image = write_spots(tmp_path / "spots.tif", 700, 800)
+    out, whole = tmp_path / "killed" / "spots.tif", tmp_path / "whole" / "spots.tif"
+    segment_large(spots_model(), image, whole, options=OPTIONS)
+    paths = [str(Path(__file__).parents[3]), str(Path(__file__).parents[2] / "support")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", SCRIPT, str(image), str(out)]
+    tiles = job_folder(out) / "tiles"
+    counts = []
+    for wanted in (3, 60, 120):  # of 195 tiles
+        process = subprocess.Popen(command, env=environment)
+        while process.poll() is None and len(list(tiles.glob("*.npy"))) < wanted:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        counts.append(len(list(tiles.glob("*.npy"))))
+    assert 0 < counts[0] < counts[1] < counts[2] < 195
+    subprocess.run(command, env=environment, check=True)
+    assert out.read_bytes() == whole.read_bytes()
+    assert not job_folder(out).exists()
+
+
+def test_finished_parts_of_another_model_are_not_used(tmp_path: Path) -> None:
+    image, out = write_spots(tmp_path / "spots.tif", *SHAPE), tmp_path / "labels" / "spots.tif"
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "finding instances":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment_large(spots_model(), image, out, options=OPTIONS, progress=stop)
+    assert list((job_folder(out) / "tiles").iterdir())
+    other = spots_model()
+    other.network.level.data += 0.05
+    stages: dict[str, int] = {}
+    segment_large(
+        other, image, out, options=OPTIONS, progress=lambda stage, done, _: stages.setdefault(stage, done)
+    )
+    assert stages["predicting"] == 1
+    np.testing.assert_array_equal(tifffile.imread(out), by_first_pixel(other.predict(spots_image(*SHAPE))))
+
+
+def test_a_second_process_does_not_write_the_same_label_image(tmp_path: Path) -> None:
+    image, out = write_spots(tmp_path / "spots.tif", 70, 70), tmp_path / "spots_labels.tif"
+    job_folder(out).mkdir()
+    lock = FileLock(job_folder(out) / "lock")
+    lock.acquire()
+    try:
+        with pytest.raises(DataError, match=f"process {os.getpid()}"):
+            segment_large(spots_model(), image, out, options=OPTIONS)
+    finally:
+        lock.close()
+
+
+def test_a_folder_of_the_user_is_left_alone(tmp_path: Path) -> None:
+    image, out = write_spots(tmp_path / "spots.tif", 70, 70), tmp_path / "spots_labels.tif"
+    job_folder(out).mkdir()
+    (job_folder(out) / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="not written by finetune"):
+        segment_large(spots_model(), image, out, options=OPTIONS)
+    assert (job_folder(out) / "notes.txt").read_text() == "mine"
+
+
+def test_an_image_with_other_channels_is_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "rgb.tif", np.zeros((70, 70, 3), np.uint8), photometric="rgb")
+    with pytest.raises(DataError, match="3 channels"):
+        segment_large(spots_model(), tmp_path / "rgb.tif", tmp_path / "labels.tif", options=OPTIONS)
+
+
+def test_only_large_images_are_segmented_part_by_part(tmp_path: Path) -> None:
+    outputs = plan_outputs(write_spots(tmp_path / "spots.tif", 70, 70), tmp_path / "labels")
+    image = tmp_path / "spots.tif"
+    header = read_header(image)
+    assert not is_large(spots_model(), image, header, outputs)
+    assert is_large(spots_model(), image, header._replace(height=5000, width=5000), outputs)
