@@ -1,15 +1,18 @@
 """report.html: the card of a run as one self-contained file, for screen, phone and print.
 
 The body is that of the Hugging Face card. Text from a record is not trusted: raw HTML is shown as text except
-for the folding sections of our templates, and the content security policy forbids scripts and requests.
+for the folding sections of our templates. The content security policy forbids requests, and all scripts but
+those of the page, which it names by their hashes.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -55,12 +58,28 @@ def _reader() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": True}, renderer_cls=_Renderer).enable("table")
 
 
-def render_html(body: str, pictures: Path) -> str:
+@dataclass(frozen=True)
+class Section:
+    """A part of the page below the card.
+
+    Attributes:
+        html: trusted HTML.
+        styles: style sheets.
+        scripts: programs, which run in the order given.
+    """
+
+    html: str
+    styles: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+
+
+def render_html(body: str, pictures: Path, below: Section | None = None) -> str:
     """Render the page.
 
     Args:
         body: the card in Markdown, from `cards.huggingface.render_body`.
         pictures: folder of the pictures to embed. A picture that is missing there is replaced by its caption.
+        below: what follows the card.
 
     Returns:
         HTML.
@@ -69,6 +88,32 @@ def render_html(body: str, pictures: Path) -> str:
     content = _reader().render(body, {"pictures": pictures})
     # HTML does not allow a figure inside a paragraph.
     content = re.sub(r"<p>(<figure>.*?</figure>)</p>", r"\1", content, flags=re.DOTALL)
-    page = resources.files("cards").joinpath("templates", "report.html").read_text("utf-8")
+    page = read_template("report.html")
     name = _reader().renderInline(title.group(1)) if title else "Model card"
-    return page.replace("{{title}}", re.sub(r"<[^>]*>", "", name), 1).replace("{{content}}", content, 1)
+    page = page.replace("{{title}}", re.sub(r"<[^>]*>", "", name), 1)
+    if below is None:
+        return page.replace("{{content}}", content, 1)
+    policy = " ".join(f"'sha256-{_sha256(script)}'" for script in below.scripts)
+    page = page.replace("default-src 'none';", f"default-src 'none'; script-src {policy};", 1)
+    page = page.replace(
+        "</head>", "".join(f"<style>{text}</style>\n" for text in below.styles) + "</head>", 1
+    )
+    scripts = "".join(f"<script>{script}</script>\n" for script in below.scripts)
+    return page.replace("{{content}}", content + below.html + scripts, 1)
+
+
+def read_template(name: str) -> str:
+    """Read a file from `cards/templates`.
+
+    Args:
+        name: name of the file.
+
+    Returns:
+        Its text.
+    """
+    return resources.files("cards").joinpath("templates", name).read_text("utf-8")
+
+
+def _sha256(script: str) -> str:
+    """The hash by which a content security policy names a script (https://www.w3.org/TR/CSP3/)."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

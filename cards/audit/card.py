@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 from typing import Any
 
 from cards import huggingface
@@ -11,10 +10,11 @@ from cards.audit.card_text import FAMILY, RESTORE, CardText, supported_by, text_
 from cards.audit.claims import Claim, Subject, joined, record_of, sentence
 from cards.audit.consistency import record_claims
 from cards.audit.description import read_mapping
-from cards.audit.hashing import sha256_of
+from cards.audit.hashing import is_unchanged, sha256_of
 from cards.audit.package_card import package_claims
 from cards.audit.packages import packages
 from cards.audit.reading import read_text
+from cards.audit.report_page import report_claims
 from cards.audit.run_files import run_file_claims
 from cards.audit.stated import stated_differences
 from cards.audit.text import Supported
@@ -23,14 +23,9 @@ from cards.audit.versions import must_equal
 from cards.errors import ModelError
 from cards.huggingface import PICTURES
 from cards.record import RunRecord
-from cards.rendering import render_files
 
 README = "README.md"
-REPORT = "report.html"
 RECORD = "record.json"
-_PICTURE = re.compile(r'src="data:[^"]*"')
-_CELL = re.compile(r"</t[dh]>\s*")
-_HIDDEN = re.compile(r"<style>.*?</style>|<[^>]*>", re.DOTALL)
 # Metadata of a card that may be added on the Hub and states nothing about the model.
 _FREE = {"language", "widget", "thumbnail", "inference", "new_version"}
 
@@ -53,10 +48,10 @@ def check(subject: Subject) -> list[Claim]:
     if subject.kind != "package":
         claims += _readme(subject, record, supported)
     if subject.kind == "run":
-        claims += _report(subject, record, supported)
+        claims += report_claims(subject, record, supported)
         claims.append(_copies(subject))
     for package in packages(subject):
-        unchanged = _unchanged(subject, record, package.path) if package.root.is_file() else None
+        unchanged = is_unchanged(subject, record, package.path) if package.root.is_file() else None
         claims += package_claims(package, record, alone=subject.kind == "package", unchanged=unchanged)
     return claims
 
@@ -71,7 +66,7 @@ def _readme(subject: Subject, record: RunRecord, supported: Supported) -> list[C
     header, body = split_card(text)
     shown = _pictures(record)
     expected = huggingface.render_body(record, shown)
-    unchanged = _unchanged(subject, record, name)
+    unchanged = is_unchanged(subject, record, name)
     lead = len(body) - len(body.lstrip("\n"))  # blank lines after the metadata
     first = header.count("\n") + 4 + lead
     card = CardText(name, f"{body.strip()}\n", expected, unchanged, first)
@@ -108,23 +103,6 @@ def _metadata(name: str, text: str, record: RunRecord, supported: Supported, str
     return Claim(FAMILY, statement, "holds", f"{len(stated)} keys compared.")
 
 
-def _report(subject: Subject, record: RunRecord, supported: Supported) -> list[Claim]:
-    if not (subject.folder / REPORT).is_file():  # its absence is a claim of the family "files"
-        return []
-    folder = subject.folder / "huggingface" / "pictures"
-    expected = render_files(record, folder)[REPORT].decode()
-    text = read_text(subject, REPORT)
-    unchanged = _unchanged(subject, record, REPORT)
-    return text_claims(CardText(REPORT, _plain(text), _plain(expected), unchanged, None), record, supported)
-
-
-def _plain(page: str) -> str:
-    """The text of a page, one line for each paragraph and row, without pictures."""
-    page = _CELL.sub(" | ", _PICTURE.sub("", page))
-    lines = (" ".join(unescape(line).split()) for line in _HIDDEN.sub("", page).splitlines())
-    return "\n".join(line for line in lines if line) + "\n"
-
-
 def _copies(subject: Subject) -> Claim:
     statement = f"{RECORD} and its copy in huggingface/ are equal."
     copy = subject.folder / "huggingface" / RECORD
@@ -147,9 +125,3 @@ def _pictures(record: RunRecord) -> list[str]:
     """Pictures that the card showed when it was written."""
     listed = {file.path for file in record.files}
     return [name for name in PICTURES if f"huggingface/pictures/{name}" in listed]
-
-
-def _unchanged(subject: Subject, record: RunRecord, name: str) -> bool | None:
-    path = f"huggingface/{name}" if subject.kind == "hub" else name
-    recorded = next((file.sha256 for file in record.files if file.path == path), None)
-    return None if recorded is None else sha256_of(subject.folder / name) == recorded

@@ -23,11 +23,13 @@ def render(
 
     Existing files are kept. If one of them differs, nothing is written.
     """
+    from cards.previews import FILE as PREVIEWS
     from cards.reading import pictures_folder
     from cards.rendering import render_files
     from finetune.downloads.records import fetch_record
 
-    files = render_files(fetch_record(model), pictures_folder(Path(model).expanduser()))
+    source = Path(model).expanduser()
+    files = render_files(fetch_record(model), pictures_folder(source), source / PREVIEWS)
     if out is None:
         print(files["report.html" if html else "README.md"].decode(), end="")
         return

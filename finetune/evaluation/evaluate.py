@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,12 +43,15 @@ class Measured:
     peak_bytes: int | None = None
 
 
-def evaluate(model: Model, samples: Iterable[Sample]) -> Measured:
+def evaluate(
+    model: Model, samples: Iterable[Sample], keep: Callable[[Sample, np.ndarray], None] | None = None
+) -> Measured:
     """Segment each image and compare it with its reference. One image is in memory at a time.
 
     Args:
         model: the model to evaluate.
         samples: images with reference labels of the type that the target of the model encodes.
+        keep: called with each image and its predicted labels (H, W).
 
     Returns:
         Metrics and times. The first image is segmented once before timing starts (warm-up).
@@ -67,6 +70,8 @@ def evaluate(model: Model, samples: Iterable[Sample]) -> Measured:
             measured.decoding_seconds.append(end - middle)
             measured.scores.append(score(model, sample, labels, end - start))
             measured.counts.append(count_instances(labels, sample, model.target))
+            if keep is not None:
+                keep(sample, labels)
     measured.peak_bytes = memory.bytes
     return measured
 

@@ -12,6 +12,7 @@ from cards import figures
 from cards.base import Split
 from cards.evidence import RuntimeCheck
 from cards.integrity import HUB
+from cards.previews import FILE as PREVIEWS
 from cards.record import ExportCheck, File, RunRecord
 from cards.rendering import render_files
 from finetune.export.base import ExportInput
@@ -57,6 +58,8 @@ def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path
     if record.training.history:
         figures.training_curve(record.training.history, pictures / "training.png", record.training.best_epoch)
     task.draw(plan, record, pictures)
+    if (previews := plan.previews.result()).images:
+        write_file(folder / PREVIEWS, previews.dumps())
     return write_cards(record, folder)
 
 
@@ -88,7 +91,7 @@ def rewrite_cards(record: RunRecord, folder: Path) -> RunRecord:
     """
     cards = {
         f"{HUB}/README.md" if name == "README.md" else name: content
-        for name, content in render_files(record, folder / HUB / "pictures").items()
+        for name, content in render_files(record, folder / HUB / "pictures", folder / PREVIEWS).items()
         if name in CARDS
     }
     hashed = {

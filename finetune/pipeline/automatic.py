@@ -122,7 +122,7 @@ def evaluate_stage(plan: Plan[Model], stage: str, console: Console) -> Measured 
     if not plan.count("test"):
         return None
     with console.status(f"evaluating {stage} training on {plan.count('test')} test images"):
-        return evaluate(plan.model, plan.data.samples("test"))
+        return evaluate(plan.model, plan.data.samples("test"), partial(plan.previews.add, stage))
 
 
 def select_thresholds(plan: Plan[Model], console: Console) -> None:

@@ -17,6 +17,7 @@ from finetune.data.datamodule import SegmentationData
 from finetune.data.normalization import PERCENTILE, build_normalize
 from finetune.pipeline.compatibility import check_batch_memory
 from finetune.pipeline.inputs import RunInputs
+from finetune.pipeline.previews import PreviewCollector
 from finetune.recipe.schema import Recipe
 from finetune.repositories.registry import Loaded, LoadOptions
 from finetune.targets.base import LabelEncoding
@@ -35,6 +36,7 @@ class Plan(Generic[AnyModel]):
         origin: where the initial weights come from.
         data: data module of the images.
         parameters: number of parameters, in total and trainable.
+        previews: pictures of the test images for the report, collected during evaluation.
         auto_options: target options that are selected on the validation images after training.
         warnings: findings that a person should know.
     """
@@ -45,6 +47,7 @@ class Plan(Generic[AnyModel]):
     origin: Origin
     data: SegmentationData
     parameters: Count
+    previews: PreviewCollector
     auto_options: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -179,6 +182,7 @@ def build_plan(
         origin=loaded.origin,
         data=data,
         parameters=parameters,
+        previews=PreviewCollector(target.labels),
         auto_options=list(auto_options),
         warnings=[
             *inputs.warnings,

@@ -108,7 +108,7 @@ def write_run(folder: Path, record: RunRecord | None = None) -> RunRecord:
 def write_cards(folder: Path, record: RunRecord) -> RunRecord:
     """Write cards and record, as the last step of a run."""
     record = record.model_copy(update={"files": _files(folder)})
-    rendered = render_files(record, folder / "huggingface" / "pictures")
+    rendered = render_files(record, folder / "huggingface" / "pictures", folder / "images.json")
     (folder / README).write_bytes(rendered["README.md"])
     (folder / "report.html").write_bytes(rendered["report.html"])
     return write_record(folder, record)

@@ -1,0 +1,94 @@
+"""report.html of a run: its text is that of the record, and its programs are those of finetune."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from importlib.metadata import PackageNotFoundError, version
+
+from cards.audit.card_text import FAMILY, RESTORE, CardText, text_claims
+from cards.audit.claims import Claim, Subject, sentence
+from cards.audit.hashing import is_unchanged
+from cards.audit.reading import read_text
+from cards.audit.text import Supported
+from cards.audit.versions import same_version
+from cards.errors import InputError
+from cards.previews import FILE as PREVIEWS
+from cards.record import RunRecord
+from cards.rendering import render_files
+
+REPORT = "report.html"
+LIBRARY = "itables"
+_DATA = '<script type="application/json" id="previews">'
+_PICTURE = re.compile(r'src="data:[^"]*"')
+_CELL = re.compile(r"</t[dh]>\s*")
+_HIDDEN = re.compile(r"<style>.*?</style>|<script\b.*?</script>|<[^>]*>", re.DOTALL)
+_SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL | re.IGNORECASE)
+_POLICY = re.compile(r"<meta[^>]*Content-Security-Policy[^>]*>", re.IGNORECASE)
+
+
+def report_claims(subject: Subject, record: RunRecord, supported: Supported) -> list[Claim]:
+    """Compare the report with the one that follows from the record.
+
+    Args:
+        subject: a run folder.
+        record: of the run.
+        supported: what that record supports.
+
+    Returns:
+        The claims; none without a report, whose absence is a claim of the family "files".
+    """
+    if not (subject.folder / REPORT).is_file():
+        return []
+    folder = subject.folder / "huggingface" / "pictures"
+    try:
+        expected = render_files(record, folder, subject.folder / PREVIEWS)[REPORT].decode()
+    except InputError as error:
+        statement = f"The pictures of {REPORT} are those of {PREVIEWS}."
+        return [Claim(FAMILY, statement, "broken", sentence(error), RESTORE)]
+    found = read_text(subject, REPORT)
+    unchanged = is_unchanged(subject, record, REPORT)
+    text = CardText(REPORT, _plain(found), _plain(expected), unchanged, None)
+    return [*text_claims(text, record, supported), _programs(found, expected, record)]
+
+
+def _programs(found: str, expected: str, record: RunRecord) -> Claim:
+    """Compare the scripts and the security policy, which names each script by its hash."""
+    statement = f"The scripts and the security policy of {REPORT} are those of finetune."
+    if _executable(found) == _executable(expected):
+        count = len(_SCRIPT.findall(found))
+        evidence = f"{count} scripts and the policy compared." if count else "No script; the policy compared."
+        return Claim(FAMILY, statement, "holds", evidence)
+    if not same_version(record):
+        remedy = f"Audit with finetune {record.finetune_version}, which wrote this page."
+        return Claim(FAMILY, statement, "cannot tell", "Another version of finetune wrote the page.", remedy)
+    library = record.environment.packages.get(LIBRARY)
+    if library != _installed(LIBRARY):
+        evidence = (
+            f"The table is that of {LIBRARY} {library or '(not installed)'}, which is not installed here."
+        )
+        return Claim(
+            FAMILY, statement, "cannot tell", evidence, f"Audit with {LIBRARY} {library or 'removed'}."
+        )
+    evidence = "They differ from those that finetune writes for this record."
+    return Claim(FAMILY, statement, "broken", evidence, f"Do not open the file. {RESTORE}")
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _executable(page: str) -> tuple[list[str], list[str]]:
+    """Security policies and scripts of a page; pictures, which are no programs, are left out."""
+    scripts = [script for script in _SCRIPT.findall(page) if not script.startswith(_DATA)]
+    return _POLICY.findall(page), scripts
+
+
+def _plain(page: str) -> str:
+    """The text of a page, one line for each paragraph and row, without pictures."""
+    page = _CELL.sub(" | ", _PICTURE.sub("", page))
+    lines = (" ".join(unescape(line).split()) for line in _HIDDEN.sub("", page).splitlines())
+    return "\n".join(line for line in lines if line) + "\n"

@@ -1,0 +1,139 @@
+"""Previews of test images with their labels: `images.json` of a run folder, shown by report.html.
+
+The file holds small pictures, not the images themselves, and stays in the run folder: it is never published.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from cards.base import RecordModel
+from cards.canvas import resize_image, resize_labels, stretch
+from cards.errors import InputError
+
+FILE = "images.json"
+LARGEST = 1024  # pixels: longer side of a preview; larger images are reduced
+MOST_IDS = 2**16 - 1  # that two bytes of a pixel distinguish; only neighbors have to differ
+
+Picture = Annotated[str, Field(pattern=r"^data:image/(png|jpeg);base64,[A-Za-z0-9+/]+=*$")]
+
+
+class Prediction(RecordModel):
+    """Predicted labels of an image."""
+
+    labels: Picture = Field(
+        description="PNG; red + 256 × green is the instance, blue the error (see `error_classes`)"
+    )
+    distances: list[int] = Field(
+        description="number of boundary pixels by their distance to the nearest one of the reference, in the "
+        "bins of `Previews.bins`"
+    )
+
+
+class Preview(RecordModel):
+    """Pictures of one test image."""
+
+    image: str = Field(description="name of the image in the record")
+    factor: float = Field(description="size of the preview relative to the image")
+    picture: Picture = Field(description="JPEG of the image, its contrast stretched")
+    reference: Picture = Field(description="PNG of the reference labels")
+    before: Prediction | None = None
+    after: Prediction | None = None
+
+
+class Previews(RecordModel):
+    """Content of `images.json`."""
+
+    filled: bool = Field(description="whether labels are shown as areas instead of outlines")
+    bins: list[float] = Field(description="upper limits of the distances in pixels; the last bin is open")
+    tolerance: float = Field(description="distance in pixels up to which an error is one of the outline")
+    images: list[Preview]
+
+    def dumps(self) -> str:
+        """Serialize as JSON.
+
+        Returns:
+            One line for each image.
+        """
+        head = self.model_copy(update={"images": []}).model_dump_json().removesuffix("[]}")
+        return head + "[\n" + ",\n".join(image.model_dump_json() for image in self.images) + "\n]}\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Previews | None:
+        """Read `images.json`.
+
+        Args:
+            path: the file.
+
+        Returns:
+            The previews; None if there is no such file.
+
+        Raises:
+            InputError: if the file cannot be read or holds anything else.
+        """
+        if not path.is_file():
+            return None
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the file"
+            raise InputError(f"{path}: no previews: {where}: {first['msg']}") from error
+
+
+def preview_factor(shape: tuple[int, ...]) -> float:
+    """Size of a preview relative to its image.
+
+    Args:
+        shape: height and width of the image in pixels.
+
+    Returns:
+        1 for images up to `LARGEST` pixels, less for larger ones.
+    """
+    return min(1.0, LARGEST / max(shape))
+
+
+def picture(image: np.ndarray) -> str:
+    """Encode an image.
+
+    Args:
+        image: (C, H, W) of any range; the contrast is stretched.
+
+    Returns:
+        A JPEG as a data URL.
+    """
+    canvas = resize_image(stretch(image), preview_factor(image.shape[-2:]))
+    return _encode((canvas * 255).round().astype(np.uint8), "jpeg", quality=88)
+
+
+def label_picture(labels: np.ndarray, errors: np.ndarray | None = None) -> str:
+    """Encode a label image with its errors.
+
+    Args:
+        labels: (H, W) integer, 0 is background.
+        errors: (H, W) integer below 256; no error if None.
+
+    Returns:
+        A PNG as a data URL.
+    """
+    factor = preview_factor(labels.shape)
+    small = resize_labels(labels, factor).astype(np.int64)
+    ids = np.where(small > 0, (small - 1) % MOST_IDS + 1, 0)
+    blue = np.zeros_like(ids) if errors is None else resize_labels(errors, factor)
+    return _encode(np.stack([ids % 256, ids // 256, blue], axis=-1).astype(np.uint8), "png", optimize=True)
+
+
+def _encode(pixels: np.ndarray, kind: str, **options: Any) -> str:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"

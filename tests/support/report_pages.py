@@ -1,0 +1,36 @@
+"""Reports with previews of made-up images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cards import huggingface
+from cards.previews import Prediction, Preview, Previews, label_picture, picture
+from cards.record import RunRecord
+from cards.report import render_html
+from cards.report_images import images_section
+
+LABELS = np.zeros((20, 30), np.int32)
+LABELS[2:8, 3:9], LABELS[10:15, 20:28] = 1, 300
+
+
+def previews(*names: str) -> Previews:
+    image = np.random.default_rng(0).random((1, 20, 30), np.float32)
+    shown = Prediction(labels=label_picture(LABELS), distances=[1, 2, 3])
+    return Previews(
+        filled=False,
+        bins=[0.5, 1.5],
+        tolerance=2.0,
+        images=[
+            Preview(
+                image=name, factor=1.0, picture=picture(image), reference=label_picture(LABELS), after=shown
+            )
+            for name in names
+        ],
+    )
+
+
+def page(record: RunRecord, found: Previews | None) -> str:
+    return render_html(huggingface.render_body(record), Path(), images_section(record, found))
