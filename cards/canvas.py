@@ -138,6 +138,5 @@ def rgb(color: str) -> tuple[float, float, float]:
     Returns:
         Red, green and blue from 0 to 1.
     """
-    from matplotlib.colors import to_rgb
-
-    return to_rgb(color)
+    red, green, blue = (int(color[start : start + 2], 16) / 255 for start in (1, 3, 5))
+    return red, green, blue

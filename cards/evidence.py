@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cards.base import RecordModel, Split
+from cards.base import RecordModel, RelativePath, Split
 
 RelationKind = Literal["exact", "near", "crop", "same field"]
 """How two images are related: equal pixels; a copy that was re-encoded, brightened, rotated or mirrored; one
@@ -114,3 +114,16 @@ class Tiling(RecordModel):
         description="tile mismatch: fraction of pixels that are foreground in one label image only, or of "
         "instances that do not match at an IoU above 0.5; None if no image is larger than a tile",
     )
+
+
+class ExportCheck(RecordModel):
+    """Verification of an exported file: reloaded and re-scored on test images."""
+
+    artifact: RelativePath = Field(description="path in the run folder")
+    format: str = Field(description="e.g. 'safetensors', 'torchscript', 'onnx', 'pytorch_state_dict'")
+    loaded_by: str = Field(description="package that reloaded it, with version")
+    images: int
+    dice: float = Field(description="mean over those images")
+    trained_dice: float = Field(description="of the trained model on the same images")
+    equal: bool = Field(description="whether every image's Dice agrees within the tolerance")
+    tolerance: float

@@ -16,8 +16,9 @@ from pydantic import Field, ValidationError
 from cards.authored import Card
 from cards.base import LabelKind, NetworkSpec, RecordModel, RelativePath, Spec, Split, TaskName, Url
 from cards.errors import InputError
-from cards.evidence import Energy, Leakage, Parent, Registration, RuntimeCheck, Selection, Tiling
+from cards.evidence import Energy, ExportCheck, Leakage, Parent, Registration, RuntimeCheck, Selection, Tiling
 from cards.fingerprint import data_digest
+from cards.image_statistics import ImageStatistics
 from cards.metrics import MetricDescription
 from cards.scores import Accuracy, PromptScore, Timing
 
@@ -104,6 +105,7 @@ class Data(RecordModel):
     labels: LabelKind
     split_by: str = Field(description="how each split was made, in words")
     files: list[DataFile]
+    statistics: ImageStatistics | None = Field(None, description="of the training images")
 
     def count(self, split: Split) -> int:
         """Count the images of a split.
@@ -174,19 +176,6 @@ class Environment(RecordModel):
     packages: dict[str, str]
     git_commit: str | None = None
     git_dirty: bool | None = None
-
-
-class ExportCheck(RecordModel):
-    """Verification of an exported file: reloaded and re-scored on test images."""
-
-    artifact: RelativePath = Field(description="path in the run folder")
-    format: str = Field(description="e.g. 'safetensors', 'torchscript', 'onnx', 'pytorch_state_dict'")
-    loaded_by: str = Field(description="package that reloaded it, with version")
-    images: int
-    dice: float = Field(description="mean over those images")
-    trained_dice: float = Field(description="of the trained model on the same images")
-    equal: bool = Field(description="whether every image's Dice agrees within the tolerance")
-    tolerance: float
 
 
 class File(RecordModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from finetune.inference.folder import FolderPrediction
+    from finetune.pipeline.prediction_job import PredictionJob
 
 
 def predict(
@@ -31,6 +32,15 @@ def predict(
             metavar="INPUT...",
         ),
     ],
+    ensemble: Annotated[
+        list[str],
+        typer.Option(
+            "--ensemble",
+            help="A further model of the same target, whose maps are averaged with those of MODEL; may be "
+            "given several times.",
+            metavar="MODEL",
+        ),
+    ] = [],  # noqa: B006  typer copies it
     trust: Annotated[
         bool, typer.Option("--trust", help="Allow TorchScript that could read or write files.")
     ] = False,
@@ -78,7 +88,7 @@ def predict(
     cannot be segmented is reported, the others are continued, and the exit code is 1.
     """
     from finetune.inference.extras.registry import parse_kinds
-    from finetune.inference.folder import check_headers, failure_summary, predict_outputs
+    from finetune.inference.folder import check_headers, failure_summary
     from finetune.inference.outputs import parse_format, plan_outputs
 
     # Paths and headers are checked before the model is loaded.
@@ -89,27 +99,29 @@ def predict(
         label_format=parse_format(label_format),
         save=parse_kinds(save),
         planes=planes,
+        card=bool(ensemble),
     )
     headers, errors = check_headers(outputs)
     for note in outputs.notes:
         print(f"note: {note}", file=sys.stderr)
 
-    from finetune.loading import load
+    from finetune.pipeline.prediction_job import PredictionJob
+    from finetune.pipeline.prediction_models import load_models
 
     results = []
-    predictor = load(model, trust=trust, target=target)
-    if symmetries:
-        from finetune.inference.symmetries import SymmetricModel
-
-        predictor = SymmetricModel(predictor)
+    predictor, members = load_models([model, *ensemble], trust=trust, target=target, symmetries=symmetries)
+    job = PredictionJob(predictor, members, outputs, headers, errors, symmetries)
+    _warn(job.comparison.warnings)
+    before = len(job.comparison.warnings)
     with _progress(len(outputs.paths)) as (advance, watch):
-        for result in predict_outputs(predictor, outputs, headers, errors, progress=watch):
+        for result in job.run(watch):
             results.append(result)
             if result.error:
                 print(f"finetune: {_printable(result.error)}", file=sys.stderr)
             if as_json or not result.error:
-                print(_json(result) if as_json else _line(result), flush=True)
+                print(_json(result, job) if as_json else _line(result), flush=True)
             advance()
+    _warn(job.comparison.warnings[before:])
     if summary := failure_summary(results):
         print(f"finetune: {_printable(summary)}", file=sys.stderr)
         raise typer.Exit(1)
@@ -119,14 +131,20 @@ def _line(result: FolderPrediction) -> str:
     return f"{_printable(str(result.labels))}\t{result.instances} instances"
 
 
-def _json(result: FolderPrediction) -> str:
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def _json(result: FolderPrediction, job: PredictionJob) -> str:
     return json.dumps(
         {
             "image": str(result.image),
             "labels": str(result.labels) if result.labels else None,
             "instances": result.instances,
             "seconds": round(result.seconds, 4) if result.seconds is not None else None,
-            "files": {kind: str(path) for kind, path in result.files.items()},
+            "files": {kind: str(path) for kind, path in (result.files | job.common_files).items()},
+            "warnings": job.comparison.warnings,
             "error": result.error,
         }
     )

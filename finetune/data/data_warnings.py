@@ -11,6 +11,7 @@ from finetune.data.alignment import Misalignment
 from finetune.data.layouts import first_few
 from finetune.data.mask_checks import ADVICE, Finding
 from finetune.data.relations import Imprint
+from finetune.data.statistics import Measured
 
 MOST_CHANNELS = 4  # more in a file without axis names may be z-slices or time points
 
@@ -28,6 +29,7 @@ class Checked(NamedTuple):
         finding: what is suspicious about the mask.
         misalignment: a placement in which the mask fits the image better.
         imprint: what the image is compared with others by; None if it is not compared.
+        statistics: brightness, contrast, size of objects and pixels.
     """
 
     file: DataFile
@@ -39,6 +41,7 @@ class Checked(NamedTuple):
     finding: Finding | None
     misalignment: Misalignment | None
     imprint: Imprint | None
+    statistics: Measured | None = None
 
     def in_split(self, split: Split) -> Checked:
         """Move the image to a split.

@@ -25,6 +25,7 @@ from finetune.data.labels import convert
 from finetune.data.mask_checks import check_mask
 from finetune.data.pairs import Pair
 from finetune.data.relations import take_imprint
+from finetune.data.statistics import measure_image
 
 SAMPLED = 65_536  # pixels of a channel whose percentiles are compared
 
@@ -185,6 +186,7 @@ def _check(
         finding=check_mask(labels, label_kind),
         misalignment=find_misalignment(image, labels),
         imprint=take_imprint(image, file.image_pixels) if imprints else None,
+        statistics=measure_image(selected, pair.image, convert(labels, label_kind, "instances")),
     )
 
 

@@ -38,7 +38,10 @@ def pixel_lengths(tif: TiffFile) -> Lengths:
 
 def _ome(text: str) -> Lengths:
     """Lengths of the first image of OME-XML, whose default unit is µm."""
-    pixels = ElementTree.fromstring(text.encode()).find(".//{*}Pixels")
+    try:
+        pixels = ElementTree.fromstring(text.encode()).find(".//{*}Pixels")
+    except ElementTree.ParseError:
+        return {}
     if pixels is None:
         return {}
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,36 +17,61 @@ from finetune.utils.lock import try_lock
 
 
 def write_label_tiff(
-    labels: np.ndarray,
-    partial: Path,
-    name: str,
-    calibration: Calibration,
-    *,
-    mark: str = SOFTWARE,
-    tile: int | None = None,
+    labels: np.ndarray, path: Path, name: str, calibration: Calibration, *, tile: int | None = None
 ) -> None:
     """Write a label image as a compressed OME-TIFF.
 
+    Args:
+        labels: (H, W), or (P, H, W) for a stack; uint16 or int32.
+        path: the file, which must not exist.
+        name: name of the image, for viewers.
+        calibration: of the image.
+        tile: height and width of the tiles in pixels; None for strips.
+    """
+    axes = "YX"
+    if labels.ndim > 2:
+        axes = f"{calibration.axes}YX"
+        labels = labels.reshape(*calibration.planes, *labels.shape[-2:])
+    write_ome_tiff(labels, path, axes, name, calibration, mark=SOFTWARE, tile=tile)
+
+
+def write_ome_tiff(
+    pixels: np.ndarray,
+    path: Path,
+    axes: str,
+    name: str,
+    calibration: Calibration,
+    *,
+    mark: str,
+    channels: Sequence[str] = (),
+    tile: int | None = None,
+) -> None:
+    """Write a compressed OME-TIFF.
+
     The pixel size is stated as PhysicalSizeX and PhysicalSizeY and in the tags XResolution and YResolution,
-    per centimeter. Equal labels give equal files: the UUID is derived from the labels.
+    per centimeter. Equal pixels give equal files: the UUID is derived from them and the name.
 
     Args:
-        labels: (H, W), or (P, H, W) for a stack; uint16, int32, or float32 (with axes "CYX") for maps.
-        partial: the file, which must not exist.
+        pixels: an array of any type.
+        path: the file, which must not exist.
+        axes: one letter per axis.
         name: name of the image, for viewers.
         calibration: of the image.
         mark: start of the tag Software.
+        channels: names of the channels.
         tile: height and width of the tiles in pixels; None for strips.
     """
     import tifffile
 
-    metadata, options = describe(labels.shape, name, calibration)
-    metadata["UUID"] = content_uuid(labels, name)
-    with partial.open("x+b") as file:
+    metadata, options = describe(axes, name, calibration)
+    metadata["UUID"] = content_uuid(pixels, name)
+    if channels:
+        metadata["Channel"] = {"Name": list(channels)}
+    with path.open("x+b") as file:
         try_lock(file.fileno())  # it tells `clear_leftovers` that the file is no leftover
         tifffile.imwrite(
             file,
-            labels.reshape(*calibration.planes, *labels.shape[-2:]) if labels.ndim > 2 else labels,
+            pixels,
             ome=True,
             metadata=metadata,
             compression="zlib",
@@ -56,20 +82,17 @@ def write_label_tiff(
         )
 
 
-def describe(
-    shape: tuple[int, ...], name: str, calibration: Calibration
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def describe(axes: str, name: str, calibration: Calibration) -> tuple[dict[str, Any], dict[str, Any]]:
     """Metadata of an OME-TIFF for `tifffile`.
 
     Args:
-        shape: of the label image.
+        axes: one letter per axis.
         name: name of the image.
         calibration: of the image.
 
     Returns:
         OME metadata, and the arguments that set the tags of the resolution.
     """
-    axes = f"{calibration.axes}YX" if len(shape) > 2 else "YX"
     metadata: dict[str, Any] = {"axes": axes, "Name": name, "Creator": f"finetune {version('finetune')}"}
     sizes = {"X": calibration.x, "Y": calibration.y} | ({"Z": calibration.z} if "Z" in axes else {})
     for axis, size in sizes.items():

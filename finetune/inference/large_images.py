@@ -42,6 +42,7 @@ def is_large(model: Predictor, image: Path, header: Header | None, outputs: Outp
         and header.height * header.width > LARGE
         and not outputs.planes
         and not outputs.extras.get(image)
+        and outputs.table is None
     )
 
 

@@ -36,7 +36,7 @@ def write_large_tiff(bands: LabelBands, partial: Path, name: str, calibration: C
     """
     import tifffile
 
-    metadata, options = describe(bands.shape, name, calibration)
+    metadata, options = describe("YX", name, calibration)
     metadata["UUID"] = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{_sha256(bands)} {name}"))
     dtype = np.dtype(bands.dtype)
     with partial.open("x+b") as file:

@@ -24,6 +24,7 @@ PRODUCT = "finetune prediction"
 """The same for all other files that `finetune predict` writes."""
 
 LABELS = "instances"  # name of the label image in an OME-Zarr image
+CARD_FILE = "README.md"  # of an ensemble
 RECORD_FILE = "prediction.json"
 MARK = "finetune"  # key of the mark in JSON: GeoJSON, the attributes of a Zarr group, and the record
 
@@ -50,6 +51,19 @@ def sha256_array(labels: np.ndarray) -> str:
         SHA-256 in hexadecimal.
     """
     return hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
+
+
+def geojson_mark(features: list[dict[str, Any]]) -> str:
+    """Mark of a GeoJSON file, which an editor of text would keep: it contains a hash of the features.
+
+    Args:
+        features: of the file.
+
+    Returns:
+        The mark.
+    """
+    digest = hashlib.sha256(json.dumps(features, sort_keys=True).encode()).hexdigest()
+    return f"{software()}, sha256 of the features {digest}"
 
 
 def is_label_image(path: Path) -> bool:
@@ -114,7 +128,9 @@ def _is_our_zip(path: Path) -> bool:
 
 
 def _is_our_json(path: Path) -> bool:
-    return str(json.loads(path.read_text(encoding="utf-8"))[MARK]).startswith(PRODUCT)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    mark, expected = str(content[MARK]), geojson_mark(content["features"])
+    return mark.startswith(PRODUCT) and mark.rpartition(" ")[2] == expected.rpartition(" ")[2]
 
 
 def _is_our_zarr(path: Path) -> bool:

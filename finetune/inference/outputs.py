@@ -19,7 +19,7 @@ from cards.errors import DataError
 from finetune.data.layouts import stem
 from finetune.inference.extras.registry import EXTRAS, TABLE, TABLE_FILE
 from finetune.inference.inputs import find_images
-from finetune.inference.markers import is_ours
+from finetune.inference.markers import CARD_FILE, RECORD_FILE, is_ours
 from finetune.utils.atomic import PREFIX
 from finetune.utils.lock import try_lock
 
@@ -46,6 +46,7 @@ class Outputs:
         format: format of the label images.
         planes: whether each plane of a stack is segmented.
         overwrite: whether earlier files of finetune may be replaced.
+        table: path of the table of measurements; None if it is not written.
     """
 
     paths: dict[Path, Path]
@@ -56,6 +57,7 @@ class Outputs:
     format: LabelFormat = "tiff"
     planes: bool = False
     overwrite: bool = False
+    table: Path | None = None
 
 
 def plan_outputs(
@@ -66,6 +68,7 @@ def plan_outputs(
     label_format: LabelFormat = "tiff",
     save: Sequence[str] = (),
     planes: bool = False,
+    card: bool = False,
 ) -> Outputs:
     """Pair each image with the path of its label image, `<name of the image>.tif` or `.ome.zarr`.
 
@@ -78,6 +81,7 @@ def plan_outputs(
         label_format: "tiff" or "ome-zarr".
         save: kinds of optional outputs, keys of `EXTRAS`, and `TABLE`.
         planes: segment each plane of a stack; label images and pictures are stacks, too.
+        card: whether a card of the models is written.
 
     Returns:
         The images, their outputs, and what is left out.
@@ -91,8 +95,11 @@ def plan_outputs(
     extras = {image: _extra_paths(image, out, save, planes) for image in files}
     _check_folder(files, out)
     _check_distinct(extras)
-    table = [out / TABLE_FILE] if TABLE in save else []
-    planned = [*paths.values(), *(path for kinds in extras.values() for path in kinds.values()), *table]
+    if os.path.lexists(out / RECORD_FILE):  # a record is continued, even without --overwrite
+        check_replaceable(out / RECORD_FILE)
+    table = out / TABLE_FILE if TABLE in save else None
+    common = [path for path in (table, out / CARD_FILE if card else None) if path]
+    planned = [*paths.values(), *(path for kinds in extras.values() for path in kinds.values()), *common]
     existing = [path for path in planned if os.path.lexists(path)]
     for path in existing:
         check_replaceable(path)
@@ -101,7 +108,7 @@ def plan_outputs(
         raise DataError(
             f"{existing[0]}{more}: exists; replace earlier label images with --overwrite, or {OTHER_FOLDER}"
         )
-    return Outputs(paths, frozenset(existing), notes, out, extras, label_format, planes, overwrite)
+    return Outputs(paths, frozenset(existing), notes, out, extras, label_format, planes, overwrite, table)
 
 
 def parse_format(text: str) -> LabelFormat:

@@ -8,7 +8,7 @@ TorchScript is checked operator by operator before it is used, see `finetune.wei
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -52,14 +52,17 @@ class _PackageConfig(_Config):
     divisor: Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
 
-def load(source: str | Path, *, trust: bool = False, target: str | None = None) -> Predictor:
-    """Load a model that a run exported, or a BioImage.IO package.
+def load(
+    source: str | Path | Sequence[str | Path], *, trust: bool = False, target: str | None = None
+) -> Predictor:
+    """Load a model that a run exported, or a BioImage.IO package; or several as an ensemble.
 
     Args:
         source: a run folder, its `huggingface` folder, or an id on the Hugging Face Hub, such as
             "user/name" or "user/name@revision"; or a BioImage.IO package: a zip, a folder or an rdf.yaml;
             or a published model that was not fine-tuned, as "repository:name" or "repository:name@revision",
-            such as "cellpose:cyto3" or "bioimageio:affable-shark".
+            such as "cellpose:cyto3" or "bioimageio:affable-shark". Several models of the same target form an
+            ensemble, whose maps are averaged.
         trust: allow TorchScript that uses operators which could read or write files; only for models whose
             author you trust.
         target: name of the target that converts the maps of a package to labels, such as
@@ -72,6 +75,11 @@ def load(source: str | Path, *, trust: bool = False, target: str | None = None) 
     Raises:
         ModelError: if there is no model, or finetune cannot load it.
     """
+    if not isinstance(source, str | Path):
+        from finetune.inference.ensemble import EnsembleModel
+
+        members = [load(one, trust=trust, target=target) for one in source]
+        return members[0] if len(members) == 1 else EnsembleModel(members, [str(one) for one in source])
     from finetune.inference.bioimageio_model import PackageModel, is_package
 
     if name := published_name(source):

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from cards.base import LabelKind, Split
 from cards.environment import capture_environment
 from cards.evidence import Leakage
+from cards.image_statistics import ImageStatistics
 from cards.record import DataFile, Environment
 from finetune.data.annotations.registry import label_files
 from finetune.data.data_warnings import Checked, data_warnings
@@ -27,6 +28,7 @@ from finetune.data.layouts import unread
 from finetune.data.pairs import Pair, find_pairs
 from finetune.data.relations import Imprint, find_links, leakage_warnings, relate
 from finetune.data.splits import assign_splits, keep_fraction
+from finetune.data.statistics import summarize
 from finetune.recipe.schema import DataSection, Recipe
 from finetune.training.hardware import device_of, resolve_compute
 from finetune.utils.registration import providers
@@ -48,6 +50,7 @@ class RunInputs:
         split_by: how the split was made, in words.
         channels: number of image channels that the network sees.
         leakage: relations of validation and test images to training images.
+        statistics: brightness, contrast, size of objects and pixels of the training images.
         warnings: findings of the inspection.
     """
 
@@ -61,6 +64,7 @@ class RunInputs:
     split_by: str
     channels: int
     leakage: Leakage
+    statistics: ImageStatistics | None
     warnings: list[str]
 
 
@@ -120,6 +124,7 @@ def collect_inputs(
         split_by=split_by,
         channels=_channels(recipe.data, files),
         leakage=leakage,
+        statistics=_statistics(checked),
         warnings=warnings,
     )
 
@@ -204,6 +209,11 @@ def _relate(pairs: list[Pair], checked: list[Checked]) -> Leakage:
     files = [one.file for one in checked]
     names, splits = [file.name for file in files], [file.split for file in files]
     return relate(names, splits, _imprints(checked), _loader(pairs))
+
+
+def _statistics(checked: list[Checked]) -> ImageStatistics | None:
+    train = [one.statistics for one in checked if one.file.split == "train" and one.statistics]
+    return summarize(train)
 
 
 def _imprints(checked: list[Checked]) -> list[Imprint]:

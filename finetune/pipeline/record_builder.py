@@ -202,7 +202,13 @@ def _data(plan: Plan[Any]) -> record.Data:
         }
     stated = {"license": section.license, "citation": section.citation, "source": section.source}
     described |= {key: value for key, value in stated.items() if value}
-    return record.Data(**described, labels=section.labels, split_by=inputs.split_by, files=inputs.files)
+    return record.Data(
+        **described,
+        labels=section.labels,
+        split_by=inputs.split_by,
+        files=inputs.files,
+        statistics=inputs.statistics,
+    )
 
 
 def _leakage(plan: Plan[Any]) -> Leakage:

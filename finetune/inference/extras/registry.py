@@ -90,6 +90,19 @@ def parse_kinds(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def plane_indices(result: Segmented) -> list[dict[str, int]]:
+    """Index of each plane along the axes of its stack.
+
+    Args:
+        result: a segmented image.
+
+    Returns:
+        Index from 0 by axis, T or Z; empty for a single image.
+    """
+    calibration = result.calibration
+    return [dict(zip(calibration.axes, index, strict=True)) for index in np.ndindex(*calibration.planes)]
+
+
 def writer(kind: str) -> Callable[[Segmented, Path], None]:
     """Find the function that writes a kind of output.
 

@@ -65,7 +65,7 @@ def test_a_bad_image_is_named_and_listed_and_the_others_are_segmented(
     tifffile.imwrite(images / "c.tif", np.stack([IMAGE] * 3, -1), photometric="rgb")
     result = predict(model, images, "--out", tmp_path / "labels")
     assert result.exit_code == 1
-    assert [path.name for path in (tmp_path / "labels").iterdir()] == ["b.tif"]
+    assert sorted(path.name for path in (tmp_path / "labels").iterdir()) == ["b.tif", "prediction.json"]
     first, second, last = result.stderr.splitlines()
     assert first.startswith(f"finetune: {images / 'a.tif'}: ")
     assert second.startswith(f"finetune: {images / 'c.tif'}: the image has 3 channels; this model takes 1")
@@ -147,3 +147,55 @@ def test_an_unknown_output_is_refused_before_the_model_is_loaded(
 ) -> None:
     result = predict(tmp_path / "nowhere", images, "--out", tmp_path / "labels", *option)
     assert isinstance(result.exception, InputError) and words in str(result.exception)
+
+
+def test_every_file_that_is_written_is_listed(model: Path, images: Path, tmp_path: Path) -> None:
+    saved = "measurements,overlays,outlines,probabilities,geojson,rois"
+    out = tmp_path / "labels"
+    result = predict(model, images, "--out", out, "--json", "--save", saved)
+    assert result.exit_code == 0, result.output
+    listed = set()
+    for line in map(json.loads, result.stdout.splitlines()):
+        listed |= {line["labels"], *line["files"].values()}
+    assert listed == {str(path) for path in out.rglob("*") if path.is_file()}
+
+
+def test_the_record_of_a_prediction_continues_and_names_no_local_path(
+    model: Path, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "labels"
+    for name in ("a.tif", "b.tif"):
+        assert predict(model, images / name, "--out", out).exit_code == 0
+    assert predict(model, images / "a.tif", "--out", out, "--overwrite").exit_code == 0
+    text = (out / "prediction.json").read_text()
+    predictions = json.loads(text)["predictions"]
+    assert [[image["image"] for image in one["images"]] for one in predictions] == [["b.tif"], ["a.tif"]]
+    assert predictions[0]["models"][0]["name"] == model.name and str(tmp_path) not in text
+    (out / "prediction.json").write_text("{}")
+    refused = predict(model, images / "a.tif", "--out", out, "--overwrite")
+    assert "prediction.json: exists and is no file that finetune wrote" in str(refused.exception)
+    assert (out / "prediction.json").read_text() == "{}"
+
+
+def test_an_ensemble_has_one_card_that_describes_its_members(
+    model: Path, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "labels"
+    arguments = (model, images, "--ensemble", model, "--symmetries", "--out", out)
+    assert predict(*arguments).exit_code == 0
+    card = (out / "README.md").read_text()
+    assert "Ensemble of 2 models" in card and card.count("not measured") == 3
+    assert "rotations and reflections: yes" in card
+    assert predict(*arguments, "--overwrite").exit_code == 0
+    (out / "README.md").write_text("my notes")
+    assert "README.md: exists" in str(predict(*arguments, "--overwrite").exception)
+
+
+def test_a_table_that_was_edited_is_kept(model: Path, images: Path, tmp_path: Path) -> None:
+    arguments = (model, images, "--save", "measurements", "--out", tmp_path / "labels")
+    assert predict(*arguments).exit_code == 0
+    table = tmp_path / "labels" / "measurements.csv"
+    assert predict(*arguments, "--overwrite").exit_code == 0
+    table.write_text(table.read_text() + "my row\n")
+    assert "measurements.csv: exists" in str(predict(*arguments, "--overwrite").exception)
+    assert "my row" in table.read_text()

@@ -1,0 +1,195 @@
+"""Comparison of new images with the training images that the record describes.
+
+Intensities are compared even if the model normalizes them, because a different exposure or staining also
+changes noise and contrast; the limits are wide, and a warning is no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cards.errors import DataError
+from cards.image_statistics import ChannelStatistics, ImageStatistics, Spread
+from finetune.data.channels import Channels, select_channels
+from finetune.data.headers import Header
+from finetune.data.images import read_image
+from finetune.data.statistics import Measured, measure_image, summarize
+
+SAMPLED_IMAGES = 16  # spread evenly over all images
+MOST_PIXELS = 2**26  # channels × height × width of an image that is read for the comparison
+
+BRIGHTER = 2.0  # times outside of the range of the training images
+LARGER_PIXELS = 1.25
+LARGER_OBJECTS = 1.5
+MIDDLE = 0.2  # of the contrast
+
+NOT_RECORDED = "not compared: the record of the model holds no statistics of its training images"
+NO_RECORD = "not compared: the model has no record"
+
+
+@dataclass
+class Comparison:
+    """New images beside the training images.
+
+    Attributes:
+        reason: why nothing was compared; None if something was.
+        training: statistics of the training images.
+        images: statistics of the new images.
+        warnings: one sentence per difference, with figures.
+    """
+
+    reason: str | None = None
+    training: ImageStatistics | None = None
+    images: ImageStatistics | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def compare_objects(self, diameters: Sequence[float]) -> str | None:
+        """Compare the size of predicted instances with that of the training labels.
+
+        Args:
+            diameters: median diameter of the instances of each image, in pixels.
+
+        Returns:
+            A warning, which is also kept; None if the sizes agree or are not known.
+        """
+        expected = self.training.diameter_px if self.training else None
+        if expected is None or not diameters:
+            return None
+        found = Spread(low=min(diameters), median=float(np.median(diameters)), high=max(diameters))
+        if self.images:
+            self.images = self.images.model_copy(update={"diameter_px": found})
+        text = _ratio(found.median, expected, LARGER_OBJECTS, ("larger", "smaller"))
+        if text is None:
+            return None
+        warning = (
+            f"predicted objects are {text} than the objects in the training images (median diameter "
+            f"{found.median:.1f} px; training images {_range(expected)} px)"
+        )
+        self.warnings.append(warning)
+        return warning
+
+    def to_json(self) -> dict[str, Any]:
+        """The comparison for other programs.
+
+        Returns:
+            JSON-compatible values.
+        """
+        return {
+            "reason": self.reason,
+            "images": self.images.model_dump() if self.images else None,
+            "training_images": self.training.model_dump() if self.training else None,
+            "warnings": self.warnings,
+        }
+
+
+def compare_images(
+    headers: Mapping[Path, Header],
+    training: ImageStatistics | None,
+    select: Channels,
+    *,
+    planes: bool = False,
+    reason: str = NOT_RECORDED,
+) -> Comparison:
+    """Compare a sample of the images with the training images, before anything is predicted.
+
+    Args:
+        headers: of the images that can be read.
+        training: from the record; None if it holds none.
+        select: channels that the model uses.
+        planes: whether the planes of a stack are segmented; the first is compared.
+        reason: why there are no statistics.
+
+    Returns:
+        The comparison.
+    """
+    if training is None:
+        return Comparison(reason)
+    measured = [one for path in _sample(headers) if (one := _measure(path, select, planes)) is not None]
+    found = summarize([one for one in measured if len(one.bright) == len(training.channels)])
+    if found is None:
+        return Comparison("not compared: the images have other channels, or are too large", training)
+    return Comparison(None, training, found, _differences(found, training))
+
+
+def _sample(headers: Mapping[Path, Header]) -> list[Path]:
+    small = [
+        path
+        for path, header in headers.items()
+        if header.channels * header.height * header.width <= MOST_PIXELS
+    ]
+    indices = np.unique(np.linspace(0, len(small) - 1, min(SAMPLED_IMAGES, len(small))).round().astype(int))
+    return [small[index] for index in indices]
+
+
+def _measure(path: Path, select: Channels, planes: bool) -> Measured | None:
+    """Statistics of an image, or of the first plane of a stack; None if it cannot be read."""
+    try:
+        pixels = read_image(path, 0 if planes else None)
+        return measure_image(select_channels(pixels, select, str(path)), path)
+    except DataError:  # reported when the image is segmented
+        return None
+
+
+def _differences(found: ImageStatistics, training: ImageStatistics) -> list[str]:
+    warnings = []
+    if found.pixel_size_um and training.pixel_size_um:
+        text = _ratio(
+            found.pixel_size_um.median, training.pixel_size_um, LARGER_PIXELS, ("larger", "smaller")
+        )
+        if text:
+            warnings.append(
+                f"pixels are {text} than those of the training images (pixel size "
+                f"{found.pixel_size_um.median:g} µm; training images {_range(training.pixel_size_um)} µm)"
+            )
+    if found.floating != training.floating:
+        kinds = ("floating-point numbers", "integers")
+        here, there = kinds if found.floating else kinds[::-1]
+        warning = f"pixels are {here}, those of the training images are {there}: intensity is not compared"
+        return [*warnings, warning]
+    pairs = list(zip(found.channels, training.channels, strict=True))
+    for index, (channel, expected) in enumerate(pairs):
+        where = f" in channel {index}" if len(pairs) > 1 else ""
+        warnings += _intensities(channel, expected, where, found.floating)
+    return warnings
+
+
+def _intensities(
+    found: ChannelStatistics, expected: ChannelStatistics, where: str, floating: bool
+) -> list[str]:
+    warnings = []
+    scale = "" if floating else " of the range of the data type"
+    text = _ratio(found.bright.median, expected.bright, BRIGHTER, ("brighter", "darker"))
+    if text:
+        warnings.append(
+            f"images are {text} than the training images{where} (99.8th percentile "
+            f"{found.bright.median:.3g}{scale}; training images {_range(expected.bright)})"
+        )
+    middle = found.middle.median
+    if not expected.middle.low - MIDDLE <= middle <= expected.middle.high + MIDDLE:
+        word = "bright" if middle > expected.middle.high else "dark"
+        warnings.append(
+            f"more of an image is {word} than in the training images{where} (the median lies at {middle:.2f} "
+            f"of the contrast; training images {_range(expected.middle)}): is the contrast inverted?"
+        )
+    return warnings
+
+
+def _ratio(value: float, expected: Spread, limit: float, words: tuple[str, str]) -> str | None:
+    """How many times a value exceeds the range of the training images, in words; None within the limit.
+
+    The ratio is that of the medians.
+    """
+    if expected.low <= 0 or value <= 0 or expected.low / limit <= value <= expected.high * limit:
+        return None
+    ratio = value / expected.median
+    return f"{ratio:.1f} times {words[0]}" if ratio > 1 else f"{1 / ratio:.1f} times {words[1]}"
+
+
+def _range(spread: Spread) -> str:
+    low, high = f"{spread.low:.3g}", f"{spread.high:.3g}"
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,167 @@
+"""A prediction of image files: comparison with the training images, label images, table and record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.errors import InputError
+from cards.fingerprint import sha256_file
+from finetune.data.diameter import diameter
+from finetune.data.headers import Header
+from finetune.inference.extras.measurements import MeasurementTable
+from finetune.inference.extras.registry import TABLE, Segmented
+from finetune.inference.folder import FolderPrediction, predict_outputs
+from finetune.inference.markers import CARD_FILE, MARK, RECORD_FILE, software
+from finetune.inference.outputs import OTHER_FOLDER, Outputs
+from finetune.inference.protocol import Predictor
+from finetune.inference.similarity import NO_RECORD, NOT_RECORDED, Comparison, compare_images
+from finetune.inference.write import write_new
+from finetune.pipeline.ensemble_card import render_card
+from finetune.pipeline.prediction_models import Member
+from finetune.utils.atomic import disk_errors, write_file
+
+if TYPE_CHECKING:
+    from finetune.inference.streaming import Progress
+
+
+@dataclass
+class PredictionJob:
+    """Images to segment, and the models that do it.
+
+    Attributes:
+        model: one model, or an ensemble.
+        members: descriptions of the models, for the record; empty for a model from Python.
+        outputs: images and paths of what is written.
+        headers: of the images that can be read.
+        errors: why the other images cannot be read, by image.
+        symmetries: whether the prediction is averaged over rotations and reflections.
+        comparison: of the images with the training images.
+    """
+
+    model: Predictor
+    members: Sequence[Member]
+    outputs: Outputs
+    headers: dict[Path, Header]
+    errors: dict[Path, str]
+    symmetries: bool = False
+    comparison: Comparison = field(init=False)
+    _diameters: list[float] = field(default_factory=list)
+    _table: MeasurementTable = field(default_factory=MeasurementTable)
+
+    def __post_init__(self) -> None:
+        """Compare the images with the training images."""
+        described = [member.record.data.statistics for member in self.members if member.record]
+        training = next((statistics for statistics in described if statistics), None)
+        self.comparison = compare_images(
+            self.headers,
+            training,
+            getattr(self.model, "select", "auto"),
+            planes=self.outputs.planes,
+            reason=NOT_RECORDED if described else NO_RECORD,
+        )
+
+    @property
+    def common_files(self) -> dict[str, Path]:
+        """Files about all images, by kind."""
+        files = {"record": self.outputs.folder / RECORD_FILE}
+        if self.outputs.table:
+            files[TABLE] = self.outputs.table
+        if len(self.members) > 1:
+            files["card"] = self.outputs.folder / CARD_FILE
+        return files
+
+    def run(self, progress: Progress | None = None) -> Iterator[FolderPrediction]:
+        """Segment the images; then compare the objects, and write table and record.
+
+        If the prediction is interrupted, the table and the record list what was finished.
+
+        Args:
+            progress: called after each part of an image that is too large to be kept in memory.
+
+        Yields:
+            One result per image, in order.
+
+        Raises:
+            InputError: if no image fits the model, or the disk is full or cannot be written.
+        """
+        results: list[FolderPrediction] = []
+        predicted = predict_outputs(
+            self.model, self.outputs, self.headers, self.errors, self._observe, progress
+        )
+        try:
+            for result in predicted:
+                results.append(result)
+                yield result
+        except BaseException:  # Ctrl-C, too
+            if any(result.labels for result in results):
+                with suppress(InputError):
+                    self._finish(results)
+            raise
+        self._finish(results)
+
+    def _observe(self, result: Segmented) -> None:
+        sizes = (diameter(labels) for labels in result.labels)
+        self._diameters += [size for size in sizes if size is not None]
+        if self.outputs.table:
+            self._table.add(result)
+
+    def _finish(self, results: list[FolderPrediction]) -> None:
+        self.comparison.compare_objects(self._diameters)
+        listed = {}
+        if table := self.outputs.table:
+            write_new(table, self._table.write, replace=table in self.outputs.replace)
+            listed[table.name] = sha256_file(table)
+        card = self.common_files.get("card")
+        if card:
+            text = render_card(self.members, symmetries=self.symmetries)
+            with disk_errors(card, OTHER_FOLDER):
+                write_file(card, text)
+            listed[card.name] = sha256_file(card)
+        path = self.outputs.folder / RECORD_FILE
+        content = json.dumps(self._record(results, listed), indent=2, ensure_ascii=False) + "\n"
+        with disk_errors(path, OTHER_FOLDER):
+            write_file(path, content)
+
+    def _record(self, results: list[FolderPrediction], listed: dict[str, str]) -> dict[str, Any]:
+        """Earlier predictions in the folder, without images that were segmented again, and this one."""
+        path = self.outputs.folder / RECORD_FILE
+        earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        images = [self._image(result) for result in results]
+        written = {image["labels"] for image in images if image["labels"]}
+        predictions = []
+        for one in earlier.get("predictions", []):
+            kept = [image for image in one["images"] if image["labels"] and image["labels"] not in written]
+            if kept:
+                predictions.append(one | {"images": kept})
+        this = {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "finetune_version": version("finetune"),
+            "models": [member.to_json() for member in self.members],
+            "symmetries": self.symmetries,
+            "planes": self.outputs.planes,
+            "comparison": self.comparison.to_json(),
+            "images": images,
+        }
+        files = {name: sha for name, sha in earlier.get("files", {}).items() if name not in listed}
+        return {MARK: software(), "files": files | listed, "predictions": [*predictions, this]}
+
+    def _image(self, result: FolderPrediction) -> dict[str, Any]:
+        """Entry of the record; it holds no path of this machine."""
+        folder = self.outputs.folder
+        error = result.error and result.error.removeprefix(f"{result.image}: ").replace(
+            str(result.image.parent), ""
+        )
+        return {
+            "image": result.image.name,
+            "labels": result.labels.relative_to(folder).as_posix() if result.labels else None,
+            "instances": result.instances,
+            "files": {kind: path.relative_to(folder).as_posix() for kind, path in result.files.items()},
+            "error": error,
+        }
