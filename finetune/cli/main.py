@@ -30,6 +30,7 @@ from finetune.cli.signals import exit_code, handle_termination
 from finetune.cli.test_package import test_package
 from finetune.cli.validate import validate
 from finetune.cli.verify import verify
+from finetune.cli.view import view
 
 INTERRUPTED = 130
 COMMANDS = (
@@ -47,6 +48,7 @@ COMMANDS = (
     verify,
     publish,
     schema,
+    view,
 )
 
 app = typer.Typer(

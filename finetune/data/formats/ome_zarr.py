@@ -52,6 +52,26 @@ def open_stack(path: Path) -> Iterator[Stack]:
     yield Stack(sizes, str(array.dtype), read, _lengths(multiscales[0], axes))
 
 
+def open_levels(path: Path) -> tuple[list[Any], list[str]]:
+    """Open an OME-Zarr image with all its resolutions, without reading pixels.
+
+    Args:
+        path: folder of the image, or of a label image in `labels/`.
+
+    Returns:
+        Zarr arrays, the full resolution first, and the letters of their axes.
+
+    Raises:
+        DataError: if the folder is no OME-Zarr image.
+    """
+    group = _group(path)
+    multiscales = _metadata(group).get("multiscales")
+    if not multiscales:
+        raise DataError(f"{path}: is a Zarr group, but no OME-Zarr image: it has no multiscales")
+    levels: list[Any] = [group[str(dataset["path"])] for dataset in multiscales[0]["datasets"]]
+    return levels, _axes(multiscales[0], levels[0].ndim, path)
+
+
 def labels_of(path: Path) -> Path | None:
     """Find the label image in an OME-Zarr image.
 

@@ -1,0 +1,56 @@
+"""`finetune view`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finetune.cli.console import print_line
+
+
+def view(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="Run folders or folders of runs, CSV files, images, folders of label images, or benchmarks.",
+        ),
+    ],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder with the images of the runs, to look at errors. Repeatable."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port; 5006 by default, or the next one that is free."),
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+) -> None:
+    """Compare runs, tables, images and benchmarks in the browser.
+
+    The page is served to this computer only, at an address with a token, and changes no file. Nothing is
+    loaded from the internet. Ctrl-C ends it.
+    """
+    from finetune.utils.optional import require
+
+    require("panel", "view")
+    from finetune.viewer.library import Library
+    from finetune.viewer.page import serve_pages
+    from finetune.viewer.server import ViewServer, check_folders
+
+    folders = [folder.expanduser() for folder in data or []]
+    check_folders(folders)
+    library = Library([path.expanduser() for path in paths], folders)
+    library.scan()
+    server = ViewServer(serve_pages(library), port)
+    print_line(f"{server.url} (Ctrl-C ends)")
+
+    def started() -> None:
+        import webbrowser
+
+        if not no_browser:
+            webbrowser.open(server.url)
+
+    server.run(started=started)

@@ -1,0 +1,1 @@
+"""Local web page for comparing runs, tables, images and benchmarks: `finetune view`."""

@@ -1,0 +1,103 @@
+"""Pixels as the browser shows them: contrast, label colors, outlines and errors, as 32-bit RGBA."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cards.canvas import BLUE, GREEN, ORANGE, PALETTE, VERMILION, outline, rgb
+from finetune.viewer.pictures import Picture
+
+OVERVIEW = 512
+"""Pixels along each side from which the contrast is computed."""
+REFERENCE, PREDICTION, MISSED, SPURIOUS = GREEN, ORANGE, BLUE, VERMILION
+
+Limits = tuple[np.ndarray, np.ndarray]
+
+
+def contrast(picture: Picture, low: float = 1.0, high: float = 99.8) -> Limits:
+    """Compute the contrast limits of an image from an overview of it.
+
+    Args:
+        picture: the image.
+        low: percentile shown as black.
+        high: percentile shown as white.
+
+    Returns:
+        Values of black and white, (C, 1, 1) each.
+    """
+    pixels = picture.part((0, picture.width), (0, picture.height), OVERVIEW).pixels
+    finite = np.where(np.isfinite(pixels), pixels, np.nan) if pixels.dtype.kind == "f" else pixels
+    black, white = np.nanpercentile(finite, (low, high), axis=(1, 2), keepdims=True)
+    return black, white
+
+
+def shade(pixels: np.ndarray, limits: Limits) -> np.ndarray:
+    """Convert pixels to RGBA.
+
+    Args:
+        pixels: (C, h, w); three channels are red, green and blue, any other number is averaged.
+        limits: from `contrast`.
+
+    Returns:
+        (h, w) uint32.
+    """
+    black, white = limits
+    values = np.clip((pixels - black) / np.maximum(white - black, 1e-6), 0, 1)
+    if len(values) != 3:
+        values = np.repeat(values.mean(axis=0, keepdims=True), 3, axis=0)
+    opaque = np.concatenate([np.nan_to_num(values), np.ones((1, *values.shape[1:]))])
+    return _pack(np.moveaxis(255 * opaque, 0, -1))
+
+
+def color_labels(labels: np.ndarray) -> np.ndarray:
+    """Give each instance a color; background is transparent.
+
+    Args:
+        labels: (h, w) integer, 0 is background.
+
+    Returns:
+        (h, w) uint32.
+    """
+    table = np.array([[*(255 * channel for channel in rgb(color)), 255] for color in PALETTE])
+    colored = table[(labels.astype(np.int64) - 1) % len(PALETTE)]
+    colored[labels == 0] = 0
+    return _pack(colored)
+
+
+def draw_outline(labels: np.ndarray, color: str) -> np.ndarray:
+    """Draw the outlines of all instances.
+
+    Args:
+        labels: (h, w) integer, 0 is background.
+        color: hexadecimal.
+
+    Returns:
+        (h, w) uint32, transparent between the outlines.
+    """
+    return _paint(labels.shape, [(outline(labels, 1), color, 255)])
+
+
+def draw_errors(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Mark pixels of the foreground that the prediction missed, and those that only the prediction has.
+
+    Args:
+        prediction: (h, w) integer, 0 is background.
+        reference: of the same shape.
+
+    Returns:
+        (h, w) uint32, transparent where both agree.
+    """
+    missed, spurious = (reference > 0) & (prediction == 0), (prediction > 0) & (reference == 0)
+    return _paint(reference.shape, [(missed, MISSED, 190), (spurious, SPURIOUS, 190)])
+
+
+def _paint(shape: tuple[int, ...], masks: list[tuple[np.ndarray, str, int]]) -> np.ndarray:
+    canvas = np.zeros((*shape, 4))
+    for mask, color, opacity in masks:
+        canvas[mask] = [*(255 * channel for channel in rgb(color)), opacity]
+    return _pack(canvas)
+
+
+def _pack(canvas: np.ndarray) -> np.ndarray:
+    """(h, w, 4) values from 0 to 255 as (h, w) uint32."""
+    return np.ascontiguousarray(canvas.round().astype(np.uint8)).view(np.uint32)[..., 0]

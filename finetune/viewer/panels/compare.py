@@ -1,0 +1,146 @@
+"""Panel that compares runs: paired accuracy, learning curves, differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import panel as pn
+from bokeh.models import ColumnDataSource, HoverTool
+from bokeh.plotting import figure
+
+from cards.canvas import PALETTE
+from finetune.viewer.comparison import (
+    Runs,
+    differences,
+    learning_curve,
+    paired_accuracy,
+    paired_scores,
+    unpaired,
+)
+from finetune.viewer.desk import Desk, View, message
+from finetune.viewer.panels.card import card_panel
+from finetune.viewer.panels.grid import table
+from finetune.viewer.panels.plots import style
+from finetune.viewer.run_table import read_run
+from finetune.viewer.windows import Window
+
+DASHES = ("solid", "dashed", "dotted", "dotdash")
+
+
+def compare_panel(desk: Desk, window: Window) -> View:
+    """Build the panel.
+
+    Args:
+        desk: the desk of the page.
+        window: the panel; its option "tab" is the part shown.
+
+    Returns:
+        The content.
+    """
+    runs = {key: read_run(desk.library, key) for key in window.items}
+    if len(runs) < 2:
+        return message("A comparison needs at least two runs.")
+    tab = window.options.get("tab", 0)
+    tabs = pn.Tabs(
+        ("Accuracy", _accuracy(runs, window, desk)),
+        ("Learning curves", _curves(runs)),
+        ("Differences", _differences(runs, window, desk)),
+        ("Cards", card_panel(desk, window)),
+        active=tab if tab in range(4) else 0,
+        dynamic=True,
+        sizing_mode="stretch_width",
+    )
+
+    def turned(event: Any) -> None:
+        window.options["tab"] = event.new
+        desk.changed()
+
+    tabs.param.watch(turned, "active")
+    return tabs
+
+
+def _accuracy(runs: Runs, window: Window, desk: Desk) -> View:
+    first = next(iter(runs))
+    rows = paired_accuracy(runs)
+    shown: list[View] = [
+        message(f"{key} and {first} have no scored test image in common: their accuracy cannot be compared.")
+        for key in unpaired(runs)
+    ]
+    if rows:
+        frame = pd.DataFrame(rows).rename(columns={"first": first})
+        shown += [
+            message(f"Change from {first}, on the test images that both runs have in common."),
+            pn.widgets.Tabulator(
+                frame,
+                show_index=False,
+                disabled=True,
+                formatters={name: "plaintext" for name in frame},
+                sizing_mode="stretch_width",
+                layout="fit_data_table",
+            ),
+            _scatter(runs),
+        ]
+    return pn.Column(*shown, sizing_mode="stretch_width")
+
+
+def _scatter(runs: Runs) -> View:
+    """Dice of each image in both runs; images above the diagonal are better in the other run."""
+    first, *others = runs
+    scores = paired_scores(runs)
+    plot = figure(
+        height=360,
+        sizing_mode="stretch_width",
+        x_axis_label=f"Dice, {first}",
+        y_axis_label="Dice, other run",
+        tools="pan,wheel_zoom,box_zoom,reset",
+    )
+    ends = [value for row in scores for value in (row["first"], row["second"])]
+    plot.line([min(ends), max(ends)], [min(ends), max(ends)], color="#888888", line_dash="dashed")
+    for number, key in enumerate(others):
+        source = ColumnDataSource(pd.DataFrame([row for row in scores if row["run"] == key]))
+        color = PALETTE[number % len(PALETTE)]
+        plot.scatter("first", "second", source=source, size=8, color=color, alpha=0.8, legend_label=key)
+    plot.add_tools(
+        HoverTool(
+            tooltips=[
+                ("image", "@image"),
+                (first, "@first{0.0000}"),
+                ("other run", "@second{0.0000}"),
+                ("change", "@change{+0.0000}"),
+            ]
+        )
+    )
+    plot.legend.location = "top_left"
+    return style(plot)
+
+
+def _curves(runs: Runs) -> View:
+    """Loss and validation metric of all runs, one color a run."""
+    loss = figure(height=300, sizing_mode="stretch_width", x_axis_label="epoch", y_axis_label="training loss")
+    validation = figure(
+        height=300,
+        sizing_mode="stretch_width",
+        x_axis_label="epoch",
+        y_axis_label="validation Dice (IoU with prompts)",
+        x_range=loss.x_range,
+    )
+    measured = False
+    for number, (key, record) in enumerate(runs.items()):
+        curve, color = learning_curve(record), PALETTE[number % len(PALETTE)]
+        dash = DASHES[number // len(PALETTE) % len(DASHES)]
+        for plot, x, y in ((loss, "epoch", "loss"), (validation, "validated", "validation")):
+            if curve[x]:
+                measured = measured or plot is validation
+                plot.line(curve[x], curve[y], color=color, line_dash=dash, line_width=2, legend_label=key)
+                plot.scatter(curve[x], curve[y], color=color, size=5, legend_label=key)
+    shown = [style(loss)]
+    shown.append(style(validation) if measured else message("No validation metric was measured."))
+    return pn.Column(*shown, sizing_mode="stretch_width")
+
+
+def _differences(runs: Runs, window: Window, desk: Desk) -> View:
+    rows = differences(runs)
+    if not rows:
+        return message("The records do not differ in recipe, model, data, training, time and software.")
+    return table(pd.DataFrame(rows), window, desk.changed)

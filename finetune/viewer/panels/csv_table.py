@@ -1,0 +1,75 @@
+"""Panel with a CSV file of any size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import panel as pn
+
+from finetune.viewer.csv_pages import CsvFile, open_csv
+from finetune.viewer.desk import Desk, View, message
+from finetune.viewer.panels.grid import table
+from finetune.viewer.windows import Window
+
+
+def csv_panel(desk: Desk, window: Window) -> View:
+    """Build the panel.
+
+    Args:
+        desk: the desk of the page.
+        window: the panel; its option "page" is the page shown, from 1.
+
+    Returns:
+        The content.
+    """
+    file = open_csv(desk.library.get(window.items[0], "table").path)
+    number = window.options.get("page", 1)
+    number = min(max(number, 1), file.pages) if isinstance(number, int) else 1
+    page = pn.widgets.IntInput(name="Page", value=number, start=1, end=file.pages, width=110)
+    place = pn.Column(sizing_mode="stretch_width")
+
+    def show(event: Any = None) -> None:
+        window.options["page"] = page.value or 1
+        place[:] = [_page(file, (page.value or 1) - 1, window, desk)]
+        desk.changed()
+
+    page.param.watch(show, "value")
+    place[:] = [_page(file, number - 1, window, desk)]
+    return pn.Column(page, place, sizing_mode="stretch_width") if file.pages > 1 else place
+
+
+def _page(file: CsvFile, number: int, window: Window, desk: Desk) -> View:
+    rows = file.page(number)
+    frame = numeric(pd.DataFrame(rows, columns=file.header, dtype=str))
+    columns = f"{len(file.header)} column{'' if len(file.header) == 1 else 's'}"
+    if file.pages > 1:
+        first = file.start_of(number)
+        text = (
+            f"Rows {first + 1:,} to {first + len(rows):,} of {file.rows:,}, {columns}. "
+            "Sorting and filtering apply to the rows of this page."
+        )
+    else:
+        text = f"{len(rows):,} row{'' if len(rows) == 1 else 's'}, {columns}"
+    return pn.Column(message(text), table(frame, window, desk.changed), sizing_mode="stretch_width")
+
+
+def numeric(frame: pd.DataFrame) -> pd.DataFrame:
+    """Convert the columns of which every cell is a number or empty, so that they are sorted as numbers.
+
+    Args:
+        frame: text.
+
+    Returns:
+        A new table.
+    """
+    return pd.DataFrame({name: _numbers(frame[name]) for name in frame})
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    texts = column.str.strip()
+    filled = texts != ""
+    if not filled.any() or texts.str.match(r"[+-]?0\d").any():  # 007 is a name
+        return column
+    numbers = pd.to_numeric(texts.where(filled), errors="coerce")
+    return numbers if bool((numbers.notna() == filled).all()) else column

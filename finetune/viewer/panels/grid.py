@@ -1,0 +1,84 @@
+"""Tables that sort and filter in the browser, and write their state into the link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+import panel as pn
+
+from finetune.viewer.windows import Window
+
+HEADER, ROW = 90, 31
+"""Heights of the heading with its filters, and of a row, in pixels."""
+HEIGHT = 400
+"""Largest height in pixels; further rows are scrolled, and only visible ones are drawn."""
+
+
+def table(
+    frame: pd.DataFrame,
+    window: Window,
+    changed: Callable[[], None],
+    *,
+    titles: Mapping[str, str] | None = None,
+    formatters: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> pn.widgets.Tabulator:
+    """Build a table.
+
+    Args:
+        frame: the rows; text in it is shown as it is and never interpreted as HTML.
+        window: the panel, whose options hold the columns by which the table is sorted.
+        changed: called when the user sorts.
+        titles: headings by column.
+        formatters: of numeric columns.
+        **options: of `panel.widgets.Tabulator`.
+
+    Returns:
+        The widget.
+    """
+    sorters = window.options.get("sort")
+    view = pn.widgets.Tabulator(
+        frame,
+        show_index=False,
+        disabled=True,
+        titles=dict(titles or {}),
+        header_filters=_filters(frame),
+        formatters=dict(formatters or {}) | {name: "plaintext" for name in frame if _is_text(frame, name)},
+        layout="fit_data_table",
+        configuration={"columnDefaults": {"tooltip": True}},
+        pagination=None,
+        height=min(HEIGHT, HEADER + ROW * max(len(frame), 2)),
+        sizing_mode="stretch_width",
+        sorters=sorters if _valid(sorters, frame) else [],
+        **options,
+    )
+
+    def remember(event: Any) -> None:
+        window.options["sort"] = [{"field": one["field"], "dir": one["dir"]} for one in event.new]
+        changed()
+
+    view.param.watch(remember, "sorters")
+    return view
+
+
+def _is_text(frame: pd.DataFrame, name: Any) -> bool:
+    return not pd.api.types.is_numeric_dtype(frame[name])
+
+
+def _filters(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """A field to type in below each heading: text that the cell holds, or the least number."""
+    return {
+        str(name): {"type": "input", "func": "like", "placeholder": "contains"}
+        if _is_text(frame, name)
+        else {"type": "number", "func": ">=", "placeholder": "at least"}
+        for name in frame
+    }
+
+
+def _valid(sorters: Any, frame: pd.DataFrame) -> bool:
+    return isinstance(sorters, list) and all(
+        isinstance(one, dict) and one.get("field") in frame and one.get("dir") in {"asc", "desc"}
+        for one in sorters
+    )

@@ -1,0 +1,115 @@
+"""Panel with the table of runs: sort, filter, select, compare, audit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pandas as pd
+import panel as pn
+from bokeh.models.widgets.tables import NumberFormatter
+
+from finetune.viewer.desk import Desk, View, message
+from finetune.viewer.panels.grid import table
+from finetune.viewer.run_table import audit_run, read_rows
+from finetune.viewer.windows import Window
+
+TITLES = {
+    "run": "Run",
+    "state": "State",
+    "recipe": "Recipe",
+    "model": "Model",
+    "data": "Data",
+    "images": "Test images",
+    "before": "Dice before",
+    "before_interval": "95 % interval before",
+    "after": "Dice after",
+    "after_interval": "95 % interval after",
+    "minutes": "Training (min)",
+    "milliseconds": "Time per image (ms)",
+    "megabytes": "Files (MB)",
+    "created": "Created (UTC)",
+    "audit": "Audit",
+}
+DECIMALS = {
+    "images": "0",
+    "before": "0.0000",
+    "after": "0.0000",
+    "minutes": "0.0",
+    "milliseconds": "0.0",
+    "megabytes": "0.0",
+}
+MOST_COMPARED = 8
+
+
+def runs_panel(desk: Desk, window: Window) -> View:
+    """Build the panel.
+
+    Args:
+        desk: the desk of the page.
+        window: the panel.
+
+    Returns:
+        The content.
+    """
+    rows = read_rows(desk.library)
+    if not rows:
+        return message("There are no runs in the folders given.")
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(DECIMALS, float))
+    view = table(
+        frame,
+        window,
+        desk.changed,
+        titles=TITLES,
+        formatters={
+            name: NumberFormatter(format=digits, nan_format="–") for name, digits in DECIMALS.items()
+        },
+        selectable="checkbox",
+        frozen_columns=["run"],
+        widths={"state": 110},
+    )
+    notice = pn.pane.Alert("", alert_type="warning", visible=False, margin=4)
+
+    def selected(at_least: int) -> list[str]:
+        keys = [str(frame.iloc[row]["run"]) for row in sorted(view.selection)]
+        short = len(keys) < at_least
+        notice.object = (
+            f"Select at least {at_least} runs with the boxes at the left."
+            if at_least > 1
+            else "Select a run with the box at its left."
+        )
+        notice.visible = short
+        return [] if short else keys[:MOST_COMPARED]
+
+    def compare(event: Any) -> None:
+        if keys := selected(2):
+            desk.open("compare", keys)
+
+    def cards(event: Any) -> None:
+        if keys := selected(1):
+            desk.open("card", keys)
+
+    def models(event: Any) -> None:
+        if keys := selected(1):
+            desk.open("models", keys)
+
+    async def audit(event: Any) -> None:
+        for key in selected(1):
+            row = int(frame.index[frame["run"] == key][0])
+            view.patch({"audit": [(row, "auditing …")]})
+            view.patch({"audit": [(row, await asyncio.to_thread(audit_run, desk.library, key))]})
+
+    actions = {
+        "Compare": compare,
+        "Cards": cards,
+        "Models on one image": models,
+        "Audit": audit,
+    }
+    buttons = []
+    for name, action in actions.items():
+        button = pn.widgets.Button(
+            name=name, button_type="primary" if name == "Compare" else "default", margin=(4, 4)
+        )
+        button.on_click(action)
+        buttons.append(button)
+    return pn.Column(pn.FlexBox(*buttons), notice, view, sizing_mode="stretch_width")
