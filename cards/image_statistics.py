@@ -27,9 +27,9 @@ class ImageStatistics(RecordModel):
     """Intensities, object sizes and pixel sizes of the training images."""
 
     images: int = Field(description="number of images that were measured")
-    floating: bool = Field(description="whether the images are float, whose type has no range")
+    dtype: str | None = Field(description="type of the pixels; None if the images differ in it")
     channels: list[ChannelStatistics] = Field(description="of the channels that the network uses")
     diameter_px: Spread | None = Field(
-        None, description="median diameter of the instances of an image, 2 √(area / π), in pixels"
+        None, description="median diameter of the instances of an image, 2 √(area / π), weighted by area"
     )
     pixel_size_um: Spread | None = Field(None, description="None if no image states its pixel size")

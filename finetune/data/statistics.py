@@ -12,7 +12,7 @@ import numpy as np
 from cards.errors import DataError
 from cards.image_statistics import ChannelStatistics, ImageStatistics, Spread
 from finetune.data.calibration import read_calibration
-from finetune.data.diameter import diameter
+from finetune.data.diameter import typical_diameter
 
 PERCENTILES = (1, 50, 99.8)
 SAMPLED = 65_536  # pixels of a channel from which percentiles are taken
@@ -25,15 +25,15 @@ class Measured(NamedTuple):
         dark: 1st percentile of each channel, as a fraction of the range of the data type; of float as stored.
         bright: 99.8th percentile of each channel.
         middle: position of the median between both.
-        floating: whether the pixels are float.
-        diameter: median diameter of the instances in pixels; None if there are none, or no labels.
+        dtype: type of the pixels.
+        diameter: typical diameter of the instances in pixels; None if there are none, or no labels.
         pixel_size: in µm; None if the file does not state it or pixels are not square.
     """
 
     dark: tuple[float, ...]
     bright: tuple[float, ...]
     middle: tuple[float, ...]
-    floating: bool
+    dtype: str
     diameter: float | None
     pixel_size: float | None
 
@@ -52,15 +52,14 @@ def measure_image(pixels: np.ndarray, path: Path, labels: np.ndarray | None = No
     flat = pixels.reshape(len(pixels), -1)
     sample = flat[:, :: max(1, flat.shape[1] // SAMPLED)]
     low, mid, high = np.percentile(sample, PERCENTILES, axis=1).astype(float)
-    floating = pixels.dtype.kind == "f"
-    scale = 1.0 if floating else float(np.iinfo(pixels.dtype).max)
+    scale = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
     middle = np.where(high > low, (mid - low) / np.where(high > low, high - low, 1), 0.5)
     return Measured(
         dark=tuple((low / scale).tolist()),
         bright=tuple((high / scale).tolist()),
         middle=tuple(middle.tolist()),
-        floating=floating,
-        diameter=None if labels is None else diameter(labels),
+        dtype=str(pixels.dtype),
+        diameter=None if labels is None else typical_diameter(labels),
         pixel_size=_pixel_size(path),
     )
 
@@ -72,10 +71,11 @@ def summarize(images: Sequence[Measured]) -> ImageStatistics | None:
         images: statistics of images with equal numbers of channels.
 
     Returns:
-        The summary; None if there are no images, or some are float and others not.
+        The summary; None if there are no images.
     """
-    if not images or len({one.floating for one in images}) > 1:
+    if not images:
         return None
+    dtypes = {one.dtype for one in images}
     channels = [
         ChannelStatistics(
             dark=_spread([one.dark[channel] for one in images]),
@@ -88,7 +88,7 @@ def summarize(images: Sequence[Measured]) -> ImageStatistics | None:
     sizes = [one.pixel_size for one in images if one.pixel_size is not None]
     return ImageStatistics(
         images=len(images),
-        floating=images[0].floating,
+        dtype=dtypes.pop() if len(dtypes) == 1 else None,
         channels=channels,
         diameter_px=_spread(diameters) if diameters else None,
         pixel_size_um=_spread(sizes) if sizes else None,

@@ -1,7 +1,8 @@
 """Comparison of new images with the training images that the record describes.
 
 Intensities are compared even if the model normalizes them, because a different exposure or staining also
-changes noise and contrast; the limits are wide, and a warning is no verdict.
+changes noise and contrast; the limits are wide, and a warning is no verdict. Intensities of different data
+types are not comparable: a camera of 12 bits fills a sixteenth of 16 bits.
 """
 
 from __future__ import annotations
@@ -48,11 +49,21 @@ class Comparison:
     images: ImageStatistics | None = None
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def not_compared(self) -> str | None:
+        """What could not be compared, and why; None if nothing."""
+        if self.reason or not self.training or not self.images:
+            return self.reason
+        if self.images.dtype and self.images.dtype == self.training.dtype:
+            return None
+        here, there = (one.dtype or "of several types" for one in (self.images, self.training))
+        return f"intensity was not compared: the images are {here}, the training images {there}"
+
     def compare_objects(self, diameters: Sequence[float]) -> str | None:
         """Compare the size of predicted instances with that of the training labels.
 
         Args:
-            diameters: median diameter of the instances of each image, in pixels.
+            diameters: typical diameter of the instances of each image, in pixels.
 
         Returns:
             A warning, which is also kept; None if the sizes agree or are not known.
@@ -67,7 +78,7 @@ class Comparison:
         if text is None:
             return None
         warning = (
-            f"predicted objects are {text} than the objects in the training images (median diameter "
+            f"predicted objects are {text} than the objects in the training images (typical diameter "
             f"{found.median:.1f} px; training images {_range(expected)} px)"
         )
         self.warnings.append(warning)
@@ -80,7 +91,7 @@ class Comparison:
             JSON-compatible values.
         """
         return {
-            "reason": self.reason,
+            "not_compared": self.not_compared,
             "images": self.images.model_dump() if self.images else None,
             "training_images": self.training.model_dump() if self.training else None,
             "warnings": self.warnings,
@@ -146,37 +157,38 @@ def _differences(found: ImageStatistics, training: ImageStatistics) -> list[str]
                 f"pixels are {text} than those of the training images (pixel size "
                 f"{found.pixel_size_um.median:g} µm; training images {_range(training.pixel_size_um)} µm)"
             )
-    if found.floating != training.floating:
-        kinds = ("floating-point numbers", "integers")
-        here, there = kinds if found.floating else kinds[::-1]
-        warning = f"pixels are {here}, those of the training images are {there}: intensity is not compared"
-        return [*warnings, warning]
+    same_type = found.dtype is not None and found.dtype == training.dtype
     pairs = list(zip(found.channels, training.channels, strict=True))
     for index, (channel, expected) in enumerate(pairs):
         where = f" in channel {index}" if len(pairs) > 1 else ""
-        warnings += _intensities(channel, expected, where, found.floating)
+        if same_type:
+            warnings += _brightness(channel, expected, where, "float" in str(found.dtype))
+        warnings += _contrast(channel, expected, where)
     return warnings
 
 
-def _intensities(
+def _brightness(
     found: ChannelStatistics, expected: ChannelStatistics, where: str, floating: bool
 ) -> list[str]:
-    warnings = []
     scale = "" if floating else " of the range of the data type"
     text = _ratio(found.bright.median, expected.bright, BRIGHTER, ("brighter", "darker"))
-    if text:
-        warnings.append(
-            f"images are {text} than the training images{where} (99.8th percentile "
-            f"{found.bright.median:.3g}{scale}; training images {_range(expected.bright)})"
-        )
+    if text is None:
+        return []
+    return [
+        f"images are {text} than the training images{where} (99.8th percentile "
+        f"{found.bright.median:.3g}{scale}; training images {_range(expected.bright)})"
+    ]
+
+
+def _contrast(found: ChannelStatistics, expected: ChannelStatistics, where: str) -> list[str]:
     middle = found.middle.median
-    if not expected.middle.low - MIDDLE <= middle <= expected.middle.high + MIDDLE:
-        word = "bright" if middle > expected.middle.high else "dark"
-        warnings.append(
-            f"more of an image is {word} than in the training images{where} (the median lies at {middle:.2f} "
-            f"of the contrast; training images {_range(expected.middle)}): is the contrast inverted?"
-        )
-    return warnings
+    if expected.middle.low - MIDDLE <= middle <= expected.middle.high + MIDDLE:
+        return []
+    word = "bright" if middle > expected.middle.high else "dark"
+    return [
+        f"more of an image is {word} than in the training images{where} (the median lies at {middle:.2f} of "
+        f"the contrast; training images {_range(expected.middle)}): is the contrast inverted?"
+    ]
 
 
 def _ratio(value: float, expected: Spread, limit: float, words: tuple[str, str]) -> str | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
 from cards.fingerprint import sha256_file
-from finetune.data.diameter import diameter
+from finetune.data.diameter import typical_diameter
 from finetune.data.headers import Header
 from finetune.inference.extras.measurements import MeasurementTable
 from finetune.inference.extras.registry import TABLE, Segmented
@@ -107,7 +107,7 @@ class PredictionJob:
         self._finish(results)
 
     def _observe(self, result: Segmented) -> None:
-        sizes = (diameter(labels) for labels in result.labels)
+        sizes = (typical_diameter(labels) for labels in result.labels)
         self._diameters += [size for size in sizes if size is not None]
         if self.outputs.table:
             self._table.add(result)

@@ -7,7 +7,7 @@ import pytest
 from skimage.draw import disk
 
 from cards.errors import InputError
-from finetune.data.diameter import diameter, mean_diameter
+from finetune.data.diameter import diameter, mean_diameter, typical_diameter
 
 
 def discs(*radii: int) -> np.ndarray:
@@ -37,3 +37,12 @@ def test_the_mean_is_over_images_that_hold_something() -> None:
 def test_nothing_to_measure_is_said() -> None:
     with pytest.raises(InputError, match="no training label holds an object to measure"):
         mean_diameter([np.zeros((8, 8), np.int32)])
+
+
+def test_fragments_hardly_change_the_typical_diameter() -> None:
+    labels = discs(10, 10, 10)
+    specks = labels.copy()
+    specks[:8:2, :40:2] = np.arange(1, 81).reshape(4, 20) + labels.max()
+    assert typical_diameter(specks) == typical_diameter(labels) == pytest.approx(20, rel=0.03)
+    assert diameter(specks) < 2
+    assert typical_diameter(np.zeros((5, 5), np.int32)) is None

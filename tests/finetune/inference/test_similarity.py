@@ -74,7 +74,6 @@ def test_similar_images_give_no_warning(tmp_path: Path, training: ImageStatistic
         (cells(100)[0], 0.65, "pixels are 3.2 times larger than those of the training images (pixel size "
          "0.65 µm; training images 0.2 µm)"),
         (255 - cells(200)[0], 0.2, "more of an image is bright than in the training images"),
-        (cells(100)[0].astype(np.float32), 0.2, "pixels are floating-point numbers"),
     ],
 )  # fmt: skip
 def test_each_difference_is_one_line_with_figures(
@@ -86,11 +85,18 @@ def test_each_difference_is_one_line_with_figures(
     assert found.to_json()["images"]["images"] == 1
 
 
+def test_intensities_of_different_types_are_not_compared(tmp_path: Path, training: ImageStatistics) -> None:
+    found = compare(write(tmp_path / "a.tif", cells(100)[0].astype(np.uint16) * 4), training)
+    assert found.warnings == []
+    expected = "intensity was not compared: the images are uint16, the training images uint8"
+    assert found.to_json()["not_compared"] == expected
+
+
 def test_the_size_of_predicted_objects_is_compared(tmp_path: Path, training: ImageStatistics) -> None:
     found = compare(write(tmp_path / "a.tif", cells()[0]), training)
     warning = found.compare_objects([34.0, 36.0, 30.0])
     assert warning is not None and warning == found.warnings[-1]
-    assert "3.0 times larger" in warning and "median diameter 34.0 px; training images 11.3 px" in warning
+    assert "3.0 times larger" in warning and "typical diameter 34.0 px; training images 11.3 px" in warning
 
 
 def test_a_pixel_size_that_is_not_stated_is_not_compared(tmp_path: Path, training: ImageStatistics) -> None:
