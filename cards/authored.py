@@ -27,7 +27,10 @@ class Card(RecordModel):
     license: str | None = None
     intended_use: str | None = None
     out_of_scope: str | None = Field(None, description="uses for which the model is not suitable")
-    limits: list[str] = []
+    limits: list[str] = Field([], description="known limitations, one sentence each")
+    biases: list[str] = Field([], description="known biases of the training images, one sentence each")
+    risks: list[str] = Field([], description="risks of using the model, one sentence each")
+    recommendations: list[str] = Field([], description="advice to users, one sentence each")
     tags: list[str] = []
     funding: str | None = Field(None, description="who paid for the work, with grant numbers")
     contact: str | None = Field(None, description="where users can ask questions")

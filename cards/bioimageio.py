@@ -20,7 +20,9 @@ from cards import huggingface, markdown
 from cards import statements as facts
 from cards.bioimageio_config import bioimageio_config
 from cards.bioimageio_parts import Onnx, PackageParts, StateDict, TorchScript
+from cards.bioimageio_weights import weights
 from cards.citations import MODEL, citations
+from cards.fingerprint import sha256_file
 from cards.markdown import plain
 from cards.record import RunRecord
 from cards.references import find_doi, find_url
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
         InputTensorDescr,
         ModelDescr,
         OutputTensorDescr,
-        WeightsDescr,
     )
 
 __all__ = [
@@ -91,10 +92,14 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
             covers=[v0_5.FileDescr(source=path) for path in parts.covers],
             inputs=[_input(record, parts)],
             outputs=[_output(parts)],
-            weights=_weights(parts),
+            weights=weights(record, parts),
             attachments=[v0_5.FileDescr(source=path) for path in (attached, *parts.attachments)],
             config=v0_5.Config.model_validate(
-                {"bioimageio": bioimageio_config(record, parts.tolerance), "finetune": _own(record, parts)}
+                {
+                    "bioimageio": bioimageio_config(record, parts.tolerance),
+                    "finetune": _own(record, parts),
+                    "stardist": None,
+                }
             ),
         )
     return _with_people(described, values)
@@ -121,7 +126,8 @@ def description_values(record: RunRecord) -> dict[str, Any]:
         record: the run.
 
     Returns:
-        JSON values by key; `parent` is absent unless the base model is in the BioImage.IO collection.
+        JSON values by key. What is unknown is absent. None states that there is none: `parent` of a model
+        that was trained from scratch, and `run_mode`, because finetune writes no other.
     """
     return {
         "name": clean_name(record.card.title),
@@ -131,13 +137,17 @@ def description_values(record: RunRecord) -> dict[str, Any]:
         "cite": _cite(record),
         "tags": [plain(tag) for tag in facts.tags(record)],
         "timestamp": datetime.fromisoformat(record.created).isoformat(),
+        **({"git_repo": str(HttpUrl(page))} if (page := record.card.links.repository) else {}),
+        "run_mode": None,
         **_parent(record),
     }
 
 
 def _parent(record: RunRecord) -> dict[str, Any]:
-    """The base model as parent, if it has an id in the BioImage.IO collection."""
+    """The base model as parent, if it has an id in the BioImage.IO collection; None if there is none."""
     base = record.model.base
+    if base.weights == "random":
+        return {"parent": None}
     if base.bioimageio_id is None:
         return {}
     version = base.revision if base.revision and not base.revision.startswith("sha256:") else None
@@ -145,8 +155,15 @@ def _parent(record: RunRecord) -> dict[str, Any]:
 
 
 def _own(record: RunRecord, parts: PackageParts) -> dict[str, Any]:
-    """`config.finetune`: identity of the run, and how finetune predicts."""
-    return {**identity_values(record), **({"prediction": parts.prediction} if parts.prediction else {})}
+    """`config.finetune`: identity of the run, hashes of the covers, and how finetune predicts."""
+    return {
+        **identity_values(record),
+        # Until format 0.5.10, `covers` are plain strings.
+        **(
+            {"covers_sha256": {path.name: sha256_file(path) for path in parts.covers}} if parts.covers else {}
+        ),
+        **({"prediction": parts.prediction} if parts.prediction else {}),
+    }
 
 
 def identity_values(record: RunRecord) -> dict[str, Any]:
@@ -225,7 +242,11 @@ def _license(record: RunRecord, folder: Path) -> Any:
 
 def _urls(record: RunRecord) -> set[str]:
     """All web addresses in the description, in the spelling of the spec."""
-    urls = [record.data.source, *(find_url(entry.text) for entry in citations(record))]
+    urls = [
+        record.data.source,
+        record.card.links.repository,
+        *(find_url(entry.text) for entry in citations(record)),
+    ]
     return {str(HttpUrl(url)) for url in urls if url}
 
 
@@ -281,33 +302,3 @@ def _output(parts: PackageParts) -> OutputTensorDescr:
             "postprocessing": [dict(operation) for operation in parts.postprocessing],
         }
     )
-
-
-def _weights(parts: PackageParts) -> WeightsDescr:
-    """The weights; the root entry is the state dict, or TorchScript without one."""
-    from bioimageio.spec.model import v0_5
-
-    state, script, onnx = parts.state_dict, parts.torchscript, parts.onnx
-    entries: dict[str, Any] = {}
-    if state:
-        architecture = v0_5.ArchitectureFromFileDescr(
-            source=state.architecture, callable=v0_5.Identifier(state.callable), kwargs=state.kwargs
-        )
-        entries["pytorch_state_dict"] = v0_5.PytorchStateDictWeightsDescr(
-            source=state.source,
-            architecture=architecture,
-            pytorch_version=v0_5.Version(state.pytorch_version),
-        )
-    if script:
-        entries["torchscript"] = v0_5.TorchscriptWeightsDescr(
-            source=script.source,
-            pytorch_version=v0_5.Version(script.pytorch_version),
-            **({"parent": "pytorch_state_dict"} if state else {}),
-        )
-    if onnx:
-        entries["onnx"] = v0_5.OnnxWeightsDescr(
-            source=onnx.source,
-            opset_version=onnx.opset_version,
-            parent="pytorch_state_dict" if state else "torchscript",
-        )
-    return v0_5.WeightsDescr(**entries)

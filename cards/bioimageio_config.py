@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cards import formatting as words
-from cards import result_tables, tables
+from cards import result_tables, risks, tables
 from cards import statements as facts
 from cards.base import Spec
 from cards.limitations import limitations
@@ -28,6 +28,13 @@ MODALITIES = (
     "force-microscopy",
     "high-content-imaging",
     "whole-slide-imaging",
+)
+
+
+# Structures among the tags of bioimage.io, from the same file.
+STRUCTURES = (
+    *("cells", "nuclei", "extracellular-vesicles", "tissue", "plant", "mitochondria", "vasculature"),
+    *("cell-membrane", "brain", "whole-organism"),
 )
 
 
@@ -58,17 +65,19 @@ def config_values(record: RunRecord, tolerance: Sequence[dict[str, Any]] = ()) -
     """
     model, card = record.model, record.card
     filled: dict[str, Any] = {
-        "reproducibility_tolerance": list(tolerance),
         "architecture_type": model.architecture.name[:32],
         "architecture_description": f"{_call(model.architecture)}; target {_call(model.target)}, "
         f"{words.counted(model.maps, 'map')}.",
         "modality": _modality(card.tags),
         "task": facts.task(record),
-        "out_of_scope_use": f"Evaluated only for its intended use: {plain(card.intended_use)}"
-        if card.intended_use
-        else None,
+        "funded_by": plain(card.funding or "") or None,
+        "target_structure": [tag for tag in card.tags if tag in STRUCTURES],
+        "out_of_scope_use": plain(risks.out_of_scope(record)),
         "bias_risks_limitations": {
-            "limitations": "\n".join(f"- {plain(limit)}" for limit in limitations(record))
+            "known_biases": _bullets(risks.known_biases(record)),
+            "risks": _bullets(risks.risks(record)),
+            "limitations": _bullets(limitations(record)),
+            "recommendations": _bullets(risks.recommendations(record)),
         },
         "model_parameter_count": model.parameters,
         "training": _training(record),
@@ -78,7 +87,15 @@ def config_values(record: RunRecord, tolerance: Sequence[dict[str, Any]] = ()) -
         "evaluations": _evaluations(record),
         "environmental_impact": _impact(record),
     }
-    return {key: value for key, value in filled.items() if value not in (None, [])}
+    return {
+        **{key: value for key, value in filled.items() if value not in (None, [])},
+        "reproducibility_tolerance": list(tolerance),  # if empty: the tolerance of the format
+        "new_version": None,  # none when the package is written
+    }
+
+
+def _bullets(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {plain(sentence)}" for sentence in sentences)
 
 
 def _call(part: Spec) -> str:
@@ -101,6 +118,7 @@ def _training(record: RunRecord) -> dict[str, Any]:
         initial_learning_rate=how.learning_rate,
         learning_rate_schedule=how.schedule,
         loss_function=how.loss,
+        loss_function_kwargs={},  # the text states the loss in full
         optimizer=how.optimizer,
         optimizer_kwargs={"weight_decay": how.weight_decay},
         regularization=f"weight decay {words.number(how.weight_decay)}",
@@ -177,5 +195,14 @@ def _clean_id(name: str) -> str:
 
 
 def _impact(record: RunRecord) -> dict[str, Any]:
+    """Hardware and hours; CO2, region and cloud provider if they were measured or stated."""
+    energy = record.training.energy
+    country = record.recipe.get("compute", {}).get("country")
+    known = {
+        "cloud_provider": energy and energy.provider,
+        "compute_region": (energy and energy.region) or country,
+        "co2_emitted": energy and float(f"{energy.co2_kilograms:.3g}"),
+    }
     hours = round(record.training.seconds / 3600, 4)
-    return dict(hardware_type=facts.trained_on(record), hours_used=hours)
+    filled = {key: value for key, value in known.items() if value is not None}
+    return dict(hardware_type=facts.trained_on(record), hours_used=hours, **filled)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
+from cards.fingerprint import renderer_digest
 from cards.record import Environment
 
 PACKAGES = (
@@ -61,6 +62,7 @@ def capture_environment(gpus: list[str], extensions: Iterable[str] = ()) -> Envi
         packages=_packages(extensions),
         git_commit=commit,
         git_dirty=dirty,
+        renderer_sha256=renderer_digest(),
     )
 
 

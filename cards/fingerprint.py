@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cards.record import DataFile
+
+RENDERER = (".py", ".j2", ".html", ".css", ".js")
+NOT_RENDERER = ("audit", "benchmark", "provenance", "publish")  # subpackages that render no card
 
 
 def sha256_file(path: Path | str) -> str:
@@ -98,3 +102,19 @@ def recipe_digest(recipe: Mapping[str, Any]) -> str:
         content["data"] = {key: value for key, value in data.items() if key not in ("root", "csv")}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def renderer_digest() -> str:
+    """Identify the code and templates that render cards: between releases, they change under one version.
+
+    Returns:
+        SHA-256 as 64 hexadecimal digits.
+    """
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(path for path in root.rglob("*") if path.suffix in RENDERER):
+        name = path.relative_to(root).as_posix()
+        if name.partition("/")[0] not in NOT_RENDERER:
+            digest.update(f"{name}\n{sha256_file(path)}\n".encode())
+    return digest.hexdigest()

@@ -9,7 +9,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id, yaml_dump
 
-from cards import about_tables, axes, leakage, markdown, result_tables, tables
+from cards import about_tables, axes, leakage, markdown, result_tables, risks, tables
 from cards import missing as gaps
 from cards import statements as facts
 from cards.citations import citations
@@ -84,6 +84,7 @@ def context(record: RunRecord, pictures: Collection[str] = ()) -> dict[str, obje
         "selected_on_test": selected_on_test,
         "outcome": outcome(record),
         "limitations": limitations,
+        "risks": risks,
         "missing": gaps.missing,
         "missing_table": gaps.table,
         "methods": methods,

@@ -176,6 +176,7 @@ class Environment(RecordModel):
     packages: dict[str, str]
     git_commit: str | None = None
     git_dirty: bool | None = None
+    renderer_sha256: str | None = Field(None, description="of the code that rendered cards and package")
 
 
 class File(RecordModel):

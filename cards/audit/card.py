@@ -10,7 +10,7 @@ from cards.audit.card_text import FAMILY, RESTORE, CardText, supported_by, text_
 from cards.audit.claims import Claim, Subject, joined, record_of, sentence
 from cards.audit.consistency import record_claims
 from cards.audit.description import read_mapping
-from cards.audit.hashing import is_unchanged, sha256_of
+from cards.audit.hashing import sha256_of
 from cards.audit.package_card import package_claims
 from cards.audit.packages import packages
 from cards.audit.reading import read_text
@@ -51,8 +51,7 @@ def check(subject: Subject) -> list[Claim]:
         claims += report_claims(subject, record, supported)
         claims.append(_copies(subject))
     for package in packages(subject):
-        unchanged = is_unchanged(subject, record, package.path) if package.root.is_file() else None
-        claims += package_claims(package, record, alone=subject.kind == "package", unchanged=unchanged)
+        claims += package_claims(package, record, alone=subject.kind == "package")
     return claims
 
 
@@ -66,11 +65,10 @@ def _readme(subject: Subject, record: RunRecord, supported: Supported) -> list[C
     header, body = split_card(text)
     shown = _pictures(record)
     expected = huggingface.render_body(record, shown)
-    unchanged = is_unchanged(subject, record, name)
     lead = len(body) - len(body.lstrip("\n"))  # blank lines after the metadata
     first = header.count("\n") + 4 + lead
-    card = CardText(name, f"{body.strip()}\n", expected, unchanged, first)
-    strict = must_equal(record, unchanged)
+    card = CardText(name, f"{body.strip()}\n", expected, first)
+    strict = must_equal(record)
     metadata = _metadata(name, header, record, supported, strict)
     return [metadata, *text_claims(card, record, supported)]
 

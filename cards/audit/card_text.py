@@ -22,14 +22,12 @@ class CardText:
         name: of the file, as the reader finds it.
         found: the text as it is stored.
         expected: the text as this version of finetune renders it.
-        unchanged: whether the hash of the file is the one that its run recorded; None if no hash is recorded.
         first: number of the first line in its file; None for a text that was extracted from HTML.
     """
 
     name: str
     found: str
     expected: str
-    unchanged: bool | None
     first: int | None = 1
 
 
@@ -50,7 +48,7 @@ def text_claims(text: CardText, record: RunRecord, supported: Supported) -> list
 
 def _figures(text: CardText, record: RunRecord, compared: Comparison) -> Claim:
     statement = f"Every figure, date, name and license in {text.name} is that of the record."
-    strict = must_equal(record, text.unchanged)
+    strict = must_equal(record)
     unsupported = [found for found in compared.unknown if strict or _is_license(found)]
     problems = [*compared.changed, *(f"{found} does not occur in the record" for found in unsupported)]
     if problems:
@@ -66,16 +64,18 @@ def _wording(text: CardText, record: RunRecord, compared: Comparison) -> Claim:
     statement = f"{text.name} is the text that finetune wrote for this record."
     if text.found == text.expected:
         return Claim(FAMILY, statement, "holds", "Equal to the text rendered from the record.")
-    strict = must_equal(record, text.unchanged)
-    if text.unchanged and not strict:
-        evidence = "The SHA-256 is the recorded one; this version of finetune words the text differently."
-        return Claim(FAMILY, statement, "holds", evidence)
+    strict = must_equal(record)
     changes = [*compared.wording, *(f"missing: {line}" for line in compared.missing)]
     evidence = joined(changes or ["order of lines, spaces or line ends"])
     if strict:
         return Claim(FAMILY, statement, "broken", f"Edited: {evidence}", RESTORE)
-    remedy = f"Audit with finetune {record.finetune_version}, which wrote the record."
+    remedy = f"Audit with the code of finetune that wrote the record: {_written_by(record)}."
     return Claim(FAMILY, statement, "cannot tell", f"Other wording: {evidence}", remedy)
+
+
+def _written_by(record: RunRecord) -> str:
+    commit = record.environment.git_commit
+    return f"version {record.finetune_version}" + (f", commit {commit[:12]}" if commit else "")
 
 
 def supported_by(record: RunRecord) -> Supported:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cards.audit.card_text import FAMILY, CardText, supported_by, text_claims
 from cards.audit.claims import Claim, joined, sentence
-from cards.audit.description import hashed_files, read_description
+from cards.audit.description import read_description
 from cards.audit.packages import PackageFiles
 from cards.audit.run_files import config_problems
 from cards.audit.stated import stated_differences
@@ -48,16 +47,13 @@ class _Package:
     strict: bool
 
 
-def package_claims(
-    files: PackageFiles, record: RunRecord, *, alone: bool, unchanged: bool | None
-) -> list[Claim]:
+def package_claims(files: PackageFiles, record: RunRecord, *, alone: bool) -> list[Claim]:
     """Compare record, documentation and description inside a package with the record of the run.
 
     Args:
         files: of the package.
         record: record of the model under audit.
         alone: whether that record comes from the package itself.
-        unchanged: whether the hash of the package is the recorded one; None if no hash is recorded.
 
     Returns:
         The claims.
@@ -75,7 +71,7 @@ def package_claims(
         except InputError as error:
             return [Claim(FAMILY, statement, "broken", sentence(error), EXPORT_AGAIN)]
         claims.append(_same_record(statement, inside, record))
-    strict = must_equal(inside, unchanged)
+    strict = must_equal(inside)
     package = _Package(files, read_description(files), inside, supported_by(inside), strict)
     return [*claims, _description(package), *_documentation(package)]
 
@@ -108,11 +104,7 @@ def _documentation(package: _Package) -> list[Claim]:
     except UnicodeDecodeError as error:
         evidence = f"{place}: not UTF-8 text (byte {error.start})."
         return [Claim(FAMILY, statement, "broken", evidence, EXPORT_AGAIN)]
-    stated = dict(hashed_files(package.description)).get(source)
-    unchanged = None if stated is None else hashlib.sha256(content).hexdigest() == stated
-    if package.strict:  # the description, which states the hash, is itself in doubt
-        unchanged = None
-    text = CardText(place, found, render_documentation(package.record), unchanged)
+    text = CardText(place, found, render_documentation(package.record))
     return text_claims(text, package.record, package.supported)
 
 
@@ -130,10 +122,14 @@ def _identity(package: _Package) -> list[str]:
     problems = []
     for key in ("name", "parent", "authors"):
         problems += differences({key: found.get(key) or None}, {key: expected.get(key) or None})
-    if package.strict or found.get("maintainers"):  # earlier versions of finetune wrote none
-        problems += differences(
-            {"maintainers": found.get("maintainers")}, {"maintainers": expected.get("maintainers")}
-        )
+    for key in ("maintainers", "git_repo"):
+        if package.strict or found.get(key):  # earlier versions of finetune wrote neither
+            problems += differences({key: found.get(key)}, {key: expected.get(key)})
+    entries = found.get("weights")
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if isinstance(entry, dict) and entry.get("authors"):
+            where = f"weights.{name}.authors"
+            problems += differences(entry["authors"], expected["authors"], where)
     for key in ("description", "cite", "tags"):
         problems += stated_differences(
             found.get(key) or [], expected[key], package.supported, strict=package.strict, where=key
@@ -181,7 +177,25 @@ def _config(package: _Package) -> list[str]:
     problems += differences(
         {key: value for key, value in own.items() if key in identity}, identity, "config.finetune"
     )
+    problems += _covers(package, own)
     if "prediction" in own:
         found = config_problems(own["prediction"], record)
         problems += [f"config.finetune.prediction.{problem}" for problem in found]
+    return problems
+
+
+def _covers(package: _Package, own: dict[str, Any]) -> list[str]:
+    """Compare the covers with their hashes in `config.finetune`; until format 0.5.10, `covers` has none."""
+    covers = package.description.get("covers")
+    sources = [entry.get("source") if isinstance(entry, dict) else entry for entry in covers or ()]
+    stated = own.get("covers_sha256")
+    where = "config.finetune.covers_sha256"
+    if stated is None and package.record.environment.renderer_sha256 is None:
+        return []  # earlier versions of finetune wrote none
+    if not isinstance(stated, dict):
+        return [f"{where} is missing"] if sources else []
+    problems = [f"{where}: {name} is not among the covers" for name in stated if name not in sources]
+    for name in (name for name in sources if name in package.files.names):
+        if (found := package.files.sha256(name)) != stated.get(name):
+            problems.append(f"{name}: SHA-256 {found[:12]}…, {where} states {shown(stated.get(name))}")
     return problems

@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from cards.audit.card_text import FAMILY, RESTORE, CardText, text_claims
 from cards.audit.claims import Claim, Subject, sentence
-from cards.audit.hashing import is_unchanged
 from cards.audit.reading import read_text
 from cards.audit.text import Supported
 from cards.audit.versions import same_version
@@ -47,8 +46,7 @@ def report_claims(subject: Subject, record: RunRecord, supported: Supported) -> 
         statement = f"The pictures of {REPORT} are those of {PREVIEWS}."
         return [Claim(FAMILY, statement, "broken", sentence(error), RESTORE)]
     found = read_text(subject, REPORT)
-    unchanged = is_unchanged(subject, record, REPORT)
-    text = CardText(REPORT, _plain(found), _plain(expected), unchanged, None)
+    text = CardText(REPORT, _plain(found), _plain(expected), None)
     return [*text_claims(text, record, supported), _programs(found, expected, record)]
 
 

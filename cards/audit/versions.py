@@ -5,22 +5,24 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+from cards.fingerprint import renderer_digest
 from cards.record import RunRecord
 
 
-def must_equal(record: RunRecord, unchanged: bool | None) -> bool:
-    """Whether a file has to equal the one that this version of finetune renders from the record.
+def must_equal(record: RunRecord) -> bool:
+    """Whether cards have to equal those that this version of finetune renders from the record.
 
     Args:
         record: the run.
-        unchanged: whether the hash of the file is the recorded one; None if no hash is recorded.
 
     Returns:
-        True if this version wrote the record. Between releases the version stays the same while templates
-        change: there, a file that is as its run wrote it may differ.
+        True if the code that rendered them is installed. A record without the hash of that code is judged by
+        its version, which says nothing about a run from a git checkout.
     """
-    released = record.environment.git_commit is None
-    return same_version(record) and (released or unchanged is False)
+    where = record.environment
+    if where.renderer_sha256 is not None:
+        return where.renderer_sha256 == renderer_digest()
+    return where.git_commit is None and same_version(record)
 
 
 def same_version(record: RunRecord) -> bool:

@@ -177,7 +177,11 @@ def package_files(record: RunRecord) -> dict[str, bytes]:
         "attachments": [_named(content, "record.json")],
         "config": {
             "bioimageio": config_values(record),
-            "finetune": {**identity_values(record), "prediction": {**config(record), "divisor": 16}},
+            "finetune": {
+                **identity_values(record),
+                "covers_sha256": {"cover.png": hashlib.sha256(content["cover.png"]).hexdigest()},
+                "prediction": {**config(record), "divisor": 16},
+            },
         },
     }
     return {**content, "rdf.yaml": to_yaml(described)}
