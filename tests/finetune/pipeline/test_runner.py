@@ -57,7 +57,7 @@ def test_a_copy_of_the_hub_folder_and_the_package_rebuild_record_and_card(
     shutil.copytree(folder / "huggingface", tmp_path / "downloaded")
     downloaded = find_record(tmp_path / "downloaded")
     assert downloaded.dumps() == record.dumps() == (folder / "record.json").read_text(encoding="utf-8")
-    files = render_files(downloaded, tmp_path / "downloaded" / "pictures")
+    files = render_files(downloaded, tmp_path / "downloaded" / "pictures", folder / "images.json")
     assert files["README.md"] == (folder / "huggingface" / "README.md").read_bytes()
     assert files["report.html"] == (folder / "report.html").read_bytes()
 
@@ -73,6 +73,7 @@ def test_the_run_folder_is_as_designed(tuned: tuple[Path, Path, Path]) -> None:
             "record.json",
             "scores.csv",
             "report.html",
+            "images.json",
             "checkpoints/last.ckpt",
             "checkpoints/best.ckpt",
             "huggingface/README.md",
