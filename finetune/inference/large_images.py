@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from cards.errors import DataError, InputError
 from finetune.data.calibration import read_calibration
@@ -15,7 +21,7 @@ from finetune.inference.model import Model
 from finetune.inference.outputs import OTHER_FOLDER, Outputs, check_replaceable
 from finetune.inference.protocol import Predictor
 from finetune.inference.scratch_job import open_job
-from finetune.inference.streaming import Progress, Stream, StreamOptions, job_key, segment_stream
+from finetune.inference.streaming import Progress, Stream, StreamOptions, segment_stream
 from finetune.inference.write import write_new
 from finetune.utils.atomic import disk_errors, replace_folder
 
@@ -102,3 +108,29 @@ def segment_large(
                 )
             job.remove()
             return bands.instances
+
+
+def job_key(model: Model, image: Path, options: StreamOptions) -> dict[str, Any]:
+    """Everything on which the parts of a prediction depend.
+
+    Args:
+        model: the model.
+        image: the file, or the folder of an OME-Zarr image.
+        options: sizes of tiles and blocks.
+
+    Returns:
+        JSON values: image (size and time of its files), weights, configuration, sizes and version.
+    """
+    weights = hashlib.sha256()
+    for name, tensor in sorted(model.network.state_dict().items()):
+        weights.update(name.encode())
+        weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    files = sorted(image.rglob("*.json")) if image.is_dir() else [image]
+    return {
+        "image": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files],
+        "weights": weights.hexdigest(),
+        "model": model.config(),
+        "halo": model.tile_halo(options.tile),
+        "options": asdict(options),
+        "finetune": version("finetune"),
+    }

@@ -7,15 +7,12 @@ last ones are written by other threads.
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from itertools import islice
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -256,32 +253,6 @@ def predict_tiles(stream: Stream, report: Callable[[int, int], None]) -> None:
             report(done, total)
         for future in written:
             future.result()
-
-
-def job_key(model: Model, image: Path, options: StreamOptions) -> dict[str, Any]:
-    """Everything on which the parts of a prediction depend.
-
-    Args:
-        model: the model.
-        image: the file, or the folder of an OME-Zarr image.
-        options: sizes of tiles and blocks.
-
-    Returns:
-        JSON values: image (size and time of its files), weights, configuration, sizes and version.
-    """
-    weights = hashlib.sha256()
-    for name, tensor in sorted(model.network.state_dict().items()):
-        weights.update(name.encode())
-        weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    files = sorted(image.rglob("*.json")) if image.is_dir() else [image]
-    return {
-        "image": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files],
-        "weights": weights.hexdigest(),
-        "model": model.config(),
-        "halo": model.tile_halo(options.tile),
-        "options": asdict(options),
-        "finetune": version("finetune"),
-    }
 
 
 def _ahead(pool: ThreadPoolExecutor, load: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:

@@ -84,17 +84,37 @@ class ForegroundBoundary(ProbabilityTarget):
         Returns:
             Labels (H, W) int32, 0 is background.
         """
-        from scipy.ndimage import label
-        from skimage.segmentation import expand_labels, relabel_sequential, watershed
+        from scipy.ndimage import find_objects, label
+        from skimage.segmentation import relabel_sequential
 
         foreground, boundary = maps[0] > 0.5, maps[1] > self.settings.boundary_threshold
         corners = np.ones((3, 3))
         seeds, _ = label(foreground & ~boundary, corners, output=np.int32)
         seeds[np.bincount(seeds.ravel())[seeds] < self.settings.smallest_seed] = 0
         seeds, _, _ = relabel_sequential(seeds)
-        labels, count = seeds, int(seeds.max(initial=0))
-        if count:
-            grown = expand_labels(seeds, ONE_PIXEL) * foreground
-            labels = watershed(maps[1], grown, connectivity=2, mask=foreground).astype(np.int32)
-        unreached, _ = label(foreground & (labels == 0), corners, output=np.int32)
-        return np.where(unreached > 0, unreached + count, labels).astype(np.int32)
+        components, total = label(foreground, corners, output=np.int32)
+        where = np.flatnonzero(seeds)
+        count = int(seeds.max(initial=0))
+        component = np.zeros(count + 1, np.int32)  # of each seed
+        component[seeds.ravel()[where]] = components.ravel()[where]
+        held = np.bincount(component[1:], minlength=total + 1)
+        number = np.zeros(total + 1, np.int32)
+        number[component[1:]] = np.arange(1, count + 1)
+        without = np.flatnonzero(held[1:] == 0) + 1
+        number[without] = np.arange(count + 1, count + 1 + len(without))
+        labels = number[components]
+        # A component with one seed is one instance; a watershed of the others, one by one, sees all it needs.
+        boxes = find_objects(components) if (held > 1).any() else []
+        for index in np.flatnonzero(held[1:] > 1):
+            box = boxes[index]
+            inside = components[box] == index + 1
+            labels[box][inside] = _separate(seeds[box] * inside, maps[1][box], inside)[inside]
+        return np.asarray(labels, np.int32)
+
+
+def _separate(seeds: np.ndarray, boundary: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Steps 2 and 3 of `decode` in one component of the foreground."""
+    from skimage.segmentation import expand_labels, watershed
+
+    grown = expand_labels(seeds, ONE_PIXEL) * inside
+    return np.asarray(watershed(boundary, grown, connectivity=2, mask=inside))
