@@ -59,6 +59,7 @@ def load_published(
     checkpoint: Path | None = None,
     trust: bool = False,
     target: str | None = None,
+    image_size: int | None = None,
 ) -> Predictor:
     """Load a model of a repository as its authors published it.
 
@@ -67,6 +68,8 @@ def load_published(
         checkpoint: a file with its weights, instead of a download.
         trust: allow TorchScript of a BioImage.IO package that could read or write files.
         target: target that decodes the maps of a BioImage.IO package.
+        image_size: side of the square to which a mask generator resizes images, in pixels; that of the
+            pretraining if None. A smaller one is faster and less accurate.
 
     Returns:
         The model. Images with several channels are converted to gray, but for a BioImage.IO package, which
@@ -85,8 +88,9 @@ def load_published(
     if target is not None:
         raise ModelError(f"{model}: has a target of its own; leave target out")
     use = published(model.repository, model.name)
+    network_options = use.options if image_size is None else use.options | {"image_size": image_size}
     options = LoadOptions(
-        1, 1, options=use.options, checkpoint=checkpoint, revision=model.revision, trust=trust
+        1, 1, options=network_options, checkpoint=checkpoint, revision=model.revision, trust=trust
     )
     if task_of(use.target.name) == "interactive":
         loaded = promptable(model.repository).load(model.name, options)

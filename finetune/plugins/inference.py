@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cards.errors import ModelError
 from finetune.plugins.definition import Input, Output, Plugin
 from finetune.plugins.segmentation import OUTPUT, UNET, segment
-from finetune.plugins.sources import Commands, from_command
+from finetune.plugins.sources import Commands, from_command, from_key
 from finetune.repositories.catalog import list_models
-from finetune.repositories.registry import published
+from finetune.repositories.registry import promptable, published
 
 IMAGES, MODEL, OPTIONS = "Images", "Model", "Options"
 PATTERN = ".*"
+SAM = "facebook/sam-vit-base"
 
 FILE_PATTERN = Input(
     "filePattern",
@@ -51,8 +54,9 @@ def inference_plugins(commands: Commands) -> list[Plugin]:
             "huggingface",
             _free(
                 "Id of the model on the Hugging Face Hub, such as facebook/sam-vit-base.",
-                "facebook/sam-vit-base",
+                SAM,
             ),
+            _image_size("huggingface", SAM),
             memory=8192,
         ),
         _plugin(
@@ -76,7 +80,8 @@ def inference_plugins(commands: Commands) -> list[Plugin]:
             "SAM 2",
             "Segments all objects in images with Segment Anything 2 of Meta.",
             "sam2",
-            _listed("sam2", "Larger models are more accurate and take longer."),
+            _listed("sam2", "tiny is the smallest and fastest, large the largest."),
+            _image_size("sam2", published_names("sam2")[0]),
             memory=8192,
         ),
         _plugin(
@@ -144,7 +149,7 @@ def _plugin(
         name=f"inference-{name}",
         title=f"Segmentation with {title}",
         description=description,
-        inputs=(images, FILE_PATTERN, model, folder, symmetries, *more),
+        inputs=(images, FILE_PATTERN, model, folder, *more, symmetries),
         outputs=(output,),
         run=lambda job: segment(job, repository),
         memory=memory,
@@ -161,6 +166,22 @@ def _free(help: str, default: str | None) -> Input:
 def _listed(repository: str, help: str, *more: str) -> Input:
     names = (*published_names(repository), *more)
     return Input("model", "choice", "Model", help, MODEL, default=names[0], choices=names)
+
+
+def _image_size(repository: str, name: str) -> Input:
+    """The size at which a mask generator was trained, from the repository's own options."""
+    model = promptable(repository).options_model(name)
+    assert model is not None
+    one = from_key(
+        model,
+        "image_size",
+        name="imageSize",
+        label="Size of the image for the model",
+        section=MODEL,
+        help="Images are resized to a square with a side of this many pixels. Smaller is faster, and small "
+        "objects are lost. It does not apply to a model that finetune trained.",
+    )
+    return replace(one, default=published(repository, name).options["image_size"])
 
 
 def published_names(repository: str) -> tuple[str, ...]:

@@ -85,7 +85,8 @@ def load_model(values: Mapping[str, Any], repository: str) -> Predictor:
     else:
         weights = weights_in(folder, repository) if folder else None
         named = PublishedName(repository, name or str(weights))
-        predictor = load_published(named, checkpoint=weights, trust=trust, target=target)
+        size = values.get("imageSize")
+        predictor = load_published(named, checkpoint=weights, trust=trust, target=target, image_size=size)
     if symmetric := values["symmetries"]:
         from finetune.inference.symmetries import SymmetricModel
 

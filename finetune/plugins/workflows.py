@@ -19,17 +19,17 @@ PREDICTIONS = "predictionDir"
 SEGMENT, SCORE, TRAIN = "segment", "score", "train"
 
 
-def names(plugins: Mapping[str, Plugin]) -> list[str]:
+def names(plugins: Mapping[str, Plugin]) -> dict[str, list[str]]:
     """Names of the workflows.
 
     Args:
         plugins: by name.
 
     Returns:
-        One workflow per inference plugin, and the one with fine-tuning.
+        Plugins of the steps, by name: one workflow per inference plugin, and the one with fine-tuning.
     """
-    found = [f"{name}-dice" for name in plugins if name.startswith("inference-")]
-    return [*found, f"{fine_tune.NAME}-inference-dice"]
+    found = {f"{name}-dice": [name, dice.NAME] for name in plugins if name.startswith("inference-")}
+    return found | {f"{fine_tune.NAME}-inference-dice": [fine_tune.NAME, TRAINED, dice.NAME]}
 
 
 def render(name: str, plugins: Mapping[str, Plugin], of: About) -> str:

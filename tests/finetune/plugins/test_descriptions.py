@@ -24,7 +24,7 @@ from finetune.plugins.registry import FORMATS, describe
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = list(plugins())
-FLOWS = workflows.names(plugins())
+FLOWS = list(workflows.names(plugins()))
 ENDINGS = {"wipp": "plugin.json", "cwl": "cwl", "ict": "ict.yaml", "bilayers": "bilayers.yaml"}
 
 

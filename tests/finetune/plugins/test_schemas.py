@@ -23,7 +23,7 @@ from finetune.plugins import workflows
 from finetune.plugins.registry import describe
 
 NAMES = list(plugins())
-FLOWS = workflows.names(plugins())
+FLOWS = list(workflows.names(plugins()))
 
 
 def schema(name: str) -> Path:

@@ -46,18 +46,6 @@ $graph:
         model.
       inputBinding:
         prefix: --modelDir
-    symmetries:
-      type:
-      - 'null'
-      - type: enum
-        symbols:
-        - YES
-        - NO
-      label: Average over rotations
-      doc: Average the prediction over 8 rotations and reflections; takes 8 times as long.
-      default: NO
-      inputBinding:
-        prefix: --symmetries
     target:
       type: string?
       label: Output of the model
@@ -76,6 +64,18 @@ $graph:
       default: NO
       inputBinding:
         prefix: --trust
+    symmetries:
+      type:
+      - 'null'
+      - type: enum
+        symbols:
+        - YES
+        - NO
+      label: Average over rotations
+      doc: Average the prediction over 8 rotations and reflections; takes 8 times as long.
+      default: NO
+      inputBinding:
+        prefix: --symmetries
   arguments:
   - prefix: --outputDir
     valueFrom: segment-outputDir
@@ -172,15 +172,6 @@ $graph:
       label: Model folder
       doc: A fine-tuned model, or weights that were downloaded before. It replaces the published 
         model.
-    symmetries:
-      type:
-      - 'null'
-      - type: enum
-        symbols:
-        - YES
-        - NO
-      label: Average over rotations
-      doc: Average the prediction over 8 rotations and reflections; takes 8 times as long.
     target:
       type: string?
       label: Output of the model
@@ -194,6 +185,15 @@ $graph:
         - NO
       label: Trust the model's code
       doc: Allow TorchScript that could read or write files.
+    symmetries:
+      type:
+      - 'null'
+      - type: enum
+        symbols:
+        - YES
+        - NO
+      label: Average over rotations
+      doc: Average the prediction over 8 rotations and reflections; takes 8 times as long.
     referenceDir:
       type: Directory
       label: Reference
@@ -220,9 +220,9 @@ $graph:
         filePattern: filePattern
         model: model
         modelDir: modelDir
-        symmetries: symmetries
         target: target
         trust: trust
+        symmetries: symmetries
       out:
       - outputDir
     score:

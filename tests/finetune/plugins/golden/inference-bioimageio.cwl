@@ -44,18 +44,6 @@ inputs:
       model.
     inputBinding:
       prefix: --modelDir
-  symmetries:
-    type:
-    - 'null'
-    - type: enum
-      symbols:
-      - YES
-      - NO
-    label: Average over rotations
-    doc: Average the prediction over 8 rotations and reflections; takes 8 times as long.
-    default: NO
-    inputBinding:
-      prefix: --symmetries
   target:
     type: string?
     label: Output of the model
@@ -74,6 +62,18 @@ inputs:
     default: NO
     inputBinding:
       prefix: --trust
+  symmetries:
+    type:
+    - 'null'
+    - type: enum
+      symbols:
+      - YES
+      - NO
+    label: Average over rotations
+    doc: Average the prediction over 8 rotations and reflections; takes 8 times as long.
+    default: NO
+    inputBinding:
+      prefix: --symmetries
 arguments:
 - prefix: --outputDir
   valueFrom: outputDir

@@ -47,6 +47,14 @@ $graph:
         model.
       inputBinding:
         prefix: --modelDir
+    imageSize:
+      type: int?
+      label: Size of the image for the model
+      doc: Images are resized to a square with a side of this many pixels. Smaller is faster, and 
+        small objects are lost. It does not apply to a model that finetune trained.
+      default: 1024
+      inputBinding:
+        prefix: --imageSize
     symmetries:
       type:
       - 'null'
@@ -154,6 +162,11 @@ $graph:
       label: Model folder
       doc: A fine-tuned model, or weights that were downloaded before. It replaces the published 
         model.
+    imageSize:
+      type: int?
+      label: Size of the image for the model
+      doc: Images are resized to a square with a side of this many pixels. Smaller is faster, and 
+        small objects are lost. It does not apply to a model that finetune trained.
     symmetries:
       type:
       - 'null'
@@ -189,6 +202,7 @@ $graph:
         filePattern: filePattern
         model: model
         modelDir: modelDir
+        imageSize: imageSize
         symmetries: symmetries
       out:
       - outputDir

@@ -44,6 +44,14 @@ inputs:
       model.
     inputBinding:
       prefix: --modelDir
+  imageSize:
+    type: int?
+    label: Size of the image for the model
+    doc: Images are resized to a square with a side of this many pixels. Smaller is faster, and 
+      small objects are lost. It does not apply to a model that finetune trained.
+    default: 1024
+    inputBinding:
+      prefix: --imageSize
   symmetries:
     type:
     - 'null'

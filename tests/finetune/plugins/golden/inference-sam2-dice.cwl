@@ -46,7 +46,7 @@ $graph:
         - sam2-hiera-base-plus
         - sam2-hiera-large
       label: Model
-      doc: Larger models are more accurate and take longer.
+      doc: tiny is the smallest and fastest, large the largest.
       default: sam2.1-hiera-tiny
       inputBinding:
         prefix: --model
@@ -57,6 +57,14 @@ $graph:
         model.
       inputBinding:
         prefix: --modelDir
+    imageSize:
+      type: int?
+      label: Size of the image for the model
+      doc: Images are resized to a square with a side of this many pixels. Smaller is faster, and 
+        small objects are lost. It does not apply to a model that finetune trained.
+      default: 1024
+      inputBinding:
+        prefix: --imageSize
     symmetries:
       type:
       - 'null'
@@ -169,12 +177,17 @@ $graph:
         - sam2-hiera-base-plus
         - sam2-hiera-large
       label: Model
-      doc: Larger models are more accurate and take longer.
+      doc: tiny is the smallest and fastest, large the largest.
     modelDir:
       type: Directory?
       label: Model folder
       doc: A fine-tuned model, or weights that were downloaded before. It replaces the published 
         model.
+    imageSize:
+      type: int?
+      label: Size of the image for the model
+      doc: Images are resized to a square with a side of this many pixels. Smaller is faster, and 
+        small objects are lost. It does not apply to a model that finetune trained.
     symmetries:
       type:
       - 'null'
@@ -210,6 +223,7 @@ $graph:
         filePattern: filePattern
         model: model
         modelDir: modelDir
+        imageSize: imageSize
         symmetries: symmetries
       out:
       - outputDir

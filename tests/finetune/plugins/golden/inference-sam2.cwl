@@ -44,7 +44,7 @@ inputs:
       - sam2-hiera-base-plus
       - sam2-hiera-large
     label: Model
-    doc: Larger models are more accurate and take longer.
+    doc: tiny is the smallest and fastest, large the largest.
     default: sam2.1-hiera-tiny
     inputBinding:
       prefix: --model
@@ -55,6 +55,14 @@ inputs:
       model.
     inputBinding:
       prefix: --modelDir
+  imageSize:
+    type: int?
+    label: Size of the image for the model
+    doc: Images are resized to a square with a side of this many pixels. Smaller is faster, and 
+      small objects are lost. It does not apply to a model that finetune trained.
+    default: 1024
+    inputBinding:
+      prefix: --imageSize
   symmetries:
     type:
     - 'null'
