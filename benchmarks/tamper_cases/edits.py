@@ -68,6 +68,18 @@ def text(name: str, pattern: str, new: str) -> Change:
     return change
 
 
+def described(pattern: str, new: str) -> Change:
+    """Write the ML-BOM of the run, and replace the first match of a regular expression in it."""
+
+    def change(place: Place) -> None:
+        from cards.provenance.mlbom import ml_bom
+
+        (place.run / "model.cdx.json").write_text(ml_bom(RunRecord.read(place.run)), encoding="utf-8")
+        text("model.cdx.json", pattern, new)(place)
+
+    return change
+
+
 def hidden(change: Change) -> Change:
     """Correct the hashes in the record after a change, as someone would who hides it."""
 

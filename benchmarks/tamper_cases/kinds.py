@@ -6,6 +6,7 @@ from tamper_cases.edits import (
     Change,
     checkpoint,
     config,
+    described,
     hidden,
     image,
     inside,
@@ -127,6 +128,10 @@ WEIGHTS: dict[str, tuple[str, Change]] = {
     "a checkpoint, with its hash": ("weights", hidden(checkpoint(trained_otherwise))),
     "code in a checkpoint, with its hash": ("weights", hidden(checkpoint(code))),
 }
+ADDED: dict[str, tuple[str, Change]] = {
+    "a figure in the ML-BOM": ("card", described(r'"value": "0\.\d+"', '"value": "0.9999"')),
+    "a hash in the ML-BOM": ("card", described(r'"content": "\w{64}"', f'"content": "{ZERO}"')),
+}
 PACKAGE: dict[str, tuple[str, Change]] = {
     "a figure of rdf.yaml": ("card", inside("rdf.yaml", r"parameter_count: \d+", "parameter_count: 5")),
     "the name in rdf.yaml": ("card", inside("rdf.yaml", r"(?m)^name: .*$", "name: A better model")),
@@ -223,5 +228,5 @@ RECOMPUTE: dict[str, tuple[str, Change]] = {
     "one score, run again": ("accuracy", recorded(better)),
     "the test output of the package": ("weights", packaged(test_output)),
 }
-QUICK = {**TEXT, **FILES, **WEIGHTS, **PACKAGE, **RECORD, **DATA, **SIGNATURE}
+QUICK = {**TEXT, **FILES, **ADDED, **WEIGHTS, **PACKAGE, **RECORD, **DATA, **SIGNATURE}
 """Found without running the model."""

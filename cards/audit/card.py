@@ -13,6 +13,7 @@ from cards.audit.description import read_mapping
 from cards.audit.hashing import sha256_of
 from cards.audit.package_card import package_claims
 from cards.audit.packages import packages
+from cards.audit.provenance_files import provenance_claims
 from cards.audit.reading import read_text
 from cards.audit.report_page import report_claims
 from cards.audit.run_files import run_file_claims
@@ -50,6 +51,7 @@ def check(subject: Subject) -> list[Claim]:
     if subject.kind == "run":
         claims += report_claims(subject, record, supported)
         claims.append(_copies(subject))
+    claims += provenance_claims(subject, record)
     for package in packages(subject):
         claims += package_claims(package, record, alone=subject.kind == "package")
     return claims
