@@ -1,13 +1,9 @@
-"""Printing: lines, tables and the summary of a run."""
+"""Printing: lines, tables and documents."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cards.record import RunRecord
 
 
 def print_line(text: str = "", style: str | None = None) -> None:
@@ -61,36 +57,6 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
-
-
-def print_summary(record: RunRecord, out: Path) -> None:
-    """Print accuracy, time and warnings of a run.
-
-    Args:
-        record: the run record.
-        out: the run folder.
-    """
-    if accuracy := record.accuracy:
-        after = accuracy.after.summary
-        before = f"{accuracy.before.summary['dice'].mean:.4f}" if accuracy.before else accuracy.before_note
-        dice = f"Dice {after['dice'].mean:.4f} ± {after['dice'].std:.4f} on {accuracy.images} test images"
-        dice = f"segmented without prompts: {dice}" if accuracy.labeled_by else dice
-        others = [
-            f", {metric.label} {after[metric.name].mean:.4f}"
-            for metric in record.metrics
-            if metric.headline and metric.name != "dice"
-        ]
-        print_line(f"{dice} (before: {before}){''.join(others)}")
-    for score in record.prompts:
-        before = f"{score.before.mean:.4f}" if score.before else "untrained"
-        iou = f"{score.kind}: IoU {score.after.mean:.4f} ± {score.after.std:.4f}"
-        print_line(f"{iou} on {len(score.images)} test images (before: {before})")
-    if timing := record.timing:
-        milliseconds = f"{1000 * timing.median_seconds:.0f} ms per image on {timing.device}"
-        print_line(f"trained in {record.training.seconds:.0f} s; {milliseconds}")
-    for warning in record.warnings:
-        print_line(f"warning: {warning}", style="yellow")
-    print_line(f"model, cards and packages: {out} (open {out / 'report.html'})")
 
 
 def print_markdown(text: str) -> None:

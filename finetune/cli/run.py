@@ -9,7 +9,7 @@ import typer
 
 from cards.errors import InputError
 from finetune.cli.arguments import Overrides
-from finetune.cli.console import print_summary
+from finetune.cli.run_summary import print_summary
 
 if TYPE_CHECKING:
     from finetune.recipe.schema import Recipe

@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 from rich.console import Console
 
+from cards.formatting import duration
 from cards.record import Epoch
 from finetune.training.energy import EnergyMeter, add_energy
 from finetune.training.protocol import TrainableModule
@@ -137,9 +138,10 @@ class HistoryCallback(pl.Callback):
         if trainer.is_global_zero and trainer.progress_bar_callback is None:
             score = f", {METRICS[metric]} {value:.4f}" if validated else ""
             progress = f"epoch {epoch.epoch}/{trainer.max_epochs}"
-            self.console.print(
-                f"{progress}: loss {epoch.loss:.4f}{score} ({history.seconds:.0f} s)", highlight=False
-            )
+            # The mean of all epochs, since validation may take place in some of them only.
+            left = history.seconds / len(history.epochs) * ((trainer.max_epochs or 0) - epoch.epoch)
+            times = f"{history.seconds:.0f} s" + (f", about {duration(left)} left" if left else "")
+            self.console.print(f"{progress}: loss {epoch.loss:.4f}{score} ({times})", highlight=False)
 
 
 def _validates(trainer: pl.Trainer) -> bool:

@@ -1,0 +1,83 @@
+"""The summary that `finetune run` prints at its end: a table in a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finetune.cli.console import print_line, print_table
+
+if TYPE_CHECKING:
+    from cards.record import RunRecord
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def print_summary(record: RunRecord, out: Path) -> None:
+    """Print accuracy, time, warnings and where everything is.
+
+    Args:
+        record: the run record.
+        out: the run folder.
+    """
+    if record.accuracy and sys.stdout.isatty():
+        from cards.result_tables import accuracy
+
+        header, *rows = accuracy(record)
+        print_table(header, rows)
+        print_line(f"mean ± standard deviation over {record.accuracy.images} test images")
+    elif record.accuracy:
+        print_line(_accuracy(record))
+    for score in record.prompts:
+        before = f"{score.before.mean:.4f}" if score.before else "untrained"
+        iou = f"{score.kind}: IoU {score.after.mean:.4f} ± {score.after.std:.4f}"
+        print_line(f"{iou} on {len(score.images)} test images (before: {before})")
+    if sys.stdout.isatty() and (curve := _validation(record)):
+        print_line(f"validation: {sparkline(curve)} {curve[0]:.4f} to {curve[-1]:.4f}")
+    if timing := record.timing:
+        milliseconds = f"{1000 * timing.median_seconds:.0f} ms per image on {timing.device}"
+        print_line(f"trained in {record.training.seconds:.0f} s; {milliseconds}")
+    for warning in record.warnings:
+        print_line(f"warning: {warning}", style="yellow")
+    print_line(f"model, cards and packages: {out} (open {out / 'report.html'})")
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Draw values as a line of blocks.
+
+    Args:
+        values: at least one.
+
+    Returns:
+        One character for each value: the lowest block for the lowest value, the highest for the highest.
+    """
+    low, spread = min(values), max(values) - min(values)
+    top = len(BLOCKS) - 1
+    return "".join(BLOCKS[round(top * (value - low) / spread) if spread else top] for value in values)
+
+
+def _accuracy(record: RunRecord) -> str:
+    """Accuracy on one line, for logs and programs."""
+    accuracy = record.accuracy
+    assert accuracy is not None
+    after = accuracy.after.summary
+    before = f"{accuracy.before.summary['dice'].mean:.4f}" if accuracy.before else accuracy.before_note
+    dice = f"Dice {after['dice'].mean:.4f} ± {after['dice'].std:.4f} on {accuracy.images} test images"
+    dice = f"segmented without prompts: {dice}" if accuracy.labeled_by else dice
+    others = [
+        f", {metric.label} {after[metric.name].mean:.4f}"
+        for metric in record.metrics
+        if metric.headline and metric.name != "dice"
+    ]
+    return f"{dice} (before: {before}){''.join(others)}"
+
+
+def _validation(record: RunRecord) -> list[float]:
+    """Validation Dice, or IoU, of each epoch in which it was measured."""
+    values = (
+        epoch.validation_iou if epoch.validation_dice is None else epoch.validation_dice
+        for epoch in record.training.history
+    )
+    return [value for value in values if value is not None]
