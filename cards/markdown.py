@@ -12,12 +12,13 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
-
-import jinja2
+from typing import TYPE_CHECKING, Any
 
 from cards import formatting as words
 from cards.base import Spec
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 class Markdown(str):
@@ -204,6 +205,8 @@ def environment() -> jinja2.Environment:
     Returns:
         The environment with the filters of this module and of `cards.formatting`.
     """
+    import jinja2  # not needed by those that only use `plain`
+
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("cards"),
         undefined=jinja2.StrictUndefined,

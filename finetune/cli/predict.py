@@ -164,14 +164,14 @@ def _progress(total: int) -> Iterator[tuple[Callable[[], None], Callable[[str, i
 
     Yields a function to call after each image, and one to call after each part of a large image.
     """
+    if not sys.stderr.isatty() or sys.stdout.isatty():  # rich takes a tenth of a second to import
+        yield lambda: None, lambda stage, done, parts: None
+        return
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    disable = not console.is_terminal or sys.stdout.isatty()
-    with Progress(
-        console=console, transient=True, disable=disable, redirect_stdout=False, redirect_stderr=False
-    ) as progress:
+    with Progress(console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
         task = progress.add_task("segmenting", total=total)
         part = progress.add_task("", visible=False)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,21 +18,6 @@ from finetune.targets.registry import build_target
 
 BLOCK_STEPS = 10  # bioimageio.core's default
 WITHOUT_CODE = ("torchscript", "onnx")  # weights formats that run without code of the package
-
-
-def is_package(source: str | Path) -> bool:
-    """Whether a path is a BioImage.IO package.
-
-    Args:
-        source: any path or id.
-
-    Returns:
-        True for a zip, an rdf.yaml, or a folder with an rdf.yaml or bioimageio.yaml.
-    """
-    path = Path(source)
-    if path.is_dir():
-        return any((path / name).is_file() for name in ("rdf.yaml", "bioimageio.yaml"))
-    return path.is_file() and path.suffix in {".zip", ".yaml", ".yml"}
 
 
 class PackageModel:

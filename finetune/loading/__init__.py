@@ -20,7 +20,7 @@ from finetune.downloads.hub import HUB_ID
 from finetune.loading.builders import automatic_model, prompted_model
 from finetune.loading.published import load_published, published_name
 from finetune.repositories.base import STRUCTURE
-from finetune.repositories.bioimageio.limits import MAX_CHANNELS, MAX_SIDE
+from finetune.repositories.limits import MAX_CHANNELS, MAX_SIDE
 from finetune.targets.tasks import task_of
 from finetune.weights.checkpoint import CONFIG, WEIGHTS
 
@@ -80,11 +80,12 @@ def load(
 
         members = [load(one, trust=trust, target=target) for one in source]
         return members[0] if len(members) == 1 else EnsembleModel(members, [str(one) for one in source])
-    from finetune.inference.bioimageio_model import PackageModel, is_package
+    from finetune.inference.package_path import is_package
 
     if name := published_name(source):
         return load_published(name, trust=trust, target=target)
     if is_package(source):
+        from finetune.inference.bioimageio_model import PackageModel
         from finetune.repositories.bioimageio.package import open_package
 
         package = open_package(source)

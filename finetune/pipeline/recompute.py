@@ -21,9 +21,9 @@ from cards.record import RunRecord
 from cards.scores import ImageScore
 from finetune.data.reader import Reader, Sample
 from finetune.evaluation.evaluate import score
-from finetune.inference.bioimageio_model import is_package
 from finetune.inference.bioimageio_runtime import open_weights
 from finetune.inference.model import Model
+from finetune.inference.package_path import is_package
 from finetune.loading import load
 from finetune.pipeline.audit_data import locate
 from finetune.prompts.evaluation import evaluate_automatic

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import ModelError
-from finetune.repositories.bioimageio.limits import MAX_CHANNELS, MAX_SIDE
 from finetune.repositories.bioimageio.package import Package, read_file
+from finetune.repositories.limits import MAX_CHANNELS, MAX_SIDE
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from scipy.ndimage import label
 
 import finetune
 from cards.errors import InputError
-from finetune.inference.bioimageio_model import is_package
+from finetune.inference.package_path import is_package
 from finetune.repositories.registry import LoadOptions, load
 
 
