@@ -12,6 +12,7 @@ from cards.errors import DataError
 from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import Header, read_header
 from finetune.inference.extras.registry import Segmented
+from finetune.inference.journal import Journal, open_journal
 from finetune.inference.outputs import Outputs, clear_leftovers, plan_outputs
 from finetune.inference.preprocess import check_channels
 from finetune.inference.protocol import Predictor
@@ -129,11 +130,27 @@ def predict_outputs(
     _refuse_if_all_failed(errors, outputs)
     for folder in {path.parent for path in outputs.paths.values()}:
         clear_leftovers(folder)
-    for image in outputs.paths:
-        if image in errors:
-            yield FolderPrediction(image, None, None, errors[image])
-        else:
-            yield _predict(model, image, outputs, headers.get(image), observe, progress)
+    with open_journal(model, outputs) as journal:
+        for image in outputs.paths:
+            if image in errors:
+                yield FolderPrediction(image, None, None, errors[image])
+                continue
+            result = _finished(image, outputs, journal)
+            if result is None:
+                result = _predict(model, image, outputs, headers.get(image), observe, progress)
+                if journal and result.labels and result.instances is not None:
+                    journal.add(image, result.instances, [result.labels, *result.files.values()])
+            yield result
+
+
+def _finished(image: Path, outputs: Outputs, journal: Journal | None) -> FolderPrediction | None:
+    """Result of an image that the same command finished before it was killed."""
+    entry = journal.entry(image) if journal else None
+    if entry is None or outputs.table:  # the table needs the measurements of all images
+        return None
+    return FolderPrediction(
+        image, outputs.paths[image], entry["instances"], seconds=0.0, files=outputs.extras.get(image, {})
+    )
 
 
 def _predict(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from dataclasses import asdict
@@ -10,12 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from cards.errors import DataError, InputError
 from finetune.data.calibration import read_calibration
 from finetune.data.headers import Header
 from finetune.data.windows import open_windows
+from finetune.inference.identity import identify
 from finetune.inference.large_labels import write_large_tiff, write_large_zarr
 from finetune.inference.model import Model
 from finetune.inference.outputs import OTHER_FOLDER, Outputs, check_replaceable
@@ -121,15 +119,10 @@ def job_key(model: Model, image: Path, options: StreamOptions) -> dict[str, Any]
     Returns:
         JSON values: image (size and time of its files), weights, configuration, sizes and version.
     """
-    weights = hashlib.sha256()
-    for name, tensor in sorted(model.network.state_dict().items()):
-        weights.update(name.encode())
-        weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     files = sorted(image.rglob("*.json")) if image.is_dir() else [image]
     return {
         "image": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files],
-        "weights": weights.hexdigest(),
-        "model": model.config(),
+        "model": identify(model),
         "halo": model.tile_halo(options.tile),
         "options": asdict(options),
         "finetune": version("finetune"),

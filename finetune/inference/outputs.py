@@ -19,6 +19,7 @@ from cards.errors import DataError
 from finetune.data.layouts import stem
 from finetune.inference.extras.registry import EXTRAS, TABLE, TABLE_FILE
 from finetune.inference.inputs import find_images
+from finetune.inference.journal import Journal
 from finetune.inference.markers import CARD_FILE, RECORD_FILE, is_ours
 from finetune.utils.atomic import PREFIX
 from finetune.utils.lock import try_lock
@@ -103,10 +104,13 @@ def plan_outputs(
     existing = [path for path in planned if os.path.lexists(path)]
     for path in existing:
         check_replaceable(path)
-    if existing and not overwrite:
-        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+    journal = Journal(out)  # of a command that was killed: repeated, it skips what is finished
+    finished = journal.files() | (set(common) if journal.exists else set())
+    refused = [path for path in existing if path not in finished]
+    if refused and not overwrite:
+        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
         raise DataError(
-            f"{existing[0]}{more}: exists; replace earlier label images with --overwrite, or {OTHER_FOLDER}"
+            f"{refused[0]}{more}: exists; replace earlier label images with --overwrite, or {OTHER_FOLDER}"
         )
     return Outputs(paths, frozenset(existing), notes, out, extras, label_format, planes, overwrite, table)
 

@@ -1,0 +1,42 @@
+"""What identifies a model, so that results of another one are never taken for its own."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from finetune.inference.protocol import Predictor
+
+
+def identify(model: Predictor | Any) -> Any:
+    """Identify weights, configuration and target options of a model.
+
+    Args:
+        model: one model, a model averaged over symmetries, or an ensemble.
+
+    Returns:
+        JSON values; None for a model that cannot be identified, such as a package that finetune did not
+        write.
+    """
+    from torch import nn
+
+    if members := getattr(model, "members", None):
+        found = [identify(member) for member in members]
+        return None if None in found else {"ensemble": found}
+    if inner := getattr(model, "model", None):
+        found = identify(inner)
+        return None if found is None else {"symmetries": found}
+    network = getattr(model, "network", None)
+    if not isinstance(network, nn.Module) or not hasattr(model, "config"):
+        return None
+    return {"weights": _digest(network), "config": model.config()}
+
+
+def _digest(network: Any) -> str:
+    import torch
+
+    weights = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        weights.update(name.encode())
+        weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return weights.hexdigest()
