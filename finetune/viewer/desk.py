@@ -16,6 +16,8 @@ from finetune.viewer.windows import COLUMNS, Kind, Window
 
 ROW = 56
 """Height of a row of the grid in pixels."""
+SPARE = 14
+"""Free rows below the panels while they are arranged, so that there is room to drag to."""
 HEIGHTS: dict[Kind, int] = {
     "runs": 9, "compare": 12, "card": 12, "images": 13, "models": 14, "table": 11, "benchmark": 14,
 }  # fmt: skip
@@ -30,14 +32,15 @@ Content = Callable[["Desk", Window], View]
 class Desk:
     """Panels of one visit."""
 
-    def __init__(self, library: Library, contents: Mapping[Kind, Content]) -> None:
+    def __init__(self, library: Library, contents: Mapping[Kind, Content], *, dark: bool = False) -> None:
         """Start without panels.
 
         Args:
             library: the items of the page.
             contents: builds the content of each kind of panel.
+            dark: whether the page is light on dark.
         """
-        self.library, self.contents = library, contents
+        self.library, self.contents, self.dark = library, contents, dark
         self.windows: list[Window] = []
         self.area = pn.Column(sizing_mode="stretch_width")
         self.floating = pn.Column(sizing_mode="stretch_width", height=0)
@@ -112,7 +115,7 @@ class Desk:
         self.changed()
 
     def _grid(self, docked: list[Window], frames: dict[tuple[int, int, int, int], View]) -> View:
-        rows = links.free_row(docked)
+        rows = links.free_row(docked) + (SPARE if self.arrange.value else 0)
         grid = pn.layout.GridStack(
             objects=dict(frames),
             ncols=COLUMNS,
@@ -158,6 +161,7 @@ class Desk:
             header,
             self._body(window),
             css_classes=["window"],
+            styles=BORDER,
             sizing_mode="stretch_width",
             scroll=True,
             margin=4,
@@ -197,6 +201,7 @@ class Desk:
 
     def _place(self, window: Window, place: tuple[int, int, int, int] | None) -> None:
         window.place = place
+        links.pack(sorted(filter(lambda one: one.place, self.windows), key=links.position))
         self._show()
 
     def _dock(self, window: Window) -> None:

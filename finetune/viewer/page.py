@@ -66,7 +66,7 @@ def build_page(library: Library) -> pn.template.base.BaseTemplate:
     library.scan()
     query = links.read_query(pn.state.location.search if pn.state.location else "")
     dark = query.get("theme") == "dark"
-    desk = Desk(library, CONTENTS)
+    desk = Desk(library, CONTENTS, dark=dark)
     page = Page(
         title="finetune",
         theme="dark" if dark else "default",

@@ -124,6 +124,19 @@ def free_row(windows: Sequence[Window]) -> int:
     return max((window.place[1] + window.place[3] for window in windows if window.place), default=0)
 
 
+def position(window: Window) -> tuple[int, int]:
+    """Sort key of docked panels: from top to bottom, then from left to right.
+
+    Args:
+        window: a docked panel.
+
+    Returns:
+        Row and column.
+    """
+    column, row, *_ = window.place or (0, 0)
+    return row, column
+
+
 def pack(windows: Sequence[Window]) -> None:
     """Place the docked panels in order, without gaps: two halves side by side, all others one below another.
 
@@ -156,11 +169,11 @@ def moved(windows: Sequence[Window], window: Window, step: int) -> list[Window]:
     Returns:
         The panels in their new order and places.
     """
-    docked = sorted((one for one in windows if one.place), key=lambda one: (one.place or ())[1::-1])
-    position = docked.index(window)
-    other = position + step
-    if 0 <= other < len(docked):
-        docked[position], docked[other] = docked[other], docked[position]
+    docked = sorted((one for one in windows if one.place), key=position)
+    first = docked.index(window)
+    second = first + step
+    if 0 <= second < len(docked):
+        docked[first], docked[second] = docked[second], docked[first]
     pack(docked)
     return [*docked, *(one for one in windows if one.place is None)]
 
@@ -175,4 +188,4 @@ def toggle_width(windows: Sequence[Window], window: Window) -> None:
     if window.place:
         column, row, width, height = window.place
         window.place = (column, row, COLUMNS if width <= COLUMNS // 2 else COLUMNS // 2, height)
-        pack(sorted((one for one in windows if one.place), key=lambda one: (one.place or ())[1::-1]))
+        pack(sorted((one for one in windows if one.place), key=position))

@@ -30,7 +30,7 @@ def benchmark_panel(desk: Desk, window: Window) -> View:
     benchmark = Benchmark.read(desk.library.get(window.items[0], "benchmark").path)
     header, *body = rows(benchmark)
     shown: list[View] = [message(f"{benchmark.title}: {len(benchmark.images)} images, {benchmark.device}")]
-    shown.append(table(pd.DataFrame(body, columns=header), window, desk.changed))
+    shown.append(table(pd.DataFrame(body, columns=header), window, desk))
     if benchmark.measured():
         shown += [_pareto(benchmark), *(message(sentence) for sentence in recommend(benchmark))]
     shown += [message(f"failed: {one.title}: {one.error}") for one in benchmark.failed()]

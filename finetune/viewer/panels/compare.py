@@ -25,6 +25,8 @@ from finetune.viewer.panels.plots import style
 from finetune.viewer.run_table import read_run
 from finetune.viewer.windows import Window
 
+TABS = ".bk-tab.bk-active { color: inherit; background: transparent; font-weight: bold }"
+"""The tab that is shown must be legible on a dark page, too."""
 DASHES = ("solid", "dashed", "dotted", "dotdash")
 
 
@@ -50,6 +52,7 @@ def compare_panel(desk: Desk, window: Window) -> View:
         active=tab if tab in range(4) else 0,
         dynamic=True,
         sizing_mode="stretch_width",
+        stylesheets=[TABS],
     )
 
     def turned(event: Any) -> None:
@@ -71,14 +74,7 @@ def _accuracy(runs: Runs, window: Window, desk: Desk) -> View:
         frame = pd.DataFrame(rows).rename(columns={"first": first})
         shown += [
             message(f"Change from {first}, on the test images that both runs have in common."),
-            pn.widgets.Tabulator(
-                frame,
-                show_index=False,
-                disabled=True,
-                formatters={name: "plaintext" for name in frame},
-                sizing_mode="stretch_width",
-                layout="fit_data_table",
-            ),
+            table(frame, window, desk),
             _scatter(runs),
         ]
     return pn.Column(*shown, sizing_mode="stretch_width")
@@ -143,4 +139,4 @@ def _differences(runs: Runs, window: Window, desk: Desk) -> View:
     rows = differences(runs)
     if not rows:
         return message("The records do not differ in recipe, model, data, training, time and software.")
-    return table(pd.DataFrame(rows), window, desk.changed)
+    return table(pd.DataFrame(rows), window, desk)

@@ -51,7 +51,7 @@ def _page(file: CsvFile, number: int, window: Window, desk: Desk) -> View:
         )
     else:
         text = f"{len(rows):,} row{'' if len(rows) == 1 else 's'}, {columns}"
-    return pn.Column(message(text), table(frame, window, desk.changed), sizing_mode="stretch_width")
+    return pn.Column(message(text), table(frame, window, desk), sizing_mode="stretch_width")
 
 
 def numeric(frame: pd.DataFrame) -> pd.DataFrame:

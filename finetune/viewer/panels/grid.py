@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import panel as pn
 
+from finetune.viewer.desk import Desk
 from finetune.viewer.windows import Window
 
 HEADER, ROW = 90, 31
@@ -19,7 +20,7 @@ HEIGHT = 400
 def table(
     frame: pd.DataFrame,
     window: Window,
-    changed: Callable[[], None],
+    desk: Desk,
     *,
     titles: Mapping[str, str] | None = None,
     formatters: Mapping[str, Any] | None = None,
@@ -30,7 +31,7 @@ def table(
     Args:
         frame: the rows; text in it is shown as it is and never interpreted as HTML.
         window: the panel, whose options hold the columns by which the table is sorted.
-        changed: called when the user sorts.
+        desk: the desk, which keeps the link up to date.
         titles: headings by column.
         formatters: of numeric columns.
         **options: of `panel.widgets.Tabulator`.
@@ -42,6 +43,7 @@ def table(
     view = pn.widgets.Tabulator(
         frame,
         show_index=False,
+        theme="midnight" if desk.dark else "simple",
         disabled=True,
         titles=dict(titles or {}),
         header_filters=_filters(frame),
@@ -57,7 +59,7 @@ def table(
 
     def remember(event: Any) -> None:
         window.options["sort"] = [{"field": one["field"], "dir": one["dir"]} for one in event.new]
-        changed()
+        desk.changed()
 
     view.param.watch(remember, "sorters")
     return view

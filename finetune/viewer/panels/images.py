@@ -43,7 +43,9 @@ def images_panel(desk: Desk, window: Window) -> View:
     kinds = [INTENSITY, LABELS]
     shown = str(options.get("as"))
     shown = shown if shown in kinds else _guess(paths[first])
-    kind = pn.widgets.RadioButtonGroup(name="Show as", options=kinds, value=shown)
+    kind = pn.widgets.RadioButtonGroup(
+        name="Show as", options=kinds, value=shown, button_type="primary", button_style="outline"
+    )
     plane = pn.widgets.IntInput(name="Plane", value=1, start=1, end=1, width=90, visible=False)
     place = pn.Column(sizing_mode="stretch_width")
 

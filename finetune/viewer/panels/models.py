@@ -64,7 +64,9 @@ def models_panel(desk: Desk, window: Window) -> View:
         width=320,
     )
     layers = [name for name in options.get("layers", ["reference", "prediction"]) if name in LAYERS]
-    toggles = pn.widgets.CheckButtonGroup(name="Layers", options=list(LAYERS), value=layers)
+    toggles = pn.widgets.CheckButtonGroup(
+        name="Layers", options=list(LAYERS), value=layers, button_type="primary", button_style="outline"
+    )
     place = pn.FlexBox(sizing_mode="stretch_width")
     state: dict[str, LinkedViews] = {}
 
@@ -179,11 +181,22 @@ def _prediction(
 
     async def run(event: Any) -> None:
         button.param.update(name="segmenting …", disabled=True)
+        document = pn.state.curdoc
         try:
-            add(await asyncio.to_thread(predict, desk.library.get(key, "run"), located))
-            place[:] = []
+            labels = await asyncio.to_thread(predict, desk.library.get(key, "run"), located)
         except InputError as error:
             place[:] = [message(str(error))]
+            return
+
+        def shown() -> None:
+            try:
+                add(labels)
+                place[:] = []
+            except InputError as error:
+                place[:] = [message(str(error))]
+
+        if document is not None:  # Bokeh's models may only be changed while it holds the document
+            document.add_next_tick_callback(shown)
 
     button.on_click(run)
     return place

@@ -59,7 +59,7 @@ def runs_panel(desk: Desk, window: Window) -> View:
     view = table(
         frame,
         window,
-        desk.changed,
+        desk,
         titles=TITLES,
         formatters={
             name: NumberFormatter(format=digits, nan_format="–") for name, digits in DECIMALS.items()
