@@ -9,6 +9,7 @@ from cards.markdown import Markdown, code, linked
 from cards.people import GITHUB_PAGE, ORCID_PAGE
 from cards.record import RunRecord
 from cards.tables import Rows
+from cards.tags import modality, structures
 
 MAX_RELATIONS = 100
 """Related images that a card lists; the record has all of them."""
@@ -25,6 +26,9 @@ def details(record: RunRecord) -> Rows:
     """
     author, links = record.card, record.card.links
     optional = {
+        "Modality": modality(author.tags),
+        "Target structures": ", ".join(structures(author.tags)),
+        "Description of the images": author.images,
         "Funding": author.funding,
         "Contact": author.contact,
         "Repository": links.repository,

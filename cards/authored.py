@@ -31,7 +31,8 @@ class Card(RecordModel):
     biases: list[str] = Field([], description="known biases of the training images, one sentence each")
     risks: list[str] = Field([], description="risks of using the model, one sentence each")
     recommendations: list[str] = Field([], description="advice to users, one sentence each")
-    tags: list[str] = []
+    tags: list[str] = Field([], description="keywords, such as nuclei and fluorescence-light-microscopy")
+    images: str | None = Field(None, description="specimens, stain, microscope and pixel size of the images")
     funding: str | None = Field(None, description="who paid for the work, with grant numbers")
     contact: str | None = Field(None, description="where users can ask questions")
     links: Links = Links()

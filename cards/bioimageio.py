@@ -56,7 +56,9 @@ def render_documentation(record: RunRecord) -> str:
         Markdown.
     """
     context = huggingface.context(record)
-    return markdown.render("documentation.md.j2", **(context | {"package": f"{record.name}.zip"}))
+    return markdown.render(
+        "documentation.md.j2", **(context | {"package": f"{record.name}.zip", "documentation": True})
+    )
 
 
 def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:

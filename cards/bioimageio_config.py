@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cards import formatting as words
-from cards import result_tables, risks, tables
+from cards import result_tables, risks, tables, tags
 from cards import statements as facts
 from cards.base import Spec
 from cards.limitations import limitations
@@ -16,26 +16,6 @@ from cards.record import RunRecord
 
 if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import BioimageioConfig
-
-# The modalities among the tags of bioimage.io: tag_categories.json of bioimageio.spec 0.5.12.
-MODALITIES = (
-    "electron-microscopy",
-    "cryo-electron-microscopy",
-    "fluorescence-light-microscopy",
-    "transmission-light-microscopy",
-    "super-resolution-microscopy",
-    "x-ray-microscopy",
-    "force-microscopy",
-    "high-content-imaging",
-    "whole-slide-imaging",
-)
-
-
-# Structures among the tags of bioimage.io, from the same file.
-STRUCTURES = (
-    *("cells", "nuclei", "extracellular-vesicles", "tissue", "plant", "mitochondria", "vasculature"),
-    *("cell-membrane", "brain", "whole-organism"),
-)
 
 
 def bioimageio_config(record: RunRecord, tolerance: Sequence[dict[str, Any]] = ()) -> BioimageioConfig:
@@ -68,10 +48,10 @@ def config_values(record: RunRecord, tolerance: Sequence[dict[str, Any]] = ()) -
         "architecture_type": model.architecture.name[:32],
         "architecture_description": f"{_call(model.architecture)}; target {_call(model.target)}, "
         f"{words.counted(model.maps, 'map')}.",
-        "modality": _modality(card.tags),
+        "modality": tags.modality(card.tags),
         "task": facts.task(record),
         "funded_by": plain(card.funding or "") or None,
-        "target_structure": [tag for tag in card.tags if tag in STRUCTURES],
+        "target_structure": tags.structures(card.tags),
         "out_of_scope_use": plain(risks.out_of_scope(record)),
         "bias_risks_limitations": {
             "known_biases": _bullets(risks.known_biases(record)),
@@ -101,11 +81,6 @@ def _bullets(sentences: Sequence[str]) -> str:
 def _call(part: Spec) -> str:
     """`unet(depth=4)` as on the card, without backticks."""
     return tables.call(part).strip("`")
-
-
-def _modality(tags: Sequence[str]) -> str | None:
-    """The first tag of the author that is a modality of BioImage.IO."""
-    return next((tag for tag in tags if tag in MODALITIES), None)
 
 
 def _training(record: RunRecord) -> dict[str, Any]:

@@ -90,6 +90,7 @@ def context(record: RunRecord, pictures: Collection[str] = ()) -> dict[str, obje
         "methods": methods,
         "citations": citations,
         "pictures": frozenset(pictures),
+        "documentation": False,
         "package": packages[0].rsplit("/", 1)[-1] if packages else None,
         "recipe": yaml_dump(record.recipe),
     }

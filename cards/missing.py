@@ -11,6 +11,7 @@ from cards import formatting as words
 from cards.markdown import code
 from cards.record import RunRecord
 from cards.tables import Rows
+from cards.tags import modality, structures
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ def _stated(record: RunRecord) -> list[Item]:
             ("License", (author.license or "").strip(), "card.license"),
             ("Intended use", author.intended_use, "card.intended_use"),
             ("Out-of-scope use", author.out_of_scope, "card.out_of_scope"),
+            ("Modality", modality(author.tags), "card.tags"),
+            ("Target structures", structures(author.tags), "card.tags"),
+            ("Description of the images", author.images, "card.images"),
             ("Further biases", author.biases, "card.biases"),
             ("Further risks", author.risks, "card.risks"),
             ("Recommendations of the authors", author.recommendations, "card.recommendations"),

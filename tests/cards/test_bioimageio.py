@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cards.bioimageio import StateDict, TorchScript, clean_name, describe, render_documentation
-from cards.bioimageio_config import MODALITIES
 from cards.people import Author
 from cards.record import RunRecord
+from cards.tags import MODALITIES, STRUCTURES
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +139,7 @@ def test_modalities_are_those_of_the_specification():
     from bioimageio.spec._internal.constants import TAG_CATEGORIES
 
     assert {*MODALITIES, "other"} == set(TAG_CATEGORIES["model"]["modality"])
+    assert set(STRUCTURES) == set(TAG_CATEGORIES["model"]["content"])
 
 
 def test_a_real_package_passes_and_its_example_runs(full, parts, tmp_path, monkeypatch):

@@ -1,18 +1,29 @@
-"""Our card has a place for every item of the Hub's annotated template, and for the fields of all schemes."""
+"""Cards have a place for every item of the Hub's and the zoo's template, and the fields of all schemes."""
 
 from __future__ import annotations
 
 import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
 from cards import huggingface
+from cards.bioimageio import render_documentation
 from cards.schemes import CORE_FIELDS, HUB_TEMPLATE
+from cards.zoo_template import ZOO_TEMPLATE
 
 TEMPLATE = (
     resources.files("huggingface_hub").joinpath("templates", "modelcard_template.md").read_text("utf-8")
 )
+
+ZOO_ITEMS = [
+    line
+    for line in (Path(__file__).parents[1] / "fixtures" / "bioimageio-model-card-items.txt")
+    .read_text()
+    .splitlines()
+    if not line.startswith("#")
+]
 
 
 def items():
@@ -47,6 +58,28 @@ def test_the_map_names_nothing_that_the_template_does_not_have():
     assert set(HUB_TEMPLATE) == set(items())
 
 
+@pytest.mark.parametrize("item", ZOO_ITEMS)
+def test_every_item_of_the_template_of_bioimageio_is_in_every_package(either, item):
+    text = render_documentation(either)
+    assert is_on(text, ZOO_TEMPLATE[item]), f"{item}: no {ZOO_TEMPLATE[item]!r} for {either.name}"
+
+
+def test_the_map_of_bioimageio_names_each_item_of_the_template_once():
+    assert list(ZOO_TEMPLATE) == ZOO_ITEMS
+
+
+def test_what_the_package_does_not_state_comes_with_its_recipe_key(sparse):
+    text = render_documentation(sparse)
+    for item, key in (
+        ("Modality", "card.tags"),
+        ("Description of the images", "card.images"),
+        ("Funding", "card.funding"),
+        ("Repository", "card.links.repository"),
+        ("Further risks", "card.risks"),
+    ):
+        assert f"| {item} | not stated | `{key}` |" in text
+
+
 def test_a_place_that_does_not_exist_is_not_found(full):
     assert not is_on(huggingface.render_body(full), "## Horoscope")
     assert not is_on(huggingface.render_body(full), "Horoscope")
@@ -55,6 +88,8 @@ def test_a_place_that_does_not_exist_is_not_found(full):
 @pytest.mark.parametrize("field", CORE_FIELDS, ids=lambda field: field.name)
 def test_the_fields_common_to_all_schemes_are_on_every_card(either, field):
     assert is_on(huggingface.render_body(either), field.place)
+    in_package = "## Validation" if field.place == "## Results" else field.place
+    assert is_on(render_documentation(either), in_package)
     assert field.hub in HUB_TEMPLATE
 
 

@@ -1,0 +1,100 @@
+"""The model card template of BioImage.IO, and where the documentation in a package states what it asks for.
+
+Source: `docs/model-card-template.md` in https://github.com/bioimage-io/bioimage.io, commit 15985d66. Places
+are headings or labels of `cards/templates/documentation.md.j2`, or items of its table of missing information,
+which names the recipe key that supplies each.
+"""
+
+from __future__ import annotations
+
+ZOO_TEMPLATE: dict[str, str] = {
+    "Model Details": "## Model details",
+    "Model Description": "## Model details",
+    "Model Description: Developed by": "Authors",
+    "Model Description: Funded by": "Funding",
+    "Model Description: Shared by": "Authors",  # the authors publish the model
+    "Model Description: Model type": "Model type",
+    "Model Description: Modality": "Modality",
+    "Model Description: License": "License",
+    "Model Description: Finetuned from model": "Base model",
+    "Model Sources": "## Provenance",
+    "Model Sources: Repository": "Repository",
+    "Model Sources: Paper": "Paper",
+    "Model Sources: Demo": "Demo",
+    "Uses": "## Intended use",
+    "Direct Use": "Intended use",
+    "Downstream Use": "Further fine-tuning",
+    "Out-of-Scope Use": "Out of scope",
+    "Task Details": "## Model details",
+    "Task Details: Task type": "Model type",  # followed by the task
+    "Task Details: Input modality": "Input",
+    "Task Details: Target structures": "Target structures",
+    "Task Details: Imaging technique": "Description of the images",
+    "Task Details: Spatial resolution": "Description of the images",
+    "Task Details: Temporal resolution": "Input",  # a single 2D image
+    "Bias, Risks, and Limitations": "## Limitations",
+    "Known Biases": "Bias",
+    "Risks": "Risk",
+    "Limitations": "## Limitations",
+    "Recommendations": "Recommendation",
+    "Training Details": "## Training",
+    "Training Data": "## Data",
+    "Training Data: Source": "Source",
+    "Training Data: Size": "Images",
+    "Training Data: Modality": "Modality",
+    "Training Data: Biological systems": "Description of the images",
+    "Training Data: Ground truth": "Label type",
+    "Training Data: Data splits": "Split",
+    "Training Procedure": "## Training",
+    "Preprocessing": "Normalization",
+    "Training Hyperparameters": "## Training",
+    "Training Hyperparameters: Architecture": "Network",
+    "Training Hyperparameters: Framework": "Packages",
+    "Training Hyperparameters: Epochs": "Epochs",
+    "Training Hyperparameters: Batch size": "Batch size",
+    "Training Hyperparameters: Learning rate": "Learning rate",
+    "Training Hyperparameters: Loss function": "Loss",
+    "Training Hyperparameters: Optimizer": "Optimizer",
+    "Training Hyperparameters: Regularization": "Weight decay",
+    "Speeds, Sizes, Times": "## Speed and memory",
+    "Speeds, Sizes, Times: Training time": "Duration",
+    "Speeds, Sizes, Times: Model size": "Parameters",
+    "Speeds, Sizes, Times: Inference time": "Time per image",
+    "Speeds, Sizes, Times: Memory requirements": "Peak memory, inference",
+    "Evaluation": "## Validation",
+    "Testing Data, Factors & Metrics": "## Validation",
+    "Testing Data": "Test images",
+    "Testing Data: Source": "Source",
+    "Testing Data: Size": "Images",
+    "Testing Data: Biological diversity": "Description of the images",
+    "Factors": "### Independence of the test images",
+    "Metrics": "## Validation",  # with a definition of each metric
+    "Results": "## Validation",
+    "Quantitative Results": "## Validation",
+    "Summary": "## Validation",
+    "Validation on External Data": "## Limitations",  # accuracy on other data sets is not measured
+    "Societal Impact Assessment": "Risk",
+    "Environmental Impact": "## Environmental impact",
+    "Environmental Impact: Hardware Type": "Hardware",
+    "Environmental Impact: Hours used": "Training time",
+    "Environmental Impact: Cloud Provider": "Energy",  # codecarbon states provider and region with the energy
+    "Environmental Impact: Compute Region": "Energy",
+    "Environmental Impact: Carbon Emitted": "CO₂ equivalent",
+    "Technical Specifications": "## Training",
+    "Model Architecture and Objective": "## Training",
+    "Model Architecture and Objective: Architecture": "Network",
+    "Model Architecture and Objective: Input specifications": "Input",
+    "Model Architecture and Objective: Output specifications": "Output",
+    "Model Architecture and Objective: Objective function": "Loss",
+    "Compute Infrastructure": "Machine",
+    "Hardware Requirements": "## Speed and memory",
+    "Hardware Requirements: Training": "Peak memory, training",
+    "Hardware Requirements: Inference": "Peak memory, inference",
+    "Hardware Requirements: Storage": "Full hashes",  # the table has the size of each file
+    "Software Dependencies": "Packages",
+    "Software Dependencies: Framework": "Packages",
+    "Software Dependencies: Libraries": "Packages",
+    "How to Get Started with the Model": "## How to use",
+    "Glossary": "## Validation",  # the definitions of the metrics
+}
+"""Headings and labels of the template, to places in the documentation."""
