@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cards.people import Author
 from tamper_cases.edits import (
     Change,
     checkpoint,
@@ -191,7 +192,7 @@ RECORD: dict[str, tuple[str, Change]] = {
         "license",
         recorded(copyleft_base),
     ),
-    "the author": ("card", put("card.authors", ["Eve Example"])),
+    "the author": ("card", put("card.authors", [Author(name="Eve Example")])),
     "warnings removed": (
         "card",
         recorded(without_warnings),
