@@ -18,6 +18,7 @@ from finetune.cli.cp import cp
 from finetune.cli.data import data
 from finetune.cli.evaluate import evaluate
 from finetune.cli.extensions import ExtensibleGroup
+from finetune.cli.init import init
 from finetune.cli.ls import ls
 from finetune.cli.models import models
 from finetune.cli.plugin import plugin
@@ -34,6 +35,7 @@ from finetune.cli.view import view
 
 INTERRUPTED = 130
 COMMANDS = (
+    init,
     run,
     validate,
     ls,

@@ -1,0 +1,94 @@
+"""Time and memory of a training step on this machine, measured with random patches."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import torch
+
+from finetune.recipe.schema import ComputeSection
+from finetune.repositories.registry import build
+from finetune.targets.registry import build_target
+from finetune.training.hardware import device_of
+from finetune.utils.memory import estimate_training_bytes
+
+STEPS = 2  # measured, after one that warms up
+MEASURED = 2  # patches in a measured step: DeepLabV3 trains on no fewer
+BATCHES = (8, 4, 2)  # batch sizes, the preferred first
+SHARE = 0.5  # of the memory that training may need
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Cost of training on this machine.
+
+    Attributes:
+        seconds_per_patch: median time of forward, backward and AdamW, divided by the patches.
+        bytes: estimated memory of training by batch size; those of `BATCHES` that fit into `SHARE` of the
+            memory, and the smallest.
+        device: "cpu", or the name of the GPU.
+    """
+
+    seconds_per_patch: float
+    bytes: dict[int, int]
+    device: str
+
+
+def measure_step(
+    repository: str,
+    name: str,
+    options: dict[str, Any],
+    target: str,
+    target_options: dict[str, Any],
+    *,
+    channels: int,
+    patch: int,
+    memory: int | None,
+) -> StepTime:
+    """Train a network with random weights for a few steps on noise.
+
+    Args:
+        repository: a key of `REPOSITORIES`.
+        name: of the model.
+        options: of the network.
+        target: name of the target.
+        target_options: options of the target.
+        channels: of the images.
+        patch: height and width of a patch in pixels.
+        memory: of the machine in bytes; None if unknown, then only the smallest batch fits.
+
+    Returns:
+        The cost.
+
+    Raises:
+        InputError: if network and target cannot be built.
+    """
+    device = device_of(ComputeSection())
+    name_of_device = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    if device.type == "cuda":
+        memory = torch.cuda.get_device_properties(device).total_memory
+    maps = build_target(target, target_options).channels
+    with torch.random.fork_rng():
+        network = build(repository, name, in_channels=channels, out_channels=maps, options=options).network
+        needed = {size: estimate_training_bytes(network, (size, channels, patch, patch)) for size in BATCHES}
+        network = network.to(device).train()
+        optimizer = torch.optim.AdamW(network.parameters())
+        images = torch.rand(MEASURED, channels, patch, patch, device=device)
+        times = []
+        for _ in range(1 + STEPS):
+            start = time.perf_counter()
+            optimizer.zero_grad()
+            network(images).square().mean().backward()
+            optimizer.step()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(time.perf_counter() - start)
+    fitting = {
+        size: count
+        for size, count in needed.items()
+        if size == BATCHES[-1] or (memory is not None and count <= SHARE * memory)
+    }
+    return StepTime(median(times[1:]) / MEASURED, fitting, name_of_device)
