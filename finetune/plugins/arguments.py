@@ -10,6 +10,7 @@ from cards.errors import InputError
 from finetune.errors import unknown
 from finetune.plugins.definition import FOLDERS, NO, YES, Input, Plugin
 
+NULL = "null"
 FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -27,7 +28,9 @@ def parse(plugin: Plugin, arguments: Sequence[str]) -> tuple[dict[str, Any], dic
     Raises:
         InputError: if a parameter is unknown, missing, given twice, or has an invalid value.
     """
-    given = {name: value for name, value in _pairs(plugin, arguments).items() if value.strip()}
+    kinds = {one.name: one.kind for one in plugin.inputs}
+    pairs = _pairs(plugin, arguments)
+    given = {name: value for name, value in pairs.items() if not _is_empty(value, kinds.get(name))}
     optional = {one.name for one in plugin.inputs if not one.required}
     missing = [f"--{name}" for name in plugin.names() if name not in optional and name not in given]
     if missing:
@@ -56,6 +59,17 @@ def _pairs(plugin: Plugin, arguments: Sequence[str]) -> dict[str, str]:
             raise InputError(f"--{name}: has no value")
         pairs[name] = value
     return pairs
+
+
+def _is_empty(text: str, kind: str | None) -> bool:
+    """Whether a form sent this for a field that is left empty.
+
+    WIPP sends null, and makes a path of it for a folder, such as collections/null/images (WIPP-frontend,
+    workflow-detail.component.ts; WIPP-backend, exportDataAsParam).
+    """
+    if text.strip() in ("", NULL):
+        return True
+    return kind in FOLDERS and NULL in Path(text).parts and not Path(text).exists()
 
 
 def _value(one: Input, text: str) -> Any:

@@ -54,7 +54,7 @@ def audit_plugin(commands: Commands) -> Plugin:
                 default=False,
             ),
         ),
-        outputs=(Output(OUTPUT, "table", "claims.csv: one row per claim, with verdict and evidence."),),
+        outputs=(Output(OUTPUT, "table", "Claims", "claims.csv: one row per claim."),),
         run=audit_model,
         memory=4096,
         operations=("audit",),

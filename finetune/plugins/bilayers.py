@@ -88,7 +88,8 @@ def _output(one: Output) -> dict[str, Any]:
     return {
         "name": one.name,
         "type": kind,
-        "label": one.help,
+        "label": one.label,
+        "description": one.help,
         "cli_tag": f"--{one.name}",
         "default": "directory",
         "optional": False,

@@ -58,12 +58,14 @@ class Output:
     Attributes:
         name: of the parameter, as in `--name FOLDER`.
         kind: a collection of images, a model, TensorBoard logs, or a folder of CSV files.
+        label: what a platform calls it.
         help: content of the folder, in one sentence.
         options: values that WIPP copies into its own model card.
     """
 
     name: str
     kind: OutputKind
+    label: str
     help: str
     options: Mapping[str, str] = field(default_factory=dict)
 

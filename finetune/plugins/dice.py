@@ -54,7 +54,7 @@ def dice_plugin(commands: Commands) -> Plugin:
                 evaluate, "pixel_size", name="pixelSize", label="Side of a pixel in µm", section=OPTIONS
             ),
         ),
-        outputs=(Output(OUTPUT, "table", "scores.csv: one row per image, one column per metric."),),
+        outputs=(Output(OUTPUT, "table", "Scores", "scores.csv: one row per image, one column per metric."),),
         run=compare,
         memory=2048,
         operations=("evaluation",),

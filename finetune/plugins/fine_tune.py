@@ -39,13 +39,22 @@ def fine_tune_plugin() -> Plugin:
             Output(
                 MODEL_OUTPUT,
                 "model",
+                "Fine-tuned model",
                 "The fine-tuned model with its model cards, its record and packages for other programs.",
                 FRAMEWORK,
             ),
             Output(
-                LOGS, "logs", "Accuracy and loss during training, for TensorBoard and for WIPP's model card."
+                LOGS,
+                "logs",
+                "Training logs",
+                "Accuracy and loss during training, for TensorBoard and for WIPP's model card.",
             ),
-            Output(SCORES, "table", "scores.csv: accuracy of each test image before and after training."),
+            Output(
+                SCORES,
+                "table",
+                "Scores",
+                "scores.csv: one row per test image, before and after training.",
+            ),
         ),
         run=fine_tune,
         memory=8192,

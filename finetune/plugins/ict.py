@@ -1,13 +1,13 @@
 """Interoperable Computational Tool, specification 1.0.0, as the plugins of Polus have it (ict.yaml).
 
-Fields and types: `polus.tools` and github.com/PolusAI/image-tools at 983ea8b, files ict.yaml.
+Fields and types: the files ict.yaml of github.com/PolusAI/image-tools at 983ea8b.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from finetune.plugins.definition import FOLDERS, Input, Plugin, allowed_values, default_text
+from finetune.plugins.definition import FOLDERS, Input, Output, Plugin, allowed_values, default_text
 from finetune.plugins.metadata import ORGANIZATION, UNKNOWN_ADDRESS, About, command, container
 from finetune.plugins.wipp import INPUTS, OUTPUTS
 from finetune.plugins.yaml_text import dump
@@ -40,7 +40,6 @@ def tool(plugin: Plugin, of: About) -> dict[str, Any]:
         "author": [AUTHOR],
         "contact": address,
         "repository": address,
-        "hardware": {"cpu.min": plugin.cores, "memory.min": f"{plugin.memory}Mi", "gpu.required": False},
         "inputs": [_input(one) for one in plugin.inputs],
         "outputs": [
             {
@@ -52,7 +51,7 @@ def tool(plugin: Plugin, of: About) -> dict[str, Any]:
             }
             for one in plugin.outputs
         ],
-        "ui": [_field(one) for one in plugin.inputs],
+        "ui": [*(_field(one) for one in plugin.inputs), *(_folder(one) for one in plugin.outputs)],
     }
 
 
@@ -82,7 +81,8 @@ def _input(one: Input) -> dict[str, Any]:
 
 
 def _field(one: Input) -> dict[str, Any]:
-    default, values = default_text(one), allowed_values(one)
+    values = allowed_values(one)
+    default = None if values or one.kind in FOLDERS else default_text(one)  # a selection takes none
     condition = f"inputs.{one.condition[0]}=='{one.condition[1]}'" if one.condition else None
     return {
         "key": f"inputs.{one.name}",
@@ -94,3 +94,7 @@ def _field(one: Input) -> dict[str, Any]:
         **({"integer": True} if one.kind == "integer" else {}),
         **({"condition": condition} if condition else {}),
     }
+
+
+def _folder(one: Output) -> dict[str, Any]:
+    return {"key": f"outputs.{one.name}", "title": one.label, "description": one.help, "type": "path"}

@@ -143,7 +143,7 @@ def _plugin(
         section=OPTIONS,
     )
     output = Output(
-        OUTPUT, "collection", "Label images: 0 is background, each object has a number of its own."
+        OUTPUT, "collection", "Label images", "0 is background, each object has a number of its own."
     )
     return Plugin(
         name=f"inference-{name}",

@@ -32,6 +32,11 @@ def test_a_value_that_is_not_given_or_empty_is_the_default() -> None:
     assert value_of("modelDir", "--modelDir", " ") is None
 
 
+@pytest.mark.parametrize("text", ["null", "/data/inputs/tensorflow-models/null"])
+def test_an_empty_field_of_wipp_is_no_folder(text: str) -> None:
+    assert value_of("modelDir", "--modelDir", text) is None
+
+
 def test_outputs_are_parameters() -> None:
     values, outputs = parse(plugins()["inference-cellpose"], PREDICT)
     assert (values["imageDir"], outputs) == (Path("/in"), {"outputDir": Path("/out")})

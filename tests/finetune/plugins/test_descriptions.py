@@ -10,9 +10,12 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
 from plugin_inputs import ABOUT, plugins
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import Field as Field_
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
@@ -89,6 +92,67 @@ def test_cwl_runs_without_a_container_too(name: str) -> None:
     assert "requirements" not in tool
     assert tool["hints"]["DockerRequirement"]["dockerPull"] == f"wipp/wipp-{name}-plugin:1.2.3"
     assert tool["baseCommand"] == ["finetune", "plugin", "run", name]
+
+
+class Field(BaseModel):
+    """Entry of `ui` in the specification of ICT, which allows no other keys."""
+
+    model_config = ConfigDict(extra="forbid")
+    key: str = Field_(pattern=r"^(inputs|outputs)\.[^.]+$")
+    title: str
+    description: str
+    condition: str | None = Field_(None, pattern=r"^(inputs|outputs)\.\w+(==|!=|<|>|<=|>=|&&)'?\w+'?$")
+
+
+class Text(Field):
+    """A text."""
+
+    type: Literal["text"]
+    default: str | None = None
+
+
+class Number(Field):
+    """A number."""
+
+    type: Literal["number"]
+    default: float | None = None
+    integer: bool | None = None
+
+
+class Select(Field):
+    """One of several texts."""
+
+    type: Literal["select"]
+    fields: list[str]
+
+
+class PathField(Field):
+    """A folder."""
+
+    type: Literal["path"]
+
+
+class Parameter(BaseModel):
+    """An input or output in the specification of ICT."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    required: bool
+    description: str
+    type: Literal["path", "string", "number", "array", "boolean"]
+    format: list[str] = Field_(min_length=1)
+    defaultValue: str | float | None = None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fields_of_polus_follow_its_specification(name: str) -> None:
+    tool = YAML(typ="safe").load(describe(name, "ict", COMMANDS, ABOUT))
+    field = TypeAdapter(Annotated[Text | Number | Select | PathField, Field_(discriminator="type")])
+    keys = [field.validate_python(one).key for one in tool["ui"]]
+    places = ("inputs", "outputs")
+    parameters = [(place, Parameter.model_validate(one)) for place in places for one in tool[place]]
+    assert keys == [f"{place}.{one.name}" for place, one in parameters]
+    assert re.fullmatch(r"[a-zA-Z0-9_-]+/[a-zA-Z0-9_-]+:[a-zA-Z0-9_.-]+", tool["container"])
 
 
 def test_polus_gets_specification_1_0_0_and_an_address() -> None:

@@ -82,6 +82,6 @@ arguments:
 outputs:
   claims:
     type: Directory
-    doc: 'claims.csv: one row per claim, with verdict and evidence.'
+    doc: 'claims.csv: one row per claim.'
     outputBinding:
       glob: claims

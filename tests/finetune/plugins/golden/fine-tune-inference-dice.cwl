@@ -173,7 +173,7 @@ $graph:
         glob: train-tensorboardDir
     scores:
       type: Directory
-      doc: 'scores.csv: accuracy of each test image before and after training.'
+      doc: 'scores.csv: one row per test image, before and after training.'
       outputBinding:
         glob: train-scores
 - id: inference-stardist-unet
@@ -246,7 +246,7 @@ $graph:
   outputs:
     outputDir:
       type: Directory
-      doc: 'Label images: 0 is background, each object has a number of its own.'
+      doc: 0 is background, each object has a number of its own.
       outputBinding:
         glob: segment-outputDir
 - id: dice-segmentationaccuracy

@@ -171,6 +171,6 @@ outputs:
       glob: tensorboardDir
   scores:
     type: Directory
-    doc: 'scores.csv: accuracy of each test image before and after training.'
+    doc: 'scores.csv: one row per test image, before and after training.'
     outputBinding:
       glob: scores

@@ -91,7 +91,7 @@ $graph:
   outputs:
     outputDir:
       type: Directory
-      doc: 'Label images: 0 is background, each object has a number of its own.'
+      doc: 0 is background, each object has a number of its own.
       outputBinding:
         glob: segment-outputDir
 - id: dice-segmentationaccuracy

@@ -68,6 +68,6 @@ arguments:
 outputs:
   outputDir:
     type: Directory
-    doc: 'Label images: 0 is background, each object has a number of its own.'
+    doc: 0 is background, each object has a number of its own.
     outputBinding:
       glob: outputDir
