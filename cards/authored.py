@@ -22,7 +22,7 @@ class Card(RecordModel):
     title: str
     description: str
     authors: list[Author] = Field(
-        [], description="names, or names with ORCID iD, affiliation and GitHub account"
+        [], description="each a name, or the keys name, orcid, affiliation and github_user"
     )
     license: str | None = None
     intended_use: str | None = None
