@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from saved_model import save_small_model
 from typer.testing import CliRunner
 
 from cards.errors import InputError
@@ -19,19 +20,7 @@ IMAGE = np.random.default_rng(0).integers(0, 255, (32, 40)).astype(np.uint8)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model that was not trained."""
-    from finetune.data.normalization import build_normalize
-    from finetune.export.huggingface import save_model
-    from finetune.inference.model import Model
-    from finetune.repositories.registry import LoadOptions, load
-    from finetune.targets.registry import build_target
-
-    target = build_target("foreground")
-    loaded = load("wipp", "unet", LoadOptions(1, target.channels, options={"width": 8, "depth": 1}))
-    folder = tmp_path_factory.mktemp("model")
-    normalize = build_normalize({"name": "percentile", "low": 1.0, "high": 99.8})
-    made = Model(loaded.network, target, normalize, "auto", 1, loaded.divisor, loaded.architecture)
-    save_model(made, folder)
-    return folder
+    return save_small_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture

@@ -8,12 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-
-from finetune.data.normalization import build_normalize
-from finetune.export.huggingface import save_model
-from finetune.inference.model import Model
-from finetune.repositories.registry import LoadOptions, load
-from finetune.targets.registry import build_target
+from saved_model import save_small_model
 
 HEAVY = (
     "pytorch_lightning",
@@ -39,11 +34,7 @@ print([name for name in sys.argv[1].split(",") if name in sys.modules])
 
 def test_one_image_is_segmented_without_packages_for_training_packages_and_pictures(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.tile(np.arange(32, dtype=np.uint8), (32, 1)))
-    target = build_target("foreground_boundary")
-    loaded = load("wipp", "unet", LoadOptions(1, target.channels, options={"width": 8, "depth": 1}))
-    normalize = build_normalize({"name": "percentile", "low": 1.0, "high": 99.8})
-    model = Model(loaded.network, target, normalize, "auto", 1, loaded.divisor, loaded.architecture)
-    save_model(model, tmp_path / "model")
+    save_small_model(tmp_path / "model", "foreground_boundary")
     arguments = [tmp_path / "model", tmp_path / "a.tif", "--out", tmp_path / "labels"]
     done = subprocess.run(
         [sys.executable, "-c", RUN, ",".join(HEAVY), *map(str, arguments)], capture_output=True, text=True

@@ -1,0 +1,102 @@
+"""`finetune predict` with bad input: one clear line each, and good results are kept."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from saved_model import save_small_model
+
+from finetune.data.images import read_labels
+
+RNG = np.random.default_rng(0)
+
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+limit = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+from finetune.cli.main import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small_model(tmp_path_factory.mktemp("model"))
+
+
+def predict(*arguments: object, limit: int = 2**30) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, which can write files up to a limit in bytes."""
+    command = [sys.executable, "-c", LIMITED, str(limit), "predict", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_images_of_any_size_and_type_are_segmented_among_damaged_ones(model: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    tifffile.imwrite(images / "a.tif", RNG.integers(0, 255, (40, 30)).astype(np.uint8))
+    tifffile.imwrite(images / "b.tif", RNG.integers(0, 4095, (17, 64)).astype(np.uint16))
+    tifffile.imwrite(images / "c.tif", RNG.random((33, 33)).astype(np.float32))
+    tifffile.imwrite(images / "d.tif", np.full((8, 8), np.nan, np.float32))
+    (images / "e.tif").write_bytes((images / "a.tif").read_bytes()[:300])
+    (images / "f.png").write_bytes(b"")
+    tifffile.imwrite(images / "g.tif", np.zeros((5, 16, 16), np.uint8), imagej=True, metadata={"axes": "ZYX"})
+    done = predict(model, images, "--out", tmp_path / "labels", "--save", "measurements,overlays,rois")
+    assert done.returncode == 1
+    shapes = {path.name: read_labels(path).shape for path in (tmp_path / "labels").glob("*.tif")}
+    assert shapes == {"a.tif": (40, 30), "b.tif": (17, 64), "c.tif": (33, 33)}
+    lines = done.stderr.splitlines()
+    assert len(lines) == 5 and lines[-1] == "finetune: 4 of 7 images failed: d.tif, e.tif, f.png, g.tif"
+    assert any("g.tif: holds 5 planes" in line and line.endswith("--planes") for line in lines)
+    images_in_record = json.loads((tmp_path / "labels" / "prediction.json").read_text())["predictions"][0][
+        "images"
+    ]
+    assert [image["error"] is None for image in images_in_record] == [True] * 3 + [False] * 4
+
+
+def test_a_disk_that_is_full_midway_keeps_what_is_finished(model: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    tifffile.imwrite(images / "a.tif", np.zeros((32, 32), np.uint8))
+    tifffile.imwrite(images / "b.tif", RNG.integers(0, 255, (400, 400)).astype(np.uint8))
+    tifffile.imwrite(images / "c.tif", np.zeros((32, 32), np.uint8))
+    done = predict(model, images, "--out", tmp_path / "labels", "--save", "overlays", limit=60_000)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "b.png: the disk is full" in line and "--out" in line
+    kept = sorted(
+        path.relative_to(tmp_path / "labels").as_posix() for path in (tmp_path / "labels").rglob("*.*")
+    )
+    assert kept == ["a.tif", "overlays/a.png", "prediction.json"]
+    (entry,) = json.loads((tmp_path / "labels" / "prediction.json").read_text())["predictions"][0]["images"]
+    assert entry["image"] == "a.tif" and done.stdout.startswith(str(tmp_path / "labels" / "a.tif"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [("*.czi", "no file matches this pattern"), ("nowhere.tif", "no such file or folder")],
+)
+def test_an_input_that_does_not_exist_is_one_line(
+    model: Path, tmp_path: Path, pattern: str, words: str
+) -> None:
+    done = predict(model, tmp_path / pattern, "--out", tmp_path / "labels")
+    assert done.returncode == 2 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line == f"finetune: {tmp_path / pattern}: {words}"
+    assert not (tmp_path / "labels").exists()
+
+
+def test_an_ensemble_whose_models_differ_is_one_line_that_says_how(model: Path, tmp_path: Path) -> None:
+    other = save_small_model(tmp_path / "other", "boundary")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((32, 32), np.uint8))
+    done = predict(model, tmp_path / "a.tif", "--ensemble", other, "--out", tmp_path / "labels")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"finetune: {other}: the target is boundary, that of {model} is foreground;")
+    assert not (tmp_path / "labels").exists()
