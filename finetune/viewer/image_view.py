@@ -14,8 +14,8 @@ from bokeh.plotting import figure
 
 from finetune.viewer.pictures import Part, Picture
 
-SIDE = 900
-"""Most pixels along each side that are sent for one layer."""
+SIDE = 800
+"""Pixels along the longer side that are sent for one layer; see `Picture.part`."""
 DELAY = 60
 """Milliseconds between the last movement and the next read."""
 

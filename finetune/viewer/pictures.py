@@ -73,7 +73,7 @@ class Picture:
         Args:
             x: left and right edge in pixels; may lie outside the image.
             y: upper and lower edge.
-            side: most pixels along each side of the result.
+            side: pixels along the longer side of the result, up to half more or a quarter less.
 
         Returns:
             The part, from the level of the pyramid that suffices; every n-th pixel of it if it is too large.
@@ -86,7 +86,7 @@ class Picture:
         level = max(
             (one for one in self.levels if one.factor <= max(1.0, reduction)), key=lambda one: one.factor
         )
-        step = max(1, ceil(reduction / level.factor - 1e-9))
+        step = max(1, round(reduction / level.factor))
         first = [int(edge / level.factor) // step * step for edge in (top, left)]
         last = [ceil(edge / level.factor) for edge in (bottom, right)]
         rows, columns = (slice(start, stop, step) for start, stop in zip(first, last, strict=True))

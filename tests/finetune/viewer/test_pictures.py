@@ -1,0 +1,123 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from cards.errors import DataError
+from finetune.viewer import pictures
+from finetune.viewer.colors import contrast, draw_errors, draw_outline, shade
+from finetune.viewer.pictures import Picture, in_memory, open_picture
+
+RAMP = np.arange(64 * 96, dtype=np.uint16).reshape(64, 96)
+
+
+def write_pyramid(folder: Path, full: np.ndarray, levels: int) -> Path:
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(folder, mode="w", zarr_format=2)
+    for level in range(levels):
+        pixels = full[:: 2**level, :: 2**level]
+        array = group.create_array(str(level), shape=pixels.shape, chunks=(16, 16), dtype=pixels.dtype)
+        array[:] = pixels
+    group.attrs["multiscales"] = [
+        {
+            "version": "0.4",
+            "axes": [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}],
+            "datasets": [{"path": str(level)} for level in range(levels)],
+        }
+    ]
+    return folder
+
+
+def test_a_part_that_fits_the_screen_holds_every_pixel():
+    part = in_memory(RAMP).part((10.4, 19.2), (5, 8), 100)
+    assert (part.x, part.y, part.width, part.height) == (10, 5, 10, 3)
+    assert np.array_equal(part.pixels[0], RAMP[5:8, 10:20])
+
+
+def test_a_part_larger_than_the_screen_is_reduced_and_keeps_its_place():
+    part = in_memory(RAMP).part((0, 96), (0, 64), 24)
+    assert part.pixels.shape == (1, 16, 24)
+    assert (part.x, part.y, part.width, part.height) == (0, 0, 96, 64)
+    assert part.pixels[0, 3, 5] == RAMP[12, 20]
+
+
+def test_a_part_outside_of_the_image_is_empty():
+    assert in_memory(RAMP).part((200, 300), (0, 64), 24).width == 0
+
+
+def test_the_smallest_sufficient_level_of_a_pyramid_is_read(tmp_path: Path):
+    picture = open_picture(write_pyramid(tmp_path / "a.zarr", RAMP, 3))
+    assert [level.factor for level in picture.levels] == [1, 2, 4]
+    used = []
+    watched = [
+        type(level)(
+            level.factor,
+            lambda rows, columns, level=level: used.append(level.factor) or level.read(rows, columns),
+        )
+        for level in picture.levels
+    ]
+    picture = Picture(picture.height, picture.width, watched)
+    whole = picture.part((0, 96), (0, 64), 24)
+    assert np.array_equal(whole.pixels[0], RAMP[::4, ::4])
+    detail = picture.part((32, 48), (0, 16), 24)
+    assert np.array_equal(detail.pixels[0], RAMP[:16, 32:48])
+    assert used == [4, 1]
+
+
+def test_an_ome_zarr_that_names_a_level_outside_of_its_folder_is_refused(tmp_path: Path):
+    write_pyramid(tmp_path / "secret", RAMP, 1)
+    shown = write_pyramid(tmp_path / "shown", RAMP, 1)
+    attributes = shown / ".zattrs"
+    attributes.write_text(attributes.read_text().replace('"path": "0"', '"path": "../secret/0"'))
+    assert "secret" in attributes.read_text()
+    with pytest.raises((DataError, ValueError, KeyError)):
+        open_picture(shown)
+
+
+def test_a_large_tiff_is_read_part_by_part_with_the_pixels_of_the_file(tmp_path: Path, monkeypatch):
+    pytest.importorskip("zarr")
+    monkeypatch.setattr(pictures, "LARGE", 1000)
+    tifffile.imwrite(tmp_path / "a.tif", RAMP, tile=(16, 16), compression="zlib")
+    tifffile.imwrite(tmp_path / "rgb.tif", np.stack([RAMP] * 3, axis=-1).astype(np.uint8), photometric="rgb")
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", None)  # would decode the whole image
+    part = open_picture(tmp_path / "a.tif").part((7, 30), (3, 20), 100)
+    assert np.array_equal(part.pixels[0], RAMP[3:20, 7:30])
+    assert open_picture(tmp_path / "rgb.tif").part((0, 96), (0, 64), 100).pixels.shape == (3, 64, 96)
+
+
+def test_a_file_that_changed_is_read_again(tmp_path: Path):
+    import os
+
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, RAMP)
+    first = open_picture(path).part((0, 4), (0, 4), 10).pixels
+    tifffile.imwrite(path, RAMP + 1)
+    os.utime(path, ns=(1, 1))
+    assert np.array_equal(open_picture(path).part((0, 4), (0, 4), 10).pixels, first + 1)
+
+
+def rgba(image: np.ndarray) -> np.ndarray:
+    return image.view(np.uint8).reshape(*image.shape, 4)
+
+
+def test_errors_are_marked_where_prediction_and_reference_differ():
+    reference, prediction = np.zeros((2, 4), int), np.zeros((2, 4), int)
+    reference[0, :2], prediction[0, 1:3] = 1, 7
+    marked = rgba(draw_errors(prediction, reference))
+    assert np.flatnonzero(marked[..., 3]).tolist() == [0, 2]
+    assert tuple(marked[0, 0, :3]) == (0x00, 0x72, 0xB2)  # missed: blue
+    assert tuple(marked[0, 2, :3]) == (0xD5, 0x5E, 0x00)  # spurious: vermilion
+
+
+def test_an_outline_is_transparent_inside():
+    labels = np.zeros((9, 9), int)
+    labels[2:7, 2:7] = 1
+    alpha = rgba(draw_outline(labels, "#009E73"))[..., 3]
+    assert alpha[2, 2] == 255 and alpha[4, 4] == 0 and alpha[0, 0] == 0
+
+
+@pytest.mark.parametrize("value", [0, 5, 65535])
+def test_a_constant_image_has_a_contrast(value: int):
+    pixels = np.full((1, 8, 8), value, np.uint16)
+    assert rgba(shade(pixels, contrast(in_memory(pixels))))[..., 3].min() == 255
