@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from cards.errors import DataError
 from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import Header, read_header
-from finetune.inference.extras.registry import Segmented
+from finetune.inference.extras.registry import Segmented, check_size
 from finetune.inference.journal import Journal, open_journal
 from finetune.inference.outputs import Outputs, clear_leftovers, plan_outputs
 from finetune.inference.preprocess import check_channels
@@ -87,7 +87,9 @@ def check_headers(outputs: Outputs) -> tuple[dict[Path, Header], dict[Path, str]
     errors: dict[Path, str] = {}
     for image in outputs.paths:
         try:
-            headers[image] = read_header(image, planes=outputs.planes)
+            header = read_header(image, planes=outputs.planes)
+            check_size(list(outputs.extras.get(image, ())), header.height, header.width, image)
+            headers[image] = header
         except DataError as error:
             errors[image] = str(error).replace(PLANES_REMEDY, "segment each plane with --planes")
     _refuse_if_all_failed(errors, outputs)

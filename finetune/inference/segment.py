@@ -46,7 +46,13 @@ def segment_file(model: Predictor, image: Path, *, planes: bool = False, maps: b
         if predicted_maps is not None:
             kept.append(predicted_maps)
     return Segmented(
-        image.name, calibration, pixels, np.stack(labels), kept, map_names(model) if maps else ()
+        image.name,
+        calibration,
+        pixels,
+        np.stack(labels),
+        kept,
+        map_names(model) if maps else (),
+        stack=planes,
     )
 
 

@@ -25,7 +25,7 @@ def predict(
     overwrite: bool = False,
     trust: bool = False,
     label_format: LabelFormat = "tiff",
-    save: Sequence[str] = (),
+    save: str | Sequence[str] = (),
     planes: bool = False,
 ) -> np.ndarray | list[FolderPrediction]:
     """Segment images.
@@ -73,7 +73,7 @@ def predict(
         Path(out).expanduser(),
         overwrite=overwrite,
         label_format=parse_format(label_format),
-        save=parse_kinds(",".join(save)),
+        save=parse_kinds(save if isinstance(save, str) else ",".join(save)),
         planes=planes,
         card=len(sources) > 1,
     )

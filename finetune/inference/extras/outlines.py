@@ -24,4 +24,4 @@ def write(result: Segmented, path: Path) -> None:
         edge = outline(labels, 1)
         canvas[edge, :3], canvas[edge, 3] = colors(labels[edge]), 255
         pictures.append(canvas)
-    write_pictures(pictures, path, stack=bool(result.calibration.planes))
+    write_pictures(pictures, path, stack=result.stack)

@@ -25,7 +25,7 @@ def write(result: Segmented, path: Path) -> None:
         edge = outline(labels, 1)
         canvas[edge] = colors(labels[edge])
         pictures.append(canvas)
-    write_pictures(pictures, path, stack=bool(result.calibration.planes))
+    write_pictures(pictures, path, stack=result.stack)
 
 
 def colors(labels: np.ndarray) -> np.ndarray:

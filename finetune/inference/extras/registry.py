@@ -12,6 +12,7 @@ import numpy as np
 
 from cards.errors import DataError
 from finetune.data.calibration import Calibration
+from finetune.utils.optional import require
 
 
 class Extra(NamedTuple):
@@ -23,7 +24,9 @@ class Extra(NamedTuple):
         ending: of the file.
         stack_ending: of the file for a stack that is segmented plane by plane.
         module: module of this package with `write(result, path)`.
-        meaning: for the help text.
+        meaning: in a few words.
+        largest: height and width in pixels that the format can describe; None without a limit.
+        package: import name of the package that writes it, and the extra that installs the package.
     """
 
     folder: str
@@ -31,6 +34,8 @@ class Extra(NamedTuple):
     stack_ending: str
     module: str
     meaning: str
+    largest: int | None = None
+    package: tuple[str, str] | None = None
 
 
 EXTRAS = {
@@ -40,7 +45,15 @@ EXTRAS = {
     "outlines": Extra("outlines", ".png", ".tif", "outlines", "outlines on a transparent background (PNG)"),
     "overlays": Extra("overlays", ".png", ".tif", "overlays", "the image with outlined instances (PNG)"),
     "geojson": Extra("geojson", ".geojson", ".geojson", "geojson", "objects for QuPath"),
-    "rois": Extra("rois", "_RoiSet.zip", "_RoiSet.zip", "rois", "regions for ImageJ and Fiji"),
+    "rois": Extra(
+        "rois",
+        "_RoiSet.zip",
+        "_RoiSet.zip",
+        "rois",
+        "regions for ImageJ and Fiji",
+        largest=32_767,  # regions store their position in 16 bits
+        package=("roifile", "formats"),
+    ),
 }
 
 TABLE = "measurements"
@@ -61,6 +74,7 @@ class Segmented:
         labels: (P, H, W) int32, 0 is background; P is 1 unless planes are segmented.
         maps: of each plane (K, H, W) float32; empty if they were not asked for.
         map_names: one name per map.
+        stack: whether pictures are written as stacks, even of one plane.
     """
 
     name: str
@@ -69,6 +83,7 @@ class Segmented:
     labels: np.ndarray
     maps: Sequence[np.ndarray]
     map_names: Sequence[str]
+    stack: bool = False
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:
@@ -82,12 +97,36 @@ def parse_kinds(text: str) -> tuple[str, ...]:
 
     Raises:
         DataError: if a name is unknown.
+        InputError: if a package that writes an output is missing.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in KINDS:
             raise DataError(f"--save: there is no output {name}; choose from {', '.join(KINDS)}")
+        if name in EXTRAS and (package := EXTRAS[name].package):
+            require(*package)
     return tuple(dict.fromkeys(names))
+
+
+def check_size(kinds: Sequence[str], height: int, width: int, image: Path) -> None:
+    """Check that the optional outputs can describe an image.
+
+    Args:
+        kinds: keys of `EXTRAS`.
+        height: of the image in pixels.
+        width: of the image in pixels.
+        image: its path, for the message.
+
+    Raises:
+        DataError: if the image is too large for one of them.
+    """
+    for kind in kinds:
+        largest = EXTRAS[kind].largest
+        if largest and max(height, width) > largest:
+            raise DataError(
+                f"{image}: --save {kind} reaches to {largest:,} pixels, the image is {height:,} × {width:,}; "
+                "save geojson instead"
+            )
 
 
 def plane_indices(result: Segmented) -> list[dict[str, int]]:

@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from cards.errors import DataError
 from finetune.data.annotations.tracing import Polygon, trace
 from finetune.inference.extras.registry import Segmented, plane_indices
 from finetune.inference.markers import software
-from finetune.utils.optional import require
 
-LARGEST = 32_767  # pixels: regions store their position in 16 bits
 MOVE, LINE, CLOSE = 0.0, 1.0, 4.0  # segments of a path: java.awt.geom.PathIterator
 EPOCH = (1980, 1, 1, 0, 0, 0)  # equal labels give equal files
 
@@ -25,16 +22,7 @@ def write(result: Segmented, path: Path) -> None:
     Args:
         result: the segmented image.
         path: the file, which must not exist.
-
-    Raises:
-        DataError: if the image is wider or higher than regions can describe.
-        InputError: if the package roifile is missing.
     """
-    require("roifile", "formats")
-    if max(result.labels.shape[1:]) > LARGEST:
-        raise DataError(
-            f"{result.name}: regions of ImageJ reach to {LARGEST:,} pixels; save geojson instead of rois"
-        )
     with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED) as archive:
         archive.comment = software().encode()
         for number, (index, labels) in enumerate(zip(plane_indices(result), result.labels, strict=True), 1):

@@ -37,7 +37,9 @@ def segmented(*labels: np.ndarray, calibration: Calibration | None = None, chann
     pixels = [one.astype(np.uint8) for one in pixels]
     maps = [np.stack([plane > 0, plane == 1]).astype(np.float32) for plane in labels]
     names = ["foreground", "boundary"]
-    return Segmented("a.tif", calibration or Calibration(), pixels, np.stack(labels), maps, names)
+    calibration = calibration or Calibration()
+    stack = bool(calibration.planes)
+    return Segmented("a.tif", calibration, pixels, np.stack(labels), maps, names, stack)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -151,6 +153,29 @@ def test_an_empty_label_image_gives_every_output(tmp_path: Path) -> None:
     table.write(tmp_path / "a.csv")
     assert rows(tmp_path / "a.csv") == []
     assert json.loads((tmp_path / "geojson.geojson").read_text())["features"] == []
+
+
+def test_pictures_of_planes_are_stacks_even_of_one_plane(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    tifffile.imwrite(tmp_path / "images" / "a.tif", RING.astype(np.uint8))
+    stack = np.stack([RING, RING]).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "images" / "b.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    outputs = plan_outputs(
+        tmp_path / "images", tmp_path / "labels", save=["overlays", "outlines"], planes=True
+    )
+    results = list(predict_outputs(Bright(), outputs, *check_headers(outputs)))
+    shapes = [tifffile.imread(result.files["overlays"]).shape for result in results]
+    assert shapes == [(1, 12, 14, 3), (2, 12, 14, 3)]
+    assert all(is_ours(path) for result in results for path in result.files.values())
+
+
+def test_an_image_that_is_too_large_for_regions_is_found_before_the_first_prediction(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((1, 40_000), np.uint8))
+    outputs = plan_outputs(tmp_path / "a.tif", tmp_path / "labels", save=["rois"])
+    with pytest.raises(
+        DataError, match=r"a\.tif: --save rois reaches to 32,767 pixels, .* save geojson instead"
+    ):
+        check_headers(outputs)
 
 
 def test_names_of_outputs_are_checked() -> None:

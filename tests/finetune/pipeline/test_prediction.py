@@ -1,0 +1,56 @@
+"""Prediction from Python: several inputs, ensembles, and the record beside the label images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from saved_model import save_small_model
+from square_models import level_model
+
+import finetune
+from finetune.inference.ensemble import EnsembleModel
+
+IMAGE = np.random.default_rng(0).integers(0, 255, (32, 40)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return [save_small_model(folder / name) for name in "ab"]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    for name in ("a.tif", "b.tif"):
+        tifffile.imwrite(tmp_path / "images" / name, IMAGE)
+    return tmp_path / "images"
+
+
+def test_several_models_load_as_one(models: list[Path]) -> None:
+    ensemble = finetune.load(models)
+    assert isinstance(ensemble, EnsembleModel) and len(ensemble.members) == 2
+    assert np.array_equal(finetune.predict(models, IMAGE), ensemble.predict(IMAGE))
+    assert not isinstance(finetune.load(models[:1]), EnsembleModel)
+
+
+def test_an_ensemble_segments_the_images_of_a_pattern_and_is_described(
+    models: list[Path], images: Path, tmp_path: Path
+) -> None:
+    results = finetune.predict(models, f"{images}/*.tif", out=tmp_path / "out", save="measurements")
+    assert [result.image.name for result in results] == ["a.tif", "b.tif"]
+    record = json.loads((tmp_path / "out" / "prediction.json").read_text())
+    (prediction,) = record["predictions"]
+    assert [model["name"] for model in prediction["models"]] == ["a", "b"]
+    assert sorted(record["files"]) == ["README.md", "measurements.csv"]
+
+
+def test_a_model_from_python_is_not_named(images: Path, tmp_path: Path) -> None:
+    finetune.predict(level_model(0.5), images, out=tmp_path / "out", save=["overlays", "geojson"])
+    (prediction,) = json.loads((tmp_path / "out" / "prediction.json").read_text())["predictions"]
+    assert prediction["models"] == [] and "no record" in prediction["comparison"]["not_compared"]
+    assert sorted(path.name for path in (tmp_path / "out" / "overlays").iterdir()) == ["a.png", "b.png"]
