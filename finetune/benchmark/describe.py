@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Description:
 
 
 def describe_model(entry: ModelEntry, model: Predictor | None, files: Sequence[DataFile]) -> Description:
-    """Describe a model of a benchmark.
+    """Describe a model of a benchmark, or an ensemble by its members.
 
     Args:
         entry: its entry in the benchmark file.
@@ -59,6 +59,32 @@ def describe_model(entry: ModelEntry, model: Predictor | None, files: Sequence[D
     Returns:
         The description.
     """
+    if not entry.ensemble:
+        return _describe_one(entry, model, files)
+    names = [entry.model, *entry.ensemble]
+    members = getattr(model, "members", [None] * len(names))
+    described = [
+        _describe_one(entry.model_copy(update={"model": name, "title": None}), member, files)
+        for name, member in zip(names, members, strict=True)
+    ]
+    counts = [one.parameters for one in described if one.parameters is not None]
+    licenses = [one.license for one in described if one.license]
+    return Description(
+        entry.title or " + ".join(one.title for one in described),
+        _joined(one.repository for one in described),
+        stage="fine-tuned" if all(one.stage == "fine-tuned" for one in described) else "untuned",
+        license=_joined(licenses) if len(licenses) == len(described) else None,
+        parameters=sum(counts) if len(counts) == len(described) else None,
+        exposure=_joined(one.exposure for one in described),
+    )
+
+
+def _joined(values: Iterable[str]) -> str:
+    """Different values, in order."""
+    return "; ".join(dict.fromkeys(values))
+
+
+def _describe_one(entry: ModelEntry, model: Predictor | None, files: Sequence[DataFile]) -> Description:
     parameters = _parameters(model)
     if published := published_name(entry.model):
         package = getattr(model, "package", None)

@@ -155,11 +155,13 @@ def _measure(entry: ModelEntry, key: str, images: BenchmarkImages, console: Cons
 def _load(entry: ModelEntry) -> Predictor:
     published = published_name(entry.model)
     if entry.checkpoint is not None:
-        if published is None:
-            raise InputError(f"{entry.model}: checkpoint goes with repository:name only")
+        if published is None or entry.ensemble:
+            raise InputError(
+                f"{entry.model}: checkpoint goes with repository:name only, and with no ensemble"
+            )
         checkpoint = entry.checkpoint.expanduser()
         return load_published(published, checkpoint=checkpoint, trust=entry.trust, target=entry.target)
-    return load(entry.model, trust=entry.trust, target=entry.target)
+    return load([entry.model, *entry.ensemble], trust=entry.trust, target=entry.target)
 
 
 def _describe(entry: ModelEntry, model: Predictor | None, images: BenchmarkImages) -> Description:
@@ -171,6 +173,7 @@ def _describe(entry: ModelEntry, model: Predictor | None, images: BenchmarkImage
 
 def _key(entry: ModelEntry, images: BenchmarkImages) -> str:
     """Identifies a model and the images; weights that change in a run folder change the key, too."""
-    record = Path(entry.model).expanduser() / "record.json"
-    state = record.read_bytes() if record.is_file() else b""
-    return hashlib.sha256(f"{images.digest} {entry.model_dump_json()}".encode() + state).hexdigest()
+    records = [Path(model).expanduser() / "record.json" for model in (entry.model, *entry.ensemble)]
+    state = b"".join(record.read_bytes() for record in records if record.is_file())
+    content = entry.model_dump_json(exclude=None if entry.ensemble else {"ensemble"})
+    return hashlib.sha256(f"{images.digest} {content}".encode() + state).hexdigest()

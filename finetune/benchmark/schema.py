@@ -18,6 +18,9 @@ class ModelEntry(Section):
     model: str = Field(
         description="a run folder, a package, an id on the Hugging Face Hub, or repository:name"
     )
+    ensemble: list[str] = Field(
+        [], description="further models of the same target, whose maps are averaged with those of the model"
+    )
     title: str | None = Field(None, description="name in the table; that of the model if unset")
     checkpoint: Path | None = Field(
         None, description="weights of repository:name in a local file, instead of a download"

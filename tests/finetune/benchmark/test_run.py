@@ -170,3 +170,15 @@ def test_included_benchmarks_are_valid() -> None:
     assert len(nuclei.quoted) == 7
     assert len(boundary.quoted) == 5
     assert nuclei.models[1].model == "stardist:2D_versatile_fluo"
+
+
+def test_an_ensemble_is_one_row_described_by_its_members(file: Path, tmp_path: Path) -> None:
+    twice = shutil.copytree(RUN, tmp_path / "again")
+    text = file.read_text().replace(f"  - {RUN}", f"  - {RUN}\n  - {{model: {RUN}, ensemble: [{twice}]}}")
+    file.write_text(text)
+    assert benchmark(file, "--out", tmp_path / "out").exit_code == 0
+    single, ensemble, _ = Benchmark.read(tmp_path / "out" / "benchmark.json").results
+    assert ensemble.title == f"{single.title} + {single.title}" and ensemble.stage == "fine-tuned"
+    assert ensemble.parameters == 2 * single.parameters
+    dice = [[score.metrics["dice"] for score in one.scores] for one in (single, ensemble)]
+    assert dice[0] == pytest.approx(dice[1])  # the same model twice
