@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from finetune.inference.cluster import Cluster
     from finetune.inference.folder import FolderPrediction
+    from finetune.inference.protocol import Predictor
     from finetune.pipeline.prediction_job import PredictionJob
 
 
@@ -78,6 +81,15 @@ def predict(
             help="Average the prediction over 8 rotations and reflections; takes 8 times as long.",
         ),
     ] = False,
+    dask: Annotated[
+        str,
+        typer.Option(
+            "--dask",
+            metavar="ADDRESS",
+            help="Segment images larger than 1024 × 1024 pixels on a Dask cluster: address of its scheduler, "
+            "or local:N for N processes on this machine.",
+        ),
+    ] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per image instead of text.")
     ] = False,
@@ -113,8 +125,11 @@ def predict(
     job = PredictionJob(predictor, members, outputs, headers, errors, symmetries)
     _warn(job.comparison.warnings)
     before = len(job.comparison.warnings)
-    with _progress(len(outputs.paths)) as (advance, watch):
-        for result in job.run(watch):
+    with (
+        _progress(len(outputs.paths)) as (advance, watch),
+        _cluster(dask, model, predictor, trust, target) as cluster,
+    ):
+        for result in job.run(watch, cluster):
             results.append(result)
             if result.error:
                 print(f"finetune: {_printable(result.error)}", file=sys.stderr)
@@ -125,6 +140,24 @@ def predict(
     if summary := failure_summary(results):
         print(f"finetune: {_printable(summary)}", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _cluster(
+    address: str, source: str, model: Predictor, trust: bool, target: str | None
+) -> AbstractContextManager[Cluster | None]:
+    """The Dask cluster at an address; None if there is no address."""
+    if not address:
+        return nullcontext()
+    from cards.errors import ModelError
+    from finetune.inference.cluster import open_cluster
+    from finetune.inference.model import Model
+    from finetune.loading import load
+
+    if not isinstance(model, Model):
+        raise ModelError("--dask: takes a single model with maps, without --ensemble and --symmetries")
+    path = Path(source).expanduser()
+    where = str(path.resolve()) if path.exists() else source
+    return open_cluster(address, partial(load, where, trust=trust, target=target))
 
 
 def _line(result: FolderPrediction) -> str:

@@ -20,6 +20,7 @@ from finetune.inference.segment import segment_file
 from finetune.inference.write import write_outputs
 
 if TYPE_CHECKING:
+    from finetune.inference.cluster import Cluster
     from finetune.inference.model import Model
     from finetune.inference.streaming import Progress
 
@@ -103,6 +104,7 @@ def predict_outputs(
     errors: dict[Path, str],
     observe: Callable[[Segmented], None] | None = None,
     progress: Progress | None = None,
+    cluster: Cluster | None = None,
 ) -> Iterator[FolderPrediction]:
     """Predict the labels of each image of a plan; see `predict_folder`.
 
@@ -114,6 +116,7 @@ def predict_outputs(
         observe: called with each segmented image, once its files are written, unless the image is too large
             to be kept in memory.
         progress: called after each part of such an image.
+        cluster: a Dask cluster that segments images larger than a tile.
 
     Yields:
         One result per image, in order.
@@ -139,7 +142,7 @@ def predict_outputs(
                 continue
             result = _finished(image, outputs, journal)
             if result is None:
-                result = _predict(model, image, outputs, headers.get(image), observe, progress)
+                result = _predict(model, image, outputs, headers.get(image), observe, progress, cluster)
                 if journal and result.labels and result.instances is not None:
                     journal.add(image, result.instances, [result.labels, *result.files.values()])
             yield result
@@ -162,16 +165,24 @@ def _predict(
     header: Header | None,
     observe: Callable[[Segmented], None] | None,
     progress: Progress | None,
+    cluster: Cluster | None,
 ) -> FolderPrediction:
-    from finetune.inference.large_images import is_large, segment_large  # imports torch
+    # These import torch.
+    from finetune.inference.large_images import LARGE, is_large, segment_large
+    from finetune.inference.tiling import TILE
 
     start = time.perf_counter()
     extras = outputs.extras.get(image, {})
     path = outputs.paths[image]
     try:
-        if is_large(model, image, header, outputs):
+        if is_large(model, image, header, outputs, TILE**2 if cluster else LARGE):
             instances = segment_large(
-                cast("Model", model), image, path, replace=path in outputs.replace, progress=progress
+                cast("Model", model),
+                image,
+                path,
+                replace=path in outputs.replace,
+                progress=progress,
+                cluster=cluster,
             )
             return FolderPrediction(image, path, instances, seconds=time.perf_counter() - start)
         result = segment_file(model, image, planes=outputs.planes, maps="probabilities" in extras)

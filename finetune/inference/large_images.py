@@ -9,10 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cards.errors import DataError, InputError
+from cards.errors import DataError
 from finetune.data.calibration import read_calibration
 from finetune.data.headers import Header
 from finetune.data.windows import open_windows
+from finetune.inference.cluster import Cluster
 from finetune.inference.identity import identify
 from finetune.inference.large_labels import write_large_tiff, write_large_zarr
 from finetune.inference.model import Model
@@ -26,7 +27,9 @@ from finetune.utils.atomic import disk_errors, replace_folder
 LARGE = 4096**2  # pixels; larger images are not kept in memory
 
 
-def is_large(model: Predictor, image: Path, header: Header | None, outputs: Outputs) -> bool:
+def is_large(
+    model: Predictor, image: Path, header: Header | None, outputs: Outputs, least: int = LARGE
+) -> bool:
     """Whether an image is segmented part by part.
 
     Args:
@@ -34,16 +37,17 @@ def is_large(model: Predictor, image: Path, header: Header | None, outputs: Outp
         image: the image.
         header: of the image.
         outputs: what is written.
+        least: pixels of a large image.
 
     Returns:
-        True for an image over 4096 × 4096 pixels, if the model's maps can be tiled and only the label image
+        True for an image with more pixels, if the model's maps can be tiled and only the label image
         is written.
     """
     return (
         isinstance(model, Model)
         and not model.target.whole
         and header is not None
-        and header.height * header.width > LARGE
+        and header.height * header.width > least
         and not outputs.planes
         and not outputs.extras.get(image)
         and outputs.table is None
@@ -58,6 +62,7 @@ def segment_large(
     replace: bool = False,
     options: StreamOptions | None = None,
     progress: Progress | None = None,
+    cluster: Cluster | None = None,
 ) -> int:
     """Segment an image of any size and write its label image.
 
@@ -71,6 +76,7 @@ def segment_large(
         replace: replace an earlier label image of finetune, once the new one is complete.
         options: sizes of tiles and blocks.
         progress: called after each part.
+        cluster: a Dask cluster that predicts and decodes; this process if None.
 
     Returns:
         Number of instances.
@@ -85,11 +91,13 @@ def segment_large(
         key = job_key(model, image, options)
         with open_job(path, key) as job, open_windows(image) as windows:
             try:
-                bands = segment_stream(Stream(model, windows, job, options), progress)
-            except DataError:
-                raise
-            except InputError as error:
-                raise DataError(f"{image}: {error}") from error
+                stream = Stream(model, windows, job, options)
+                if cluster:
+                    bands = cluster.segment(stream, image, options, progress)
+                else:
+                    bands = segment_stream(stream, progress)
+            except DataError as error:
+                raise error if str(image) in str(error) else DataError(f"{image}: {error}") from error
             calibration = read_calibration(image)._replace(axes="", planes=())
             if path.suffix == ".zarr":
                 work = job.folder / path.name

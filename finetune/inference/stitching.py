@@ -68,7 +68,7 @@ class DecodedBlock:
             path: the file, a NumPy archive.
         """
         with path.open("wb") as file:
-            np.savez_compressed(
+            np.savez(
                 file,
                 labels=self.labels,
                 first=self.first,

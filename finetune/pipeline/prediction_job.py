@@ -28,6 +28,7 @@ from finetune.pipeline.prediction_models import Member
 from finetune.utils.atomic import disk_errors, write_file
 
 if TYPE_CHECKING:
+    from finetune.inference.cluster import Cluster
     from finetune.inference.streaming import Progress
 
 
@@ -77,13 +78,16 @@ class PredictionJob:
             files["card"] = self.outputs.folder / CARD_FILE
         return files
 
-    def run(self, progress: Progress | None = None) -> Iterator[FolderPrediction]:
+    def run(
+        self, progress: Progress | None = None, cluster: Cluster | None = None
+    ) -> Iterator[FolderPrediction]:
         """Segment the images; then compare the objects, and write table and record.
 
         If the prediction is interrupted, the table and the record list what was finished.
 
         Args:
             progress: called after each part of an image that is too large to be kept in memory.
+            cluster: a Dask cluster that segments images larger than a tile.
 
         Yields:
             One result per image, in order.
@@ -93,7 +97,7 @@ class PredictionJob:
         """
         results: list[FolderPrediction] = []
         predicted = predict_outputs(
-            self.model, self.outputs, self.headers, self.errors, self._observe, progress
+            self.model, self.outputs, self.headers, self.errors, self._observe, progress, cluster
         )
         try:
             for result in predicted:

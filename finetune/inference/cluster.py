@@ -1,0 +1,204 @@
+"""Prediction of large images on a Dask cluster: tiles and blocks are tasks, and workers write the results.
+
+Tasks write the same files as `finetune.inference.streaming`, into a folder that all workers share. A task
+whose worker dies is repeated by another one, and the label image is that of a single process to the byte.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cards.errors import InputError
+from finetune.data.windows import open_windows
+from finetune.inference.identity import identify
+from finetune.inference.label_bands import LabelBands
+from finetune.inference.model import Model
+from finetune.inference.scratch_job import KEY, ScratchJob
+from finetune.inference.streaming import Progress, Stream, StreamOptions
+from finetune.utils.optional import require
+
+LOCAL = "local:"
+TIMEOUT = 20  # seconds until a scheduler that does not answer counts as missing
+TILES = 4  # tiles of a task
+RETRIES = 3  # how often a task is repeated that failed
+
+LoadModel = Callable[[], Any]
+"""Loads the model in a worker. It is pickled, so it must be a function of a module, or a `partial` of one."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Dask cluster whose workers can load the model.
+
+    Attributes:
+        client: of the package distributed.
+        load: loads the model in a worker.
+        name: address, for messages.
+    """
+
+    client: Any
+    load: LoadModel
+    name: str
+
+    def segment(
+        self, stream: Stream, image: Path, options: StreamOptions, progress: Progress | None = None
+    ) -> LabelBands:
+        """Predict the label image of an image of any size, as `segment_stream` does.
+
+        Args:
+            stream: model, image and finished parts, of this process.
+            image: the image, at a path that is the same for all workers.
+            options: sizes of tiles and blocks.
+            progress: called after each task.
+
+        Returns:
+            The label image.
+
+        Raises:
+            InputError: if the cluster is gone; finished parts are kept.
+        """
+        report = progress or (lambda stage, done, total: None)
+        task = Task(self.load, image.resolve(), stream.job.folder.resolve(), options)
+        tiles = stream.job.missing("tiles", len(stream.tiles))
+        if tiles:
+            stream.measure()
+        self._run(partial(_predict, task), _batches(tiles, TILES), partial(report, "predicting"))
+        blocks = stream.job.missing("blocks", sum(map(len, stream.blocks)))
+        self._run(partial(_decode, task), _batches(blocks, 1), partial(report, "finding instances"))
+        return stream.labels()
+
+    def _run(
+        self, work: Callable[[list[int]], None], batches: list[list[int]], report: Callable[[int, int], None]
+    ) -> None:
+        from distributed import as_completed
+
+        if not batches:
+            return
+        try:
+            futures = self.client.map(work, batches, pure=False, retries=RETRIES)
+            for done, future in enumerate(as_completed(futures, loop=self.client.loop), 1):
+                future.result()
+                report(done, len(batches))
+        except InputError:
+            raise
+        except Exception as error:  # of distributed, or of a worker
+            lines = str(error).strip().splitlines()
+            reason = lines[0] if lines else type(error).__name__
+            raise InputError(
+                f"--dask {self.name}: the cluster failed ({reason[:200]}); repeat the command, which "
+                "continues with what is finished"
+            ) from error
+
+
+@contextmanager
+def open_cluster(address: str, load: LoadModel) -> Iterator[Cluster]:
+    """Connect to a Dask cluster, or start one on this machine.
+
+    Args:
+        address: of the scheduler, such as "tcp://10.0.0.1:8786", or "local:N" for N processes.
+        load: loads the model in a worker.
+
+    Yields:
+        The cluster.
+
+    Raises:
+        InputError: if distributed is not installed, the address is wrong, or no scheduler answers.
+    """
+    require("distributed", "dask")
+    from distributed import Client, LocalCluster
+
+    with ExitStack() as stack:
+        if address.startswith(LOCAL):
+            count = address.removeprefix(LOCAL)
+            if not count.isdigit() or int(count) < 1:
+                raise InputError(f"--dask {address}: give the number of processes, such as local:2")
+            target: Any = stack.enter_context(
+                LocalCluster(
+                    n_workers=int(count),
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,  # a worker that dies is replaced
+                )
+            )
+        else:
+            target = address
+        try:
+            client = stack.enter_context(Client(target, timeout=TIMEOUT, set_as_default=False))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(
+                f"--dask {address}: no Dask scheduler answers there; start one with `dask scheduler`, or "
+                "give local:N for N processes on this machine"
+            ) from error
+        yield Cluster(client, load, address)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs to know of an image.
+
+    Attributes:
+        load: loads the model.
+        image: absolute path of the image.
+        folder: absolute path of the folder of finished parts.
+        options: sizes of tiles and blocks.
+    """
+
+    load: LoadModel
+    image: Path
+    folder: Path
+    options: StreamOptions
+
+
+_streams: dict[str, Stream] = {}  # of the images that this worker has open, by content of job.json
+_lock = threading.Lock()  # of the network: one task at a time in a process
+
+
+def _predict(task: Task, numbers: list[int]) -> None:
+    """Predict tiles and write their maps."""
+    import torch
+
+    with _lock:
+        stream = _open(task)
+        statistics = stream.measure()
+        for number in numbers:
+            (maps,) = stream.predict([number], torch.stack([stream.read_tile(number, statistics)]))
+            stream.job.save_tile(number, maps)
+
+
+def _decode(task: Task, numbers: list[int]) -> None:
+    """Decode blocks and write their labels."""
+    with _lock:
+        stream = _open(task)
+        for number in numbers:
+            stream.decode(number)
+
+
+def _open(task: Task) -> Stream:
+    """The image of a task, opened once in a worker."""
+    try:
+        key = (task.folder / KEY).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{task.folder}: a worker cannot read it; --out must be a folder that all workers share"
+        ) from error
+    if key not in _streams:
+        model = task.load()
+        if not isinstance(model, Model) or json.loads(key)["model"] != json.loads(
+            json.dumps(identify(model))
+        ):
+            raise InputError("a worker loads another model than this process; all must have the same files")
+        windows = ExitStack().enter_context(open_windows(task.image))  # until the worker ends
+        _streams[key] = Stream(model, windows, ScratchJob(task.folder), task.options)
+    return _streams[key]
+
+
+def _batches(numbers: Sequence[int], size: int) -> list[list[int]]:
+    return [list(numbers[start : start + size]) for start in range(0, len(numbers), size)]

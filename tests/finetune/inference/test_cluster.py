@@ -1,0 +1,73 @@
+"""Large images segmented by worker processes of Dask."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from spots_model import spots_model, write_spots
+
+from cards.errors import InputError
+from finetune.inference.large_images import segment_large
+from finetune.inference.scratch_job import job_folder
+from finetune.inference.streaming import StreamOptions
+
+pytest.importorskip("distributed")
+
+from finetune.inference.cluster import Cluster, open_cluster
+
+OPTIONS = StreamOptions(tile=64, block=128, margin=32)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Two worker processes on this machine."""
+    with open_cluster("local:2", spots_model) as opened:
+        yield opened
+
+
+def test_a_worker_is_killed_midway_and_the_labels_are_the_same(cluster: Cluster, tmp_path: Path) -> None:
+    image = write_spots(tmp_path / "spots.tif", 400, 500)
+    alone, together = tmp_path / "alone.tif", tmp_path / "together.tif"
+    instances = segment_large(spots_model(), image, alone, options=OPTIONS)
+    assert len(cluster.client.run(os.getpid)) == 2
+    killed = []
+
+    def kill(stage: str, done: int, total: int) -> None:
+        if not killed and done > 2:
+            killed.append(next(iter(cluster.client.run(os.getpid).values())))
+            os.kill(killed[0], signal.SIGKILL)
+
+    assert (
+        segment_large(spots_model(), image, together, options=OPTIONS, progress=kill, cluster=cluster)
+        == instances
+    )
+    assert killed
+    assert together.read_bytes() == alone.read_bytes()
+    assert not job_folder(together).exists()
+
+
+def test_workers_with_another_model_are_refused(cluster: Cluster, tmp_path: Path) -> None:
+    image, other = write_spots(tmp_path / "spots.tif", 100, 100), spots_model()
+    other.network.level.data += 0.1
+    with pytest.raises(InputError, match="another model"):
+        segment_large(other, image, tmp_path / "labels.tif", options=OPTIONS, cluster=cluster)
+    assert not (tmp_path / "labels.tif").exists()
+
+
+def test_a_scheduler_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("finetune.inference.cluster.TIMEOUT", 1)
+    with (
+        pytest.raises(InputError, match="no Dask scheduler answers"),
+        open_cluster("tcp://127.0.0.1:9", spots_model),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("address", ["local:", "local:0", "local:two"])
+def test_the_number_of_processes_must_be_a_number(address: str) -> None:
+    with pytest.raises(InputError, match="local:2"), open_cluster(address, spots_model):
+        pass
