@@ -10,7 +10,7 @@ from cards.audit.card_text import FAMILY, RESTORE, CardText, text_claims
 from cards.audit.claims import Claim, Subject, sentence
 from cards.audit.reading import read_text
 from cards.audit.text import Supported
-from cards.audit.versions import same_version
+from cards.audit.versions import must_equal
 from cards.errors import InputError
 from cards.previews import FILE as PREVIEWS
 from cards.record import RunRecord
@@ -57,17 +57,15 @@ def _programs(found: str, expected: str, record: RunRecord) -> Claim:
         count = len(_SCRIPT.findall(found))
         evidence = f"{count} scripts and the policy compared." if count else "No script; the policy compared."
         return Claim(FAMILY, statement, "holds", evidence)
-    if not same_version(record):
+    if not must_equal(record):
         remedy = f"Audit with finetune {record.finetune_version}, which wrote this page."
         return Claim(FAMILY, statement, "cannot tell", "Another version of finetune wrote the page.", remedy)
     library = record.environment.packages.get(LIBRARY)
     if library != _installed(LIBRARY):
-        evidence = (
-            f"The table is that of {LIBRARY} {library or '(not installed)'}, which is not installed here."
-        )
-        return Claim(
-            FAMILY, statement, "cannot tell", evidence, f"Audit with {LIBRARY} {library or 'removed'}."
-        )
+        state = library or "not installed"
+        evidence = f"The table comes from {LIBRARY}, which was {state} for the run; here, it differs."
+        remedy = f"Audit where {LIBRARY} is {state}."
+        return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
     evidence = "They differ from those that finetune writes for this record."
     return Claim(FAMILY, statement, "broken", evidence, f"Do not open the file. {RESTORE}")
 

@@ -9,6 +9,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ def complete() -> RunRecord:
     record = examples.full()
     record.finetune_version = version("finetune")
     record.environment.git_commit = record.environment.git_dirty = None
+    if find_spec("itables"):  # the table of report.html
+        record.environment.packages["itables"] = version("itables")
     passed = {"passed": True, "detail": None}
     record.runtimes = [result.model_copy(update=passed) for result in record.runtimes]
     assert record.accuracy is not None and record.timing is not None
