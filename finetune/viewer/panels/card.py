@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 
 import panel as pn
 
 from cards.errors import InputError
+from cards.huggingface import PICTURES, render_body
 from cards.reading import pictures_folder
-from cards.rendering import render_files
+from cards.report import render_html
 from finetune.viewer.desk import Desk, View, message
+from finetune.viewer.library import inside
 from finetune.viewer.run_table import read_run
 from finetune.viewer.windows import Window
 
@@ -34,10 +37,13 @@ def _card(desk: Desk, key: str) -> View:
     """A card in a frame without scripts, forms and links to the page around it."""
     try:
         path = desk.library.get(key, "run").path
-        pictures = pictures_folder(path)
-        if pictures is not None:
-            desk.library.check(pictures)
-        page = render_files(read_run(desk.library, key), pictures)["report.html"].decode()
+        record, folder = read_run(desk.library, key), pictures_folder(path)
+        shown = [
+            name
+            for name in PICTURES
+            if folder and inside(folder / name, [path]) and (folder / name).is_file()
+        ]
+        page = render_html(render_body(record, shown), folder or Path())
     except InputError as error:
         return message(f"{key}: {error}")
     frame = (

@@ -172,6 +172,7 @@ def _prediction(
     existing = existing_prediction(desk.library, key, located)
     if existing is not None:
         try:
+            desk.library.check(existing)
             add(read_labels(existing))
             return message(f"prediction: {existing.parent.name}/{existing.name}")
         except InputError as error:
