@@ -156,7 +156,7 @@ def call(spec: Spec) -> Markdown:
         A code span; options in alphabetical order, values as JSON.
     """
     options = sorted(spec.options.items())
-    arguments = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in options]
+    arguments = [f"{key}={json.dumps(value, sort_keys=True, ensure_ascii=False)}" for key, value in options]
     return code(f"{spec.name}({', '.join(arguments)})" if arguments else spec.name)
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cards import markdown
+from cards.base import NetworkSpec
 from cards.markdown import code, escape, fenced, linked, literal, paragraphs, plain, safe, table
 
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -93,3 +94,10 @@ def test_a_literal_is_one_line_of_python():
 def test_nothing_goes_out_unworded(value):
     with pytest.raises((TypeError, ValueError)):
         safe(value)
+
+
+def test_options_are_written_in_alphabetical_order_at_every_depth():
+    """A record is stored with sorted keys: a card from the stored record equals the one of the run."""
+    one = NetworkSpec(repository="r", name="net", options={"config": {"b": 1, "a": {"d": 2, "c": 3}}})
+    two = NetworkSpec(repository="r", name="net", options={"config": {"a": {"c": 3, "d": 2}, "b": 1}})
+    assert markdown.call(one) == markdown.call(two) == '`net(config={"a": {"c": 3, "d": 2}, "b": 1})`'
