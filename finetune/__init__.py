@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from finetune.utils.offline import use_variable
+
 if TYPE_CHECKING:
     from cards.errors import DataError, DownloadError, InputError, ModelError, RecipeError
     from finetune.adapters import register_adapter
@@ -47,6 +49,8 @@ __all__ = [
     "register_target",
     "run",
 ]
+
+use_variable()  # before huggingface_hub reads the environment
 
 # Imported on first use: torch takes seconds, and `finetune --help` must not wait for it.
 PUBLIC = {

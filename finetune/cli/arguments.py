@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cards.errors import InputError
+
 
 class Content(StrEnum):
     """What label images contain."""
@@ -17,6 +19,26 @@ class Content(StrEnum):
     boundary = "boundary"
 
 
+def _use_offline(folder: Path | None) -> Path | None:
+    if folder is not None:
+        from finetune.utils.offline import INDEX, use_folder
+
+        if not (folder.expanduser() / INDEX).is_file():
+            raise InputError(
+                f"{folder}: holds no downloads; fill it with: finetune download ID --to {folder}"
+            )
+        use_folder(folder, offline=True)
+    return folder
+
+
+Offline = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        callback=_use_offline,
+        help="Use models and data sets of this folder of `finetune download`, and no network.",
+    ),
+]
 RecipeName = Annotated[str, typer.Argument(help="A recipe file, or the name of an included recipe.")]
 Overrides = Annotated[
     list[str] | None,

@@ -16,6 +16,7 @@ from finetune.cli.benchmark import benchmark
 from finetune.cli.card import card
 from finetune.cli.cp import cp
 from finetune.cli.data import data
+from finetune.cli.download import download
 from finetune.cli.evaluate import evaluate
 from finetune.cli.extensions import ExtensibleGroup
 from finetune.cli.init import init
@@ -40,6 +41,7 @@ COMMANDS = (
     validate,
     ls,
     cp,
+    download,
     predict,
     data,
     evaluate,

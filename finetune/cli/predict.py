@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from finetune.cli.arguments import Offline
+
 if TYPE_CHECKING:
     from finetune.inference.cluster import Cluster
     from finetune.inference.folder import FolderPrediction
@@ -90,6 +92,7 @@ def predict(
             "or local:N for N processes on this machine.",
         ),
     ] = "",
+    offline: Offline = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per image instead of text.")
     ] = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cards.errors import InputError
-from finetune.cli.arguments import Overrides
+from finetune.cli.arguments import Offline, Overrides
 from finetune.cli.run_summary import print_summary
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def run(
             help="Target for the mean over the test images, written down before training, such as dice=0.9.",
         ),
     ] = None,
+    offline: Offline = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the recipe, the images and the model without training.")
     ] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 import zlib
@@ -11,9 +12,9 @@ from shutil import disk_usage
 
 from cards.archives import check_member
 from cards.errors import DownloadError
+from finetune.downloads.resumable import retrieve
 from finetune.utils.atomic import atomic_folder, is_disk_full
 
-TIMEOUT = 30  # seconds without an answer
 MAX_MEMBERS = 1_000_000
 MAX_EXPANSION = 200  # unpacked bytes per byte of the archive; label images compress well
 SLACK = 2**29  # bytes that a small archive may have beyond that
@@ -65,15 +66,11 @@ def download(
 
 
 def _retrieve(url: str, work: Path, folder: Path, sha256: str | None, key: str) -> Path:
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")  # it suggests code to programmers
-    known = f"sha256:{sha256}" if sha256 else None
+    # Not in the temporary folder: a later call continues the download.
+    archive = folder.parent / f".{folder.name}-{hashlib.sha256(url.encode()).hexdigest()[:8]}.zip"
     try:
-        return Path(
-            pooch.retrieve(url, known, "archive.zip", work, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
-        )
-    except ValueError as error:  # what pooch raises for a wrong hash
+        return retrieve(url, archive, sha256).rename(work / "archive.zip")
+    except ValueError as error:  # another hash
         raise DownloadError(
             f"{url}: was changed by its publisher or damaged on its way: its SHA-256 is not {sha256}"
         ) from error

@@ -154,6 +154,42 @@ class CountsModels(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class FetchedWeights:
+    """Published weights in the local caches.
+
+    Attributes:
+        files: all files that loading the model needs.
+        source: web address of the weights, or of their page.
+        revision: commit or version; None if the repository has none.
+        license: as the repository states it; None if it states none.
+    """
+
+    files: tuple[Path, ...]
+    source: str
+    revision: str | None = None
+    license: str | None = None
+
+
+@runtime_checkable
+class FetchesWeights(Protocol):
+    """Optional part of a repository: weights that are downloaded without loading the model."""
+
+    def fetch_weights(self, name: str, revision: str | None) -> FetchedWeights | None:
+        """Download the weights of a model, or locate them in the cache.
+
+        Args:
+            name: of the model.
+            revision: of the weights; the latest if None.
+
+        Returns:
+            The files; None for a model without published weights.
+
+        Raises:
+            InputError: if there is no such model or revision, or the download fails.
+        """
+
+
 @runtime_checkable
 class ListsModels(Protocol):
     """Optional part of a repository: a server that lists its models."""

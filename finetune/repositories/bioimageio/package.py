@@ -137,6 +137,18 @@ def read_file(package: Package, file: Any) -> tuple[bytes, str]:
     return content, digest
 
 
+def cached_file(package: Package) -> Path:
+    """The file in the cache that holds a package from the collection.
+
+    Args:
+        package: result of `open_package` for an id or address.
+
+    Returns:
+        The zip file.
+    """
+    return _cache() / f"{_slug(known_id(package.source))}-{package.sha256}.zip"
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Suppress log messages, warnings and progress bars of the BioImage.IO libraries; errors are raised.

@@ -2,5 +2,6 @@
 
 from finetune.repositories.cellpose.published import published
 from finetune.repositories.cellpose.repository import build, load, models, options_model, save
+from finetune.repositories.cellpose.weights import fetch_weights
 
-__all__ = ["build", "load", "models", "options_model", "published", "save"]
+__all__ = ["fetch_weights", "build", "load", "models", "options_model", "published", "save"]

@@ -57,20 +57,18 @@ def fetch(name: str, revision: str | None) -> Fetched:
 
 
 def _from_server(name: str, file: str) -> Path:
-    import pooch
+    from finetune.downloads.archive import CACHE_HINT, cache_folder
+    from finetune.downloads.resumable import retrieve
+    from finetune.utils.atomic import disk_errors, is_disk_full
 
-    from finetune.downloads.archive import CACHE_HINT, TIMEOUT, cache_folder
-    from finetune.utils.atomic import atomic_folder, is_disk_full
-
-    folder = cache_folder() / "weights" / "cellpose" / file
-    path = folder / file
+    path = cache_folder() / "weights" / "cellpose" / file / file
     if path.is_file():
         return path
     url = f"{SERVER}/{file}"
-    with atomic_folder(folder, CACHE_HINT) as new:
+    with disk_errors(path, CACHE_HINT, only_full=True):
         try:
             # The authors publish no hashes; the record states the hash of the downloaded file.
-            pooch.retrieve(url, None, file, new, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
+            return retrieve(url, path)
         except OSError as error:  # requests' errors are OSErrors
             if is_disk_full(error):
                 raise
@@ -78,7 +76,6 @@ def _from_server(name: str, file: str) -> Path:
             raise ModelError(
                 f"{name}: its weights cannot be downloaded from {url} ({reason}): {DOWNLOAD_HINT}"
             ) from error
-    return path
 
 
 def _from_hub(name: str, revision: str | None) -> Fetched:

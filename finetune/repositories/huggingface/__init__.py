@@ -7,8 +7,10 @@ from finetune.repositories.huggingface.models import models
 from finetune.repositories.huggingface.options import options_model
 from finetune.repositories.huggingface.published import published
 from finetune.repositories.huggingface.repository import build, load, save
+from finetune.repositories.huggingface.weights import fetch_weights
 
 __all__ = [
+    "fetch_weights",
     "build",
     "load",
     "models",

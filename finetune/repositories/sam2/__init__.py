@@ -2,6 +2,7 @@
 
 from finetune.repositories.sam2 import promptable as interactive
 from finetune.repositories.sam2.published import published
+from finetune.repositories.sam2.published_weights import fetch_weights
 from finetune.repositories.sam2.repository import build, load, models, options_model, save
 
-__all__ = ["build", "load", "models", "options_model", "published", "save", "interactive"]
+__all__ = ["fetch_weights", "build", "load", "models", "options_model", "published", "save", "interactive"]

@@ -19,7 +19,7 @@ from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.options import DecoderOptions, complete
 from finetune.repositories.sam2.models import LEARNING_RATE, MODELS
-from finetune.repositories.sam2.weights import _hub_id, _share, find_weights, load_whole
+from finetune.repositories.sam2.weights import _share, find_weights, hub_id, load_whole
 from finetune.utils.atomic import write_safetensors
 from finetune.utils.optional import require
 from finetune.weights.checkpoint import (
@@ -187,7 +187,7 @@ def build_whole(name: str, in_channels: int, image_size: int | None = None) -> A
 
     from finetune.networks import sam2
 
-    config = HF_MODEL_ID_TO_FILENAMES[_hub_id(name)][0]
+    config = HF_MODEL_ID_TO_FILENAMES[hub_id(name)][0]
     return sam2.build_whole(config, sam2.IMAGE_SIZE if image_size is None else image_size)
 
 

@@ -24,7 +24,15 @@ from finetune.repositories.sam2.models import LICENSE, MODELS, SAM2
 HINT = "set model.checkpoint=PATH to a weights file, or model.pretrained=false for random weights"
 
 
-def _hub_id(name: str) -> str:
+def hub_id(name: str) -> str:
+    """Id of a model on the Hugging Face Hub.
+
+    Args:
+        name: a key of `MODELS`.
+
+    Returns:
+        The id.
+    """
     return f"facebook/{name}"
 
 
@@ -51,14 +59,25 @@ def find_weights(name: str, start: LoadOptions) -> tuple[Checkpoint | None, Orig
         return found, origin(found, "sam2", name)
     base = Origin(repository="sam2", id=name, weights="pretrained", license=LICENSE, citation=[SAM2])
     if checkpoint is None:
-        checkpoint, commit = _download(name, start.revision)
-        base = base.model_copy(update={"revision": commit, "hub_id": _hub_id(name)})
+        checkpoint, commit = download(name, start.revision)
+        base = base.model_copy(update={"revision": commit, "hub_id": hub_id(name)})
     found = read_state_dict(checkpoint)
     return found, base.model_copy(update={"sha256": found.sha256})
 
 
-def _download(name: str, revision: str | None) -> tuple[Path, str]:
-    """Locate the weights file of a model on the Hub, and its commit."""
+def download(name: str, revision: str | None) -> tuple[Path, str]:
+    """Locate the weights file of a model on the Hub; download it if necessary.
+
+    Args:
+        name: of the model.
+        revision: branch, tag or commit; the latest if None.
+
+    Returns:
+        The file and its commit.
+
+    Raises:
+        InputError: if there is no such model or revision, or the download fails.
+    """
     if name not in MODELS:
         raise unknown("model of repository sam2", name, MODELS)
     require("sam2", "sam2")
@@ -66,8 +85,8 @@ def _download(name: str, revision: str | None) -> tuple[Path, str]:
 
     from finetune.downloads.hub import fetch
 
-    file = HF_MODEL_ID_TO_FILENAMES[_hub_id(name)][1]
-    fetched = fetch(_hub_id(name), [file], revision=revision, hint=HINT)
+    file = HF_MODEL_ID_TO_FILENAMES[hub_id(name)][1]
+    fetched = fetch(hub_id(name), [file], revision=revision, hint=HINT)
     return fetched.folder / file, fetched.revision
 
 

@@ -154,7 +154,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     base, found, suggests = Origin(repository=REPOSITORY, id=name, weights="random"), None, {}
     published = checkpoint is None and start.pretrained and name in PUBLISHED
     if published:
-        checkpoint = _fetch(name)
+        checkpoint = fetch(name)
     if checkpoint is not None:
         file = _keras_file(Path(checkpoint))
         if file:
@@ -221,8 +221,18 @@ def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
     return complete(name, options, StarDistOptions)
 
 
-def _fetch(name: str) -> Path:
-    """Locate the folder of a published model in the cache; download it if necessary."""
+def fetch(name: str) -> Path:
+    """Locate the folder of a published model in the cache; download it if necessary.
+
+    Args:
+        name: a key of `PUBLISHED`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: if the download fails.
+    """
     folder = cache_folder() / REPOSITORY / name
     if folder.is_dir():
         return folder

@@ -2,5 +2,6 @@
 
 from finetune.repositories.torchvision.models import MODELS, models, options_model
 from finetune.repositories.torchvision.repository import build, load, save
+from finetune.repositories.torchvision.weights import fetch_weights
 
-__all__ = ["MODELS", "build", "load", "models", "options_model", "save"]
+__all__ = ["fetch_weights", "MODELS", "build", "load", "models", "options_model", "save"]

@@ -1,0 +1,33 @@
+"""Weights of torchvision, downloaded without loading a model."""
+
+from __future__ import annotations
+
+from cards.errors import ModelError
+from finetune.errors import unknown
+from finetune.repositories.capabilities import FetchedWeights
+from finetune.repositories.torchvision.download import download_weights, weights_url
+from finetune.repositories.torchvision.models import MODELS
+from finetune.utils.optional import require
+
+
+def fetch_weights(name: str, revision: str | None) -> FetchedWeights | None:
+    """Download the weights of a model; see `FetchesWeights`.
+
+    Args:
+        name: of the model.
+        revision: must be None: these weights have no revisions.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: if there is no such model or revision, or the download fails.
+    """
+    if name not in MODELS:
+        raise unknown("model of repository torchvision", name, MODELS)
+    if revision is not None:
+        raise ModelError(
+            f"model.revision: the weights of {name} have no revisions; their SHA-256 is recorded"
+        )
+    require("torchvision", "torchvision")
+    return FetchedWeights((download_weights(name),), weights_url(name))

@@ -1,0 +1,46 @@
+"""One folder for everything that is downloaded, and its use without a network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+VARIABLE = "FINETUNE_OFFLINE"
+"""Environment variable with the folder that a computer without a network uses."""
+
+INDEX = "downloads.json"
+"""File that lists what such a folder holds."""
+
+PLACES = {
+    "FINETUNE_CACHE": "finetune",
+    "HF_HUB_CACHE": "huggingface",
+    "TORCH_HOME": "torch",
+    "CELLPOSE_LOCAL_MODELS_PATH": "cellpose",
+}
+"""Subfolders of the caches, by the environment variables of finetune, huggingface_hub, torch, cellpose."""
+
+
+def use_folder(folder: Path, *, offline: bool) -> None:
+    """Let every cache of this process, and of those it starts, be in one folder.
+
+    Args:
+        folder: the folder; need not exist.
+        offline: whether to contact no server.
+    """
+    folder = folder.expanduser().absolute()
+    for variable, place in PLACES.items():
+        os.environ[variable] = str(folder / place)
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    if "huggingface_hub.constants" in sys.modules:  # it has read the environment already
+        from huggingface_hub import constants
+
+        constants.HF_HUB_CACHE = os.environ["HF_HUB_CACHE"]
+        constants.HF_HUB_OFFLINE = offline or constants.HF_HUB_OFFLINE
+
+
+def use_variable() -> None:
+    """Use the folder in `FINETUNE_OFFLINE`, if it is set, without a network."""
+    if folder := os.environ.get(VARIABLE):
+        use_folder(Path(folder), offline=True)
