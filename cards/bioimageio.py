@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from cards import huggingface, markdown
 from cards import statements as facts
 from cards.bioimageio_config import bioimageio_config
 from cards.bioimageio_parts import Onnx, PackageParts, StateDict, TorchScript
+from cards.bioimageio_tensors import input_tensor, output_tensor
 from cards.bioimageio_weights import weights
 from cards.citations import MODEL, citations
 from cards.fingerprint import sha256_file
@@ -28,12 +28,7 @@ from cards.record import RunRecord
 from cards.references import find_doi, find_url
 
 if TYPE_CHECKING:
-    from bioimageio.spec.model.v0_5 import (
-        ChannelAxis,
-        InputTensorDescr,
-        ModelDescr,
-        OutputTensorDescr,
-    )
+    from bioimageio.spec.model.v0_5 import ModelDescr
 
 __all__ = [
     "Onnx",
@@ -92,8 +87,8 @@ def describe(record: RunRecord, parts: PackageParts) -> ModelDescr:
             license=_license(record, parts.folder),
             documentation=v0_5.FileDescr(source=documentation),
             covers=[v0_5.FileDescr(source=path) for path in parts.covers],
-            inputs=[_input(record, parts)],
-            outputs=[_output(parts)],
+            inputs=[input_tensor(record, parts)],
+            outputs=[output_tensor(parts)],
             weights=weights(record, parts),
             attachments=[v0_5.FileDescr(source=path) for path in (attached, *parts.attachments)],
             config=v0_5.Config.model_validate(
@@ -250,57 +245,3 @@ def _urls(record: RunRecord) -> set[str]:
         *(find_url(entry.text) for entry in citations(record)),
     ]
     return {str(HttpUrl(url)) for url in urls if url}
-
-
-def _input(record: RunRecord, parts: PackageParts) -> InputTensorDescr:
-    from bioimageio.spec.model import v0_5
-
-    size = v0_5.ParameterizedSize(min=parts.minimum, step=record.model.divisor)
-    return v0_5.InputTensorDescr.model_validate(
-        {
-            "id": "input",
-            "description": "the image",
-            "axes": [
-                v0_5.BatchAxis(),
-                _channels(parts.input_channels),
-                v0_5.SpaceInputAxis(id=v0_5.AxisId("y"), size=size),
-                v0_5.SpaceInputAxis(id=v0_5.AxisId("x"), size=size),
-            ],
-            "test_tensor": v0_5.FileDescr(source=parts.test_input),
-            **_sample(parts.sample_input),
-            "preprocessing": [dict(operation) for operation in parts.preprocessing],
-        }
-    )
-
-
-def _sample(path: Path | None) -> dict[str, Any]:
-    from bioimageio.spec.model import v0_5
-
-    return {"sample_tensor": v0_5.FileDescr(source=path)} if path else {}
-
-
-def _channels(names: Sequence[str]) -> ChannelAxis:
-    from bioimageio.spec.model import v0_5
-
-    return v0_5.ChannelAxis(channel_names=list(names))
-
-
-def _output(parts: PackageParts) -> OutputTensorDescr:
-    from bioimageio.spec.model import v0_5
-
-    def _same(axis: str) -> v0_5.SpaceOutputAxis:
-        size = v0_5.SizeReference(tensor_id=v0_5.TensorId("input"), axis_id=v0_5.AxisId(axis))
-        return v0_5.SpaceOutputAxis(id=v0_5.AxisId(axis), size=size)
-
-    axes = {"b": v0_5.BatchAxis(), "c": _channels(parts.output_channels), "y": _same("y"), "x": _same("x")}
-    return v0_5.OutputTensorDescr.model_validate(
-        {
-            "id": "output",
-            "description": parts.output_description,
-            "axes": [axes[letter] for letter in parts.output_axes],
-            "data": v0_5.IntervalOrRatioDataDescr.model_validate({"type": parts.output_dtype}),
-            "test_tensor": v0_5.FileDescr(source=parts.test_output),
-            **_sample(parts.sample_output),
-            "postprocessing": [dict(operation) for operation in parts.postprocessing],
-        }
-    )
