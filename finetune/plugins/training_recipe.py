@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cards.errors import InputError, ModelError
+from finetune.plugins.messages import parameter_of
 from finetune.plugins.segmentation import is_run
 from finetune.recipe.schema import Recipe
 
@@ -58,9 +59,10 @@ def build_recipe(values: Mapping[str, Any], root: Path) -> Recipe:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from error
+        key = ".".join(map(str, first["loc"]))
+        raise InputError(f"{parameter_of(key)}: {first['msg'].lower()}") from error
     for key, message in problems(recipe):
-        raise InputError(f"{key}: {message}")
+        raise InputError(f"{parameter_of(key)}: {message}")
     return recipe
 
 

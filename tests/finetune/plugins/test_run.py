@@ -124,6 +124,40 @@ def test_the_unet_needs_a_model_folder(images: Path, tmp_path: Path) -> None:
     assert message == "--modelDir: missing; name a model folder"
 
 
+@pytest.mark.parametrize(
+    ("plugin", "model"),
+    [("inference-sam2", "sam2.1-hiera-tiny"), ("inference-huggingface-maskgeneration", "somebody/missing")],
+)
+def test_missing_weights_are_one_error(hub, images: Path, tmp_path: Path, plugin: str, model: str) -> None:
+    message = error_of(plugin, imageDir=images, model=model, outputDir=tmp_path / "out")
+    assert message.startswith("--model: ") and model in message
+    assert message.endswith("; name a folder that holds the weights with --modelDir")
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_for_training_that_are_missing_are_one_error(hub, tmp_path: Path) -> None:
+    from discs import write_data
+
+    data = write_data(tmp_path / "data") / "train"
+    outputs = {name: tmp_path / name for name in ("outputDir", "tensorboardDir", "scores")}
+    given = {"imageDir": data / "images", "maskDir": data / "masks", "model": "sam2:sam2.1-hiera-tiny"}
+    message = error_of("fine-tune", **given, **outputs)
+    assert message.endswith("; choose wipp:unet, which needs none, or a model folder with --modelDir")
+    assert not any(path.exists() for path in outputs.values())
+    assert error_of("fine-tune", **given | {"target": "rays", "rank": 4, "adapt": "head"}, **outputs)
+
+
+def test_images_without_masks_are_one_error(images: Path, tmp_path: Path) -> None:
+    outputs = {name: tmp_path / name for name in ("outputDir", "tensorboardDir", "scores")}
+    masks = write_labels(tmp_path / "masks", a=8)
+    message = error_of("fine-tune", imageDir=images, maskDir=masks, **outputs)
+    assert message == "--imageDir: 1 of 2 files have no partner in --maskDir: b.ome.tif"
+    (images / "b.ome.tif").unlink()
+    message = error_of("fine-tune", imageDir=images, maskDir=masks, testImageDir=images, **outputs)
+    assert message == "--testMaskDir: missing; --testImageDir needs it"
+    assert not any(path.exists() for path in outputs.values())
+
+
 def write_labels(folder: Path, **values: int) -> Path:
     folder.mkdir()
     for name, value in values.items():
