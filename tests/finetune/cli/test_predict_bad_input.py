@@ -70,12 +70,21 @@ def test_a_disk_that_is_full_midway_keeps_what_is_finished(model: Path, tmp_path
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.splitlines()
     assert "b.png: the disk is full" in line and "--out" in line
-    kept = sorted(
-        path.relative_to(tmp_path / "labels").as_posix() for path in (tmp_path / "labels").rglob("*.*")
-    )
-    assert kept == ["a.tif", "overlays/a.png", "prediction.json"]
-    (entry,) = json.loads((tmp_path / "labels" / "prediction.json").read_text())["predictions"][0]["images"]
-    assert entry["image"] == "a.tif" and done.stdout.startswith(str(tmp_path / "labels" / "a.tif"))
+    out = tmp_path / "labels"
+    assert visible(out) == ["a.tif", "overlays/a.png", "prediction.json"]
+    (entry,) = json.loads((out / "prediction.json").read_text())["predictions"][0]["images"]
+    assert entry["image"] == "a.tif" and done.stdout.startswith(str(out / "a.tif"))
+    written = (out / "a.tif").stat().st_mtime_ns
+    again = predict(model, images, "--out", out, "--save", "overlays")  # with more space
+    assert again.returncode == 0, again.stderr
+    assert (out / "a.tif").stat().st_mtime_ns == written
+    assert len(visible(out)) == 7 and not list(out.glob(".*"))
+
+
+def visible(folder: Path) -> list[str]:
+    """Files of a folder and its subfolders that are not hidden."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
 @pytest.mark.parametrize(
