@@ -26,6 +26,7 @@ class PackageModel:
     Attributes:
         package: the package.
         channels: number of channels of the images that it takes.
+        target: decodes the maps of the package.
     """
 
     def __init__(self, package: Package, trust: bool = False, target: str | None = None) -> None:
@@ -43,7 +44,7 @@ class PackageModel:
             RecipeError: if there is no such target.
         """
         self.package, source = package, package.source
-        self._target, self._named = build_target(target or "foreground"), target
+        self.target, self._named = build_target(target or "foreground"), target
         inputs = self.package.description.inputs[0]
         self.channels = next((int(axis.size) for axis in inputs.axes if axis.type == "channel"), 0)
         check_tensors(self.package, self.channels)
@@ -82,16 +83,43 @@ class PackageModel:
         pixels = channels_first(image, self.channels)
         check_channels(len(pixels), self.channels)
         maps = self._predict_maps(pixels)
-        if np.issubdtype(maps.dtype, np.integer) and len(maps) == 1 and not self._named:
+        if self._are_labels(maps):
             return maps[0].astype(np.int32)
-        if len(maps) != self._target.channels:
-            target = self._target
+        return self.target.decode(self._checked(maps))
+
+    def predict_maps(self, pixels: np.ndarray) -> np.ndarray:
+        """Predict the maps of an image.
+
+        Args:
+            pixels: (C, H, W) of any numeric dtype.
+
+        Returns:
+            Maps (K, H, W) float32, after the package's postprocessing.
+
+        Raises:
+            DataError: if the image has another number of channels.
+            ModelError: if the network fails on the image, or the output is a label image or has other maps
+                than the target decodes.
+        """
+        check_channels(len(pixels), self.channels)
+        maps = self._predict_maps(pixels)
+        if self._are_labels(maps):
+            raise ModelError(f"{self.package.source}: the model outputs a label image, and no maps")
+        return self._checked(maps)
+
+    def _are_labels(self, maps: np.ndarray) -> bool:
+        return np.issubdtype(maps.dtype, np.integer) and len(maps) == 1 and not self._named
+
+    def _checked(self, maps: np.ndarray) -> np.ndarray:
+        """The maps as float32, if the target decodes as many."""
+        if len(maps) != self.target.channels:
+            target = self.target
             raise ModelError(
                 f"{self.package.source}: the model outputs {len(maps)} maps, target {target.name} decodes "
                 f"{target.channels}; finetune can decode a label image or one probability map only, unless "
                 "you set target to what the maps are, such as target=foreground_boundary"
             )
-        return self._target.decode(maps.astype(np.float32))
+        return maps.astype(np.float32)
 
     def _predict_maps(self, pixels: np.ndarray) -> np.ndarray:
         """Output of the package for an image (C, H, W), as (K, H, W)."""

@@ -58,7 +58,7 @@ class EnsembleModel:
                     )
         self.members = models
         self.target, self.channels = models[0].target, models[0].channels
-        self.select: Channels = models[0].select
+        self.select: Channels = getattr(models[0], "select", "auto")
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """Predict the labels of one image.

@@ -18,7 +18,7 @@ def has_maps(model: Predictor) -> bool:
         model: any model.
 
     Returns:
-        False for prompted models and BioImage.IO packages.
+        False for prompted models.
     """
     return hasattr(model, "predict_maps") and hasattr(model, "target")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from cards.errors import ModelError
 from finetune.data.channels import Channels
-from finetune.inference.model import Model
+from finetune.inference.map_models import has_maps
 from finetune.inference.preprocess import channels_first
 from finetune.inference.protocol import Predictor
 from finetune.targets.pixels import orient_pixels
@@ -39,16 +40,18 @@ class SymmetricModel:
         Raises:
             ModelError: if the model predicts no maps, or its maps cannot be averaged.
         """
-        if not isinstance(model, Model):
+        predictor: Any = model
+        if not has_maps(predictor):
             raise ModelError(
                 "--symmetries: the model predicts no maps that could be averaged; remove the option"
             )
-        if model.target.whole:
+        if predictor.target.whole:
             raise ModelError(
-                f"--symmetries: maps of the target {model.target.name} cannot be averaged; remove the option"
+                f"--symmetries: maps of the target {predictor.target.name} cannot be averaged; remove the "
+                "option"
             )
-        self.model, self.target, self.channels = model, model.target, model.channels
-        self.select: Channels = model.select
+        self.model, self.target, self.channels = predictor, predictor.target, predictor.channels
+        self.select: Channels = getattr(predictor, "select", "auto")
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """Predict the labels of one image; takes 8 times as long as the model alone.
@@ -73,15 +76,23 @@ class SymmetricModel:
         Returns:
             Maps (K, H, W) float32.
         """
-        import torch
-
-        prepared = self.model.prepare(pixels)
-        image = prepared.cpu().numpy()
+        prepared = hasattr(self.model, "prepare")
+        image = self.model.prepare(pixels).cpu().numpy() if prepared else pixels
         total = np.zeros((self.target.channels, *image.shape[1:]), np.float32)
         for rotations, flip in SYMMETRIES:
-            turned = torch.from_numpy(orient_pixels(image, rotations, flip)).to(prepared.device)
-            total += self._turn_back(self.model.predict_maps(turned), rotations, flip)
+            turned = np.ascontiguousarray(orient_pixels(image, rotations, flip))
+            total += self._turn_back(self._maps(turned, prepared), rotations, flip)
         return total / len(SYMMETRIES)
+
+    def _maps(self, image: np.ndarray, prepared: bool) -> np.ndarray:
+        """Maps of a prepared image, or by a package, which prepares it itself."""
+        given: Any = image
+        if prepared:
+            import torch
+
+            given = torch.from_numpy(image).to(self.model.device)
+        maps: np.ndarray = self.model.predict_maps(given)
+        return maps
 
     def _turn_back(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
         """Undo a rotation that was followed by a reflection."""

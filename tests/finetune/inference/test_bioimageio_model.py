@@ -64,3 +64,16 @@ def test_tells_a_package_from_a_run(onnx_alone, tmp_path):
     assert is_package(onnx_alone)
     assert not is_package(tmp_path)
     assert not is_package("user/name")
+
+
+def test_maps_of_packages_are_averaged_over_symmetries_and_models(onnx_alone):
+    from finetune.inference.ensemble import EnsembleModel
+    from finetune.inference.symmetries import SymmetricModel
+
+    package, pixels = finetune.load(onnx_alone), image(1, 48, 64)
+    symmetric = SymmetricModel(package)
+    turned = symmetric.predict_maps(np.rot90(pixels, axes=(1, 2)).copy())
+    assert np.allclose(np.rot90(symmetric.predict_maps(pixels), axes=(1, 2)), turned, atol=1e-5)
+    assert not np.allclose(package.predict_maps(pixels), symmetric.predict_maps(pixels), atol=1e-5)
+    ensemble = EnsembleModel([package, package], ["a", "b"])
+    assert np.array_equal(ensemble.predict(pixels), package.predict(pixels))
