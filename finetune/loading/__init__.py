@@ -78,7 +78,7 @@ def load(
     if not isinstance(source, str | Path):
         from finetune.inference.ensemble import EnsembleModel
 
-        members = [load(one, trust=trust, target=target) for one in source]
+        members = load_members(source, trust=trust, target=target)
         return members[0] if len(members) == 1 else EnsembleModel(members, [str(one) for one in source])
     from finetune.inference.package_path import is_package
 
@@ -94,6 +94,33 @@ def load(
     if target is not None:
         raise ModelError(f"{source}: states its target itself; leave target out")
     return load_model(source, trust=trust)
+
+
+def load_members(
+    sources: Sequence[str | Path], *, trust: bool = False, target: str | None = None
+) -> list[Predictor]:
+    """Load the members of an ensemble.
+
+    Args:
+        sources: what `load` takes, at least one.
+        trust: see `load`.
+        target: see `load`; of several models, it applies to packages only, and others state their target.
+
+    Returns:
+        The models.
+
+    Raises:
+        ModelError: if one cannot be loaded.
+    """
+    from finetune.inference.package_path import is_package
+
+    def needs_target(source: str | Path) -> bool:
+        published = published_name(source)
+        return len(sources) == 1 or (
+            published.repository == "bioimageio" if published else is_package(source)
+        )
+
+    return [load(one, trust=trust, target=target if needs_target(one) else None) for one in sources]
 
 
 def load_model(source: str | Path, *, trust: bool = False) -> Model | PromptedModel:

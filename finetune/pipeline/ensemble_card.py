@@ -36,7 +36,7 @@ def render_card(members: Sequence[Member], *, symmetries: bool) -> str:
     for member, name in zip(members, names, strict=True):
         record = member.record
         base = _escape(record.model.base.id) if record else NOT_RECORDED
-        license_id = (record.card.license if record else None) or NOT_RECORDED
+        license_id = member.license or NOT_RECORDED
         weights = f"`{member.weights_sha256}`" if member.weights_sha256 else NOT_RECORDED
         lines.append(f"| {name} | {base} | {_dice(member)} | {_escape(license_id)} | {weights} |")
     lines += [

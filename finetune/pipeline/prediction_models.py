@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from cards.errors import InputError
+from cards.fingerprint import sha256_file
+from cards.integrity import HUB
 from cards.metrics import PRIMARY
 from cards.record import RunRecord
 from finetune.downloads.hub import HUB_ID
 from finetune.downloads.records import fetch_record
 from finetune.inference.protocol import Predictor
-from finetune.loading import load
+from finetune.loading import load_members
 from finetune.loading.published import published_name
-
-WEIGHTS = "huggingface/model.safetensors"
+from finetune.weights.checkpoint import WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,14 @@ class Member:
     Attributes:
         name: of the run, of the model on the Hub or in a repository, or of the package; never a local path.
         record: its run record; None if it has none.
+        weights_sha256: hash of the file with the weights; None if it is not known.
+        license: SPDX id; None if it is not stated.
     """
 
     name: str
     record: RunRecord | None
-
-    @property
-    def weights_sha256(self) -> str | None:
-        """Hash of the weights, from the record; None if it is not recorded."""
-        files = self.record.files if self.record else []
-        return next((file.sha256 for file in files if file.path == WEIGHTS), None)
+    weights_sha256: str | None = None
+    license: str | None = None
 
     @property
     def accuracy(self) -> tuple[float, float, int] | None:
@@ -78,12 +77,12 @@ def load_models(
     Raises:
         ModelError: if a model cannot be loaded, or the maps of the models cannot be averaged.
     """
-    models = [load(source, trust=trust, target=target) for source in sources]
+    models = load_members(sources, trust=trust, target=target)
+    members = [describe(source, model) for source, model in zip(sources, models, strict=True)]
     if symmetries:
         from finetune.inference.symmetries import SymmetricModel
 
         models = [SymmetricModel(model) for model in models]
-    members = [describe(source) for source in sources]
     if len(models) == 1:
         return models[0], members
     from finetune.inference.ensemble import EnsembleModel
@@ -91,14 +90,15 @@ def load_models(
     return EnsembleModel(models, list(sources)), members
 
 
-def describe(source: str) -> Member:
-    """Describe a model by its record.
+def describe(source: str, model: Predictor) -> Member:
+    """Describe a model by its record, its files and its package.
 
     Args:
         source: what `finetune.load` takes.
+        model: what it returned.
 
     Returns:
-        Its name, and its record if it has one.
+        Its name and what is known of it.
     """
     record = None
     if not published_name(source):
@@ -113,4 +113,19 @@ def describe(source: str) -> Member:
         name = path.resolve().name
     else:
         name = source
-    return Member(name, record)
+    package: Any = getattr(model, "package", None)
+    license_id = record.card.license if record else package.description.license if package else None
+    return Member(name, record, _weights(path, record, package), str(license_id) if license_id else None)
+
+
+def _weights(path: Path, record: RunRecord | None, package: Any) -> str | None:
+    """Hash of the weights: from the record, the file itself, or the description of a package."""
+    listed = {file.path: file.sha256 for file in record.files} if record else {}
+    if found := listed.get(f"{HUB}/{WEIGHTS}"):
+        return found
+    file = next((place for place in (path / HUB / WEIGHTS, path / WEIGHTS) if place.is_file()), None)
+    if file:
+        return sha256_file(file)
+    weights = package.description.weights if package else None
+    entry = getattr(weights, "torchscript", None) or getattr(weights, "onnx", None)
+    return str(entry.sha256) if entry and entry.sha256 else None

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from foreign import make_package
 from saved_model import save_small_model
 from square_models import level_model
 
 import finetune
+from cards.fingerprint import sha256_file
 from finetune.inference.ensemble import EnsembleModel
+from finetune.pipeline.prediction_models import load_models
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (32, 40)).astype(np.uint8)
 
@@ -46,6 +49,10 @@ def test_an_ensemble_segments_the_images_of_a_pattern_and_is_described(
     record = json.loads((tmp_path / "out" / "prediction.json").read_text())
     (prediction,) = record["predictions"]
     assert [model["name"] for model in prediction["models"]] == ["a", "b"]
+    weights = [sha256_file(model / "model.safetensors") for model in models]
+    assert [model["weights_sha256"] for model in prediction["models"]] == weights
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert all(sha256 in card for sha256 in weights)
     assert sorted(record["files"]) == ["README.md", "measurements.csv"]
 
 
@@ -54,3 +61,21 @@ def test_a_model_from_python_is_not_named(images: Path, tmp_path: Path) -> None:
     (prediction,) = json.loads((tmp_path / "out" / "prediction.json").read_text())["predictions"]
     assert prediction["models"] == [] and "no record" in prediction["comparison"]["not_compared"]
     assert sorted(path.name for path in (tmp_path / "out" / "overlays").iterdir()) == ["a.png", "b.png"]
+
+
+def test_a_package_is_described_by_its_license_and_weights(tmp_path: Path) -> None:
+    package = make_package(tmp_path)
+    model, (member,) = load_models([str(package)])
+    weights = model.package.description.weights.torchscript
+    assert (member.weights_sha256, member.license) == (
+        str(weights.sha256),
+        str(model.package.description.license),
+    )
+    assert member.record is None and str(tmp_path) not in member.name
+
+
+def test_the_target_of_an_ensemble_applies_to_its_packages(models: list[Path], tmp_path: Path) -> None:
+    package = make_package(tmp_path)
+    ensemble, members = load_models([str(models[0]), str(package)], target="foreground")
+    assert isinstance(ensemble, EnsembleModel) and len(members) == 2
+    assert ensemble.predict(IMAGE).shape == IMAGE.shape
