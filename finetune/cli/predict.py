@@ -55,7 +55,7 @@ def predict(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write label images to.")] = Path("labels"),
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace earlier label images of finetune, and nothing else.")
+        bool, typer.Option("--overwrite", help="Replace earlier files of finetune, and nothing else.")
     ] = False,
     label_format: Annotated[
         str,
@@ -97,7 +97,7 @@ def predict(
         bool, typer.Option("--json", help="Print one JSON object per image instead of text.")
     ] = False,
 ) -> None:
-    """Segment images with a trained model; write label images (TIFF).
+    """Segment images with a trained model; write label images, and tables and pictures of the instances.
 
     Prints one line per image: the path of the label image, a tab, and the number of instances. An image that
     cannot be segmented is reported, the others are continued, and the exit code is 1.

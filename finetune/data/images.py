@@ -11,6 +11,7 @@ from cards.errors import DataError, InputError
 from finetune.data.formats.registry import LIBRARIES, is_zarr, read_page
 from finetune.data.labels import renumber
 from finetune.data.orientation import TAG, turn_upright
+from finetune.data.png_jpeg import decode_jpeg, decode_png
 
 SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".czi", ".nd2", ".lif"}
 ZARR = ".zarr"  # a folder
@@ -30,9 +31,6 @@ MAGIC: dict[bytes, Format] = {
     b"\0\0\0\x0cjP  ": "nd2",  # before 2010: in JPEG 2000
     b"\x70\0\0\0": "lif",
 }
-
-EXIF_IN_PNG = (b"eXIf", b"Raw profile type exif")
-"""Names of the PNG chunks that may hold an orientation tag: the standard's, and ImageMagick's."""
 
 
 def is_image(path: Path) -> bool:
@@ -217,37 +215,13 @@ def _tiff(path: Path, page: int | None, *, labels: bool = False) -> np.ndarray:
 def _decode(path: Path, kind: Format) -> np.ndarray:
     """A PNG or JPEG as (C, H, W), alpha dropped, upright."""
     try:
-        array, orientation = _decode_png(path) if kind == "png" else _decode_jpeg(path)
+        array, orientation = decode_png(path) if kind == "png" else decode_jpeg(path)
     except Exception as error:
         raise unreadable(path, error) from error
     if array.ndim == 2:
         return turn_upright(array[np.newaxis], orientation)
     colors = {2: 1, 4: 3}.get(array.shape[2], array.shape[2])
     return turn_upright(np.moveaxis(array[..., :colors], -1, 0), orientation)
-
-
-def _decode_png(path: Path) -> tuple[np.ndarray, int]:
-    """Pixels (H, W) or (H, W, C), and the orientation tag."""
-    import imagecodecs  # Pillow reads 16-bit RGB as 8-bit without a word
-
-    content = path.read_bytes()
-    orientation = 1
-    if any(chunk in content for chunk in EXIF_IN_PNG):
-        from PIL import Image
-
-        with Image.open(path) as image:
-            image.load()  # the tag may follow the pixels
-            orientation = image.getexif().get(TAG, 1)
-    return imagecodecs.png_decode(content), orientation
-
-
-def _decode_jpeg(path: Path) -> tuple[np.ndarray, int]:
-    """Pixels (H, W) or (H, W, 3), and the orientation tag."""
-    from PIL import Image  # imagecodecs fills the missing part of a JPEG cut short with gray
-
-    with Image.open(path) as image:
-        pixels = np.asarray(image if image.mode in {"L", "RGB"} else image.convert("RGB"))
-        return pixels, image.getexif().get(TAG, 1)
 
 
 def _png_labels(path: Path) -> np.ndarray:
