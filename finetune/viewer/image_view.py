@@ -13,6 +13,7 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, PanTool, Range1d, ResetT
 from bokeh.plotting import figure
 
 from finetune.viewer.pictures import Part, Picture
+from finetune.viewer.plots import new_plot
 
 SIDE = 800
 """Pixels along the longer side that are sent for one layer; see `Picture.part`."""
@@ -94,7 +95,7 @@ class LinkedViews:
             The view.
         """
         wheel = WheelZoomTool(zoom_on_axis=False)
-        plot = figure(
+        plot = new_plot(
             x_range=self.x_range,
             y_range=self.y_range,
             tools=[PanTool(), wheel, BoxZoomTool(match_aspect=True), ResetTool()],

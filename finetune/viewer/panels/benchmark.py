@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import panel as pn
 from bokeh.models import ColumnDataSource, HoverTool
-from bokeh.plotting import figure
 
 from cards.benchmark.recommendation import pareto_front, recommend
 from cards.benchmark.results import Benchmark
@@ -13,7 +12,7 @@ from cards.benchmark.tables import rows
 from cards.canvas import GRAY, PALETTE
 from finetune.viewer.desk import Desk, View, message
 from finetune.viewer.panels.grid import table
-from finetune.viewer.panels.plots import style
+from finetune.viewer.plots import finish, new_plot
 from finetune.viewer.windows import Window
 
 
@@ -41,13 +40,11 @@ def _pareto(benchmark: Benchmark) -> View:
     """Mean Dice against median time per image; the line joins the Pareto front."""
     measured = benchmark.measured()
     front = pareto_front(measured)
-    plot = figure(
+    plot = new_plot(
         height=380,
-        sizing_mode="stretch_width",
         x_axis_type="log",
         x_axis_label=f"seconds per image on {benchmark.device}",
         y_axis_label=f"mean Dice over {len(benchmark.images)} images",
-        tools="pan,wheel_zoom,box_zoom,reset",
     )
     plot.line(*map(list, zip(*(one.point() for one in front), strict=True)), color=GRAY, line_width=2)
     repositories = list(dict.fromkeys(one.repository for one in measured))
@@ -84,4 +81,4 @@ def _pareto(benchmark: Benchmark) -> View:
         )
     )
     plot.legend.location = "bottom_right"
-    return style(plot)
+    return finish(plot)

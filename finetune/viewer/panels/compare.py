@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 import panel as pn
 from bokeh.models import ColumnDataSource, HoverTool
-from bokeh.plotting import figure
 
 from cards.canvas import PALETTE
 from finetune.viewer.comparison import (
@@ -21,7 +20,7 @@ from finetune.viewer.comparison import (
 from finetune.viewer.desk import Desk, View, message
 from finetune.viewer.panels.card import card_panel
 from finetune.viewer.panels.grid import table
-from finetune.viewer.panels.plots import style
+from finetune.viewer.plots import finish, new_plot
 from finetune.viewer.run_table import read_run
 from finetune.viewer.windows import Window
 
@@ -84,12 +83,10 @@ def _scatter(runs: Runs) -> View:
     """Dice of each image in both runs; images above the diagonal are better in the other run."""
     first, *others = runs
     scores = paired_scores(runs)
-    plot = figure(
+    plot = new_plot(
         height=360,
-        sizing_mode="stretch_width",
         x_axis_label=f"Dice, {first}",
         y_axis_label="Dice, other run",
-        tools="pan,wheel_zoom,box_zoom,reset",
     )
     ends = [value for row in scores for value in (row["first"], row["second"])]
     plot.line([min(ends), max(ends)], [min(ends), max(ends)], color="#888888", line_dash="dashed")
@@ -108,15 +105,13 @@ def _scatter(runs: Runs) -> View:
         )
     )
     plot.legend.location = "top_left"
-    return style(plot)
+    return finish(plot)
 
 
 def _curves(runs: Runs) -> View:
     """Loss and validation metric of all runs, one color a run."""
-    loss = figure(height=300, sizing_mode="stretch_width", x_axis_label="epoch", y_axis_label="training loss")
-    validation = figure(
-        height=300,
-        sizing_mode="stretch_width",
+    loss = new_plot(x_axis_label="epoch", y_axis_label="training loss")
+    validation = new_plot(
         x_axis_label="epoch",
         y_axis_label="validation Dice (IoU with prompts)",
         x_range=loss.x_range,
@@ -130,8 +125,8 @@ def _curves(runs: Runs) -> View:
                 measured = measured or plot is validation
                 plot.line(curve[x], curve[y], color=color, line_dash=dash, line_width=2, legend_label=key)
                 plot.scatter(curve[x], curve[y], color=color, size=5, legend_label=key)
-    shown = [style(loss)]
-    shown.append(style(validation) if measured else message("No validation metric was measured."))
+    shown: list[View] = [finish(loss)]
+    shown.append(finish(validation) if measured else message("No validation metric was measured."))
     return pn.Column(*shown, sizing_mode="stretch_width")
 
 

@@ -1,0 +1,187 @@
+"""How fast is the page of `finetune view`, and what does it look like?
+
+    python benchmarks/view_page.py RUN... --data FOLDER [--screenshot FILE]
+
+RUN are three finished runs, FOLDER holds the images. Measures in headless Chromium, driven by
+Playwright: the time until a table of 200 runs is drawn (copies of the first record; the second visit, and the
+processor time of the server), the time to sort a CSV file of 5,000 rows, the bytes sent for an image of
+8,192 × 8,192 pixels, and the frames per second while three linked views are moved. Other work on the machine
+adds to all of these times. With --screenshot, writes a picture of the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import tifffile
+from playwright.sync_api import Page, expect, sync_playwright
+
+COPIES, ROWS, SIDE = 200, 5_000, 8_192
+
+SORT = """async () => {
+  const title = deepest('.tabulator-col-title'), first = () => deepest('.tabulator-row').innerText
+  function deepest(selector, root = document) {
+    const found = root.querySelector(selector)
+    if (found) return found
+    for (const element of root.querySelectorAll('*')) {
+      const inside = element.shadowRoot && deepest(selector, element.shadowRoot)
+      if (inside) return inside
+    }
+  }
+  const before = first(), start = performance.now()
+  title.click(); title.click()
+  while (first() === before && performance.now() - start < 5000) await new Promise(requestAnimationFrame)
+  return performance.now() - start
+}"""
+FRAMES = """seconds => new Promise(resolve => {
+  const start = performance.now()
+  let frames = 0
+  const count = now => {
+    frames += 1
+    if (now - start > 1000 * seconds) resolve(1000 * frames / (now - start))
+    else requestAnimationFrame(count)
+  }
+  requestAnimationFrame(count)
+})"""
+
+
+@contextmanager
+def served(*arguments: str | Path) -> Iterator[tuple[str, int]]:
+    """Address and process id of a running server."""
+    command = [sys.executable, "-m", "finetune.cli.main", "view", *map(str, arguments), "--no-browser"]
+    process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
+    assert process.stdout
+    try:
+        yield process.stdout.readline().split()[0], process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def panel(kind: str, *items: str, place: tuple[int, ...] = (0, 0, 12, 14), **options: Any) -> dict[str, Any]:
+    return {"kind": kind, "items": items, "place": place, "options": options}
+
+
+def address(url: str, *panels: dict[str, Any], theme: str = "light") -> str:
+    return f"{url}?view={quote(json.dumps(panels))}&theme={theme}"
+
+
+def cpu_seconds(process: int) -> float:
+    """Processor time of a process, from Linux."""
+    user, system = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / 100
+
+
+def measure_runs(page: Page, record: Path, folder: Path) -> None:
+    for number in range(COPIES):
+        (folder / f"run_{number:03}").mkdir(parents=True)
+        shutil.copy(record, folder / f"run_{number:03}" / "record.json")
+    with served(folder) as (url, process):
+        page.goto(url)
+        page.locator(".tabulator-row").first.wait_for()
+        page.goto("about:blank")
+        start, used = time.perf_counter(), cpu_seconds(process)
+        page.goto(url)
+        page.locator(".tabulator-row").first.wait_for()
+        elapsed, used = time.perf_counter() - start, cpu_seconds(process) - used
+    print(f"{COPIES} runs: drawn after {elapsed:.2f} s; processor time of the server {used:.2f} s")
+
+
+def measure_table(page: Page, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "rows.csv").write_text("n,text\n" + "".join(f"{n},row {n}\n" for n in range(ROWS)))
+    with served(folder) as (url, _):
+        page.goto(url)
+        page.locator(".tabulator-row").first.wait_for()
+        page.wait_for_timeout(1000)
+        print(f"{ROWS:,} rows: sorted twice in {page.evaluate(SORT):.0f} ms")
+
+
+def measure_image(page: Page, folder: Path) -> None:
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE), dtype=np.uint8)
+    tifffile.imwrite(folder / "large.tif", pixels, tile=(256, 256))
+    sent: list[int] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sent.append(len(frame))))
+    with served(folder) as (url, _):
+        page.goto(url)
+        page.locator("canvas").first.wait_for()
+        page.wait_for_timeout(2000)
+    print(f"{SIDE:,} × {SIDE:,} px: {sum(sent) / 1e6:.1f} MB sent, {4 * SIDE**2 / 1e6:.0f} MB as RGBA")
+
+
+def measure_frames(page: Page, runs: list[Path], data: Path) -> None:
+    keys = [run.name for run in runs]
+    with served(*runs, "--data", data) as (url, _):
+        page.goto(address(url, panel("models", *keys[:3])))
+        canvas = page.locator("canvas").first
+        canvas.wait_for()
+        page.wait_for_timeout(2000)
+        box = canvas.bounding_box()
+        assert box
+        page.evaluate(f"window.rate = ({FRAMES})(3)")
+        page.mouse.move(box["x"] + 100, box["y"] + 100)
+        page.mouse.down()
+        for step in range(60):
+            page.mouse.move(box["x"] + 100 + step, box["y"] + 100 + step / 2)
+        page.mouse.up()
+        print(f"{len(keys[:3])} linked views moved: {page.evaluate('window.rate'):.0f} frames per second")
+
+
+def take_screenshot(page: Page, runs: list[Path], data: Path, file: Path) -> None:
+    """Two linked views above the comparison and the table of runs."""
+    keys = [run.name for run in runs]
+    panels = (
+        panel("models", *keys[:2], place=(0, 0, 12, 12), layers=["reference", "prediction"]),
+        panel("runs", place=(0, 12, 6, 8)),
+        panel("compare", *keys[:2], place=(6, 12, 6, 8), tab=1),
+    )
+    page.set_viewport_size({"width": 1280, "height": 1280})
+    with served(*runs, "--data", data) as (url, _):
+        page.goto(address(url, *panels))
+        for left in (1, 0):
+            button = page.get_by_role("button", name="Segment with this model")
+            button.first.click()
+            expect(page.get_by_text("segmenting")).to_have_count(0, timeout=300_000)
+            expect(button).to_have_count(left, timeout=300_000)
+        page.wait_for_timeout(2000)
+        page.screenshot(path=file)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--screenshot", type=Path)
+    options = parser.parse_args()
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as scratch:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(120_000)
+        if options.screenshot:
+            take_screenshot(page, options.runs, options.data, options.screenshot)
+        else:
+            measure_runs(page, options.runs[0] / "record.json", Path(scratch) / "runs")
+            measure_table(page, Path(scratch) / "table")
+            measure_image(page, Path(scratch) / "image")
+            measure_frames(page, options.runs, options.data)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

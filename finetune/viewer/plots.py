@@ -1,0 +1,43 @@
+"""Plots with one appearance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+from bokeh.plotting import figure
+
+
+def new_plot(**options: Any) -> figure:
+    """Create a plot as wide as its panel.
+
+    Args:
+        **options: of `bokeh.plotting.figure`.
+
+    Returns:
+        The plot.
+    """
+    defaults: dict[str, Any] = {
+        "sizing_mode": "stretch_width",
+        "height": 300,
+        "tools": "pan,wheel_zoom,box_zoom,reset",
+    }
+    return figure(**defaults | options)
+
+
+def finish(plot: figure) -> pn.pane.Bokeh:
+    """Set the appearance of toolbar and legend.
+
+    Args:
+        plot: the plot.
+
+    Returns:
+        The view.
+    """
+    plot.toolbar.logo = None
+    plot.toolbar.autohide = True
+    if plot.legend:
+        plot.legend.click_policy = "hide"
+        plot.legend.background_fill_alpha = 0.6
+        plot.legend.label_text_font_size = "11px"
+    return pn.pane.Bokeh(plot, sizing_mode="stretch_width")
