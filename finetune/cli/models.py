@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,6 +33,9 @@ COLUMNS = (
     "fine-tunable",
     "known exposure",
 )
+
+NARROW = ("repository", "model", "objects", "license", "parameters", "fine-tunable")
+WIDE = 200  # columns of a terminal from which on the whole table is readable
 
 models = typer.Typer(rich_markup_mode=None, add_completion=False)
 models.command()(show)
@@ -101,7 +105,7 @@ def list_catalog(
         if open_ := sum(verdict is None for verdict in verdicts):
             notes.append(f"not listed: {open_} models whose license is unknown or leaves the use open")
     if listed:
-        print_table(COLUMNS, map(_row, listed))
+        notes += _print_models(listed)
     else:
         print_line("no model fits")
     dates = {model.repository: model.asked for model in listed if model.asked}
@@ -111,6 +115,19 @@ def list_catalog(
         print_line(note)
     if count:
         _print_counts(repository)
+
+
+def _print_models(listed: list[Listed]) -> list[str]:
+    """Print the table, in a narrow terminal without the columns that would not fit; return a note on it."""
+    import shutil
+
+    rows = [_row(model) for model in listed]
+    if not sys.stdout.isatty() or shutil.get_terminal_size().columns >= WIDE:
+        print_table(COLUMNS, rows)
+        return []
+    kept = [COLUMNS.index(name) for name in NARROW]
+    print_table(NARROW, ([row[index] for index in kept] for row in rows))
+    return ["finetune models show ID prints more; a wider terminal, or a file, shows all columns"]
 
 
 def _row(listed: Listed) -> tuple[str, ...]:

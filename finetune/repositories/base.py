@@ -129,8 +129,8 @@ class LoadOptions:
 class Repository(Protocol):
     """Functions of a module in `REPOSITORIES`.
 
-    A repository may also have the optional parts `Interactive`, `SavesAdapters`, `CountsModels` and
-    `DescribesOptions`.
+    A repository may also have the optional parts `Interactive`, `SavesAdapters`, `CountsModels`,
+    `ListsModels`, `FetchesWeights`, `PublishesModels` and `DescribesOptions`.
     """
 
     def models(self) -> list[ModelInfo]:

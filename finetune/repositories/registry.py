@@ -75,7 +75,7 @@ def register_repository(name: str, repository: Repository) -> None:
     Args:
         name: value of `model.repository` in recipes.
         repository: a module or object that satisfies the protocol `Repository`. It may also have the optional
-            parts `Interactive`, `SavesAdapters`, `CountsModels` and `DescribesOptions`.
+            parts in `finetune.repositories.capabilities`.
 
     Raises:
         InputError: if the name is taken, or the repository lacks a function of the protocol.
