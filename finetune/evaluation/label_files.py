@@ -10,8 +10,10 @@ import numpy as np
 
 from cards.errors import DataError
 from finetune.data.annotations.seg_npy import read_seg_npy
+from finetune.data.formats.registry import EXTRA, is_zarr
 from finetune.data.images import read_labels
 from finetune.data.layouts import images_in, mask_stem, stem
+from finetune.utils.optional import require
 
 Labels = np.ndarray | Sequence[np.ndarray] | Path | str
 SEG_NPY = "_seg.npy"  # Cellpose's GUI
@@ -93,7 +95,19 @@ def read_pair(
 def _read(source: np.ndarray | Path) -> np.ndarray:
     if isinstance(source, np.ndarray):
         return source
-    return read_seg_npy(source, (0, 0)) if source.name.endswith(SEG_NPY) else read_labels(source)
+    if source.name.endswith(SEG_NPY):
+        return read_seg_npy(source, (0, 0))
+    return read_labels(_labels_inside(source) or source)
+
+
+def _labels_inside(source: Path) -> Path | None:
+    """The label image in an OME-Zarr image, as `finetune predict --format ome-zarr` writes it."""
+    if not is_zarr(source):
+        return None
+    require("zarr", EXTRA)
+    from finetune.data.formats.ome_zarr import labels_of
+
+    return labels_of(source)
 
 
 def _list(source: Labels, what: str) -> dict[str, np.ndarray | Path]:
@@ -106,7 +120,7 @@ def _list(source: Labels, what: str) -> dict[str, np.ndarray | Path]:
             raise DataError(f"{what}: no label images")
         return dict(arrays)
     path = Path(source).expanduser()
-    if path.is_file():
+    if path.is_file() or is_zarr(path):
         return {SINGLE: path}
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder")

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import tifffile
 from bright_model import Bright
+from scipy import ndimage
 
 from cards.errors import DataError
 from finetune.data.calibration import read_calibration
 from finetune.data.images import read_image, read_labels
+from finetune.evaluation.labels import evaluate
 from finetune.inference.folder import FolderPrediction, check_headers, predict_outputs
 from finetune.inference.markers import is_ours
 from finetune.inference.outputs import plan_outputs
@@ -166,3 +168,18 @@ def test_ome_zarr_py_and_napari_open_the_labels(tmp_path: Path) -> None:
     ).stdout.splitlines()
     assert shown[0] == "[200, 2]"
     assert shown[-1] == "[('image', (300, 280)), ('labels', (300, 280))]"
+
+
+def test_predictions_in_both_formats_are_evaluated_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    tifffile.imwrite(tmp_path / "images" / "a.tif", STACK[1])
+    reference = ndimage.label(STACK[1])[0].astype(np.uint16)
+    (tmp_path / "reference").mkdir()
+    tifffile.imwrite(tmp_path / "reference" / "a.tif", reference)
+    for label_format in ("tiff", "ome-zarr"):
+        out = tmp_path / label_format
+        predict(tmp_path / "images", out, label_format=label_format, save=["overlays", "geojson"])
+        result = evaluate(out, tmp_path / "reference")
+        assert result.summary["dice"].mean == result.summary["ap50"].mean == 1
+    alone = evaluate(tmp_path / "ome-zarr" / "a.ome.zarr", tmp_path / "reference" / "a.tif")
+    assert alone.summary["dice"].mean == 1
