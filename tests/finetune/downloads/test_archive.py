@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 import zipfile
 from pathlib import Path
 
 import pytest
+from range_server import serve
 
 from cards.errors import DownloadError
-from finetune.downloads.archive import _unpack
+from finetune.downloads.archive import _unpack, download
 
 
 def archive(members: dict[str, bytes], link: str = "") -> bytes:
@@ -55,3 +58,27 @@ def test_an_archive_that_expands_enormously_is_not_unpacked(tmp_path: Path) -> N
     with pytest.raises(DownloadError, match="far more than images of its size"):
         _unpack(path, tmp_path / "unpacked", "https://example.org/a.zip", "data.root")
     assert not (tmp_path / "unpacked").exists()
+
+
+def test_an_interrupted_archive_is_continued_by_the_next_call(tmp_path: Path) -> None:
+    content = archive({"images/a.txt": os.urandom(200_000), "masks/a.txt": b"x"})
+    folder = tmp_path / "cache" / "data"
+    with serve() as server:
+        server.content["/a.zip"] = content
+        server.cuts = [100_000, 20_000, 20_000]
+        with pytest.raises(DownloadError, match=r"data: cannot be downloaded from .*or set data\.root=PATH"):
+            download(f"{server.url}/a.zip", folder, None, lambda found: None)
+        assert not folder.exists()
+        sha256 = hashlib.sha256(content).hexdigest()
+        download(f"{server.url}/a.zip", folder, sha256, lambda found: None)
+        assert int((server.ranges[-1] or "bytes=0-").removeprefix("bytes=").rstrip("-")) > 80_000
+    assert sorted(path.name for path in folder.iterdir()) == ["images", "masks"]
+    assert [path.name for path in folder.parent.iterdir()] == ["data"]
+
+
+def test_an_archive_with_another_hash_leaves_nothing(tmp_path: Path) -> None:
+    with serve() as server:
+        server.content["/a.zip"] = archive({"images/a.txt": b"x"})
+        with pytest.raises(DownloadError, match="its SHA-256 is not 0000"):
+            download(f"{server.url}/a.zip", tmp_path / "cache" / "data", "0" * 64, lambda found: None)
+    assert not list((tmp_path / "cache").iterdir())

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hub_publish_server import PublishHub
 from range_server import Files, serve
+from safetensors.torch import save
 from typer.testing import CliRunner
 
 from cards.errors import InputError
@@ -105,6 +106,41 @@ def test_a_model_of_the_hub_is_pinned_and_used_offline(hub: PublishHub, monkeypa
     assert os.environ["HF_HUB_OFFLINE"] == "1"
     assert cellpose_store.fetch("cpsam", None).path.read_bytes() == b"second"
     assert len(hub.asked) == asked
+
+
+def test_a_model_of_transformers_is_stored_with_the_license_on_its_card(hub: PublishHub) -> None:
+    files = {
+        "config.json": b'{"model_type": "segformer"}',
+        "model.safetensors": save({"weight": torch.zeros(2)}),
+        "README.md": b"---\nlicense: mit\n---\n",
+        "pytorch_model.bin": b"never downloaded: it can hold code",
+    }
+    commit = hub.add("lab/segments", files)
+    download("lab/segments")
+    entry = index()["huggingface:lab/segments"]
+    assert (entry["revision"], entry["license"]) == (commit, "mit")
+    names = {Path(path).name for path in entry["files"]}
+    assert names == {"config.json", "model.safetensors", "README.md"}
+
+
+def test_the_weights_of_sam2_come_from_the_hub(hub: PublishHub) -> None:
+    commit = hub.add("facebook/sam2-hiera-tiny", {"sam2_hiera_tiny.pt": b"weights"})
+    download("sam2:sam2-hiera-tiny")
+    entry = index()["sam2:sam2-hiera-tiny"]
+    assert (entry["revision"], entry["license"]) == (commit, "Apache-2.0")
+    assert entry["source"] == "https://huggingface.co/facebook/sam2-hiera-tiny"
+
+
+@pytest.mark.parametrize(("status", "words"), [(401, "hf auth login"), (503, "server error")])
+def test_a_hub_that_refuses_is_one_line_without_the_token(
+    hub: PublishHub, monkeypatch, status: int, words: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub.status = status
+    with pytest.raises(InputError) as error:
+        download("lab/segments")
+    assert words in str(error.value) and TOKEN not in str(error.value) and "\n" not in str(error.value)
+    assert not Path("offline", "downloads.json").exists()
 
 
 def test_the_data_of_a_recipe_are_downloaded_too() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from foreign import refused, replace, start
 
+from finetune.repositories.bioimageio import fetch_weights
 from finetune.repositories.bioimageio.repository import describe as describe_package
 from finetune.repositories.registry import REPOSITORIES, describe
 
@@ -81,7 +82,7 @@ def test_what_is_no_package(tmp_path, package):
     assert "not a valid BioImage.IO package" in refused(path)
 
 
-@pytest.mark.parametrize("by", ["address", "id"])
+@pytest.mark.parametrize("by", ["address", "id", "doi"])
 def test_what_is_fetched_is_kept(package, tmp_path, monkeypatch, by):
     from bioimageio.spec._internal._settings import settings  # what BIOIMAGEIO_COLLECTION_HTTP_PATTERN sets
 
@@ -93,7 +94,8 @@ def test_what_is_fetched_is_kept(package, tmp_path, monkeypatch, by):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         root = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setattr(settings, "collection_http_pattern", f"{root}/{{bioimageio_id}}/rdf.yaml")
-        name = f"{root}/tiny/rdf.yaml" if by == "address" else "tiny"
+        (path.parent / "affable-shark").symlink_to(path)
+        name = {"address": f"{root}/tiny/rdf.yaml", "id": "tiny", "doi": "10.5281/zenodo.5764892"}[by]
         fetched = start(None, name=name)
         server.shutdown()
     assert fetched.origin.id == "Tiny network"
@@ -101,4 +103,6 @@ def test_what_is_fetched_is_kept(package, tmp_path, monkeypatch, by):
     assert "weights.onnx" not in zipfile.ZipFile(kept).namelist()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert start(None, name=name).origin == fetched.origin
+    weights = fetch_weights(name, None)
+    assert weights.files == (kept,) and weights.license == fetched.origin.license
     assert "HF_HUB_OFFLINE is set" in refused(None, name="never-fetched-fish")
