@@ -20,6 +20,7 @@ SPARE = 14
 """Free rows below the panels while they are arranged, so that there is room to drag to."""
 HEIGHTS: dict[Kind, int] = {
     "runs": 9, "compare": 12, "card": 12, "images": 13, "models": 14, "table": 11, "benchmark": 14,
+    "progress": 10,
 }  # fmt: skip
 BORDER = {"border": "1px solid rgba(128, 128, 128, 0.5)", "border-radius": "6px", "padding": "2px 6px"}
 FLOATING = (760, 620)
@@ -96,6 +97,21 @@ class Desk:
         self._bodies.clear()
         self._floats.clear()
         self._show()
+
+    def repeat(self, window: Window, action: Callable[[], None], period: int) -> None:
+        """Call a function periodically, as long as a panel is open.
+
+        Args:
+            window: the panel.
+            action: the function.
+            period: in milliseconds.
+        """
+
+        def run() -> None:
+            if any(one is window for one in self.windows):
+                action()
+
+        pn.state.add_periodic_callback(run, period)
 
     def changed(self) -> None:
         """Write the state of all panels into the address of the page."""

@@ -11,6 +11,7 @@ from cards.benchmark.results import FILE as BENCHMARK
 from cards.errors import InputError
 from cards.reading import NAME as RECORD
 from finetune.data.images import is_image
+from finetune.pipeline.start_state import is_marked
 
 Kind = Literal["run", "table", "images", "benchmark"]
 
@@ -18,8 +19,8 @@ DEPTH = 6
 """Folders below the ones given that are searched."""
 MOST_FOLDERS = 20_000
 """Folders that are searched; a home directory must not take minutes."""
-UNFINISHED = ("checkpoints", "recipe.yaml")
-"""Files of a run that has no record yet."""
+UNFINISHED = ("checkpoints", "logs")
+"""Folders of a run that has no record yet; an older version of finetune left no marker."""
 TABLES = {".csv", ".tsv"}
 
 
@@ -154,7 +155,9 @@ def is_run(folder: Path) -> bool:
     Returns:
         True if it holds a record, or what a run writes before its record.
     """
-    return (folder / RECORD).is_file() or all((folder / name).exists() for name in UNFINISHED)
+    if (folder / RECORD).is_file() or is_marked(folder):
+        return True
+    return all((folder / name).is_dir() for name in UNFINISHED)
 
 
 def inside(path: Path, folders: Iterable[Path]) -> bool:

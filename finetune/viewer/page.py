@@ -16,6 +16,7 @@ from finetune.viewer.panels.compare import compare_panel
 from finetune.viewer.panels.csv_table import csv_panel
 from finetune.viewer.panels.images import images_panel
 from finetune.viewer.panels.models import models_panel
+from finetune.viewer.panels.progress import progress_panel
 from finetune.viewer.panels.runs import runs_panel
 from finetune.viewer.windows import Kind, Window
 
@@ -27,6 +28,7 @@ CONTENTS: dict[Kind, Content] = {
     "models": models_panel,
     "table": csv_panel,
     "benchmark": benchmark_panel,
+    "progress": progress_panel,
 }
 PANEL_OF: dict[ItemKind, Kind] = {
     "run": "card",

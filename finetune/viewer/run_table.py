@@ -16,6 +16,7 @@ from cards.reading import find_record
 from cards.record import RunRecord
 from cards.scores import Stage
 from finetune.viewer.library import Item, Library
+from finetune.viewer.progress import progress_in_words, read_progress
 
 NOT_AUDITED = "not audited"
 
@@ -69,7 +70,7 @@ def read_run(library: Library, key: str) -> RunRecord:
     file = item.path / RECORD if item.path.is_dir() else item.path
     library.check(item.path)
     if not file.exists():
-        raise InputError(f"{key}: the run has no {RECORD} yet: it is in progress or was stopped")
+        raise InputError(f"{key}: {progress_in_words(read_progress(item.path))}")
     library.check(file)
     facts = file.stat()
     return _read(file, facts.st_mtime_ns, facts.st_size)

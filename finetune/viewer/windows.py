@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-Kind = Literal["runs", "compare", "card", "images", "models", "table", "benchmark"]
+Kind = Literal["runs", "compare", "card", "images", "models", "table", "benchmark", "progress"]
 
 COLUMNS = 12
 """Columns of the grid."""
@@ -46,6 +46,7 @@ class Window(BaseModel):
             "models": "Models on one image",
             "table": "Table",
             "benchmark": "Benchmark",
+            "progress": "Progress",
         }
         shown = [item.rsplit("/", 1)[-1] for item in self.items]
         return ": ".join(filter(None, (names[self.kind], ", ".join(shown[:4]) + (" …" * (len(shown) > 4)))))

@@ -178,7 +178,7 @@ def _prediction(
         except InputError as error:
             return message(str(error))
     button = pn.widgets.Button(name="Segment with this model", margin=2)
-    place = pn.Column(button, margin=0)
+    place = pn.Column(button, height=38, margin=0)  # of one height, so that the views stay side by side
 
     async def run(event: Any) -> None:
         button.param.update(name="segmenting …", disabled=True)
@@ -192,7 +192,7 @@ def _prediction(
         def shown() -> None:
             try:
                 add(labels)
-                place[:] = []
+                place[:] = [message("Segmented with this model.")]
             except InputError as error:
                 place[:] = [message(str(error))]
 

@@ -93,6 +93,10 @@ def runs_panel(desk: Desk, window: Window) -> View:
         if keys := selected(1):
             desk.open("models", keys)
 
+    def progress(event: Any) -> None:
+        for key in selected(1):
+            desk.open("progress", [key])
+
     async def audit(event: Any) -> None:
         for key in selected(1):
             row = int(frame.index[frame["run"] == key][0])
@@ -104,6 +108,7 @@ def runs_panel(desk: Desk, window: Window) -> View:
         "Cards": cards,
         "Models on one image": models,
         "Audit": audit,
+        "Progress": progress,
     }
     buttons = []
     for name, action in actions.items():

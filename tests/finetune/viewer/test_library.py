@@ -23,7 +23,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "broken").mkdir()
     (folder / "broken" / "record.json").write_text('{"schema_version": 2')
     (folder / "started" / "checkpoints").mkdir(parents=True)
-    (folder / "started" / "recipe.yaml").write_text("name: started\n")
+    (folder / "started" / "logs").mkdir()
     return folder
 
 
@@ -40,7 +40,9 @@ def test_a_folder_of_runs_gives_a_row_for_each(runs: Path):
 def test_a_broken_record_and_a_run_in_progress_are_rows_that_say_why(runs: Path):
     rows = {row["run"]: row for row in read_rows(library(runs))}
     assert rows["runs/broken"]["state"].startswith("not a run record")
-    assert rows["runs/started"]["state"] == "the run has no record.json yet: it is in progress or was stopped"
+    assert rows["runs/started"]["state"] == (
+        "no record yet: the run has just begun, or was stopped before its first epoch ended"
+    )
     assert rows["runs/broken"]["after"] is None
 
 

@@ -1,0 +1,58 @@
+"""Panel with the learning curves of a run in progress, which grow while the page is open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+from bokeh.models import ColumnDataSource
+
+from cards.canvas import BLUE, VERMILION
+from finetune.viewer.desk import Desk, View, message
+from finetune.viewer.plots import finish, new_plot
+from finetune.viewer.progress import progress_in_words, read_progress
+from finetune.viewer.windows import Window
+
+PERIOD = 2_000
+"""Milliseconds between two looks at the log."""
+
+
+def progress_panel(desk: Desk, window: Window) -> View:
+    """Build the panel.
+
+    Args:
+        desk: the desk of the page.
+        window: the panel.
+
+    Returns:
+        The content.
+    """
+    item = desk.library.get(window.items[0], "run")
+    progress = read_progress(item.path)
+    loss, validation = (
+        ColumnDataSource(data=_column(curve)) for curve in (progress.loss, progress.validation)
+    )
+    text = pn.Column(message(progress_in_words(progress)), sizing_mode="stretch_width")
+    lower = new_plot(x_axis_label="epoch", y_axis_label="training loss", height=220)
+    upper = new_plot(
+        x_axis_label="epoch", y_axis_label="validation metric", height=220, x_range=lower.x_range
+    )
+    for plot, source, color in ((lower, loss, VERMILION), (upper, validation, BLUE)):
+        plot.line("epoch", "value", source=source, color=color, line_width=2)
+        plot.scatter("epoch", "value", source=source, color=color, size=6)
+
+    def look() -> None:
+        if not item.path.exists():  # a run that is complete gets another name
+            text[:] = [message("The run is complete, or was deleted; “Search again” shows it.")]
+            return
+        now = read_progress(item.path)
+        loss.data, validation.data = _column(now.loss), _column(now.validation)
+        text[:] = [message(progress_in_words(now))]
+
+    if pn.state.curdoc is not None:
+        desk.repeat(window, look, PERIOD)
+    return pn.Column(text, finish(lower), finish(upper), sizing_mode="stretch_width")
+
+
+def _column(curve: dict[int, float]) -> dict[str, Any]:
+    return {"epoch": list(curve), "value": list(curve.values())}
