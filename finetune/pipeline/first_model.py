@@ -74,9 +74,9 @@ def depth_for(diameter: float) -> int:
         diameter: median diameter of the objects in pixels.
 
     Returns:
-        2 to 5: an object is about two pixels wide at the coarsest resolution.
+        2 to 4: an object is about two pixels wide at the coarsest resolution, a larger one wider.
     """
-    return min(5, max(2, round(math.log2(max(diameter, 8.0) / 2))))
+    return min(4, max(2, round(math.log2(max(diameter, 8.0) / 2))))
 
 
 def choose_model(
@@ -131,7 +131,7 @@ def _pretrained(listed: Listed, goal: Goal, labels: LabelSurvey) -> FirstModel:
             "Cellpose cyto3",
             "pretrained on cells and nuclei of many kinds (downloaded when the recipe runs, 26 MB)",
             "flows",
-            f"what the weights were trained for; {goal.reason}",
+            "what the weights were trained for; flows toward their centers separate objects of any shape",
             {"diameter": "auto"},
             f"objects have a median diameter of {labels.diameter:g} px: images are resized to make it 30 px, "
             "as in the pretraining",
