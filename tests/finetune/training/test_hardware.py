@@ -14,8 +14,8 @@ CPUINFO = Path("/proc/cpuinfo")
 @pytest.mark.skipif(not CPUINFO.exists(), reason="only Linux tells what its processor has")
 def test_an_open_precision_is_bf16_where_the_processor_multiplies_in_it():
     recipe = resolve_compute(find_recipe("quickstart", ["compute.accelerator=cpu"]))
-    amx = "amx_tile" in CPUINFO.read_text().split()
-    assert recipe.compute.precision == ("bf16-mixed" if amx else "32-true")
+    multiplies = {"amx_tile", "avx512_bf16"} & set(CPUINFO.read_text().split())
+    assert recipe.compute.precision == ("bf16-mixed" if multiplies else "32-true")
 
 
 def test_a_precision_that_is_asked_for_is_kept():
