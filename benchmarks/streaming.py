@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -67,27 +68,32 @@ def write_image(path: Path, size: int) -> None:
             array[top : top + height, left : left + width] = pattern[:height, :width]
 
 
-def trained(width: int, target_name: str, steps: int) -> Model:
-    """A U-Net without normalization layers that has learned for a few steps to segment the pattern."""
+def trained(
+    width: int, target_name: str, steps: int, network: Callable[[int], torch.nn.Module] | None = None
+) -> Model:
+    """A U-Net without normalization layers, or another network, that has learned to segment the pattern."""
     torch.manual_seed(0)
     target, normalize = build_target(target_name), Percentile()
-    network = StarDistUNet(1, target.channels, depth=2, width=width, features=0)
+    if network is None:
+        built: torch.nn.Module = StarDistUNet(1, target.channels, depth=2, width=width, features=0)
+    else:
+        built = network(target.channels)
     pixels, labels = nuclei(PATTERN)
     image, maps = torch.from_numpy(normalize(pixels[None])), torch.from_numpy(target.encode(labels))
-    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    optimizer = torch.optim.Adam(built.parameters(), 3e-3)
     rng = np.random.default_rng(0)
     for _ in range(steps):
         places = rng.integers(0, (PATTERN - 96) // 4, (4, 2)) * 4
         parts = [(slice(y, y + 96), slice(x, x + 96)) for y, x in places]
         loss = target.loss(
-            network(torch.stack([image[:, *part] for part in parts])),
+            built(torch.stack([image[:, *part] for part in parts])),
             torch.stack([maps[:, *part] for part in parts]),
         )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     return Model(
-        network=network.eval(),
+        network=built.eval(),
         target=target,
         normalize=normalize,
         select="auto",

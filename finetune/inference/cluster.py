@@ -170,7 +170,7 @@ def _predict(task: Task, numbers: list[int]) -> None:
         statistics = stream.measure()
         for number in numbers:
             (maps,) = stream.predict([number], torch.stack([stream.read_tile(number, statistics)]))
-            stream.job.save_tile(number, maps)
+            stream.save_tile(number, maps)
 
 
 def _decode(task: Task, numbers: list[int]) -> None:

@@ -84,12 +84,13 @@ class ScratchJob:
         finally:
             partial.unlink(missing_ok=True)
 
-    def save_tile(self, number: int, maps: np.ndarray) -> None:
+    def save_tile(self, number: int, maps: np.ndarray, used: np.ndarray | None = None) -> None:
         """Write the maps of a tile.
 
         Args:
             number: of the tile.
             maps: the kept part (K, h, w) float32.
+            used: (h, w) bool, pixels to write; the others are read as 0. None for all.
 
         Raises:
             OSError: if the disk is full.
@@ -97,9 +98,31 @@ class ScratchJob:
 
         def write(path: Path) -> None:
             with path.open("wb") as file:
-                np.save(file, maps)
+                if used is None:
+                    np.save(file, maps)
+                else:
+                    np.savez(file, used=np.packbits(used), values=maps[:, used], shape=np.array(maps.shape))
 
         self.save("tiles", number, write)
+
+    def load_tile(self, number: int) -> np.ndarray:
+        """Read the maps of a tile.
+
+        Args:
+            number: of the tile.
+
+        Returns:
+            Maps (K, h, w) float32; mapped into memory if all pixels were written.
+        """
+        content = np.load(self.path("tiles", number), mmap_mode="r")
+        if isinstance(content, np.ndarray):
+            return content
+        with content as arrays:
+            shape = arrays["shape"]
+            maps = np.zeros(shape, np.float32)
+            used = np.unpackbits(arrays["used"], count=int(shape[1] * shape[2])).astype(bool)
+            maps[:, used.reshape(shape[1:])] = arrays["values"]
+        return maps
 
     def remember(self, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
         """A result that is computed once.

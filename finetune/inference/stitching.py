@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -140,9 +141,10 @@ def decode_block(
         whole = rows == (0, shape[0]) and columns == (0, shape[1])
         if whole or not own[_at_ends(labels, rows, columns, shape) - 1].any():
             break
-        if 4 * maps.size > LARGEST_WINDOW:  # twice the margin could take four times the memory
-            break
         margin *= 2
+        sides = (end - start + 2 * margin for start, end in (block.rows, block.columns))
+        if len(maps) * prod(sides) > LARGEST_WINDOW:
+            break
     return _owned(labels, first, own, block, rows, columns, shape[1])
 
 

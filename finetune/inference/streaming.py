@@ -28,7 +28,8 @@ from finetune.inference.scratch_job import ScratchJob
 from finetune.inference.stitching import BLOCK, MARGIN, Block, DecodedBlock, blocks_of, decode_block
 from finetune.inference.tiling import TILE, Grid, Tile
 
-READ = 1024  # rows of the blocks in which the image is read for its statistics
+READ, READ_COLUMNS = 1024, 16384  # height and width of the parts that are read for the statistics
+FEW_MAPS = 8  # with more, blocks are smaller
 AHEAD = 2  # batches that are read before they are needed
 BEHIND = 4  # tiles that wait to be written
 
@@ -44,13 +45,13 @@ class StreamOptions:
 
     Attributes:
         tile: height and width of a tile in pixels.
-        block: height and width of a block in pixels.
+        block: height and width of a block in pixels; None for 2048, or 1024 with more than 8 maps.
         margin: pixels around a block that are decoded with it.
         batch: tiles that pass through the network together; None for 1 on a CPU and 4 on a GPU.
     """
 
     tile: int = TILE
-    block: int = BLOCK
+    block: int | None = None
     margin: int = MARGIN
     batch: int | None = None
 
@@ -80,7 +81,8 @@ class Stream:
         halo = model.tile_halo(options.tile)
         self.grid = Grid(height, width, model.divisor, options.tile, halo)
         self.tiles: list[Tile] = list(self.grid)
-        self.blocks = blocks_of(height, width, options.block)
+        side = options.block or (BLOCK if model.target.channels <= FEW_MAPS else BLOCK // 2)
+        self.blocks = blocks_of(height, width, side)
         check_channels(self._pixels(slice(0, 1), slice(0, 1)).shape[0], model.channels)
         model.network.eval()
 
@@ -98,11 +100,10 @@ class Stream:
         height, width = self.windows.shape[1:]
 
         def blocks() -> Iterator[np.ndarray]:
-            columns = self.options.block * max(1, 8 * BLOCK // self.options.block)
             for top in range(0, height, READ):
-                for left in range(0, width, columns):
+                for left in range(0, width, READ_COLUMNS):
                     rows = slice(top, min(top + READ, height))
-                    yield self._pixels(rows, slice(left, min(left + columns, width)))
+                    yield self._pixels(rows, slice(left, min(left + READ_COLUMNS, width)))
 
         return self.job.remember("statistics", lambda: measure(self.model.normalize, blocks))
 
@@ -144,6 +145,19 @@ class Stream:
             for index, number in enumerate(numbers)
         ]
 
+    def save_tile(self, number: int, maps: np.ndarray) -> None:
+        """Write the maps of a tile, or those of the few pixels that the target decodes.
+
+        Args:
+            number: of the tile.
+            maps: the kept part (K, h, w) float32.
+
+        Raises:
+            OSError: if the disk is full.
+        """
+        used = getattr(self.model.target, "used", None)
+        self.job.save_tile(number, maps, used(maps) if used else None)
+
     def read_maps(self, rows: slice, columns: slice) -> np.ndarray:
         """Maps of a part of the image, from finished tiles.
 
@@ -163,7 +177,7 @@ class Stream:
             ]
             if any(start >= end for start, end in common):
                 continue
-            part = np.load(self.job.path("tiles", number), mmap_mode="r")
+            part = self.job.load_tile(number)
             inside, outside = (
                 tuple(
                     slice(start - origin, end - origin)
@@ -246,7 +260,7 @@ def predict_tiles(stream: Stream, report: Callable[[int, int], None]) -> None:
         written: deque[Future[None]] = deque()
         for numbers, images in _ahead(reader, load, batches):
             for number, maps in zip(numbers, stream.predict(numbers, images), strict=True):
-                written.append(writer.submit(stream.job.save_tile, number, maps))
+                written.append(writer.submit(stream.save_tile, number, maps))
             while len(written) > BEHIND:
                 written.popleft().result()
             done += len(numbers)

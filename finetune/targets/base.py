@@ -98,8 +98,9 @@ class Decoding(Protocol):
         choices: candidate values of the options of `decode` that can be selected on validation images
             (`auto` in a recipe).
 
-    An optional attribute `stitching` says how instances of a large image are decoded block by block; see
-    `finetune.inference.stitching`.
+    Three optional members concern large images, see `finetune.inference.stitching`: `stitching` says how
+    instances are decoded block by block, `decode_window` decodes a part of an image whose labels depend on
+    its place, and `used` returns the pixels (h, w) whose maps `decode` reads, if there are few.
     """
 
     channels: int

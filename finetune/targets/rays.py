@@ -130,6 +130,19 @@ class Rays:
         maps = proposals(output.float()).movedim(-1, 1)
         return maps.repeat_interleave(self.grid, -2).repeat_interleave(self.grid, -1)
 
+    def used(self, maps: np.ndarray) -> np.ndarray:
+        """Pixels that propose a polygon: `decode` does not read the maps of any other.
+
+        Args:
+            maps: (1 + n, h, w) float32, of a part of an image that starts at a pixel of the grid.
+
+        Returns:
+            (h, w) bool.
+        """
+        on_grid = np.zeros(maps.shape[1:], bool)
+        on_grid[:: self.grid, :: self.grid] = True
+        return np.asarray(on_grid & (maps[0] > self.settings.prob_threshold))
+
     def decode(self, maps: np.ndarray) -> np.ndarray:
         """Select and rasterize polygons by StarDist's non-maximum suppression.
 
@@ -140,17 +153,26 @@ class Rays:
             Labels (H, W) int32, 0 is background.
         """
         from stardist.geometry import polygons_to_label
-        from stardist.nms import non_maximum_suppression
+        from stardist.nms import non_maximum_suppression_inds
 
-        points, probabilities, distances = non_maximum_suppression(
-            np.moveaxis(maps[1:, :: self.grid, :: self.grid], 0, -1),
-            maps[0, :: self.grid, :: self.grid],
-            grid=(self.grid, self.grid),
-            b=BORDER,
-            nms_thresh=self.settings.nms_threshold,
-            prob_thresh=self.settings.prob_threshold,
+        probability = maps[0, :: self.grid, :: self.grid]
+        proposed = probability > self.settings.prob_threshold
+        points = np.stack(np.nonzero(proposed), axis=1) * self.grid
+        distances = np.moveaxis(maps[1:, :: self.grid, :: self.grid], 0, -1)[proposed]
+        # As `stardist.nms.non_maximum_suppression`, but of equal probabilities the last pixel comes first:
+        # this does not depend on other proposals, so a part of an image gives the polygons of the image.
+        order = np.argsort(probability[proposed], kind="stable")[::-1]
+        points, distances, scores = points[order], distances[order], probability[proposed][order]
+        kept = non_maximum_suppression_inds(
+            distances,
+            points.astype(np.int32),
+            scores=scores,
+            use_bbox=True,
+            use_kdtree=True,
+            thresh=self.settings.nms_threshold,
+            verbose=False,
         )
-        return polygons_to_label(distances, points, shape=maps.shape[1:], prob=probabilities)
+        return polygons_to_label(distances[kept], points[kept], shape=maps.shape[1:], prob=scores[kept])
 
     def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
         """Rotate and mirror the pixels, and permute the rays.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +30,35 @@ class Spots(torch.nn.Module):
         return torch.cat([20 * (blurred - self.level), 40 * (self.level + 0.1 - blurred)], dim=1)
 
 
-def spots_model(divisor: int = 4) -> Model:
-    """The model, for images of one channel."""
+class SpotPolygons(torch.nn.Module):
+    """Images -> logit of the object probability, and distances along n rays, (N, 1 + n, H, W).
+
+    The distances differ from ray to ray: two congruent polygons may overlap by exactly the threshold of the
+    non-maximum suppression, and rounding then decides.
+    """
+
+    def __init__(self, rays: int, grid: int) -> None:
+        super().__init__()
+        self.spots, self.rays, self.grid = Spots(), rays, grid
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Raw output: polygons are larger where the image is brighter."""
+        bright = 0.2 * self.spots(images)[:, :1, :: self.grid, :: self.grid]
+        distance = 3 + bright.clamp(min=0) / 2
+        rays = [distance * (1 + 0.1 * math.sin(ray)) for ray in range(self.rays)]
+        return torch.cat([bright, *rays], dim=1)
+
+
+def spots_model(rays: int = 0, grid: int = 1) -> Model:
+    """The model, for images of one channel; with rays, its target is that of StarDist."""
+    options = {"rays": rays, "grid": grid}
     return Model(
-        network=Spots().eval(),
-        target=build_target("foreground_boundary"),
+        network=(SpotPolygons(rays, grid) if rays else Spots()).eval(),
+        target=build_target("rays", options) if rays else build_target("foreground_boundary"),
         normalize=Percentile(),
         select="auto",
         channels=1,
-        divisor=divisor,
+        divisor=4,
         architecture=NetworkSpec(repository="test", name="spots"),
     )
 

@@ -184,3 +184,21 @@ def test_only_large_images_are_segmented_part_by_part(tmp_path: Path) -> None:
     header = read_header(image)
     assert not is_large(spots_model(), image, header, outputs)
     assert is_large(spots_model(), image, header._replace(height=5000, width=5000), outputs)
+
+
+@pytest.mark.parametrize("grid", [1, 2])
+def test_only_proposals_of_polygons_are_kept_on_disk(grid: int, tmp_path: Path) -> None:
+    """33 maps of all pixels would take 132 bytes per pixel."""
+    pytest.importorskip("stardist")
+    image, out = write_spots(tmp_path / "spots.tif", *SHAPE), tmp_path / "labels" / "spots.tif"
+    model = spots_model(rays=8, grid=grid)
+    expected = by_first_pixel(model.predict(spots_image(*SHAPE)))
+    assert expected.max() > 100
+    sizes = []
+
+    def watch(stage: str, done: int, total: int) -> None:
+        sizes.append(sum(path.stat().st_size for path in (job_folder(out) / "tiles").glob("*.npy")))
+
+    segment_large(model, image, out, options=OPTIONS, progress=watch)
+    np.testing.assert_array_equal(tifffile.imread(out), expected)
+    assert 0 < max(sizes) < 301 * 262 * 9 * 4 / (2 * grid**2)
