@@ -57,6 +57,9 @@ class Desk:
             windows: the panels.
         """
         self.windows = list(windows)
+        docked = [one for one in windows if one.place]
+        if len({links.position(one) for one in docked}) < len(docked):  # a link that was written by hand
+            links.pack(docked)
         self._show()
 
     def open(self, kind: Kind, items: Sequence[str] = (), **options: Any) -> None:
@@ -189,7 +192,7 @@ class Desk:
             width, height = FLOATING
             panel = pn.layout.FloatPanel(
                 pn.Column(dock, self._body(window), width=width - 40, height=height - 80, scroll=True),
-                name=window.title(),
+                name=html.escape(window.title()),  # jsPanel reads its heading as HTML
                 contained=False,
                 position="center",
                 width=width,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,17 +40,20 @@ def table(
     Returns:
         The widget.
     """
+    # Tabulator reads a heading as HTML, and a dot in the name of a field as a path.
+    titles = {**{str(name): str(name) for name in frame}, **(titles or {})}
+    fields = {name: _field(str(name), number) for number, name in enumerate(frame)}
+    frame = frame.rename(columns=fields)
     sorters = window.options.get("sort")
     view = pn.widgets.Tabulator(
         frame,
         show_index=False,
         theme="midnight" if desk.dark else "simple",
         disabled=True,
-        titles=dict(titles or {}),
+        titles={fields[name]: html.escape(title) for name, title in titles.items()},
         header_filters=_filters(frame),
-        formatters=dict(formatters or {}) | {name: "plaintext" for name in frame if _is_text(frame, name)},
+        formatters={name: "plaintext" for name in frame if _is_text(frame, name)} | dict(formatters or {}),
         layout="fit_data_table",
-        configuration={"columnDefaults": {"tooltip": True}},
         pagination=None,
         height=min(HEIGHT, HEADER + ROW * max(len(frame), 2)),
         sizing_mode="stretch_width",
@@ -63,6 +67,11 @@ def table(
 
     view.param.watch(remember, "sorters")
     return view
+
+
+def _field(name: str, number: int) -> str:
+    """Name of a field of Tabulator: that of the column only if it is sure to be harmless."""
+    return name if name.isidentifier() and name.isascii() and name != "index" else f"column_{number}"
 
 
 def _is_text(frame: pd.DataFrame, name: Any) -> bool:

@@ -62,11 +62,12 @@ def runs_panel(desk: Desk, window: Window) -> View:
         desk,
         titles=TITLES,
         formatters={
-            name: NumberFormatter(format=digits, nan_format="–") for name, digits in DECIMALS.items()
+            "state": {"type": "textarea"},  # wraps the reason why a record cannot be read
+            **{name: NumberFormatter(format=digits, nan_format="–") for name, digits in DECIMALS.items()},
         },
         selectable="checkbox",
         frozen_columns=["run"],
-        widths={"state": 110},
+        widths={"state": 190},
     )
     notice = pn.pane.Alert("", alert_type="warning", visible=False, margin=4)
 

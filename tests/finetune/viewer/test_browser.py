@@ -28,7 +28,11 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
 ]
+# What a table, a heading or a tooltip would run if it took text for HTML.
 HOSTILE = "<img src=x onerror=\"document.title='executed'\">"
+
+
+HOSTILE_CELL = '"' + HOSTILE.replace('"', '""') + '"'
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text(record.dumps())
     (root / "runs" / "broken").mkdir()
     (root / "runs" / "broken" / "record.json").write_text("{")
-    rows = "".join(f"{number},{HOSTILE!r}\n" for number in range(PAGE))
-    (root / "large.csv").write_text("number,text\n" + rows + f"{PAGE},last\n")
+    rows = "".join(f"{number},{HOSTILE_CELL},1,2\n" for number in range(PAGE))
+    (root / "large.csv").write_text(f"number,{HOSTILE_CELL},a.b,index\n" + rows + f"{PAGE},last,1,2\n")
     large = np.random.default_rng(0).integers(0, 255, (6000, 6000), dtype=np.uint8)
     (root / "images").mkdir()
     tifffile.imwrite(root / "images" / "large.tif", large, tile=(256, 256))
@@ -221,3 +225,16 @@ def test_a_card_is_shown_in_a_frame_that_executes_nothing(page: Any, served: Ser
     frame.wait_for()
     assert frame.get_attribute("sandbox") == ""
     assert page.frame_locator("iframe").locator("h1").inner_text()
+
+
+def test_names_from_files_are_shown_as_text_and_links_may_overlap(page: Any, served: Served):
+    table = {"kind": "table", "items": ["all/large.csv"]}
+    page.goto(address(served, table, {**table, "place": None}, {"kind": "runs"}))
+    page.locator(".jsPanel").wait_for()
+    cell = page.locator(".jsPanel .tabulator-cell", has_text="<img").first
+    cell.hover()
+    page.wait_for_timeout(1000)  # tooltips appear late
+    headings = page.locator(".jsPanel .tabulator-col-title").all_inner_texts()
+    assert [text for text in headings if text.strip()] == ["number", HOSTILE, "a.b", "index"]
+    assert page.locator(".jsPanel .tabulator-row").first.locator(".tabulator-cell:visible").count() == 4
+    assert page.get_by_role("heading", name="Runs").count() == 1
