@@ -79,6 +79,8 @@ def load_model(values: Mapping[str, Any], repository: str) -> Predictor:
     trust, target = values.get("trust") or False, values.get("target")
     if folder is not None and is_run(folder):
         predictor = load(folder, trust=trust)
+    elif folder is not None and repository == "bioimageio":
+        predictor = load(weights_in(folder, repository), trust=trust, target=target)
     elif folder is None and name in (None, UNET):
         raise InputError(
             "--modelDir: missing; name a model folder" + ("" if name else ", or a model with --model")

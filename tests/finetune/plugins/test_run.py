@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from finished_run import write_run
+from finished_run import RUN, write_run
 from plugin_inputs import PIXEL_SIZES, run_plugin, write_collection, write_model
 
 from cards.errors import InputError
@@ -88,6 +88,16 @@ def error_of(name: str, **parameters: object) -> str:
     assert isinstance(result.exception, InputError), result.output
     assert len(str(result.exception).splitlines()) == 1
     return str(result.exception)
+
+
+def test_a_package_of_finetune_gives_the_labels_of_its_run(images: Path, tmp_path: Path) -> None:
+    import finetune
+
+    folder = RUN / "bioimageio"
+    result = run_plugin("inference-bioimageio", imageDir=images, modelDir=folder, outputDir=tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    expected = finetune.predict(RUN, tifffile.imread(images / "a.ome.tif"))
+    assert np.array_equal(tifffile.imread(tmp_path / "out" / "a.ome.tif"), expected)
 
 
 @pytest.mark.parametrize("wrong", ["channels", "damaged", "model", "no model", "several models"])
