@@ -176,15 +176,11 @@ class Desk:
                 *buttons,
             ]
         header = pn.Row(title, *buttons, css_classes=["window-header"], sizing_mode="stretch_width")
-        return pn.Column(
-            header,
-            self._body(window),
-            css_classes=["window"],
-            styles=BORDER,
-            sizing_mode="stretch_width",
-            scroll=True,
-            margin=4,
+        framed = pn.Column(
+            header, self._body(window), styles=BORDER, sizing_mode="stretch_both", scroll=True, margin=4
         )
+        # The grid sets the height of the outer column, which must hold the margin of the inner one.
+        return pn.Column(framed, css_classes=["window"], sizing_mode="stretch_width", margin=0)
 
     def _float(self, window: Window) -> View:
         if id(window) not in self._floats:

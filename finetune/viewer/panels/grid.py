@@ -55,10 +55,9 @@ def table(
         formatters={name: "plaintext" for name in frame if _is_text(frame, name)} | dict(formatters or {}),
         layout="fit_data_table",
         pagination=None,
-        height=min(HEIGHT, HEADER + ROW * max(len(frame), 2)),
         sizing_mode="stretch_width",
         sorters=sorters if _valid(sorters, frame) else [],
-        **options,
+        **{"height": min(HEIGHT, HEADER + ROW * max(len(frame), 2)), **options},
     )
 
     def remember(event: Any) -> None:

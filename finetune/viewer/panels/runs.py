@@ -10,7 +10,7 @@ import panel as pn
 from bokeh.models.widgets.tables import NumberFormatter
 
 from finetune.viewer.desk import Desk, View, message
-from finetune.viewer.panels.grid import table
+from finetune.viewer.panels.grid import HEIGHT, table
 from finetune.viewer.run_table import audit_run, read_rows
 from finetune.viewer.windows import Window
 
@@ -65,6 +65,7 @@ def runs_panel(desk: Desk, window: Window) -> View:
             "state": {"type": "textarea"},  # wraps the reason why a record cannot be read
             **{name: NumberFormatter(format=digits, nan_format="–") for name, digits in DECIMALS.items()},
         },
+        height=HEIGHT,
         selectable="checkbox",
         frozen_columns=["run"],
         widths={"state": 190},
