@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cards.errors import InputError
 from finetune.cli.console import print_line
 
 
@@ -44,6 +45,9 @@ def view(
     check_folders(folders)
     library = Library([path.expanduser() for path in paths], folders)
     library.scan()
+    if not library.items:
+        names = ", ".join(map(str, paths))
+        raise InputError(f"{names}: no run, CSV, image or benchmark.json in it or in the folders below it")
     server = ViewServer(serve_pages(library), port)
     print_line(f"{server.url} (Ctrl-C ends)")
 

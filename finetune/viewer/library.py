@@ -59,7 +59,7 @@ class Library:
         """Search the paths again: runs appear and are deleted while a page is open.
 
         Raises:
-            InputError: if a path that was given does not exist, or nothing in it can be shown.
+            InputError: if a path that was given does not exist, or is a file that cannot be shown.
         """
         items: dict[str, Item] = {}
         self.notes = []
