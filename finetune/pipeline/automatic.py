@@ -165,7 +165,7 @@ def build_record(
     """
     record = record_builder.build_record("automatic", plan, history, before, after, training_peak_bytes)
     splits: tuple[Split, ...] = ("test", "validation", "train")
-    split = next((split for split in splits if plan.count(split)), "train")
+    split: Split = next((split for split in splits if plan.count(split)), "train")
     tiling = measure_tiling(plan.model, plan.data.samples(split))
     return record.model_copy(update={"tiling": tiling})
 
