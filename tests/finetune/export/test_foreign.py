@@ -46,8 +46,8 @@ def as_model(loaded: Loaded) -> Model:
         1,
         loaded.divisor,
         loaded.architecture,
-        loaded.halo,
-        loaded.torchscript,
+        halo=loaded.halo,
+        torchscript=loaded.torchscript,
     )
 
 

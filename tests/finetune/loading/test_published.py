@@ -68,7 +68,7 @@ def test_an_encoder_alone_cannot_segment(weights: Path, tmp_path: Path) -> None:
         ("wipp:unet", "wipp:unet: has no published weights that segment images; fine-tune it with a recipe"),
         ("torchvision:fcn_resnet50", "has no published weights that segment images"),
         ("stardist:unet", "has no published weights that segment images"),
-        ("cellpose:cyto9", "unknown model of repository cellpose 'cyto9'; did you mean cyto3"),
+        ("cellpose:cyto9", "unknown model of repository cellpose 'cyto9'; did you mean cyto or cyto3?"),
         ("wipp:nothing", "unknown model of repository wipp 'nothing'"),
     ],
 )

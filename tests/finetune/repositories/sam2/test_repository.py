@@ -155,7 +155,10 @@ def test_keys_that_do_not_fit_are_counted_and_named(weights: dict[str, torch.Ten
     with pytest.raises(InputError) as error:
         load_tiny(tmp_path / "other.pt")
     message = str(error.value)
-    assert message.endswith("1 missing (no_obj_embed_spatial); 1 unexpected (more) (of 471 keys)")
+    assert message.endswith(
+        "1 missing (no_obj_embed_spatial); 1 unexpected (more) (of 471 keys); the size of its image encoder "
+        "matches sam2-hiera-tiny"
+    )
 
 
 def test_a_file_cut_short_is_said_to_be_one(published: Path, tmp_path: Path) -> None:
@@ -173,7 +176,12 @@ def test_a_file_cut_short_is_said_to_be_one(published: Path, tmp_path: Path) -> 
             {},
             f"model {TINY} accepts at most 3 channels, but the images have 4; select them with data.",
         ),
-        ("sam2-tiny", 1, {}, f"unknown model of repository sam2 'sam2-tiny'; did you mean {TINY}"),
+        (
+            "sam2-tiny",
+            1,
+            {},
+            f"unknown model of repository sam2 'sam2-tiny'; did you mean sam2-hiera-tiny or {TINY}",
+        ),
         (TINY, 1, {"widht": 8}, f"unknown option of model {TINY} 'widht'; did you mean width?"),
         (TINY, 1, {"width": 20}, "width must be an integer from 8 to 512 and a multiple of 8, got 20"),
         (TINY, 1, {"width": True}, "width must be an integer from 8 to 512 and a multiple of 8, got True"),
