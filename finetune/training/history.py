@@ -140,7 +140,9 @@ class HistoryCallback(pl.Callback):
             progress = f"epoch {epoch.epoch}/{trainer.max_epochs}"
             # The mean of all epochs, since validation may take place in some of them only.
             left = history.seconds / len(history.epochs) * ((trainer.max_epochs or 0) - epoch.epoch)
-            times = f"{history.seconds:.0f} s" + (f", about {duration(left)} left" if left else "")
+            times = f"{history.seconds:.0f} s" + (
+                f", about {duration(max(1, round(left)))} left" if left else ""
+            )
             self.console.print(f"{progress}: loss {epoch.loss:.4f}{score} ({times})", highlight=False)
 
 
