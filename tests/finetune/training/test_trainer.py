@@ -66,6 +66,7 @@ def assert_same(weights: dict[str, np.ndarray], expected: dict[str, np.ndarray],
         np.testing.assert_allclose(weights[name], values, rtol=0, atol=atol, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(
     tmp_path: Path, recipe_file: Path, unbroken: Path
 ) -> None:
@@ -109,6 +110,7 @@ def test_killed_at_any_moment(tmp_path: Path, recipe_file: Path, unbroken: Path)
         assert_same(load_file(tmp_path / out / WEIGHTS), load_file(unbroken / WEIGHTS))
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_result_of_one(tmp_path: Path, recipe_file: Path, unbroken: Path) -> None:
     shared = ["data.validation=0.3", "compute.devices=2", "compute.strategy=ddp", "compute.accelerator=cpu"]
     finish(start(tmp_path, str(recipe_file), *shared, "--out", "shared"))
