@@ -24,6 +24,8 @@ def draw_pareto(benchmark: Benchmark, path: Path) -> None:
         benchmark: the results, at least one of them measured.
         path: output PNG.
     """
+    from matplotlib.ticker import LogLocator
+
     measured = benchmark.measured()
     front = pareto_front(measured)
     repositories = list(dict.fromkeys(result.repository for result in benchmark.results))
@@ -43,10 +45,13 @@ def draw_pareto(benchmark: Benchmark, path: Path) -> None:
         for name, color in colors.items():
             axes.scatter([], [], color=color, label=name)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
         axes.set_xlabel(f"seconds per image on {benchmark.device}")
         axes.set_ylabel(f"mean Dice over {len(benchmark.images)} images")
         axes.margins(x=0.25, y=0.12)
-        axes.legend(loc="lower right")
+        axes.legend(loc="best")
 
 
 def _label(axes: Axes, text: str, point: tuple[float, float], color: str = "black") -> None:
