@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import panel as pn
@@ -144,4 +145,6 @@ def serve_pages(library: Library) -> Callable[[], pn.template.base.BaseTemplate]
         The function, for `finetune.viewer.server.ViewServer`.
     """
     pn.extension("tabulator", "gridstack", "floatpanel")
+    # Notes on layout, meant for developers; Bokeh reports errors itself.
+    logging.getLogger("param").setLevel(logging.ERROR)
     return lambda: build_page(library)
