@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 import panel as pn
+from param.parameterized import get_logger
 
 from finetune.viewer import windows as links
 from finetune.viewer.desk import Content, Desk, message
@@ -146,5 +147,5 @@ def serve_pages(library: Library) -> Callable[[], pn.template.base.BaseTemplate]
     """
     pn.extension("tabulator", "gridstack", "floatpanel")
     # Notes on layout, meant for developers; Bokeh reports errors itself.
-    logging.getLogger("param").setLevel(logging.ERROR)
+    get_logger().setLevel(logging.ERROR)
     return lambda: build_page(library)
