@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, HttpUrl, TypeAdapter, ValidationError
+
+from cards.errors import InputError
 
 Split = Literal["train", "validation", "test"]
 LabelKind = Literal["instances", "foreground", "boundary"]
 TaskName = Literal["automatic", "interactive"]
+
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 def _relative(path: str) -> str:
@@ -40,6 +45,30 @@ class RecordModel(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def read_model(model: type[AnyModel], path: Path, what: str) -> AnyModel:
+    """Read a JSON file.
+
+    Args:
+        model: what the file holds.
+        path: the file.
+        what: its content in words, for the error, such as "benchmark".
+
+    Returns:
+        The validated content.
+
+    Raises:
+        InputError: if the file cannot be read or holds anything else.
+    """
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(f"{path}: no {what}: {where}: {first['msg']}") from error
 
 
 class Spec(RecordModel):

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from cards.base import RecordModel
+from cards.base import RecordModel, read_model
 from cards.canvas import resize_image, resize_labels, stretch
-from cards.errors import InputError
 
 FILE = "images.json"
 LARGEST = 1024  # pixels: longer side of a preview; larger images are reduced
@@ -79,14 +78,7 @@ class Previews(RecordModel):
         """
         if not path.is_file():
             return None
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise InputError(f"{path}: no previews: {where}: {first['msg']}") from error
+        return read_model(cls, path, "previews")
 
 
 def preview_factor(shape: tuple[int, ...]) -> float:

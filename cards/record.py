@@ -135,6 +135,11 @@ class Epoch(RecordModel):
     validation_dice: float | None = None
     validation_iou: float | None = Field(None, description="mean IoU over point and box prompts")
 
+    @property
+    def validation(self) -> float | None:
+        """Validation Dice, or IoU for prompts; None if the epoch was not validated."""
+        return self.validation_iou if self.validation_dice is None else self.validation_dice
+
 
 class Training(RecordModel):
     """Training settings, duration and history."""

@@ -139,10 +139,7 @@ def _interval(differences: np.ndarray, resamples: int, confidence: float) -> tup
 def _best_epoch(record: RunRecord) -> Claim:
     statement = "The weights are those of the epoch with the highest validation score."
     how = record.training
-    scores = {
-        epoch.epoch: epoch.validation_dice if epoch.validation_dice is not None else epoch.validation_iou
-        for epoch in how.history
-    }
+    scores = {epoch.epoch: epoch.validation for epoch in how.history}
     measured = {epoch: score for epoch, score in scores.items() if score is not None}
     problems: list[str] = []
     if len(scores) != len(how.history):

@@ -8,7 +8,7 @@ from typing import Any
 
 from cards.audit.card_text import FAMILY
 from cards.audit.claims import Claim, Subject, joined, sentence
-from cards.audit.reading import read_bytes
+from cards.audit.reading import read_json
 from cards.audit.values import differences
 from cards.errors import ModelError
 from cards.record import RunRecord
@@ -42,11 +42,9 @@ def _described(
     statement = f"{name} states what the record states."
     remedy = f"Write the file again with `{command}`, or find out who changed it."
     try:
-        found = json.loads(read_bytes(subject, name))
+        found = read_json(subject, name)
     except ModelError as error:
         return Claim(FAMILY, statement, "broken", sentence(error), remedy)
-    except (ValueError, RecursionError) as error:
-        return Claim(FAMILY, statement, "broken", f"{name}: not valid JSON: {error}.", remedy)
     try:
         expected = json.loads(write(record))
     except ImportError as error:

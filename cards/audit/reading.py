@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from cards.audit.claims import Subject
 from cards.audit.packages import MAX_TEXT
 from cards.errors import ModelError
@@ -31,6 +34,25 @@ def read_bytes(subject: Subject, name: str) -> bytes:
     if len(content) > MAX_TEXT:
         raise ModelError(f"{name}: larger than {MAX_TEXT // 2**20} MB")
     return content
+
+
+def read_json(subject: Subject, name: str) -> Any:
+    """Read a JSON file of the model.
+
+    Args:
+        subject: the model under audit.
+        name: path in its folder.
+
+    Returns:
+        The content.
+
+    Raises:
+        ModelError: as `read_bytes`, and if it is not valid JSON.
+    """
+    try:
+        return json.loads(read_bytes(subject, name))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{name}: not valid JSON: {error}") from error
 
 
 def read_text(subject: Subject, name: str) -> str:

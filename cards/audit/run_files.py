@@ -11,7 +11,7 @@ from typing import Any
 from cards.audit.card_text import FAMILY
 from cards.audit.claims import Claim, Subject, joined, sentence
 from cards.audit.description import read_mapping
-from cards.audit.reading import read_bytes
+from cards.audit.reading import read_bytes, read_json
 from cards.audit.values import differences
 from cards.errors import ModelError
 from cards.formatting import counted
@@ -95,11 +95,9 @@ def _config(subject: Subject, record: RunRecord, name: str) -> Claim:
     """config.json decides which network is built, and how its maps are decoded."""
     statement = f"{name} builds the network, the target and the normalization of the record."
     try:
-        config = json.loads(read_bytes(subject, name))
+        config = read_json(subject, name)
     except ModelError as error:
         return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
-    except (ValueError, RecursionError) as error:
-        return Claim(FAMILY, statement, "broken", f"{name}: not valid JSON: {error}.", RESTORE)
     if problems := config_problems(config, record):
         return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
     return Claim(FAMILY, statement, "holds", "Network, target, normalization and channels compared.")

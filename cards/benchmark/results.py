@@ -7,10 +7,9 @@ from pathlib import Path
 from statistics import fmean, median, pstdev
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from cards.base import LabelKind, RecordModel
-from cards.errors import InputError
+from cards.base import LabelKind, RecordModel, read_model
 from cards.metrics import PRIMARY
 from cards.record import Environment
 from cards.scores import ImageScore
@@ -180,11 +179,4 @@ class Benchmark(RecordModel):
         Raises:
             InputError: if the file cannot be read or holds no benchmark.
         """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise InputError(f"{path}: no benchmark: {where}: {first['msg']}") from error
+        return read_model(cls, path, "benchmark")

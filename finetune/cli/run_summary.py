@@ -34,7 +34,8 @@ def print_summary(record: RunRecord, out: Path) -> None:
         before = f"{score.before.mean:.4f}" if score.before else "untrained"
         iou = f"{score.kind}: IoU {score.after.mean:.4f} ± {score.after.std:.4f}"
         print_line(f"{iou} on {len(score.images)} test images (before: {before})")
-    if sys.stdout.isatty() and (curve := _validation(record)):
+    curve = [epoch.validation for epoch in record.training.history if epoch.validation is not None]
+    if curve and sys.stdout.isatty():
         print_line(f"validation: {sparkline(curve)} {curve[0]:.4f} to {curve[-1]:.4f}")
     if timing := record.timing:
         milliseconds = f"{1000 * timing.median_seconds:.0f} ms per image on {timing.device}"
@@ -72,12 +73,3 @@ def _accuracy(record: RunRecord) -> str:
         if metric.headline and metric.name != "dice"
     ]
     return f"{dice} (before: {before}){''.join(others)}"
-
-
-def _validation(record: RunRecord) -> list[float]:
-    """Validation Dice, or IoU, of each epoch in which it was measured."""
-    values = (
-        epoch.validation_iou if epoch.validation_dice is None else epoch.validation_dice
-        for epoch in record.training.history
-    )
-    return [value for value in values if value is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,7 +13,7 @@ from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import Header, read_header
 from finetune.inference.extras.registry import Segmented, check_size
 from finetune.inference.journal import Journal, open_journal
-from finetune.inference.outputs import Outputs, clear_leftovers, plan_outputs
+from finetune.inference.outputs import Outputs, clear_leftovers
 from finetune.inference.preprocess import check_channels
 from finetune.inference.protocol import Predictor
 from finetune.inference.segment import segment_file
@@ -44,32 +44,6 @@ class FolderPrediction:
     error: str | None = None
     seconds: float | None = field(default=None, compare=False)
     files: dict[str, Path] = field(default_factory=dict)
-
-
-def predict_folder(
-    model: Predictor, images: Path | str | Sequence[Path | str], out: Path, *, overwrite: bool = False
-) -> Iterator[FolderPrediction]:
-    """Predict the labels of each image and write them as `<name of the image>.tif`.
-
-    Args:
-        model: the model.
-        images: images, folders of images or patterns; see `finetune.inference.inputs.find_images`.
-        out: folder of the label images, uint16 (int32 with more than 65,535 instances), compressed; it is
-            created if it is missing.
-        overwrite: replace label images that finetune wrote earlier. No other file is ever replaced.
-
-    Yields:
-        One result per image, in the order of the file names, as soon as its file is written; an image that
-        cannot be read or does not fit the model has an error instead of labels.
-
-    Raises:
-        DataError: if there are no images, a label image would replace another file, or no image can be
-            segmented. Paths and headers of all images are checked before the first prediction.
-        InputError: if the disk is full or cannot be written.
-    """
-    outputs = plan_outputs(images, out, overwrite=overwrite)
-    headers, errors = check_headers(outputs)
-    yield from predict_outputs(model, outputs, headers, errors)
 
 
 def check_headers(outputs: Outputs) -> tuple[dict[Path, Header], dict[Path, str]]:
@@ -106,7 +80,9 @@ def predict_outputs(
     progress: Progress | None = None,
     cluster: Cluster | None = None,
 ) -> Iterator[FolderPrediction]:
-    """Predict the labels of each image of a plan; see `predict_folder`.
+    """Predict the labels of each image of a plan and write them as soon as they are known.
+
+    An image that cannot be read or does not fit the model has an error instead of labels.
 
     Args:
         model: the model.

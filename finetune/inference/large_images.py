@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import asdict
 from importlib.metadata import version
@@ -17,11 +16,11 @@ from finetune.inference.cluster import Cluster
 from finetune.inference.identity import identify
 from finetune.inference.large_labels import write_large_tiff, write_large_zarr
 from finetune.inference.model import Model
-from finetune.inference.outputs import OTHER_FOLDER, Outputs, check_replaceable
+from finetune.inference.outputs import OTHER_FOLDER, Outputs
 from finetune.inference.protocol import Predictor
 from finetune.inference.scratch_job import open_job
 from finetune.inference.streaming import Progress, Stream, StreamOptions, segment_stream
-from finetune.inference.write import write_new
+from finetune.inference.write import check_again, write_new
 from finetune.utils.atomic import disk_errors, replace_folder
 
 LARGE = 4096**2  # pixels; larger images are not kept in memory
@@ -103,10 +102,7 @@ def segment_large(
                 work = job.folder / path.name
                 shutil.rmtree(work, ignore_errors=True)
                 write_large_zarr(bands, windows, work, image.name, calibration)
-                if os.path.lexists(path):
-                    check_replaceable(path)
-                    if not replace:
-                        raise DataError(f"{path}: exists; {OTHER_FOLDER}")
+                check_again(path, replace)
                 replace_folder(work, path)
             else:
                 write_new(

@@ -71,7 +71,7 @@ def write_new(path: Path, write: Callable[[Path], None], replace: bool) -> None:
     """
     with disk_errors(path, OTHER_FOLDER), atomic_file(path) as place:
         write(place)
-        _check_again(path, replace)
+        check_again(path, replace)
 
 
 def _write_zarr(labels: np.ndarray, result: Segmented, path: Path, *, replace: bool) -> None:
@@ -82,14 +82,22 @@ def _write_zarr(labels: np.ndarray, result: Segmented, path: Path, *, replace: b
     with disk_errors(path, OTHER_FOLDER):
         try:
             write_label_zarr(array, result.pixels, work, result.name, result.calibration)
-            _check_again(path, replace)
+            check_again(path, replace)
             replace_folder(work, path)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _check_again(path: Path, replace: bool) -> None:
-    """Refuse a file that came up since the paths were checked."""
+def check_again(path: Path, replace: bool) -> None:
+    """Refuse a file or folder that came up since the paths were checked.
+
+    Args:
+        path: about to be written.
+        replace: whether an earlier output of finetune may be replaced.
+
+    Raises:
+        DataError: if it exists and may not be replaced.
+    """
     if os.path.lexists(path):
         check_replaceable(path)
         if not replace:

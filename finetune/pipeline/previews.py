@@ -9,6 +9,7 @@ import numpy as np
 from cards.base import LabelKind
 from cards.previews import Prediction, Preview, Previews, label_picture, picture, preview_factor
 from finetune.data.reader import Sample
+from finetune.targets.pixels import inner_boundary
 
 LIMIT = 200
 """Images with a preview: about 60 kB each, so that a browser still opens the report."""
@@ -47,9 +48,10 @@ class PreviewCollector:
                 picture=picture(sample.pixels),
                 reference=label_picture(sample.labels),
             )
+        distance = distance_to_boundary(sample.labels)
         predicted = Prediction(
-            labels=label_picture(prediction, error_classes(prediction, sample.labels)),
-            distances=distance_counts(prediction, sample.labels),
+            labels=label_picture(prediction, error_classes(prediction, sample.labels, distance)),
+            distances=distance_counts(prediction, distance),
         )
         self.previews[sample.name] = preview.model_copy(update={stage: predicted})
 
@@ -67,49 +69,48 @@ class PreviewCollector:
         )
 
 
-def error_classes(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def distance_to_boundary(labels: np.ndarray) -> np.ndarray:
+    """Distance of each pixel to the nearest boundary pixel of an instance.
+
+    Args:
+        labels: (H, W) integer, 0 is background.
+
+    Returns:
+        (H, W) in pixels; infinite without an instance.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    boundary = inner_boundary(labels)
+    return distance_transform_edt(~boundary) if boundary.any() else np.full(labels.shape, np.inf)
+
+
+def error_classes(prediction: np.ndarray, reference: np.ndarray, distance: np.ndarray) -> np.ndarray:
     """Classify the pixels in which the foreground of prediction and reference differs.
 
     Args:
         prediction: labels (H, W) integer, 0 is background.
         reference: labels of the same shape.
+        distance: `distance_to_boundary` of the reference.
 
     Returns:
         (H, W) uint8: 0 agrees, `MISSED`, `SPURIOUS`, or `OUTLINE` up to `TOLERANCE` pixels from the boundary
         of an instance of the reference.
     """
-    from scipy.ndimage import distance_transform_edt
-
     found, wanted = prediction > 0, reference > 0
     errors = np.where(wanted & ~found, MISSED, np.where(found & ~wanted, SPURIOUS, 0)).astype(np.uint8)
-    boundary = _boundary(reference)
-    if boundary.any():
-        near = distance_transform_edt(~boundary) <= TOLERANCE
-        errors[(errors > 0) & near] = OUTLINE
+    errors[(errors > 0) & (distance <= TOLERANCE)] = OUTLINE
     return errors
 
 
-def distance_counts(prediction: np.ndarray, reference: np.ndarray) -> list[int]:
+def distance_counts(prediction: np.ndarray, distance: np.ndarray) -> list[int]:
     """Count the boundary pixels of the prediction by their distance to the boundary of the reference.
 
     Args:
         prediction: labels (H, W) integer, 0 is background.
-        reference: labels of the same shape.
+        distance: `distance_to_boundary` of the reference.
 
     Returns:
         Number of pixels in each bin of `BINS`, and beyond; all of them beyond if the reference is empty.
     """
-    from scipy.ndimage import distance_transform_edt
-
-    pixels, boundary = _boundary(prediction), _boundary(reference)
-    if not boundary.any():
-        return [0] * len(BINS) + [int(pixels.sum())]
-    distances = distance_transform_edt(~boundary)[pixels]
-    counts, _ = np.histogram(distances, [-np.inf, *BINS, np.inf])
+    counts, _ = np.histogram(distance[inner_boundary(prediction)], [-np.inf, *BINS, np.inf])
     return [int(count) for count in counts]
-
-
-def _boundary(labels: np.ndarray) -> np.ndarray:
-    from skimage.segmentation import find_boundaries
-
-    return find_boundaries(labels, mode="inner")

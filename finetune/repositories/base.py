@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cards.base import NetworkSpec
+from cards.errors import ModelError
 from cards.record import Origin
 
 if TYPE_CHECKING:
@@ -188,3 +189,19 @@ class Repository(Protocol):
         Returns:
             The files; none if the repository has no format of its own.
         """
+
+
+def refuse_revision(name: str, revision: str | None) -> None:
+    """Refuse a revision of weights that have none.
+
+    Args:
+        name: of the model.
+        revision: as the recipe or the user states it.
+
+    Raises:
+        ModelError: if there is one.
+    """
+    if revision is not None:
+        raise ModelError(
+            f"model.revision: the weights of {name} have no revisions; their SHA-256 is recorded"
+        )

@@ -132,11 +132,7 @@ def learning_curve(record: RunRecord) -> dict[str, list[float]]:
         The columns "epoch", "loss", and "validated" with "validation": epochs in which it was measured.
     """
     history = record.training.history
-    scores = [
-        (one.epoch, one.validation_dice if one.validation_dice is not None else one.validation_iou)
-        for one in history
-    ]
-    measured = [(epoch, score) for epoch, score in scores if score is not None]
+    measured = [(one.epoch, one.validation) for one in history if one.validation is not None]
     return {
         "epoch": [float(one.epoch) for one in history],
         "loss": [one.loss for one in history],

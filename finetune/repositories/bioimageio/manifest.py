@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from finetune.repositories.base import ModelInfo
 from finetune.repositories.bioimageio.description import NOT_TUNABLE, PACKAGE
 from finetune.repositories.bioimageio.names import DOI, KNOWN_DOIS
-from finetune.repositories.bioimageio.package import TUNABLE
+from finetune.repositories.bioimageio.package import TUNABLE, texts
 
 OBJECTS = ("nuclei", "nucleus", "cells", "cell", "bacteria", "yeast", "mitochondria", "neurons", "membrane")
 
@@ -38,7 +38,7 @@ def describe_manifest(manifest: Mapping[str, Any]) -> ModelInfo | None:
     Returns:
         The description; None if the entry has no name.
     """
-    dois = list(dict.fromkeys(DOI.findall(" ".join(_texts([manifest.get("id"), manifest.get("config")])))))
+    dois = list(dict.fromkeys(DOI.findall(" ".join(texts([manifest.get("id"), manifest.get("config")])))))
     name = next(
         (text for key in ("alias", "id") if isinstance(text := manifest.get(key), str) and text), None
     )
@@ -76,13 +76,3 @@ def _tunable(formats: list[str], tags: list[str]) -> dict[str, Any]:
         reasons = "; ".join(f"{name}, {NOT_TUNABLE.get(name, 'an unknown format')}" for name in formats)
         return {"fine_tunable": False, "why_not": f"its weights are {reasons}", "targets": ()}
     return {}
-
-
-def _texts(content: Any) -> Iterator[str]:
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, Mapping):
-        yield from _texts(list(content.values()))
-    elif isinstance(content, list):
-        for item in content:
-            yield from _texts(item)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,7 +188,11 @@ def _read(source: str, where: str | Path, check_files: bool = False) -> Package:
             if check_files and isinstance(description, ModelDescr):
                 # No web address and no GitHub account is looked up: a run must not need the network.
                 people = people_of(description)
-                urls = dict.fromkeys(_urls(description.model_dump(mode="json")))
+                urls = dict.fromkeys(
+                    text
+                    for text in texts(description.model_dump(mode="json"))
+                    if text.startswith(("http://", "https://"))
+                )
                 context = context.replace(perform_io_checks=True, known_files=urls)
                 content = without_accounts(opened.content)
                 description = build_description(content, context=context, format_version="latest")
@@ -270,15 +274,22 @@ def _citation(entry: Any) -> str:
     return f"{text.rstrip('.')}. {entry.url}" if entry.url and not find_url(text) and not entry.doi else text
 
 
-def _urls(content: Any) -> Iterator[str]:
+def texts(content: Any) -> Iterator[str]:
+    """All texts in nested JSON values; keys are left out.
+
+    Args:
+        content: JSON values.
+
+    Yields:
+        Each text, in order.
+    """
     if isinstance(content, str):
-        if content.startswith(("http://", "https://")):
-            yield content
-    elif isinstance(content, dict):
-        yield from _urls(list(content.values()))
+        yield content
+    elif isinstance(content, Mapping):
+        yield from texts(list(content.values()))
     elif isinstance(content, list):
         for item in content:
-            yield from _urls(item)
+            yield from texts(item)
 
 
 def _is_hash(revision: str, sha256: str) -> bool:

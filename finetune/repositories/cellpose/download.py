@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cards.errors import DownloadError, InputError, ModelError
 from finetune.downloads import hub
+from finetune.repositories.base import refuse_revision
 from finetune.repositories.cellpose.models import MODELS
 
 SERVER = "https://www.cellpose.org/models"  # cellpose.models._MODEL_URL in cellpose 3.1.1.3
@@ -46,10 +47,7 @@ def fetch(name: str, revision: str | None) -> Fetched:
     """
     if name == HUB_FILE:
         return _from_hub(name, revision)
-    if revision is not None:
-        raise ModelError(
-            f"model.revision: the weights of {name} have no revisions; their SHA-256 is recorded"
-        )
+    refuse_revision(name, revision)
     file = MODELS[name].file
     local_models = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH") or Path.home() / ".cellpose" / "models"
     cached = Path(local_models) / file

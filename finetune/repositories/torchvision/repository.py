@@ -15,7 +15,7 @@ from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
-from finetune.repositories.base import Built, Loaded, LoadOptions
+from finetune.repositories.base import Built, Loaded, LoadOptions, refuse_revision
 from finetune.repositories.options import DecoderOptions, complete
 from finetune.repositories.torchvision.download import download_weights
 from finetune.repositories.torchvision.encoder import load_encoder
@@ -27,11 +27,8 @@ from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, o
 if TYPE_CHECKING:
     from torch import nn
 
-NORMALIZE = {
-    "name": "percentile",
-    "low": 1.0,
-    "high": 99.8,
-}  # to 0..1, which ImageNet's mean is of
+# To 0..1, the range that ImageNet's mean refers to.
+NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
@@ -95,10 +92,8 @@ def load(name: str, start: LoadOptions) -> Loaded:
     import torch
 
     model = _find(name)
-    if start.revision is not None and start.checkpoint is None:
-        raise ModelError(
-            f"model.revision: the weights of {name} have no revisions; their SHA-256 is recorded"
-        )
+    if start.checkpoint is None:
+        refuse_revision(name, start.revision)
     found, base = _weights(model, start)
     options = options_of(found, "torchvision", name, start.options) if found else start.options
     with torch.random.fork_rng(devices=[]):

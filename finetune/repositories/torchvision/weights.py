@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cards.errors import ModelError
 from finetune.errors import unknown
+from finetune.repositories.base import refuse_revision
 from finetune.repositories.capabilities import FetchedWeights
 from finetune.repositories.torchvision.download import download_weights, weights_url
 from finetune.repositories.torchvision.models import MODELS
@@ -25,9 +25,6 @@ def fetch_weights(name: str, revision: str | None) -> FetchedWeights | None:
     """
     if name not in MODELS:
         raise unknown("model of repository torchvision", name, MODELS)
-    if revision is not None:
-        raise ModelError(
-            f"model.revision: the weights of {name} have no revisions; their SHA-256 is recorded"
-        )
+    refuse_revision(name, revision)
     require("torchvision", "torchvision")
     return FetchedWeights((download_weights(name),), weights_url(name))

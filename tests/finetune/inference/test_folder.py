@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from folder_prediction import predict_folder
 
 from cards.errors import DataError, InputError
-from finetune.inference.folder import FolderPrediction, predict_folder
+from finetune.inference.folder import FolderPrediction
 from finetune.inference.markers import is_label_image
 from finetune.inference.outputs import plan_outputs
 from finetune.inference.protocol import Predictor

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import tifffile
+from folder_prediction import predict_folder
 from spots_model import spots_model, write_spots
 
 from cards.errors import DataError
-from finetune.inference.folder import predict_folder
 from finetune.inference.journal import JOURNAL
 
 

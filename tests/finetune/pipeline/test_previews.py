@@ -13,11 +13,13 @@ from finetune.pipeline.previews import (
     SPURIOUS,
     PreviewCollector,
     distance_counts,
+    distance_to_boundary,
     error_classes,
 )
 
 REFERENCE = np.zeros((40, 40), np.int32)
 REFERENCE[10:30, 10:30] = 1
+DISTANCE = distance_to_boundary(REFERENCE)
 
 
 def sample(name: str) -> Sample:
@@ -29,7 +31,7 @@ def test_errors_are_missed_spurious_or_of_the_outline() -> None:
     prediction[12:30, 10:30] = 1  # two rows short
     prediction[18:22, 18:22] = 0  # a hole
     prediction[0:3, 0:3] = 2  # an object that is none
-    errors = error_classes(prediction, REFERENCE)
+    errors = error_classes(prediction, REFERENCE, DISTANCE)
     assert (errors[18:22, 18:22] == MISSED).all()
     assert (errors[0:3, 0:3] == SPURIOUS).all()
     assert (errors[10:12, 10:30] == OUTLINE).all()
@@ -37,20 +39,21 @@ def test_errors_are_missed_spurious_or_of_the_outline() -> None:
 
 
 def test_equal_labels_have_no_error_and_no_distance() -> None:
-    assert not error_classes(REFERENCE, REFERENCE).any()
-    counts = distance_counts(REFERENCE, REFERENCE)
+    assert not error_classes(REFERENCE, REFERENCE, DISTANCE).any()
+    counts = distance_counts(REFERENCE, DISTANCE)
     assert counts[0] == 4 * 20 - 4
     assert sum(counts) == counts[0]
 
 
 def test_a_shift_by_three_pixels_is_counted() -> None:
-    counts = distance_counts(np.roll(REFERENCE, 3, axis=1), REFERENCE)
+    counts = distance_counts(np.roll(REFERENCE, 3, axis=1), DISTANCE)
     assert counts[3] >= 18  # both vertical sides, less the corners
     assert not any(counts[4:])
 
 
 def test_without_a_reference_all_pixels_are_far_away() -> None:
-    assert distance_counts(REFERENCE, np.zeros_like(REFERENCE)) == [0] * len(BINS) + [76]
+    nothing = distance_to_boundary(np.zeros_like(REFERENCE))
+    assert distance_counts(REFERENCE, nothing) == [0] * len(BINS) + [76]
 
 
 def test_both_stages_of_an_image_share_its_preview() -> None:
