@@ -17,7 +17,8 @@ from cards.canvas import (
     GRAY,
     ORANGE,
     PALETTE,
-    SKY,
+    PREDICTION,
+    REFERENCE,
     open_figure,
     outline,
     resize_image,
@@ -32,7 +33,7 @@ from cards.scores import Stage
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-REFERENCE, PREDICTION, BOTH = SKY, ORANGE, "#FFFFFF"
+BOTH = "#FFFFFF"  # pixels of reference and prediction
 
 LONGEST = 1024  # pixels of the longer side of an example: wide enough to zoom, small enough to publish
 SHORTEST = 768

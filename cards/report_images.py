@@ -8,6 +8,7 @@ from functools import cache
 from html import escape
 from importlib import resources, util
 
+from cards import canvas
 from cards import formatting as words
 from cards.leakage import relations
 from cards.metrics import PRIMARY
@@ -15,6 +16,15 @@ from cards.previews import Prediction, Preview, Previews
 from cards.record import RunRecord
 from cards.report import Section, read_template
 from cards.scores import ImageScore
+
+COLORS = {
+    "reference": canvas.REFERENCE,
+    "prediction": canvas.PREDICTION,
+    "missed": canvas.MISSED,
+    "spurious": canvas.SPURIOUS,
+    "outline": canvas.OUTLINE,
+}
+"""Colors of the viewer, in the order in which viewer.js expects them."""
 
 LONG = 50  # rows from which the table is divided into pages
 
@@ -44,7 +54,10 @@ def images_section(record: RunRecord, previews: Previews | None) -> Section | No
         scripts.append(f"{bundle[0]}\n({_START})({json.dumps(_options(len(scores)))}, ITable);")
         styles.append(bundle[1])
     if previews and found:
-        body.append(read_template("viewer.html").replace("{{tolerance}}", f"{previews.tolerance:g}"))
+        page = read_template("viewer.html").replace("{{tolerance}}", f"{previews.tolerance:g}")
+        for name, color in COLORS.items():
+            page = page.replace("{{" + name + "}}", color)
+        body.append(page)
         content = _content(previews, [found.get(one.image) for one in scores])
         body.append(f'<script type="application/json" id="previews">{content}</script>')
         # The viewer takes the buttons of all rows before the table hides some of them on other pages.
@@ -114,6 +127,7 @@ def _content(previews: Previews, images: list[Preview | None]) -> str:
         {
             "filled": previews.filled,
             "bins": previews.bins,
+            "colors": list(COLORS.values()),
             "images": [
                 None
                 if one is None

@@ -9,8 +9,8 @@
   const show = { reference: true, prediction: true, errors: false, both: false, stage: 1 };
   const view = { scale: 1, x: 0, y: 0 }; // shared by both canvases, so that their zoom is linked
   const STAGES = ["before", "after"];
-  const ERRORS = [null, [213, 94, 0], [0, 114, 178], [240, 228, 66]]; // missed, spurious, outline
-  const REFERENCE = [86, 180, 233], PREDICTION = [230, 159, 0];
+  const rgb = (hex) => [1, 3, 5].map((start) => parseInt(hex.slice(start, start + 2), 16));
+  const [REFERENCE, PREDICTION, ...ERRORS] = data.colors.map(rgb); // errors: missed, spurious, outline
   let current = null, layers = null;
 
   const load = (source) => new Promise((done, failed) => {
@@ -52,7 +52,7 @@
       || (y > 0 && id(i - width) !== own) || (y < height - 1 && id(i + width) !== own);
     return edge ? rgb : null;
   });
-  const errors = (labels) => layer(labels, (i, x, y, id, rgba) => ERRORS[rgba[4 * i + 2]]);
+  const errors = (labels) => layer(labels, (i, x, y, id, rgba) => ERRORS[rgba[4 * i + 2] - 1]);
 
   async function open(index) {
     const preview = data.images[index];
