@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -67,3 +68,16 @@ def stage(names: list[str], center: float, seed: int) -> Stage:
         },
         worst=[score.image for score in sorted(scores, key=lambda score: score.metrics["dice"])[:5]],
     )
+
+
+def recipe() -> dict[str, dict[str, Any]]:
+    """The recipe of the complete run; a new one for each record, because tests change records."""
+    return {
+        "model": {
+            "repository": "bioimageio",
+            "id": "unet2d_nuclei_broad",
+            "target": "foreground_boundary",
+        },
+        "data": {"root": "dsb2018", "labels": "instances"},
+        "training": {"epochs": 60, "batch_size": 8, "learning_rate": 0.0003},
+    }

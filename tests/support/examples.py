@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from example_evidence import energy, leakage, runtimes, selections, tiling
-from example_parts import data_file, sha256, stage
+from example_parts import data_file, recipe, sha256, stage
 
 from cards.authored import Card, Links
 from cards.base import NetworkSpec, Spec
@@ -26,19 +24,6 @@ from cards.record import (
 )
 from cards.scores import Accuracy, Change, PromptImage, PromptScore, Summary, Timing
 from finetune.metrics.registry import describe_metrics
-
-
-def recipe() -> dict[str, dict[str, Any]]:
-    """The recipe of the complete run; a new one for each record, because tests change records."""
-    return {
-        "model": {
-            "repository": "bioimageio",
-            "id": "unet2d_nuclei_broad",
-            "target": "foreground_boundary",
-        },
-        "data": {"root": "dsb2018", "labels": "instances"},
-        "training": {"epochs": 60, "batch_size": 8, "learning_rate": 0.0003},
-    }
 
 
 def full() -> RunRecord:

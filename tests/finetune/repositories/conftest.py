@@ -38,3 +38,9 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cellpose_store, "SERVER", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """An empty cache."""
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
