@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cards.audit.claims import Claim, joined
+from cards.audit.first_difference import first_difference
 from cards.audit.text import Comparison, Supported, compare_texts, figures_in, record_figures
 from cards.audit.versions import must_equal
 from cards.record import RunRecord
@@ -66,7 +67,7 @@ def _wording(text: CardText, record: RunRecord, compared: Comparison) -> Claim:
         return Claim(FAMILY, statement, "holds", "Equal to the text rendered from the record.")
     strict = must_equal(record)
     changes = [*compared.wording, *(f"missing: {line}" for line in compared.missing)]
-    evidence = joined(changes or ["order of lines, spaces or line ends"])
+    evidence = joined(changes or [first_difference(text.found, text.expected, text.first)])
     if strict:
         return Claim(FAMILY, statement, "broken", f"Edited: {evidence}", RESTORE)
     remedy = f"Audit with the code of finetune that wrote the record: {_written_by(record)}."
