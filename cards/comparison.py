@@ -43,7 +43,7 @@ def compare(first: RunRecord, second: RunRecord) -> dict[str, list[Difference]]:
         Differences by section, in the order of a card; a section without differences is absent.
     """
     sections: dict[str, Callable[[RunRecord], dict[str, str]]] = {
-        "Recipe": lambda run: dict(_leaves(run.recipe)),
+        "Recipe": lambda run: dict(leaves(run.recipe)),
         "Model": _model,
         "Data": _data,
         "Training": lambda run: _pairs(tables.training(run)),
@@ -62,11 +62,19 @@ def _differences(first: Mapping[str, str], second: Mapping[str, str]) -> list[Di
     ]
 
 
-def _leaves(value: Any, key: str = "") -> Iterable[tuple[str, str]]:
-    """Keys of a recipe, such as `training.epochs`, with their values as text."""
+def leaves(value: Any, key: str = "") -> Iterable[tuple[str, str]]:
+    """List the keys of a recipe with their values as text.
+
+    Args:
+        value: the recipe, or a part of it.
+        key: key of that part.
+
+    Yields:
+        Key, such as "training.epochs", and value.
+    """
     if isinstance(value, Mapping) and value:
         for name, part in value.items():
-            yield from _leaves(part, f"{key}.{name}" if key else str(name))
+            yield from leaves(part, f"{key}.{name}" if key else str(name))
     elif value is None:
         yield key, "unset"
     elif isinstance(value, bool):

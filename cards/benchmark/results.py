@@ -16,6 +16,17 @@ from cards.scores import ImageScore
 
 FILE = "benchmark.json"
 
+REPOSITORIES = {
+    "bioimageio": "BioImage.IO",
+    "cellpose": "Cellpose",
+    "huggingface": "Hugging Face",
+    "sam2": "SAM 2",
+    "stardist": "StarDist",
+    "torchvision": "PyTorch Hub",
+    "wipp": "WIPP",
+}
+"""Names of the repositories in tables."""
+
 Stage = Literal["untuned", "before", "fine-tuned"]
 """How the model was measured: as published, before fine-tuning with a recipe, or fine-tuned."""
 

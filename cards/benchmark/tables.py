@@ -8,11 +8,22 @@ from collections.abc import Collection
 
 from cards import formatting as words
 from cards.benchmark.results import Benchmark, ModelResult, QuotedResult
+from cards.markdown import escape
 from cards.scores import csv_text
 
 Rows = list[list[str]]
 QUOTED = "quoted"
-NAMES = ("Repository", "Model", "Stage", "License", "Seen in training")
+NAMES = (
+    "Recipe",
+    "Repository",
+    "Model",
+    "Stage",
+    "License",
+    "Seen in training",
+    "Target",
+    "Seeds",
+    "Hardware",
+)
 """Columns that hold no figures."""
 
 NO_BREAK = "\u00a0±\u00a0"
@@ -185,4 +196,4 @@ def csv_scores(benchmark: Benchmark) -> str:
 
 
 def _markdown(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ").replace(" ± ", NO_BREAK)
+    return escape(cell).replace(" ± ", NO_BREAK)

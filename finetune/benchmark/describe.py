@@ -7,24 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cards.benchmark.results import Stage
+from cards.benchmark.results import REPOSITORIES, Stage
 from cards.integrity import read_record
 from cards.record import DataFile, RunRecord
 from finetune.benchmark.schema import ModelEntry
 from finetune.inference.protocol import Predictor
 from finetune.loading.published import published_name
 from finetune.repositories.registry import describe
-
-NAMES = {
-    "bioimageio": "BioImage.IO",
-    "cellpose": "Cellpose",
-    "huggingface": "Hugging Face",
-    "sam2": "SAM 2",
-    "stardist": "StarDist",
-    "torchvision": "PyTorch Hub",
-    "wipp": "WIPP",
-}
-"""Names of the repositories in tables."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +81,7 @@ def _describe_one(entry: ModelEntry, model: Predictor | None, files: Sequence[Da
         if published.repository != "bioimageio":
             license = describe(published.repository, published.name).license
         title = Path(published.name).name if package else published.name
-        repository = NAMES.get(published.repository, published.repository)
+        repository = REPOSITORIES.get(published.repository, published.repository)
         return Description(
             entry.title or title,
             repository,
@@ -103,12 +92,14 @@ def _describe_one(entry: ModelEntry, model: Predictor | None, files: Sequence[Da
     if package is not None:
         license = str(package.description.license) if package.description.license else None
         title = entry.title or Path(entry.model).stem
-        return Description(title, NAMES["bioimageio"], license=license, parameters=parameters)
+        return Description(title, REPOSITORIES["bioimageio"], license=license, parameters=parameters)
     folder = Path(entry.model).expanduser()
     record = read_record(folder / "huggingface" if (folder / "huggingface").is_dir() else folder)
     if record is None:
         architecture = getattr(model, "architecture", None)
-        repository = NAMES.get(architecture.repository, architecture.repository) if architecture else ""
+        repository = (
+            REPOSITORIES.get(architecture.repository, architecture.repository) if architecture else ""
+        )
         return Description(entry.title or Path(entry.model).name, repository, parameters=parameters)
     return describe_run(record, files, entry.title)
 
@@ -127,7 +118,7 @@ def describe_run(record: RunRecord, files: Sequence[DataFile], title: str | None
     repository = record.model.base.repository
     return Description(
         title or record.card.title,
-        NAMES.get(repository, repository),
+        REPOSITORIES.get(repository, repository),
         stage="fine-tuned",
         license=record.card.license,
         parameters=record.model.parameters,

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cards.benchmark.results import ModelResult
+from cards.benchmark.results import REPOSITORIES, ModelResult
 from cards.errors import InputError
 from cards.fingerprint import data_digest
 from cards.record import RunRecord
 from cards.scores import Stage
-from finetune.benchmark.describe import NAMES, Description, describe_run
+from finetune.benchmark.describe import Description, describe_run
 from finetune.benchmark.images import BenchmarkImages
 from finetune.benchmark.rows import model_result
 from finetune.benchmark.schema import BenchmarkFile, TunedEntry
@@ -73,7 +73,7 @@ def _result(record: RunRecord, after: Description, stage: str, measured: Stage, 
     before = replace(
         after,
         title=f"{base.id}, before {after.title}",
-        repository=NAMES.get(base.repository, base.repository),
+        repository=REPOSITORIES.get(base.repository, base.repository),
         stage="before",
         license=base.license,
         exposure="unknown",

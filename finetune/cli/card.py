@@ -10,8 +10,9 @@ from finetune.cli.card_diff import diff
 from finetune.cli.card_methods import methods
 from finetune.cli.card_render import render
 from finetune.cli.card_show import show
+from finetune.cli.card_table import table
 
-COMMANDS = (show, diff, methods, render, bom, croissant)
+COMMANDS = (show, diff, table, methods, render, bom, croissant)
 
 card = typer.Typer(
     rich_markup_mode=None,
