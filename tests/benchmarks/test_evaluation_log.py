@@ -1,0 +1,103 @@
+"""Every published figure on the test images of a named data set has a row in the log of evaluations."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cards.record import RunRecord
+from finetune.benchmark.schema import read_benchmark
+from finetune.data.datasets import DATASETS
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "benchmarks" / "evaluation_log.py"
+LOG = ROOT / "benchmarks" / "test_evaluations.csv"
+FIXTURE = ROOT / "tests" / "fixtures" / "0.2.0" / "run" / "record.json"
+PUBLISHED = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("recipes/*.yaml"))]
+FIGURE = re.compile(r"0\.\d{4} ± 0\.\d{4}")
+IMAGES = {"dsb2018": "50", "mdck_zo1": "40", "sample": "4"}
+
+
+def rows() -> list[dict[str, str]]:
+    with LOG.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def stated() -> dict[str, set[str]]:
+    """Means ± standard deviations by file, in README, docs and recipes."""
+    found = {}
+    for path in PUBLISHED:
+        if any(part.startswith("_") for part in path.relative_to(ROOT).parts):  # built from these
+            continue
+        text = path.read_text(encoding="utf-8")
+        # Figures that somebody changed, in the example of an audit.
+        lines = [line for line in text.splitlines() if "instead of" not in line]
+        found[path.relative_to(ROOT).as_posix()] = set(
+            FIGURE.findall(re.sub(r"\s*\n#?\s*", " ", "\n".join(lines)))
+        )
+    return found
+
+
+def test_every_figure_of_readme_docs_and_recipes_is_in_the_log() -> None:
+    logged = {f"{row['dice']} ± {row['dice_std']}" for row in rows()}
+    logged |= {f"{row['unrelated_dice']} ± {row['unrelated_dice_std']}" for row in rows()}
+    for path in (ROOT / "recipes" / "benchmarks").glob("*.yaml"):
+        logged |= {f"{one.dice:.4f} ± {one.std:.4f}" for one in read_benchmark(path, []).quoted if one.std}
+    figures = stated()
+    assert {"0.9324 ± 0.0504", "0.8961 ± 0.0567"} <= figures["docs/results.md"]
+    assert "0.8961 ± 0.0567" in figures["recipes/sam2_nuclei.yaml"]  # across two lines
+    missing = {path: sorted(those - logged) for path, those in figures.items() if those - logged}
+    assert not missing, "add them with benchmarks/evaluation_log.py"
+
+
+def test_rows_name_data_and_evidence() -> None:
+    seen = set()
+    for row in rows():
+        assert row["data"] in DATASETS
+        assert row["images"] in {IMAGES[row["data"]], "not recorded"}
+        assert row["purpose"]
+        evidence = (row["sha256"], row["stage"], row["recipe"])
+        if row["sha256"] == "not recorded":
+            assert row["date"] == "not recorded"
+            assert row["note"].startswith("before this log began: ")
+        else:
+            assert re.fullmatch("[0-9a-f]{64}", row["sha256"])
+            assert re.fullmatch(r"\d{4}-\d\d-\d\d", row["date"])
+            assert evidence not in seen
+        seen.add(evidence)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return Path(shutil.copyfile(LOG, tmp_path / "log.csv"))
+
+
+def add(log: Path, record: RunRecord, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "record.json").write_text(record.dumps(), encoding="utf-8")
+    command = [sys.executable, str(SCRIPT), str(folder), "--purpose", "a test", "--log", str(log)]
+    return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
+
+
+def test_a_run_is_added_once_and_earlier_rows_stay(log: Path, tmp_path: Path) -> None:
+    record, before = RunRecord.read(FIXTURE), log.read_bytes()
+    refused = add(log, record, tmp_path)
+    assert (refused.returncode, log.read_bytes()) == (1, before)
+    assert "discs: discs is no named data set; only those are logged" in refused.stderr
+    record.data.id, record.data.note = "dsb2018", DATASETS["dsb2018"].note
+    assert add(log, record, tmp_path).stdout == f"{log}: 1 added, 0 there already\n"
+    after = log.read_bytes()
+    assert after.startswith(before)
+    assert add(log, record, tmp_path).stdout == f"{log}: 0 added, 1 there already\n"
+    assert log.read_bytes() == after
+    with log.open(newline="", encoding="utf-8") as file:
+        row = list(csv.DictReader(file))[-1]
+    assert (row["recipe"], row["seed"], row["purpose"]) == ("discs", "0", "a test")
+    dice = record.accuracy.after.summary["dice"]
+    assert (row["dice"], row["dice_std"]) == (f"{dice.mean:.4f}", f"{dice.std:.4f}")
+    assert (row["unrelated_images"], row["sha256"]) == ("", record.digest())
