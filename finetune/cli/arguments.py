@@ -36,13 +36,14 @@ Offline = Annotated[
     typer.Option(
         metavar="DIR",
         callback=_use_offline,
-        help="Use models and data sets of this folder of `finetune download`, and no network.",
+        help="Use only models and data sets that `finetune download` put into this folder; contact no "
+        "server.",
     ),
 ]
 RecipeName = Annotated[str, typer.Argument(help="A recipe file, or the name of an included recipe.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Values to change, such as training.epochs=10."),
+    typer.Argument(metavar="[KEY=VALUE]...", help="Recipe values to override, such as training.epochs=10."),
 ]
 RecordSource = Annotated[
     str,

@@ -45,11 +45,11 @@ def benchmark(
         Path | None, typer.Option(help="Folder of the results; benchmarks/<name> by default.")
     ] = None,
 ) -> None:
-    """Measure many models on the same images: one table of accuracy, time and license.
+    """Measure many models on the same images, in one table.
 
-    Writes the table as CSV, Markdown, LaTeX and HTML, the scores of each image, and a plot of accuracy
-    against time. A second call continues an interrupted benchmark. A model that fails is listed with the
-    reason.
+    Writes a table of accuracy, time and license as CSV, Markdown, LaTeX and HTML, the scores of each image,
+    and a plot of accuracy against time. A second call continues an interrupted benchmark. A model that fails
+    is listed with the reason.
     """
     from rich.console import Console
 

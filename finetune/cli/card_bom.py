@@ -7,9 +7,10 @@ from finetune.cli.console import print_document
 
 
 def bom(model: RecordSource, out: OutFile = None) -> None:
-    """Write the CycloneDX ML-BOM of a model: weights, base model, data, software, with hashes and licenses.
+    """Write the bill of materials (ML-BOM) of a model.
 
-    Prints JSON, or writes it to a new file, for example model.cdx.json in the run folder.
+    The CycloneDX ML-BOM lists weights, base model, data and software with hashes and licenses. Prints JSON,
+    or writes it to a new file, for example model.cdx.json in the run folder.
     """
     from finetune.utils.optional import require
 

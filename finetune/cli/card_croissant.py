@@ -7,9 +7,10 @@ from finetune.cli.console import print_document
 
 
 def croissant(model: RecordSource, out: OutFile = None) -> None:
-    """Describe the data of a run in the Croissant format: one hash per image and per label image.
+    """Describe the data of a run in the Croissant format.
 
-    Prints JSON, or writes it to a new file, for example croissant.json in the data folder.
+    The description has one hash per image and per label image. Prints JSON, or writes it to a new file, for
+    example croissant.json in the data folder.
     """
     from finetune.utils.optional import require
 

@@ -22,9 +22,10 @@ LARGEST = 5
 
 
 def diff(first: RecordSource, second: RecordSource, as_json: AsJson = False) -> None:
-    """Compare two runs: recipe, data, base model, training, accuracy and time.
+    """Compare two runs and their accuracy.
 
-    Accuracy is compared image by image, on the test images that both runs have in common.
+    Compares recipe, data, base model, training, accuracy and time. Accuracy is compared image by image, on
+    the test images that both runs have in common.
     """
     from cards.comparison import compare
     from cards.paired_scores import pair_images, paired_metrics

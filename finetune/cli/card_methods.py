@@ -6,7 +6,7 @@ from finetune.cli.arguments import RecordSource
 
 
 def methods(model: RecordSource) -> None:
-    """Print a paragraph on the model for the methods section of a paper."""
+    """Print a paragraph for the methods section of a paper."""
     from cards.methods import methods as paragraph
     from finetune.downloads.records import fetch_record
 

@@ -19,9 +19,10 @@ def render(
     ] = None,
     html: Annotated[bool, typer.Option("--html", help="Print report.html instead of README.md.")] = False,
 ) -> None:
-    """Render the model card from the run record again, to standard output or into a folder.
+    """Render the model card again from the run record.
 
-    Existing files are kept. If one of them differs, nothing is written.
+    Prints the card, or writes it into a folder. Existing files are kept. If one of them differs, nothing is
+    written.
     """
     from cards.previews import FILE as PREVIEWS
     from cards.reading import pictures_folder

@@ -6,9 +6,9 @@ from finetune.cli.arguments import AsJson, RecordSource
 
 
 def show(model: RecordSource, as_json: AsJson = False) -> None:
-    """Show the model card in the terminal; with --json, the run record.
+    """Show the model card in the terminal.
 
-    Outside a terminal, the card is printed as Markdown.
+    With --json, prints the run record instead. Outside a terminal, the card is printed as Markdown.
     """
     from finetune.downloads.records import fetch_record
 

@@ -18,14 +18,16 @@ def data(
     ],
     labels: Annotated[Content, typer.Option(help="Content of the masks.")] = Content.instances,
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a PNG of adjacent tiles, joined at their seam.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a PNG that shows adjacent tiles, joined at their seams."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Describe a data set: sizes, types, instances, related images and suspicious masks.
+    """Describe a data set and find related images.
 
-    Related images are copies (also rotated, mirrored, brightened or re-encoded), images that are part of
-    another, and adjacent tiles of one field of view.
+    Prints sizes, types and instances, related images and suspicious masks. Related images are copies (also
+    rotated, mirrored, brightened or re-encoded), images that are part of another, and adjacent tiles of one
+    field of view.
     """
     from rich.console import Console
     from rich.progress import Progress

@@ -17,17 +17,17 @@ def download(
         list[str] | None,
         typer.Argument(
             metavar="[ID|RECIPE]...",
-            help="Models, such as cellpose:cyto3 or facebook/sam-vit-base@REVISION, and recipes, whose model "
+            help="Models, such as cellpose:cyto3 or facebook/sam-vit-base@REVISION; recipes, whose model "
             "and data set are downloaded.",
         ),
     ] = None,
     to: Annotated[Path, typer.Option(metavar="DIR", help="Folder to download to.")] = Path("offline"),
     list_: Annotated[bool, typer.Option("--list", help="List what the folder holds, with sizes.")] = False,
 ) -> None:
-    """Download models and data sets into one folder, for computers without a network.
+    """Download models and data sets for use without a network.
 
-    There, `finetune run RECIPE --offline DIR` and `finetune predict --offline DIR`, or the environment
-    variable FINETUNE_OFFLINE=DIR, use the folder and contact no server. An interrupted download continues.
+    With `--offline DIR` or the environment variable FINETUNE_OFFLINE=DIR, `finetune run` and `finetune
+    predict` use the downloads and contact no server. The same command continues an interrupted download.
     """
     from finetune.pipeline.offline_folder import Entry, download_all, read_entries, resolve
 

@@ -36,19 +36,19 @@ def evaluate(
         ),
     ] = Content.instances,
     pixel_size: Annotated[
-        float | None, typer.Option(help="Side of a pixel in µm; boundary distances are in µm then.")
+        float | None, typer.Option(help="Edge length of a pixel in µm; boundary distances are then in µm.")
     ] = None,
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write the metrics of each image to this new file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all results as one JSON object.")] = False,
 ) -> None:
-    """Compare label images of any tool with reference label images.
+    """Compare label images of any tool with a reference.
 
     Prints Dice, AP, PQ and boundary distance: mean and standard deviation over images, median, and the 95 %
-    bootstrap interval of the mean. CSV and JSON also hold AP at all IoU thresholds from 0.5 to 0.95.
-    Files are matched by name without ending. References without a prediction and images that cannot be
-    compared are listed, and the exit code is 1.
+    bootstrap interval of the mean. CSV and JSON also hold AP at all IoU thresholds from 0.5 to 0.95. Files
+    are matched by name, without the extension. References without a prediction and images that cannot be
+    compared are listed, and the exit code is then 1.
     """
     from cards.errors import InputError
     from finetune.evaluation import labels as evaluation

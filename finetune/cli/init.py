@@ -16,7 +16,8 @@ def init(
         Path, typer.Argument(metavar="DIR", help="Folder with images and masks, or a table (CSV) of both.")
     ],
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Recipe to write; DIR.yaml in this folder by default.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Recipe to write; DIR.yaml in the current folder by default."),
     ] = None,
     model: Annotated[
         str | None,
@@ -30,11 +31,17 @@ def init(
     ] = False,
     license: Annotated[
         str | None,
-        typer.Option(help="License that the model must have; commercial: any that allows commercial use."),
+        typer.Option(
+            help="License that the model must have, or: commercial, for any license that allows "
+            "commercial use."
+        ),
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="Time for the run on this machine.")] = 30.0,
 ) -> None:
-    """Inspect images and masks and write a recipe for them, with the reason of each choice as a comment."""
+    """Inspect images and masks, and write a recipe for them.
+
+    The recipe gives the reason for each choice in a comment.
+    """
     from rich.console import Console
     from rich.progress import Progress
 

@@ -44,38 +44,41 @@ models.command()(show)
 @models.callback(invoke_without_command=True)
 def list_catalog(
     context: typer.Context,
-    repository: Annotated[str | None, typer.Option(help="Show the models of this repository only.")] = None,
+    repository: Annotated[str | None, typer.Option(help="Show only models of this repository.")] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="Show the models for this task or object only, such as segmentation or nuclei."),
+        typer.Option(help="Show only models for this task or object, such as segmentation or nuclei."),
     ] = None,
     license: Annotated[
         str | None,
         typer.Option(
-            help="Show models with this license only; commercial: with any that allows commercial use."
+            help="Show only models with this license, or: commercial, for any license that allows "
+            "commercial use."
         ),
     ] = None,
     fits_in: Annotated[
         str | None,
         typer.Option(
             metavar="SIZE",
-            help="Show models only whose weights, gradients and optimizer fit into this memory, such as 8GB.",
+            help="Show only models whose weights, gradients and optimizer fit into this memory, such as 8GB.",
         ),
     ] = None,
     fine_tunable: Annotated[
-        bool, typer.Option("--fine-tunable", help="Show models that can be fine-tuned only.")
+        bool, typer.Option("--fine-tunable", help="Show only models that can be fine-tuned.")
     ] = False,
     count: Annotated[
-        bool, typer.Option("--count", help="Also ask the repositories' servers for their numbers of models.")
+        bool,
+        typer.Option("--count", help="Also ask the servers of the repositories how many models they have."),
     ] = False,
     refresh: Annotated[
         bool,
         typer.Option(
-            "--refresh", help="Ask the repositories' servers for their models first, and store the answers."
+            "--refresh",
+            help="First ask the servers of the repositories for their models, and store the answers.",
         ),
     ] = False,
 ) -> None:
-    """List the models that can be fine-tuned or used.
+    """List the models that can be fine-tuned or used as they are.
 
     Servers are contacted only with --count and --refresh.
     """

@@ -23,7 +23,10 @@ ModelName = Annotated[
 
 
 def show(model: ModelName) -> None:
-    """Describe one model, with a recipe to start from. No server is contacted."""
+    """Describe one model, with a recipe to start from.
+
+    No server is contacted.
+    """
     from finetune.pipeline.published_exposure import published_for_all
     from finetune.pipeline.starting_recipe import included_recipes, recipe_for
     from finetune.repositories.catalog import find_model

@@ -10,7 +10,7 @@ from finetune.cli.plugin_run import run
 
 plugin = typer.Typer(
     rich_markup_mode=None,
-    help="List, describe and run plugins for WIPP, CWL, Polus and Bilayers.",
+    help="Plugins for WIPP, CWL, Polus and Bilayers.",
     no_args_is_help=True,
     add_completion=False,
 )

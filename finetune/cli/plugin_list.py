@@ -14,7 +14,7 @@ def list_plugins(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Print the extras of finetune that this plugin needs instead, separated by commas.",
+            help="Print only the extras of finetune that this plugin needs, separated by commas.",
         ),
     ] = None,
 ) -> None:

@@ -20,10 +20,10 @@ def run(
         typer.Argument(metavar="NAME [--PARAMETER VALUE]...", help="A plugin and its parameters."),
     ] = None,
 ) -> None:
-    """Run a plugin: every parameter is `--name value`, outputs included.
+    """Run a plugin.
 
-    `finetune plugin run NAME --help` lists the parameters. Inputs are only read. If an error ends the plugin,
-    its outputs are empty.
+    Every parameter is `--name value`, outputs included. `finetune plugin run NAME --help` lists the
+    parameters. Inputs are only read. If an error ends the plugin, its outputs are empty.
     """
     from cards.errors import InputError
     from finetune.plugins.audit import BrokenClaim

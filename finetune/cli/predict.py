@@ -41,8 +41,8 @@ def predict(
         list[str],
         typer.Option(
             "--ensemble",
-            help="A further model of the same target, whose maps are averaged with those of MODEL; may be "
-            "given several times.",
+            help="Another model with the same target, whose maps are averaged with those of MODEL. "
+            "Repeatable.",
             metavar="MODEL",
         ),
     ] = [],  # noqa: B006  typer copies it
@@ -55,7 +55,7 @@ def predict(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write label images to.")] = Path("labels"),
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace earlier files of finetune, and nothing else.")
+        bool, typer.Option("--overwrite", help="Replace files that finetune wrote, and no others.")
     ] = False,
     label_format: Annotated[
         str,
@@ -67,9 +67,9 @@ def predict(
     save: Annotated[
         str,
         typer.Option(
-            help="Further outputs, separated by commas: measurements (one table of all instances), overlays "
-            "(the image with outlined instances), outlines, probabilities (the maps of the model), geojson "
-            "(objects for QuPath), rois (regions for ImageJ).",
+            help="Additional outputs, separated by commas: measurements (one table of all instances), "
+            "overlays (the image with outlined instances), outlines, probabilities (the maps of the model), "
+            "geojson (objects for QuPath), rois (regions for ImageJ).",
         ),
     ] = "",
     planes: Annotated[
@@ -97,10 +97,11 @@ def predict(
         bool, typer.Option("--json", help="Print one JSON object per image instead of text.")
     ] = False,
 ) -> None:
-    """Segment images with a trained model; write label images, and tables and pictures of the instances.
+    """Segment images with a trained or published model.
 
-    Prints one line per image: the path of the label image, a tab, and the number of instances. An image that
-    cannot be segmented is reported, the others are continued, and the exit code is 1.
+    Writes one label image per image, and with --save tables and pictures of the instances. Prints one line
+    per image: the path of the label image, a tab, and the number of instances. An image that cannot be
+    segmented is reported; the others are segmented, and the exit code is 1.
     """
     from finetune.inference.extras.registry import parse_kinds
     from finetune.inference.folder import check_headers, failure_summary

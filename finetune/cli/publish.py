@@ -18,22 +18,26 @@ def publish(
             help="Repository on Hugging Face, such as user/name; or a draft on BioImage.IO to continue."
         ),
     ] = None,
-    private: Annotated[
-        bool, typer.Option("--private", help="Create the repository as a private one.")
-    ] = False,
+    private: Annotated[bool, typer.Option("--private", help="Create a private repository.")] = False,
     pull_request: Annotated[
-        bool, typer.Option("--pull-request", help="Propose the files in a pull request.")
+        bool,
+        typer.Option(
+            "--pull-request", help="Propose the files in a pull request instead of committing them."
+        ),
     ] = False,
-    tag: Annotated[str | None, typer.Option(help="Version, such as 1.1.0; 1.0.0 if it is the first.")] = None,
+    tag: Annotated[
+        str | None, typer.Option(help="Version, such as 1.1.0; the first version is 1.0.0 by default.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be uploaded, without a token or a network.")
     ] = False,
 ) -> None:
-    """Upload a model with its card, unless a claim of its audit is broken.
+    """Audit a model and upload it with its card.
 
-    All files are read back and compared; the last line states what is there and how to load it. A second call
-    completes an interrupted publication. Exit code: 0 if the model is published, 1 if a claim is broken or
-    the upload is not complete, 2 for invalid input.
+    A model with a broken claim is not uploaded. Every uploaded file is read back and compared; the last line
+    states what was published and how to load it. The same command completes an interrupted publication. Exit
+    code: 0 if the model is published, 1 if a claim is broken or the upload is not complete, 2 for invalid
+    input.
     """
     from cards.publish.base import Options, PublishError
     from cards.publish.run import publish as publish_run

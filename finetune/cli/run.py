@@ -36,7 +36,8 @@ def run(
         str | None,
         typer.Option(
             metavar="METRIC=VALUE",
-            help="Target for the mean over the test images, written down before training, such as dice=0.9.",
+            help="Target value of a metric, such as dice=0.9, recorded before training; the metric is "
+            "the mean over the test images.",
         ),
     ] = None,
     offline: Offline = None,
@@ -44,7 +45,7 @@ def run(
         bool, typer.Option("--dry-run", help="Check the recipe, the images and the model without training.")
     ] = False,
 ) -> None:
-    """Fine-tune and evaluate a model, export it, write model cards.
+    """Fine-tune a model, evaluate and export it, write its cards.
 
     Accuracy is measured on the test images before and after training.
     """

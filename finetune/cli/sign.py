@@ -23,17 +23,18 @@ def sign(
     ] = None,
     chain: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Certificates of its authorities; may be repeated."),
+        typer.Option(metavar="FILE", help="Certificates of the issuing authorities (PEM). Repeatable."),
     ] = None,
     sigstore: Annotated[
-        bool, typer.Option("--sigstore", help="Sign with an identity, after a login in the browser.")
+        bool, typer.Option("--sigstore", help="Sign with a Sigstore identity; opens a browser for the login.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier signatures.")] = False,
 ) -> None:
-    """Sign a model: card, record, weights and all other files but logs and checkpoints.
+    """Sign a model with its card, record and weights.
 
-    Writes model.sig in the run folder, and model.sig and package.sig in its huggingface folder. The password
-    of an encrypted key is read from the environment variable FINETUNE_KEY_PASSWORD, or asked for.
+    All files are signed except logs and checkpoints. Writes model.sig in the run folder, and model.sig and
+    package.sig in its huggingface folder. The password of an encrypted key is read from the environment
+    variable FINETUNE_KEY_PASSWORD or from the terminal.
     """
     if (key is None) != sigstore:
         raise InputError("give --key FILE or --sigstore" if not sigstore else "--sigstore takes no --key")

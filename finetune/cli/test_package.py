@@ -32,10 +32,11 @@ def test_package(
         bool, typer.Option("--trust", help="Run the code in a zip whose author you trust.")
     ] = False,
 ) -> None:
-    """Test a BioImage.IO package as the zoo does, in environments of their own.
+    """Test a BioImage.IO package as the zoo does.
 
-    uv creates each environment once, in the cache folder; this downloads several gigabytes. Outcomes of a run
-    are added to its record and its cards. Exit code: 0 if all tests pass, 1 if one fails.
+    The test runs in separate environments. uv creates each of them once, in the cache folder; this downloads
+    several gigabytes. Outcomes of a run are added to its record and its cards. Exit code: 0 if all tests
+    pass, 1 if one fails.
     """
     from finetune.pipeline.package_tests import check
 

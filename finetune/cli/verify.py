@@ -12,17 +12,15 @@ from finetune.cli.console import print_line
 if TYPE_CHECKING:
     from cards.provenance.trust import TrustRoot
 
-PublicKey = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Public key (PEM) of the one who signed.")
-]
+PublicKey = Annotated[Path | None, typer.Option(metavar="FILE", help="Public key (PEM) of the signer.")]
 Authorities = Annotated[
     list[Path] | None,
-    typer.Option(metavar="FILE", help="Certificate (PEM) of a trusted authority; may be repeated."),
+    typer.Option(metavar="FILE", help="Certificate (PEM) of a trusted authority. Repeatable."),
 ]
 Identity = Annotated[
-    str | None, typer.Option(help="Identity at Sigstore that signed, such as an e-mail address.")
+    str | None, typer.Option(help="Sigstore identity of the signer, such as an e-mail address.")
 ]
-Issuer = Annotated[str | None, typer.Option(metavar="URL", help="Service that confirmed --identity.")]
+Issuer = Annotated[str | None, typer.Option(metavar="URL", help="Login service that confirmed --identity.")]
 
 
 def verify(
@@ -37,9 +35,9 @@ def verify(
         Path | None, typer.Option(metavar="FILE", help="Signature file, if it is not in the folder.")
     ] = None,
 ) -> None:
-    """Verify the signature of a model: who signed it, and that no file has changed since.
+    """Verify who signed a model, and that no file has changed.
 
-    Card, record and weights must be signed. Exit code 1 if the signature does not hold.
+    Card, record and weights must be signed. The exit code is 1 if the signature is not valid.
     """
     from cards.provenance.contents import names
     from cards.provenance.verification import verify as verify_folder

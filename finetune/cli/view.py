@@ -21,11 +21,14 @@ def view(
     ],
     data: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder with the images of the runs, to look at errors. Repeatable."),
+        typer.Option(
+            help="Folder with the images that the runs were trained and tested on, to show errors. "
+            "Repeatable."
+        ),
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port; 5006 by default, or the next one that is free."),
+        typer.Option(min=1, max=65535, help="Port; by default 5006, or the next free one."),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
