@@ -12,7 +12,8 @@ from cards.errors import ModelError
 from finetune.inference.bioimageio_direct import open_directly
 from finetune.inference.bioimageio_runtime import create_pipeline
 from finetune.inference.preprocess import channels_first, check_channels
-from finetune.repositories.bioimageio.package import Package, quiet
+from finetune.repositories.bioimageio.messages import quiet
+from finetune.repositories.bioimageio.package import Package
 from finetune.repositories.bioimageio.tensors import AXES, check_tensors
 from finetune.targets.registry import build_target
 

@@ -5,7 +5,6 @@ Files are read inside the zip or folder: nothing is unpacked, so nothing is writ
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
@@ -20,6 +19,7 @@ from cards.errors import InputError, ModelError
 from cards.references import find_doi, find_url
 from finetune.downloads.archive import cache_folder
 from finetune.repositories.bioimageio.contents import read_contents
+from finetune.repositories.bioimageio.messages import on_one_line, quiet
 from finetune.repositories.bioimageio.names import known_id
 from finetune.utils.atomic import atomic_file
 
@@ -127,7 +127,7 @@ def read_file(package: Package, file: Any) -> tuple[bytes, str]:
     try:
         content = get_reader(file.source).read()
     except Exception as error:  # a damaged zip, and a website that does not answer, fail in many ways
-        raise ModelError(f"{package.source}: cannot read {name}: {_short(error)}") from error
+        raise ModelError(f"{package.source}: cannot read {name}: {on_one_line(error)}") from error
     digest = hashlib.sha256(content).hexdigest()
     if file.sha256 is not None and str(file.sha256) != digest:
         raise ModelError(
@@ -147,27 +147,6 @@ def cached_file(package: Package) -> Path:
         The zip file.
     """
     return _cache() / f"{_slug(known_id(package.source))}-{package.sha256}.zip"
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Suppress log messages, warnings and progress bars of the BioImage.IO libraries; errors are raised.
-
-    Yields:
-        Nothing.
-    """
-    import warnings
-
-    from bioimageio.spec import ValidationContext
-    from loguru import logger
-
-    logger.disable("bioimageio")
-    try:
-        with warnings.catch_warnings(), ValidationContext(progressbar=False, log_warnings=False):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.enable("bioimageio")
 
 
 def _read(source: str, where: str | Path, check_files: bool = False) -> Package:
@@ -201,9 +180,13 @@ def _read(source: str, where: str | Path, check_files: bool = False) -> Package:
         except ModelError:
             raise
         except Exception as error:  # a damaged zip, or bad YAML, fails in many ways
-            raise ModelError(f"{source}: cannot be read as a BioImage.IO package: {_short(error)}") from error
+            raise ModelError(
+                f"{source}: cannot be read as a BioImage.IO package: {on_one_line(error)}"
+            ) from error
     if isinstance(description, InvalidDescr):
-        raise ModelError(f"{source}: not a valid BioImage.IO package: {_short(description.get_reason())}")
+        raise ModelError(
+            f"{source}: not a valid BioImage.IO package: {on_one_line(description.get_reason())}"
+        )
     if not isinstance(description, ModelDescr):
         raise ModelError(f"{source}: a BioImage.IO {description.type}, not a model in format 0.4 or 0.5")
     return Package(source, description, hashlib.sha256(opened.text.encode()).hexdigest())
@@ -223,7 +206,8 @@ def _fetch(name: str) -> Package:
     kept = sorted(_cache().glob(f"{_slug(resolved)}-*.zip"), key=lambda path: path.stat().st_mtime)
     if not kept:
         raise ModelError(
-            f"{name}: no such file or folder here, nor a package in the cache; BioImage.IO: {_short(reason)}"
+            f"{name}: no such file or folder here, nor a package in the cache; "
+            f"BioImage.IO: {on_one_line(reason)}"
         )
     return _cached(name, kept[-1])
 
@@ -248,7 +232,7 @@ def _keep(package: Package, resolved: str) -> Package:
         with atomic_file(path) as partial, quiet(), ValidationContext(perform_io_checks=False):
             save_bioimageio_package(description, output_path=partial)
     except Exception as error:
-        raise ModelError(f"{package.source}: cannot be downloaded: {_short(error)}") from error
+        raise ModelError(f"{package.source}: cannot be downloaded: {on_one_line(error)}") from error
     return _cached(package.source, path)
 
 
@@ -295,7 +279,3 @@ def texts(content: Any) -> Iterator[str]:
 def _is_hash(revision: str, sha256: str) -> bool:
     letters = revision.removeprefix("sha256:").lower()
     return len(letters) >= 7 and sha256.startswith(letters)
-
-
-def _short(reason: object) -> str:
-    return textwrap.shorten(" ".join(str(reason).split()), 250, placeholder=" …")
