@@ -302,7 +302,7 @@ $graph:
     pixelSize:
       type: double?
       label: Side of a pixel in µm
-      doc: Side of a pixel in µm; boundary distances are in µm then.
+      doc: Edge length of a pixel in µm; boundary distances are then in µm.
       inputBinding:
         prefix: --pixelSize
   arguments:

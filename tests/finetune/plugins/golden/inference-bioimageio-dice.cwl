@@ -138,7 +138,7 @@ $graph:
     pixelSize:
       type: double?
       label: Side of a pixel in µm
-      doc: Side of a pixel in µm; boundary distances are in µm then.
+      doc: Edge length of a pixel in µm; boundary distances are then in µm.
       inputBinding:
         prefix: --pixelSize
   arguments:
@@ -211,7 +211,7 @@ $graph:
     pixelSize:
       type: double?
       label: Side of a pixel in µm
-      doc: Side of a pixel in µm; boundary distances are in µm then.
+      doc: Edge length of a pixel in µm; boundary distances are then in µm.
   steps:
     segment:
       run: '#inference-bioimageio'

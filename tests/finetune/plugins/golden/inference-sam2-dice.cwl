@@ -139,7 +139,7 @@ $graph:
     pixelSize:
       type: double?
       label: Side of a pixel in µm
-      doc: Side of a pixel in µm; boundary distances are in µm then.
+      doc: Edge length of a pixel in µm; boundary distances are then in µm.
       inputBinding:
         prefix: --pixelSize
   arguments:
@@ -214,7 +214,7 @@ $graph:
     pixelSize:
       type: double?
       label: Side of a pixel in µm
-      doc: Side of a pixel in µm; boundary distances are in µm then.
+      doc: Edge length of a pixel in µm; boundary distances are then in µm.
   steps:
     segment:
       run: '#inference-sam2'
