@@ -1,4 +1,4 @@
-"""Pages that are generated from the code: recipe keys, command line, models and named data sets.
+"""Generated pages: recipe keys, command line, models and data sets from the code, accuracy from CSV files.
 
 Sphinx calls `write_pages` before it reads the sources; pages next to this file include the results.
 """
@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
+from evaluation_pages import evaluation_rows, read_rows, tried_rows
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -189,11 +190,34 @@ def data_sets_page() -> str:
     return table(["name", "data set", "label type", "license", "source"], rows)
 
 
+def tried_page() -> str:
+    """List the changes that were tried to make recipes more accurate.
+
+    Returns:
+        One Markdown table, from `benchmarks/tried.csv`.
+    """
+    header = ["change", "recipe", "Dice", "difference (95 % interval)", "measured on", "kept", "note"]
+    return table(header, tried_rows(read_rows("tried.csv")))
+
+
+def evaluations_page() -> str:
+    """List the evaluations on test images of named data sets.
+
+    Returns:
+        One Markdown table, from `benchmarks/test_evaluations.csv`.
+    """
+    header = ["date", "recipe", "seed", "images", "Dice", "Dice, unrelated images", "hardware"]
+    header += ["purpose", "commit and record"]
+    return table(header, evaluation_rows(read_rows("test_evaluations.csv")))
+
+
 PAGES = {
     "recipe.md": recipe_page,
     "command-line.md": command_line_page,
     "models.md": models_page,
     "data-sets.md": data_sets_page,
+    "tried.md": tried_page,
+    "test-evaluations.md": evaluations_page,
 }
 
 

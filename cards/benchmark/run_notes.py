@@ -13,7 +13,7 @@ LISTED = 3
 
 
 def notes_on(tables: Sequence[RunTable]) -> list[str]:
-    """State why runs on data of the same name are in separate tables, and which seeds occur twice.
+    """State why runs on data of the same name are in separate tables, and what a row leaves out or averages.
 
     Args:
         tables: from `group`.
@@ -27,6 +27,8 @@ def notes_on(tables: Sequence[RunTable]) -> list[str]:
         one = first.setdefault(table.data, table)
         if one is not table:
             sentences.append(_what_differs(one, table))
+        if prompted := [run.name for run in table.runs if run.prompts]:
+            sentences.append(f"{words.listed(prompted)}: accuracy with points and boxes is on the card")
         for row in table.rows:
             if row.stage == "after" and len(row.seeds) < len(row.runs):
                 sentences.append(

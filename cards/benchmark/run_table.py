@@ -11,6 +11,7 @@ from cards.benchmark.results import REPOSITORIES, QuotedResult
 from cards.benchmark.seeds import Bootstrap, Mean, Paired, Row
 from cards.benchmark.tables import QUOTED, Rows, markdown_table, spread
 from cards.markdown import escape
+from cards.record import RunRecord
 
 METRICS = {"ap50": "AP50", "pq": "PQ"}
 """Columns besides Dice."""
@@ -135,7 +136,7 @@ def details(table: RunTable, contents: Contents) -> Rows:
         rows.append(
             [
                 row.title,
-                row.runs[0].model.target.name,
+                _target(row.runs[0]),
                 ", ".join(map(str, row.seeds)),
                 words.NOT_MEASURED if std is None else f"{std:.4f}",
                 "; ".join(words.duration(one.training) for one in times),
@@ -145,15 +146,12 @@ def details(table: RunTable, contents: Contents) -> Rows:
     return rows
 
 
-def interval(ends: tuple[float, float] | None) -> str:
-    """Format a 95 % interval.
+def _target(run: RunRecord) -> str:
+    by = run.accuracy.labeled_by if run.accuracy else None
+    return f"{run.model.target.name}, labels by {by}" if by else run.model.target.name
 
-    Args:
-        ends: lower and upper end; None if there is none.
 
-    Returns:
-        For example " (0.9205 to 0.9443)", or nothing.
-    """
+def _interval(ends: tuple[float, float] | None) -> str:
     return f" ({ends[0]:.4f} to {ends[1]:.4f})" if ends else ""
 
 
@@ -178,7 +176,7 @@ def _measured(row: Row, baseline: Row | None, bootstrap: Bootstrap, *, with_numb
 
 
 def _mean(mean: Mean | None) -> str:
-    return spread(mean.mean, mean.std) + interval(mean.interval) if mean else words.NOT_MEASURED
+    return spread(mean.mean, mean.std) + _interval(mean.interval) if mean else words.NOT_MEASURED
 
 
 def _on_unrelated(row: Row, bootstrap: Bootstrap, *, with_number: bool) -> str:

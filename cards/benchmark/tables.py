@@ -30,7 +30,7 @@ NO_BREAK = "\u00a0±\u00a0"
 LATEX = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
-    | {"±": r"$\pm$", "×": r"$\times$", "µ": r"$\mu$"}
+    | {"±": r"$\pm$", "×": r"$\times$", "µ": r"$\mu$", "−": "$-$"}
 )
 
 

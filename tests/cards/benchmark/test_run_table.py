@@ -223,6 +223,12 @@ def test_what_was_not_measured_is_said() -> None:
     assert " to " not in cells(group([single])[0])[0]["Dice, 1 image"]  # one image has no interval
 
 
+def test_a_model_with_prompts_states_who_made_its_labels() -> None:
+    (table,) = tables = group([examples.prompted()])
+    assert details(table, Contents(bootstrap))[1][1] == "prompts, labels by SAM2AutomaticMaskGenerator"
+    assert notes_on(tables) == ["sam2_prompts: accuracy with points and boxes is on the card"]
+
+
 def test_a_copy_of_a_run_is_counted_once() -> None:
     records, notes = distinct({"runs/a": run(), "runs/a/model.zip": run(), "runs/b": run(1)})
     assert [record.training.seed for record in records] == [0, 1]

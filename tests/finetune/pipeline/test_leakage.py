@@ -1,3 +1,6 @@
+import csv
+import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ from rich.console import Console
 from cards.record import Origin, RunRecord
 from finetune.pipeline.exposure import find_exposure
 from finetune.pipeline.inputs import collect_inputs
+from finetune.recipe.library import find_recipe
 from finetune.recipe.reader import read_recipe
 
 SIDE = 128
@@ -62,6 +66,55 @@ def test_a_split_by_field_has_no_related_images(tmp_path):
         assert splits.setdefault(field, pair.split) == pair.split == file.split
     assert sorted(splits.values()) == ["test", "train", "train", "train", "train", "validation"]
     assert "3 of 18 images in 1 whole fields of view" in inputs.split_by
+
+
+def inputs_with_test_images(root, folder, **data):
+    recipe = recipe_of(folder, root, "by-field")
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
+    return collect_inputs(recipe, "instances", Console(quiet=True))
+
+
+def test_with_test_images_provided_validation_takes_whole_fields_without_them(tmp_path):
+    fields = write_fields(tmp_path / "train", range(6))
+    given = fields.index(2)  # a tile of field 2, and of no other, goes to the test images
+    for kind in ("images", "masks"):
+        (tmp_path / "test" / kind).mkdir(parents=True)
+        tile = tmp_path / "train" / kind / f"{given:02}.tif"
+        tile.rename(tmp_path / "test" / kind / tile.name)
+    inputs = inputs_with_test_images(tmp_path, tmp_path, validation=0.35)
+    splits = {}
+    for pair in inputs.pairs:
+        splits.setdefault(fields[int(pair.name)], []).append(pair.split)
+    assert sorted(splits.pop(2)) == ["test", "train", "train"]
+    assert sorted(splits.values()) == [["train"] * 3] * 3 + [["validation"] * 3] * 2
+    assert {relation.split for relation in inputs.leakage.relations} == {"test"}
+    assert any("1 of 1 test images is related" in line for line in inputs.warnings)
+    assert not any("validation" in line for line in inputs.warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("variable", "name", "images"),
+    [("FINETUNE_DSB2018", "dsb2018", (402, 45, 50)), ("FINETUNE_MDCK_ZO1", "mdck_zo1", (140, 20, 40))],
+)
+def test_recipes_of_named_data_sets_validate_on_whole_fields(variable, name, images, tmp_path):
+    root = os.environ.get(variable)
+    if not root:
+        pytest.skip(f"{variable}: folder with the data set {name}")
+    recipe = find_recipe({"dsb2018": "unet_nuclei", "mdck_zo1": "unet_boundary"}[name], [f"data.root={root}"])
+    inputs = collect_inputs(recipe, "boundary" if name == "mdck_zo1" else "instances", Console(quiet=True))
+    assert inputs.named is not None  # pixel for pixel
+    split = {pair.image.stem: pair.split for pair in inputs.pairs}
+    counts = Counter(split.values())
+    assert (counts["train"], counts["validation"], counts["test"]) == images
+    assert inputs.leakage.related("validation") == set()
+    if name == "dsb2018":  # seams that were found in another way
+        with (Path(root) / "touching.csv").open() as file:
+            seams = [(split[row["image_a"]], split[row["image_b"]]) for row in csv.DictReader(file)]
+        assert {one == other for one, other in seams if "validation" in (one, other)} == {True}
+    else:  # the field is the first part of the name
+        fields = {stem.rpartition("_r")[0] for stem, where in split.items() if where == "validation"}
+        assert {split[stem] for stem in split if stem.rpartition("_r")[0] in fields} == {"validation"}
 
 
 def test_a_base_model_that_is_a_run_is_compared_by_the_pixels_of_its_images():
