@@ -19,7 +19,7 @@ from bioimageio.core import create_prediction_pipeline
 from bioimageio.core.digest_spec import create_sample_for_model
 
 import finetune
-from finetune.repositories.bioimageio.package import open_package
+from finetune.repositories.bioimageio.collection import open_package
 from finetune.repositories.bioimageio.tensors import own_test
 
 

@@ -25,7 +25,7 @@ from fault_cases.weights import Evil, evil_zip
 
 CODE = """
 from cards.errors import InputError
-from finetune.repositories.bioimageio.package import open_package
+from finetune.repositories.bioimageio.collection import open_package
 try:
     print(open_package({source!r}).license)
 except InputError as error:

@@ -13,6 +13,7 @@ from cards.record import DataFile, RunRecord
 from finetune.benchmark.schema import ModelEntry
 from finetune.inference.protocol import Predictor
 from finetune.loading.published import published_name
+from finetune.repositories.bioimageio.collection import open_package
 from finetune.repositories.registry import describe
 
 
@@ -80,6 +81,8 @@ def _describe_one(entry: ModelEntry, model: Predictor | None, files: Sequence[Da
         license = package.description.license if package else None
         if published.repository != "bioimageio":
             license = describe(published.repository, published.name).license
+        elif package is None and model is not None:  # a package that finetune wrote
+            license = open_package(entry.checkpoint or published.name, published.revision).license
         title = Path(published.name).name if package else published.name
         repository = REPOSITORIES.get(published.repository, published.repository)
         return Description(

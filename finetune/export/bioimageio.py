@@ -25,8 +25,8 @@ from finetune.export.crop import crop, shortest
 from finetune.inference.bioimageio_runtime import open_weights, run_test
 from finetune.inference.model import Model
 from finetune.networks.encoder_decoder import EncoderDecoder
+from finetune.repositories.bioimageio.collection import open_package
 from finetune.repositories.bioimageio.messages import quiet
-from finetune.repositories.bioimageio.package import open_package
 from finetune.targets.base import PackageForm
 from finetune.utils.scratch import ScratchFolder
 from finetune.weights.onnx import OPSET

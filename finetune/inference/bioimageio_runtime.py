@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finetune.repositories.bioimageio.collection import open_package
 from finetune.repositories.bioimageio.messages import quiet
-from finetune.repositories.bioimageio.package import Package, open_package, read_file
+from finetune.repositories.bioimageio.package import Package, read_file
 from finetune.weights.onnx_check import check_onnx
 from finetune.weights.torchscript_check import load_torchscript
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
-from cards.base import NetworkSpec, Spec, TaskName
+from cards.base import TaskName
 from cards.errors import InputError, ModelError
 from finetune.downloads.hub import HUB_ID
 from finetune.loading.builders import automatic_model, prompted_model
+from finetune.loading.config import ModelConfig
+from finetune.loading.packages import package_model
 from finetune.loading.published import load_published, published_name
 from finetune.repositories.base import STRUCTURE
-from finetune.repositories.limits import MAX_CHANNELS, MAX_SIDE
 from finetune.targets.tasks import task_of
 from finetune.weights.checkpoint import CONFIG, WEIGHTS
 
@@ -28,28 +29,8 @@ if TYPE_CHECKING:
     from finetune.inference.model import Model
     from finetune.inference.protocol import Predictor
     from finetune.prompts.model import PromptedModel
-    from finetune.repositories.bioimageio.package import Package
 
 RECORD = "record.json"
-
-
-class _Config(BaseModel):
-    """`config.json`, as `Model.config` returns it. Other keys, such as those the Hub adds, are ignored."""
-
-    library_name: Literal["finetune"]
-    architecture: NetworkSpec
-    target: Spec
-    normalize: dict[str, Any]
-    select_channels: Literal["auto", "gray"] | list[Annotated[int, Field(ge=0)]]
-    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
-    receptive_field: Annotated[int, Field(ge=0, le=MAX_SIDE)] | Literal["image"] | None = None
-    halo: Annotated[int, Field(ge=0, le=MAX_SIDE)] = 0
-
-
-class _PackageConfig(_Config):
-    """`config.finetune.prediction` of a package that finetune wrote."""
-
-    divisor: Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
 
 def load(
@@ -85,12 +66,9 @@ def load(
     if name := published_name(source):
         return load_published(name, trust=trust, target=target)
     if is_package(source):
-        from finetune.inference.bioimageio_model import PackageModel
-        from finetune.repositories.bioimageio.package import open_package
+        from finetune.repositories.bioimageio.collection import open_package
 
-        package = open_package(source)
-        config = None if target else _package_config(package)
-        return _build_from_package(config, package, trust) if config else PackageModel(package, trust, target)
+        return package_model(open_package(source), trust=trust, target=target)
     if target is not None:
         raise ModelError(f"{source}: states its target itself; leave target out")
     return load_model(source, trust=trust)
@@ -169,9 +147,9 @@ def _locate(source: str | Path) -> Path:
     return fetch(hub_id["repo"], [CONFIG], revision=hub_id["revision"], optional=optional, hint=hint).folder
 
 
-def _read_config(folder: Path, source: str | Path) -> _Config:
+def _read_config(folder: Path, source: str | Path) -> ModelConfig:
     try:
-        return _Config.model_validate_json((folder / CONFIG).read_bytes())
+        return ModelConfig.model_validate_json((folder / CONFIG).read_bytes())
     except FileNotFoundError as error:
         raise ModelError(f"{source}: not a model that finetune wrote: there is no {CONFIG}") from error
     except OSError as error:
@@ -184,57 +162,7 @@ def _read_config(folder: Path, source: str | Path) -> _Config:
         ) from error
 
 
-def _package_config(package: Package) -> _PackageConfig | None:
-    """How finetune predicts with a package of its own; None for other packages."""
-    finetune = (package.description.config.model_extra or {}).get("finetune")
-    prediction = finetune.get("prediction") if isinstance(finetune, dict) else None
-    if prediction is None or "torchscript" not in package.formats:
-        return None
-    try:
-        return _PackageConfig.model_validate(prediction)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(("config.finetune.prediction", *map(str, first["loc"])))
-        raise ModelError(f"{package.source}: {where}: {first['msg'].lower()}") from error
-
-
-def _build_from_package(config: _PackageConfig, package: Package, trust: bool) -> Model:
-    """The model of a package that finetune wrote: its labels are those of the run."""
-    from finetune.data.normalization import build_normalize
-    from finetune.inference.model import Model
-    from finetune.repositories.bioimageio.package import read_file
-    from finetune.targets.registry import build_target
-    from finetune.weights.checkpoint import check_finite
-    from finetune.weights.torchscript_check import load_torchscript
-
-    entry = package.description.weights.torchscript
-    assert entry is not None
-    content, _ = read_file(package, entry)
-    where = f"{package.source}: {Path(str(entry.source)).name}"
-    network: Any = load_torchscript(content, where, trust=trust)
-    check_finite(network.state_dict(), where)
-    try:
-        target = build_target(config.target.name, config.target.options)
-        normalize = build_normalize(config.normalize)
-    except InputError as error:
-        raise ModelError(f"{package.source}: config.finetune.prediction: {error}") from error
-    if target.head() is not None:  # the package's network ends with the head, which the target applies itself
-        network = getattr(network, "network", network)
-    return Model(
-        network=network.eval(),
-        target=target,
-        normalize=normalize,
-        select=config.select_channels,
-        channels=config.channels,
-        divisor=config.divisor,
-        architecture=config.architecture,
-        halo=config.halo,
-        receptive_field=config.receptive_field,
-        torchscript=True,
-    )
-
-
-def _build(config: _Config, weights: Path, trust: bool) -> Model:
+def _build(config: ModelConfig, weights: Path, trust: bool) -> Model:
     from finetune.repositories.registry import LoadOptions, load
     from finetune.targets.registry import build_target
     from finetune.weights.without_initialization import WithoutInitialization
@@ -250,7 +178,7 @@ def _build(config: _Config, weights: Path, trust: bool) -> Model:
     return model
 
 
-def _build_prompted(config: _Config, weights: Path, trust: bool) -> PromptedModel:
+def _build_prompted(config: ModelConfig, weights: Path, trust: bool) -> PromptedModel:
     from finetune.repositories.registry import LoadOptions, promptable
 
     network = config.architecture
@@ -260,7 +188,7 @@ def _build_prompted(config: _Config, weights: Path, trust: bool) -> PromptedMode
 
 
 # How a model of each task is built from its configuration and weights.
-BUILD: dict[TaskName, Callable[[_Config, Path, bool], Model | PromptedModel]] = {
+BUILD: dict[TaskName, Callable[[ModelConfig, Path, bool], Model | PromptedModel]] = {
     "automatic": _build,
     "interactive": _build_prompted,
 }

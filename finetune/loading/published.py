@@ -10,6 +10,7 @@ from cards.base import Spec
 from cards.errors import ModelError
 from finetune.data.normalization import PERCENTILE
 from finetune.loading.builders import automatic_model, prompted_model
+from finetune.loading.packages import package_model
 from finetune.targets.tasks import task_of
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def load_published(
         model: its name.
         checkpoint: a file with its weights, instead of a download.
         trust: allow TorchScript of a BioImage.IO package that could read or write files.
-        target: target that decodes the maps of a BioImage.IO package.
+        target: target that decodes the maps of a BioImage.IO package; if None, what a package of finetune
+            states, or the connected components of one probability map.
         image_size: side of the square to which a mask generator resizes images, in pixels; that of the
             pretraining if None. A smaller one is faster and less accurate.
 
@@ -81,10 +83,10 @@ def load_published(
     from finetune.repositories.registry import LoadOptions, load, promptable, published
 
     if model.repository == "bioimageio":
-        from finetune.inference.bioimageio_model import PackageModel
-        from finetune.repositories.bioimageio.package import open_package
+        from finetune.repositories.bioimageio.collection import open_package
 
-        return PackageModel(open_package(checkpoint or model.name, model.revision), trust, target)
+        package = open_package(checkpoint or model.name, model.revision)
+        return package_model(package, trust=trust, target=target)
     if target is not None:
         raise ModelError(f"{model}: has a target of its own; leave target out")
     use = published(model.repository, model.name)

@@ -116,7 +116,7 @@ def _base_facts(record: RunRecord) -> BaseFacts | None:
 
 def _validate_package(path: Path) -> list[str]:
     """The problem that bioimageio.spec finds in a package, without network; see `Tools.validate_package`."""
-    from finetune.repositories.bioimageio.package import open_package
+    from finetune.repositories.bioimageio.collection import open_package
 
     try:
         open_package(path, check_files=True)

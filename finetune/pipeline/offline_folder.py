@@ -29,6 +29,20 @@ class StoredFile(BaseModel):
     sha256: str
 
 
+class Wanted(BaseModel):
+    """A model or a data set to download.
+
+    Attributes:
+        id: "repository:name", or the id of the data set.
+        kind: model or data.
+        revision: of the model; the latest if None.
+    """
+
+    id: str
+    kind: Literal["model", "data"]
+    revision: str | None = None
+
+
 class Entry(BaseModel):
     """A model or a data set in the folder.
 
@@ -57,6 +71,18 @@ class Entry(BaseModel):
         """Size of all files."""
         return sum(file.bytes for file in self.files.values())
 
+    def answers(self, wanted: Wanted) -> bool:
+        """Whether the entry is what is wanted.
+
+        Args:
+            wanted: a model or a data set.
+
+        Returns:
+            True if it is. An entry of a given revision does not stand for the latest one.
+        """
+        revisions = {self.asked, self.revision} if wanted.revision else {self.asked}
+        return (self.kind, self.id) == (wanted.kind, wanted.id) and wanted.revision in revisions
+
     def state(self, folder: Path) -> str:
         """Compare the sizes of the files with those on disk.
 
@@ -75,20 +101,6 @@ class Entry(BaseModel):
 
 class _Index(BaseModel):
     entries: list[Entry] = []
-
-
-class Wanted(BaseModel):
-    """A model or a data set to download.
-
-    Attributes:
-        id: "repository:name", or the id of the data set.
-        kind: model or data.
-        revision: of the model; the latest if None.
-    """
-
-    id: str
-    kind: Literal["model", "data"]
-    revision: str | None = None
 
 
 def read_entries(folder: Path) -> list[Entry]:
@@ -149,19 +161,19 @@ def download_all(wanted: Iterable[Wanted], folder: Path, report: Callable[[Entry
     folder = folder.expanduser().absolute()
     with disk_errors(folder, HINT):
         folder.mkdir(parents=True, exist_ok=True)
-    entries = {(one.kind, one.id): one for one in read_entries(folder)} if (folder / INDEX).exists() else {}
+    entries = read_entries(folder) if (folder / INDEX).exists() else []
     use_folder(folder, offline=False)
     for one in wanted:
-        key = (one.kind, one.id)
-        entry = entries.get(key)
-        if entry and one.revision in (None, entry.asked, entry.revision) and _is_intact(entry, folder):
-            report(entry, True)
+        there = next((entry for entry in entries if entry.answers(one)), None)
+        if there and _is_intact(there, folder):
+            report(there, True)
             continue
-        entries[key] = _download(one, folder)
+        entry = _download(one, folder)
+        others = [other for other in entries if not other.answers(one)]
+        entries = sorted([*others, entry], key=lambda entry: (entry.kind, entry.id, entry.asked or ""))
         with disk_errors(folder, HINT):
-            index = _Index(entries=sorted(entries.values(), key=lambda entry: (entry.kind, entry.id)))
-            write_file(folder / INDEX, index.model_dump_json(indent=2) + "\n")
-        report(entries[key], False)
+            write_file(folder / INDEX, _Index(entries=entries).model_dump_json(indent=2) + "\n")
+        report(entry, False)
 
 
 def _is_recipe(name: str) -> bool:

@@ -28,7 +28,8 @@ from finetune.loading import load
 from finetune.pipeline.audit_data import locate
 from finetune.prompts.evaluation import evaluate_automatic
 from finetune.prompts.model import PromptedModel
-from finetune.repositories.bioimageio.package import Package, open_package, read_file
+from finetune.repositories.bioimageio.collection import open_package
+from finetune.repositories.bioimageio.package import Package, read_file
 from finetune.weights.checkpoint import WEIGHTS
 
 WITH_CODE = "pytorch_state_dict"

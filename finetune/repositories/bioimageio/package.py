@@ -1,4 +1,4 @@
-"""Reader of BioImage.IO packages, from the collection or exported by finetune.
+"""BioImage.IO packages: description and files, of the collection or exported by finetune.
 
 Files are read inside the zip or folder: nothing is unpacked, so nothing is written elsewhere.
 """
@@ -6,8 +6,6 @@ Files are read inside the zip or folder: nothing is unpacked, so nothing is writ
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,19 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.bioimageio_people import people_of, with_people, without_accounts
-from cards.errors import InputError, ModelError
+from cards.errors import ModelError
 from cards.references import find_doi, find_url
-from finetune.downloads.archive import cache_folder
 from finetune.repositories.bioimageio.contents import read_contents
 from finetune.repositories.bioimageio.messages import on_one_line, quiet
-from finetune.repositories.bioimageio.names import known_id
-from finetune.utils.atomic import atomic_file
 
 if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import ModelDescr
 
 TUNABLE = ("torchscript", "pytorch_state_dict")  # the formats that hold weights to train, the safer one first
 LICENSE_LETTERS = 100  # of a license file's first line: enough for a name
+SHORTEST_HASH = 7  # letters, as git shows
 
 
 @dataclass(frozen=True)
@@ -38,11 +34,13 @@ class Package:
         source: path, address or id as the user gave it, for error messages.
         description: valid, in the newest format version.
         sha256: SHA-256 of the description file as found.
+        listed: name of the version in the collection, such as "v0", if the package was read by that name.
     """
 
     source: str
     description: ModelDescr
     sha256: str
+    listed: str | None = None
 
     @property
     def id(self) -> str | None:
@@ -59,6 +57,21 @@ class Package:
         """Version, or the hash of the description if it has none."""
         version = self.description.version
         return str(version) if version is not None else f"sha256:{self.sha256}"
+
+    def has_revision(self, revision: str) -> bool:
+        """Whether the package is of a revision.
+
+        Args:
+            revision: version of the model, name of the version in the collection, or the first letters (at
+                least 7) of the description's SHA-256.
+
+        Returns:
+            True if it is.
+        """
+        letters = revision.removeprefix("sha256:").lower()
+        return revision in {str(self.description.version), self.revision, self.listed} or (
+            len(letters) >= SHORTEST_HASH and self.sha256.startswith(letters)
+        )
 
     @property
     def formats(self) -> list[str]:
@@ -79,33 +92,6 @@ class Package:
     def citations(self) -> list[str]:
         """Citations, each with its DOI or web address."""
         return [_citation(entry) for entry in self.description.cite]
-
-
-def open_package(source: str | Path, revision: str | None = None, *, check_files: bool = False) -> Package:
-    """Read and validate the description of a package. No code of the package is executed.
-
-    Args:
-        source: a zip, a folder, an rdf.yaml, its web address, or an id of the BioImage.IO collection. The
-            last two are downloaded by bioimageio.spec into the cache (FINETUNE_CACHE); with
-            HF_HUB_OFFLINE=1, or without a network, they are read from the cache.
-        revision: version of the model, or the first letters of the description's SHA-256; any if None.
-        check_files: whether to compare all files of a local package with their hashes in the description,
-            too. Nothing is looked up on the network.
-
-    Returns:
-        The package.
-
-    Raises:
-        ModelError: if there is no package, it is not valid, or it has another revision.
-    """
-    package = _read(str(source), source, check_files) if Path(source).exists() else _fetch(str(source))
-    stated = {str(package.description.version), package.revision}
-    if revision and revision not in stated and not _is_hash(revision, package.sha256):
-        raise ModelError(
-            f"{source}: model.revision is {revision}, but this is {package.revision} "
-            f"(description with SHA-256 {package.sha256})"
-        )
-    return package
 
 
 def read_file(package: Package, file: Any) -> tuple[bytes, str]:
@@ -137,20 +123,21 @@ def read_file(package: Package, file: Any) -> tuple[bytes, str]:
     return content, digest
 
 
-def cached_file(package: Package) -> Path:
-    """The file in the cache that holds a package from the collection.
+def read_package(source: str, where: str | Path, check_files: bool = False) -> Package:
+    """Read and validate the description of a package. No code of the package is executed.
 
     Args:
-        package: result of `open_package` for an id or address.
+        source: name of the package for error messages.
+        where: a zip, a folder, a description file, its web address, or an id of the BioImage.IO collection.
+        check_files: whether to compare all files of a local package with their hashes in the description,
+            too. Nothing is looked up on the network.
 
     Returns:
-        The zip file.
+        The package.
+
+    Raises:
+        ModelError: if there is no package, or it is not valid.
     """
-    return _cache() / f"{_slug(known_id(package.source))}-{package.sha256}.zip"
-
-
-def _read(source: str, where: str | Path, check_files: bool = False) -> Package:
-    """Read and validate a description file, or the one in a folder or zip."""
     from bioimageio.spec import InvalidDescr, ValidationContext, build_description
     from bioimageio.spec.model.v0_5 import ModelDescr
 
@@ -192,65 +179,6 @@ def _read(source: str, where: str | Path, check_files: bool = False) -> Package:
     return Package(source, description, hashlib.sha256(opened.text.encode()).hexdigest())
 
 
-def _fetch(name: str) -> Package:
-    """Resolve an id or address with bioimageio.spec and cache the package; fall back to the cache."""
-    if name.endswith((".zip", ".yaml", ".yml")) and "://" not in name:
-        raise ModelError(f"{name}: no such file or folder")
-    resolved = known_id(name)
-    reason: object = "HF_HUB_OFFLINE is set"
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() not in {"1", "true", "yes", "on"}:
-        try:
-            return _keep(_read(name, resolved), resolved)
-        except InputError as error:
-            reason = str(error).removeprefix(f"{name}: ")
-    kept = sorted(_cache().glob(f"{_slug(resolved)}-*.zip"), key=lambda path: path.stat().st_mtime)
-    if not kept:
-        raise ModelError(
-            f"{name}: no such file or folder here, nor a package in the cache; "
-            f"BioImage.IO: {on_one_line(reason)}"
-        )
-    return _cached(name, kept[-1])
-
-
-def _keep(package: Package, resolved: str) -> Package:
-    """Download the needed files of a package into the cache, without weights that finetune cannot use."""
-    from bioimageio.spec import ValidationContext, save_bioimageio_package
-
-    path = _cache() / f"{_slug(resolved)}-{package.sha256}.zip"
-    if path.exists():
-        return _cached(package.source, path)
-    weights = package.description.weights
-    entries = {name: entry for name, entry in weights if entry is not None}
-    needed = [name for name in TUNABLE if name in entries] or list(entries)
-    for name in needed:  # grows: where the weights were converted from is part of a valid description
-        parent = entries[name].parent
-        if parent and parent not in needed:
-            needed.append(parent)
-    dropped = {name: None for name in entries if name not in needed}
-    description = package.description.model_copy(update={"weights": weights.model_copy(update=dropped)})
-    try:
-        with atomic_file(path) as partial, quiet(), ValidationContext(perform_io_checks=False):
-            save_bioimageio_package(description, output_path=partial)
-    except Exception as error:
-        raise ModelError(f"{package.source}: cannot be downloaded: {on_one_line(error)}") from error
-    return _cached(package.source, path)
-
-
-def _cached(name: str, path: Path) -> Package:
-    """Open a package in the cache; its file name holds the hash of the original description."""
-    read = _read(name, path)
-    return Package(name, read.description, path.stem.rsplit("-", 1)[1])
-
-
-def _cache() -> Path:
-    return cache_folder() / "bioimageio"
-
-
-def _slug(name: str) -> str:
-    letters = re.sub(r"\W+", "-", name).strip("-")[-60:]
-    return f"{letters}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
 def _citation(entry: Any) -> str:
     text = " ".join(entry.text.split())
     if entry.doi and not find_doi(text):
@@ -274,8 +202,3 @@ def texts(content: Any) -> Iterator[str]:
     elif isinstance(content, list):
         for item in content:
             yield from texts(item)
-
-
-def _is_hash(revision: str, sha256: str) -> bool:
-    letters = revision.removeprefix("sha256:").lower()
-    return len(letters) >= 7 and sha256.startswith(letters)

@@ -20,11 +20,12 @@ from cards.integrity import check_files
 from cards.record import Origin, RunRecord
 from finetune.errors import unknown
 from finetune.repositories.base import STRUCTURE, Built, Loaded, LoadOptions, ModelInfo
+from finetune.repositories.bioimageio.collection import open_package
 from finetune.repositories.bioimageio.description import PACKAGE, describe_package
 from finetune.repositories.bioimageio.manifest import KNOWN
 from finetune.repositories.bioimageio.operations import normalization, output
 from finetune.repositories.bioimageio.options import PackageOptions
-from finetune.repositories.bioimageio.package import TUNABLE, Package, open_package, read_file
+from finetune.repositories.bioimageio.package import TUNABLE, Package, read_file
 from finetune.repositories.bioimageio.tensors import check_tensors, halo, own_test, steps
 from finetune.repositories.options import complete
 from finetune.weights.checkpoint import load_strictly, origin, read_checkpoint

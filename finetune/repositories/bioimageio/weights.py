@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from finetune.repositories.bioimageio.collection import cached_file, open_package
 from finetune.repositories.bioimageio.names import known_id
-from finetune.repositories.bioimageio.package import cached_file, open_package
 from finetune.repositories.capabilities import FetchedWeights
 
 

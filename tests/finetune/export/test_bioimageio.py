@@ -25,7 +25,7 @@ from finetune.export.base import ExportInput
 from finetune.export.bioimageio import save_package, write
 from finetune.export.crop import crop, shortest
 from finetune.inference.bioimageio_runtime import open_weights, run_test
-from finetune.repositories.bioimageio.package import open_package
+from finetune.repositories.bioimageio.collection import open_package
 
 FORMATS = ["onnx", "pytorch_state_dict", "torchscript"]
 

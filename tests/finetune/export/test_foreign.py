@@ -18,7 +18,7 @@ from finetune.export.bioimageio import save_package
 from finetune.export.huggingface import save_model
 from finetune.inference.model import Model
 from finetune.loading import load_model
-from finetune.repositories.bioimageio.package import open_package
+from finetune.repositories.bioimageio.collection import open_package
 from finetune.repositories.registry import Loaded, LoadOptions, load
 from finetune.targets.registry import build_target
 from finetune.utils.memory import estimate_training_bytes

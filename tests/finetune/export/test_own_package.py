@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from collection_server import serve_collection
 
 import finetune
 from cards.errors import ModelError
 from finetune.inference.bioimageio_model import PackageModel
-from finetune.repositories.bioimageio.package import open_package
+from finetune.loading.published import PublishedName, load_published
+from finetune.repositories.bioimageio.collection import open_package
 
 
 @pytest.mark.parametrize("exported", ["plain", "colored", "flows", "rays"])
@@ -24,6 +26,28 @@ def test_labels_of_a_package_are_those_of_the_run(request, exported):
     large = np.tile(exported.pixels, (1, 22, 1))  # in overlapping tiles
     assert max(large.shape) > 1024
     assert np.array_equal(loaded.predict(large), exported.model.predict(large))
+
+
+def test_labels_do_not_depend_on_where_a_package_comes_from(plain, tmp_path: Path, monkeypatch):
+    folder = tmp_path / "package"
+    shutil.unpack_archive(plain.path, folder)
+    text = (folder / "rdf.yaml").read_text()
+    changed = text.replace("boundary_threshold: 0.1", "boundary_threshold: 0.9")
+    assert changed != text
+    (folder / "rdf.yaml").write_text(changed)
+    expected = finetune.load(folder).predict(plain.pixels)
+    assert not np.array_equal(expected, plain.model.predict(plain.pixels))
+    published = PublishedName("bioimageio", "blobs")
+    archive = Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", folder))
+    for checkpoint in (folder, archive):
+        assert np.array_equal(
+            load_published(published, checkpoint=checkpoint).predict(plain.pixels), expected
+        )
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "")
+    with serve_collection({"blobs": {"v0": folder}}, monkeypatch):
+        by_id = finetune.load("bioimageio:blobs")
+    assert np.array_equal(by_id.predict(plain.pixels), expected)
 
 
 def test_other_targets_can_be_named(plain):

@@ -11,7 +11,7 @@ from foreign import make_package
 
 import finetune
 from finetune.inference.bioimageio_direct import open_directly
-from finetune.repositories.bioimageio.package import open_package
+from finetune.repositories.bioimageio.collection import open_package
 from finetune.repositories.bioimageio.tensors import own_test
 
 BINARIZE = {"id": "binarize", "kwargs": {"threshold": 0.4}}

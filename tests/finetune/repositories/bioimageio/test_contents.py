@@ -15,7 +15,7 @@ from torch import nn
 
 import finetune
 from cards.errors import ModelError
-from finetune.repositories.bioimageio.package import open_package
+from finetune.repositories.bioimageio.collection import open_package
 
 ALIASES = "config:\n  a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"  a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 10)
