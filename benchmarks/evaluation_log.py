@@ -18,18 +18,17 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from cards import statements as facts
-from cards.benchmark.grouping import NOT_THE_RECIPE
+from cards.benchmark.grouping import recipe_name
 from cards.benchmark.results import FILE, Benchmark, ModelResult
-from cards.comparison import leaves
-from cards.errors import InputError, RecipeError
+from cards.errors import InputError
 from cards.fingerprint import sha256_file
 from cards.leakage import unrelated_images
 from cards.metrics import PRIMARY
 from cards.reading import find_record
 from cards.record import Environment, RunRecord
 from cards.scores import ImageScore, Stage, csv_text
+from finetune.benchmark.run_records import NOT_INCLUDED, changes
 from finetune.data.datasets import DATASETS
-from finetune.recipe.library import find_recipe
 
 LOG = Path(__file__).with_name("test_evaluations.csv")
 COLUMNS = (
@@ -107,20 +106,9 @@ def spread(name: str, values: list[float]) -> Entry:
 
 def recipe(record: RunRecord) -> str:
     """Name the recipe, with the keys that differ from the included recipe of that name."""
-    name = str(record.recipe.get("name") or record.name)
-    try:
-        included = dict(leaves(find_recipe(name).model_dump(mode="json")))
-    except RecipeError:  # a recipe of one's own
-        return name
-    changed = [
-        f"{key}={value}"
-        for key, value in leaves(record.recipe)
-        # what the recipe leaves open is filled in by the run
-        if included.get(key, value) not in (value, "unset", "auto") and not key.startswith(NOT_THE_RECIPE)
-    ]
-    if checkpoint := record.recipe.get("model", {}).get("checkpoint"):
-        changed.append(f"model.checkpoint={checkpoint}")
-    return " ".join([name, *changed])
+    changed = changes(record)
+    name = recipe_name(record)
+    return name if changed in ("none", NOT_INCLUDED) else f"{name} {changed}"
 
 
 def commit(environment: Environment) -> str:

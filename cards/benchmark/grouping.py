@@ -139,6 +139,30 @@ def find_row(tables: Sequence[RunTable], name: str) -> Row:
     raise InputError(f"{name}: {'several rows have' if found else 'no row has'} this name; rows: {titles}")
 
 
+def is_left_out(key: str) -> bool:
+    """Whether a key of a recipe does not distinguish rows.
+
+    Args:
+        key: such as "training.seed".
+
+    Returns:
+        True for the keys in `NOT_THE_RECIPE` and those below them.
+    """
+    return any(key == name or key.startswith(f"{name}.") for name in NOT_THE_RECIPE)
+
+
+def recipe_name(record: RunRecord) -> str:
+    """Name of the recipe of a run.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Its name; that of the run if an older version did not record it.
+    """
+    return str(record.recipe.get("name") or record.name)
+
+
 def _table(runs: Sequence[RunRecord]) -> RunTable:
     recipes: dict[str, list[RunRecord]] = {}
     for run in sorted(runs, key=lambda run: (run.training.seed, run.created)):
@@ -170,11 +194,7 @@ def _dice(row: Row) -> float:
 
 def _recipe(run: RunRecord) -> dict[str, str]:
     """What two runs have in common if they are runs of the same recipe."""
-    keys = {
-        key: value
-        for key, value in leaves(run.recipe)
-        if not any(key == left_out or key.startswith(f"{left_out}.") for left_out in NOT_THE_RECIPE)
-    }
+    keys = {key: value for key, value in leaves(run.recipe) if not is_left_out(key)}
     used = sorted(
         (file.split, file.image_pixels, file.label_pixels) for file in run.data.files if file.split != "test"
     )
@@ -194,7 +214,7 @@ def _digest(content: object) -> str:
 
 def _titles(runs: Sequence[RunRecord]) -> list[str]:
     """Name each recipe; recipes of the same name by what differs as well."""
-    names = [str(run.recipe.get("name") or run.name) for run in runs]
+    names = [recipe_name(run) for run in runs]
     recipes = [_recipe(run) for run in runs]
     titles = []
     for name, recipe in zip(names, recipes, strict=True):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cards.benchmark.grouping import RunTable
 from cards.benchmark.results import REPOSITORIES, QuotedResult
 from cards.benchmark.run_table import METRICS, Contents
-from cards.benchmark.seeds import Mean, Row
+from cards.benchmark.seeds import Mean, Paired, Row
 from cards.benchmark.tables import QUOTED
 from cards.scores import csv_text
 
@@ -39,7 +39,8 @@ COLUMNS = (
     ),
     *METRICS,
     *("baseline", "difference", "difference_low", "difference_high"),
-    *("seconds_per_image", "training_seconds", "hardware", "finetune", "commits"),
+    *("unrelated_difference", "unrelated_difference_low", "unrelated_difference_high"),
+    *("seconds_per_image", "training_seconds", "hardware", "finetune", "commits", "changes"),
 )
 
 
@@ -89,20 +90,21 @@ def _measured(table: RunTable, row: Row, contents: Contents) -> dict[str, Value]
         "hardware": "; ".join(one.hardware for one in times),
         "finetune": run.finetune_version,
         "commits": "; ".join(commits),
+        "changes": contents.changes(run),
     }
-    figures |= _mean("dice", row.mean(contents.bootstrap))
+    figures |= _mean("dice", row.mean(bootstrap=contents.bootstrap))
     if unrelated:
-        of_unrelated = _mean("unrelated_dice", row.mean(contents.bootstrap, images=unrelated))
+        of_unrelated = _mean("unrelated_dice", row.mean(images=unrelated, bootstrap=contents.bootstrap))
         figures |= {key: value for key, value in of_unrelated.items() if key in COLUMNS}
     for metric in METRICS:
-        mean = row.mean(contents.bootstrap, metric)
+        mean = row.mean(metric)
         figures[metric] = mean.mean if mean else None
     baseline = contents.baseline
     if baseline and baseline in table.rows and row is not baseline:
         figures["baseline"] = baseline.title
-        if difference := row.difference(baseline, contents.bootstrap):
-            low, high = difference.interval or (None, None)
-            figures |= {"difference": difference.mean, "difference_low": low, "difference_high": high}
+        figures |= _paired("difference", row.difference(baseline, contents.bootstrap))
+        if both := (unrelated or frozenset()) & (baseline.unrelated() or frozenset()):
+            figures |= _paired("unrelated_difference", row.difference(baseline, contents.bootstrap, both))
     return figures
 
 
@@ -112,6 +114,13 @@ def _mean(name: str, mean: Mean | None) -> dict[str, Value]:
     low, high = mean.interval or (None, None)
     parts = {"": mean.mean, "_std": mean.std, "_low": low, "_high": high, "_seed_std": mean.seed_std}
     return {f"{name}{part}": value for part, value in parts.items()}
+
+
+def _paired(name: str, difference: Paired | None) -> dict[str, Value]:
+    if difference is None:
+        return {}
+    low, high = difference.interval or (None, None)
+    return {name: difference.mean, f"{name}_low": low, f"{name}_high": high}
 
 
 def _joined(times: Sequence[float | None]) -> str:

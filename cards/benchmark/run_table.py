@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cards import formatting as words
@@ -24,10 +24,12 @@ class Contents:
     Attributes:
         bootstrap: computes 95 % intervals.
         baseline: the row from which paired differences are stated.
+        changes: states how the recipe of a run differs from the included one.
     """
 
     bootstrap: Bootstrap
     baseline: Row | None = None
+    changes: Callable[[RunRecord], str] = lambda run: words.NOT_STATED
 
 
 def report(tables: Sequence[RunTable], contents: Contents, notes: Sequence[str] = ()) -> str:
@@ -117,7 +119,7 @@ def accuracy(table: RunTable, contents: Contents) -> Rows:
 
 
 def details(table: RunTable, contents: Contents) -> Rows:
-    """Target, seeds, training time and hardware of each recipe.
+    """Changes, target, seeds, training time and hardware of each recipe.
 
     Args:
         table: the runs.
@@ -126,16 +128,18 @@ def details(table: RunTable, contents: Contents) -> Rows:
     Returns:
         Rows of text, the first of which is the header.
     """
-    rows = [["Recipe", "Target", "Seeds", "SD of Dice over seeds", "Training time", "Hardware"]]
+    header = ["Recipe", "Changes to the included recipe", "Target", "Seeds", "SD of Dice over seeds"]
+    rows = [[*header, "Training time", "Hardware"]]
     for row in table.rows:
         if row.stage == "before":
             continue
-        mean = row.mean(contents.bootstrap)
+        mean = row.mean()
         std = mean.seed_std if mean else None
         times = row.times()
         rows.append(
             [
                 row.title,
+                contents.changes(row.runs[0]),
                 _target(row.runs[0]),
                 ", ".join(map(str, row.seeds)),
                 words.NOT_MEASURED if std is None else f"{std:.4f}",
@@ -159,13 +163,13 @@ def _measured(row: Row, baseline: Row | None, bootstrap: Bootstrap, *, with_numb
     run = row.runs[0]
     base = run.model.base
     repository = REPOSITORIES.get(base.repository, base.repository)
-    means = [row.mean(bootstrap, metric) for metric in METRICS]
+    means = [row.mean(metric) for metric in METRICS]
     times = [words.duration(one.per_image) for one in row.times()]
     cells = [
         row.title,
         repository,
         base.id,
-        _mean(row.mean(bootstrap)),
+        _mean(row.mean(bootstrap=bootstrap)),
         _on_unrelated(row, bootstrap, with_number=with_number),
         *(words.score(mean.mean if mean else None) for mean in means),
         "; ".join(times),
@@ -185,7 +189,7 @@ def _on_unrelated(row: Row, bootstrap: Bootstrap, *, with_number: bool) -> str:
         return words.NOT_MEASURED
     if not unrelated:
         return "no unrelated images"
-    text = _mean(row.mean(bootstrap, images=unrelated))
+    text = _mean(row.mean(images=unrelated, bootstrap=bootstrap))
     return f"{text}, {words.counted(len(unrelated), 'image')}" if with_number else text
 
 

@@ -33,7 +33,7 @@ class Mean:
         std: population standard deviation over images, averaged over seeds.
         seed_std: sample standard deviation of the means of the seeds; None with a single seed.
         interval: 95 % interval of the mean from resampled images, each averaged over seeds; None with fewer
-            than two images.
+            than two images, or if it was not computed.
         images: number of images.
     """
 
@@ -140,14 +140,17 @@ class Row:
         return [[fmean(values) for values in zip(*runs, strict=True)] for _, runs in sorted(by_seed.items())]
 
     def mean(
-        self, bootstrap: Bootstrap, metric: str = PRIMARY, images: Collection[int] | None = None
+        self,
+        metric: str = PRIMARY,
+        images: Collection[int] | None = None,
+        bootstrap: Bootstrap | None = None,
     ) -> Mean | None:
         """Mean of a metric over images and seeds.
 
         Args:
-            bootstrap: computes the interval.
             metric: name of the metric.
             images: positions of the images to include; all if None.
+            bootstrap: computes the interval; none is computed if unset.
 
         Returns:
             The mean; None if it was not measured.
@@ -161,7 +164,7 @@ class Row:
             mean=fmean(means),
             std=fmean(pstdev(values) for values in seeds),
             seed_std=stdev(means) if len(means) > 1 else None,
-            interval=bootstrap(each) if len(each) > 1 else None,
+            interval=bootstrap(each) if bootstrap and len(each) > 1 else None,
             images=len(each),
         )
 

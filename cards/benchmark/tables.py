@@ -20,6 +20,7 @@ NAMES = (
     "Stage",
     "License",
     "Seen in training",
+    "Changes to the included recipe",
     "Target",
     "Seeds",
     "Hardware",

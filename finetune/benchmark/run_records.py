@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from cards import formatting as words
-from cards.benchmark.grouping import Quoted, RunTable
-from cards.errors import InputError
+from cards.benchmark.grouping import Quoted, RunTable, is_left_out, recipe_name
+from cards.comparison import leaves
+from cards.errors import InputError, RecipeError
 from cards.reading import NAME
 from cards.record import RunRecord
 from finetune.benchmark.schema import read_benchmark
@@ -18,7 +19,11 @@ from finetune.data.datasets import DATASETS
 from finetune.downloads.records import fetch_record
 from finetune.metrics.summary import bootstrap_mean
 from finetune.pipeline.start_state import is_marked
-from finetune.recipe.library import benchmark_path
+from finetune.recipe.library import benchmark_path, find_recipe
+
+NOT_INCLUDED = "not an included recipe"
+OPEN = ("unset", "auto")
+"""Values of a recipe that a run replaces."""
 
 
 def find_records(sources: Sequence[str]) -> tuple[dict[str, RunRecord], list[str]]:
@@ -78,6 +83,31 @@ def add_quoted(tables: Sequence[RunTable], names: Sequence[str]) -> list[RunTabl
             )
         tables[place] = replace(tables[place], quoted=Quoted(benchmark.quoted, source))
     return tables
+
+
+def changes(record: RunRecord) -> str:
+    """State how the recipe of a run differs from the included recipe of its name.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Overrides, such as "training.epochs=4 model.checkpoint=weights.pth"; "none" without any, and "not an
+        included recipe" if there is none of that name.
+    """
+    try:
+        included = dict(leaves(find_recipe(recipe_name(record)).model_dump(mode="json")))
+    except RecipeError:
+        return NOT_INCLUDED
+    changed = [
+        f"{key}={value}"
+        for key, value in leaves(record.recipe)
+        # what the recipe leaves open was filled in by the run
+        if included.get(key, value) not in (value, *OPEN) and not is_left_out(key)
+    ]
+    if checkpoint := record.recipe.get("model", {}).get("checkpoint"):
+        changed.append(f"model.checkpoint={checkpoint}")
+    return " ".join(changed) or "none"
 
 
 def bootstrap(values: Sequence[float]) -> tuple[float, float]:

@@ -55,14 +55,14 @@ def table(
     from cards.benchmark.grouping import distinct, find_row, group
     from cards.benchmark.run_notes import notes_on
     from cards.benchmark.run_table import Contents, report
-    from finetune.benchmark.run_records import add_quoted, bootstrap, find_records
+    from finetune.benchmark.run_records import add_quoted, bootstrap, changes, find_records
 
     if out and out.suffix.lower() not in ENDINGS:
         raise InputError(f"{out}: choose a name that ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
     records, notes = find_records(runs)
     different, copies = distinct(records)
     tables = add_quoted(group(different), quoted or [])
-    contents = Contents(bootstrap, find_row(tables, baseline) if baseline else None)
+    contents = Contents(bootstrap, find_row(tables, baseline) if baseline else None, changes)
     for note in (*notes, *copies, *notes_on(tables)):
         print(f"note: {note}", file=sys.stderr)
     if out is None:

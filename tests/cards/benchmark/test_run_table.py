@@ -74,7 +74,7 @@ def test_runs_of_one_recipe_with_different_seeds_are_one_row() -> None:
     assert [float(row["dice_low"]), float(row["dice_high"])] == pytest.approx(
         np.percentile(resampled, [2.5, 97.5]).tolist(), abs=1e-3
     )
-    assert details(table, Contents(bootstrap))[1][2:4] == ["0, 1, 2", f"{stdev(means):.4f}"]
+    assert details(table, Contents(bootstrap))[1][3:5] == ["0, 1, 2", f"{stdev(means):.4f}"]
 
 
 def test_a_second_run_with_the_same_seed_counts_as_that_seed() -> None:
@@ -133,7 +133,7 @@ def test_times_on_different_hardware_are_not_averaged() -> None:
     other.training.seconds, other.timing.median_seconds = 60.0, 0.01
     (table,) = group([run(0), other])
     assert cells(table)[0]["Time per image"] == "43.2 ms; 10 ms"
-    assert details(table, Contents(bootstrap))[1][4:] == [
+    assert details(table, Contents(bootstrap))[1][5:] == [
         "22 min 5 s; 1 min 0 s",
         "Example CPU 2.0 GHz, 2 threads; Fast GPU, 2 threads",
     ]
@@ -181,9 +181,17 @@ def test_differences_are_paired_by_the_pixels_of_the_images() -> None:
     assert [float(row[key]) for key in ("difference", "difference_low", "difference_high")] == pytest.approx(
         [0.01, 0.01, 0.01]
     )
+    assert row["unrelated_difference"] == ""  # the other run did not compare its images
     by_recipe = {row["Recipe"]: row["Dice minus unet_nuclei"] for row in cells(table, baseline=baseline)}
     assert by_recipe["other"] == "+0.0100 (+0.0100 to +0.0100)"
     assert by_recipe["unet_nuclei"] == ""
+
+
+def test_differences_are_stated_on_unrelated_images_too() -> None:
+    tables = group([run(), run(0, 0.01, name="other", epochs=1)])
+    written = figures(tables, baseline=find_row(tables, "unet_nuclei"))
+    row = next(row for row in written if (row["recipe"], row["stage"]) == ("other", "after"))
+    assert float(row["unrelated_difference"]) == pytest.approx(0.01)
 
 
 def test_a_baseline_that_no_row_or_several_rows_have_is_refused() -> None:
@@ -225,7 +233,7 @@ def test_what_was_not_measured_is_said() -> None:
 
 def test_a_model_with_prompts_states_who_made_its_labels() -> None:
     (table,) = tables = group([examples.prompted()])
-    assert details(table, Contents(bootstrap))[1][1] == "prompts, labels by SAM2AutomaticMaskGenerator"
+    assert details(table, Contents(bootstrap))[1][2] == "prompts, labels by SAM2AutomaticMaskGenerator"
     assert notes_on(tables) == ["sam2_prompts: accuracy with points and boxes is on the card"]
 
 

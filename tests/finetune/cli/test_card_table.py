@@ -13,6 +13,8 @@ from cards.errors import InputError
 from cards.record import RunRecord
 from finetune.cli.main import app
 from finetune.data.datasets import DATASETS
+from finetune.pipeline.record_builder import without_local_paths
+from finetune.recipe.library import find_recipe
 
 RELEASE = Path(__file__).parents[2] / "fixtures" / "0.2.0" / "run"
 
@@ -39,7 +41,7 @@ def test_a_folder_of_runs_is_one_table_with_seeds_in_one_row(runs: Path) -> None
     assert result.exit_code == 0
     assert result.stdout == table(runs / "discs_0", runs / "discs_1").stdout
     assert "## discs: 2 test images" in result.stdout
-    assert "| discs | foreground_boundary | 0, 1 |" in result.stdout
+    assert "| discs | not an included recipe | foreground_boundary | 0, 1 |" in result.stdout
     dice = RunRecord.read(RELEASE).accuracy.after.summary["dice"]
     assert f"| {dice.mean:.4f}\u00a0±\u00a0{dice.std:.4f} (" in result.stdout
     assert "not measured" in result.stdout  # 0.2.0 did not compare test with training images
@@ -61,6 +63,26 @@ def test_the_ending_of_the_file_chooses_the_format(runs: Path, tmp_path: Path, e
         file.write("mine")
     result = table(runs, "--out", out)
     assert "exists and differs" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "stated"),
+    [
+        ([], "none"),
+        (["training.seed=3", "data.root=images", "compute.devices=2"], "none"),
+        (["training.epochs=4", "model.checkpoint=a/b.pth"], "training.epochs=4 model.checkpoint=b.pth"),
+    ],
+)
+def test_a_row_states_what_was_changed_in_the_included_recipe(
+    runs: Path, overrides: list[str], stated: str
+) -> None:
+    path = runs / "discs_0" / "record.json"
+    record = RunRecord.read(path)
+    recipe = find_recipe("unet_nuclei", overrides)
+    record.recipe = without_local_paths(recipe)
+    record.recipe["compute"]["precision"] = "bf16-mixed"  # filled in by the run
+    path.write_text(record.dumps(), encoding="utf-8")
+    assert f"| unet_nuclei | {stated} | foreground_boundary |" in table(runs / "discs_0").stdout
 
 
 def test_an_unfinished_run_and_a_copy_are_noted(runs: Path) -> None:
