@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -78,22 +78,33 @@ def log(tmp_path: Path) -> Path:
     return Path(shutil.copyfile(LOG, tmp_path / "log.csv"))
 
 
-def add(log: Path, record: RunRecord, folder: Path) -> subprocess.CompletedProcess[str]:
-    (folder / "record.json").write_text(record.dumps(), encoding="utf-8")
-    command = [sys.executable, str(SCRIPT), str(folder), "--purpose", "a test", "--log", str(log)]
-    return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
+@pytest.fixture
+def add(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the script on a record; returns what it prints."""
+    spec = importlib.util.spec_from_file_location("evaluation_log", SCRIPT)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+
+    def run(record: RunRecord) -> str:
+        (tmp_path / "record.json").write_text(record.dumps(), encoding="utf-8")
+        arguments = [str(SCRIPT), str(tmp_path), "--purpose", "a test", "--log", str(log)]
+        monkeypatch.setattr(sys, "argv", arguments)
+        script.main()
+        return capsys.readouterr().out
+
+    return run
 
 
-def test_a_run_is_added_once_and_earlier_rows_stay(log: Path, tmp_path: Path) -> None:
+def test_a_run_is_added_once_and_earlier_rows_stay(log: Path, add) -> None:
     record, before = RunRecord.read(FIXTURE), log.read_bytes()
-    refused = add(log, record, tmp_path)
-    assert (refused.returncode, log.read_bytes()) == (1, before)
-    assert "discs: discs is no named data set; only those are logged" in refused.stderr
+    with pytest.raises(SystemExit, match="discs: discs is no named data set; only those are logged"):
+        add(record)
+    assert log.read_bytes() == before
     record.data.id, record.data.note = "dsb2018", DATASETS["dsb2018"].note
-    assert add(log, record, tmp_path).stdout == f"{log}: 1 added, 0 there already\n"
+    assert add(record) == f"{log}: 1 added, 0 there already\n"
     after = log.read_bytes()
     assert after.startswith(before)
-    assert add(log, record, tmp_path).stdout == f"{log}: 0 added, 1 there already\n"
+    assert add(record) == f"{log}: 0 added, 1 there already\n"
     assert log.read_bytes() == after
     with log.open(newline="", encoding="utf-8") as file:
         row = list(csv.DictReader(file))[-1]

@@ -69,7 +69,7 @@ def test_the_ending_of_the_file_chooses_the_format(runs: Path, tmp_path: Path, e
     ("overrides", "stated"),
     [
         ([], "none"),
-        (["training.seed=3", "data.root=images", "compute.devices=2"], "none"),
+        (["training.seed=3", f"data.root={RELEASE}", "compute.devices=2"], "none"),
         (["training.epochs=4", "model.checkpoint=a/b.pth"], "training.epochs=4 model.checkpoint=b.pth"),
     ],
 )
