@@ -81,29 +81,31 @@ class Previews(RecordModel):
         return read_model(cls, path, "previews")
 
 
-def preview_factor(shape: tuple[int, ...]) -> float:
+def preview_factor(shape: tuple[int, ...], largest: int = LARGEST) -> float:
     """Size of a preview relative to its image.
 
     Args:
         shape: height and width of the image in pixels.
+        largest: pixels of the longer side of a preview.
 
     Returns:
-        1 for images up to `LARGEST` pixels, less for larger ones.
+        1 for images up to `largest` pixels, less for larger ones.
     """
-    return min(1.0, LARGEST / max(shape))
+    return min(1.0, largest / max(shape))
 
 
-def picture(image: np.ndarray) -> str:
+def picture(image: np.ndarray, largest: int = LARGEST) -> str:
     """Encode an image.
 
     Args:
         image: (C, H, W) of any range; the contrast is stretched.
+        largest: pixels of the longer side.
 
     Returns:
         A JPEG as a data URL.
     """
-    canvas = resize_image(stretch(image), preview_factor(image.shape[-2:]))
-    return _encode((canvas * 255).round().astype(np.uint8), "jpeg", quality=88)
+    canvas = resize_image(stretch(image), preview_factor(image.shape[-2:], largest))
+    return encode((canvas * 255).round().astype(np.uint8), "jpeg", quality=88)
 
 
 def label_picture(labels: np.ndarray, errors: np.ndarray | None = None) -> str:
@@ -120,10 +122,20 @@ def label_picture(labels: np.ndarray, errors: np.ndarray | None = None) -> str:
     small = resize_labels(labels, factor).astype(np.int64)
     ids = np.where(small > 0, (small - 1) % MOST_IDS + 1, 0)
     blue = np.zeros_like(ids) if errors is None else resize_labels(errors, factor)
-    return _encode(np.stack([ids % 256, ids // 256, blue], axis=-1).astype(np.uint8), "png", optimize=True)
+    return encode(np.stack([ids % 256, ids // 256, blue], axis=-1).astype(np.uint8), "png", optimize=True)
 
 
-def _encode(pixels: np.ndarray, kind: str, **options: Any) -> str:
+def encode(pixels: np.ndarray, kind: str, **options: Any) -> str:
+    """Encode pixels as a data URL.
+
+    Args:
+        pixels: (H, W, 3) or, with transparency, (H, W, 4) uint8.
+        kind: "png" or "jpeg".
+        **options: of Pillow's encoder.
+
+    Returns:
+        The data URL.
+    """
     from PIL import Image
 
     stream = io.BytesIO()

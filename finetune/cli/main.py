@@ -11,6 +11,7 @@ import sys
 import typer
 
 from cards.errors import InputError
+from finetune.cli.annotate_next import annotate_next
 from finetune.cli.audit import audit
 from finetune.cli.benchmark import benchmark
 from finetune.cli.card import card
@@ -43,6 +44,7 @@ COMMANDS = (
     cp,
     download,
     predict,
+    annotate_next,
     data,
     evaluate,
     benchmark,

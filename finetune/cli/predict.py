@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finetune.cli.arguments import Offline
+from finetune.cli.progress import image_progress, printable
 
 if TYPE_CHECKING:
     from finetune.inference.cluster import Cluster
@@ -130,19 +131,19 @@ def predict(
     _warn(job.comparison.warnings)
     before = len(job.comparison.warnings)
     with (
-        _progress(len(outputs.paths)) as (advance, watch),
+        image_progress(len(outputs.paths)) as (advance, watch),
         _cluster(dask, model, predictor, trust, target) as cluster,
     ):
         for result in job.run(watch, cluster):
             results.append(result)
             if result.error:
-                print(f"finetune: {_printable(result.error)}", file=sys.stderr)
+                print(f"finetune: {printable(result.error)}", file=sys.stderr)
             if as_json or not result.error:
                 print(_json(result, job) if as_json else _line(result), flush=True)
             advance()
     _warn(job.comparison.warnings[before:])
     if summary := failure_summary(results):
-        print(f"finetune: {_printable(summary)}", file=sys.stderr)
+        print(f"finetune: {printable(summary)}", file=sys.stderr)
         raise typer.Exit(1)
 
 
@@ -165,7 +166,7 @@ def _cluster(
 
 
 def _line(result: FolderPrediction) -> str:
-    return f"{_printable(str(result.labels))}\t{result.instances} instances"
+    return f"{printable(str(result.labels))}\t{result.instances} instances"
 
 
 def _warn(warnings: Sequence[str]) -> None:
@@ -185,36 +186,3 @@ def _json(result: FolderPrediction, job: PredictionJob) -> str:
             "error": result.error,
         }
     )
-
-
-def _printable(text: str) -> str:
-    """Text on one line: control characters and bytes that are no text are escaped."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[tuple[Callable[[], None], Callable[[str, int, int], None]]]:
-    """A progress bar on standard error, if that is a terminal and standard output, with its lines, is not.
-
-    Yields a function to call after each image, and one to call after each part of a large image.
-    """
-    if not sys.stderr.isatty() or sys.stdout.isatty():  # rich takes a tenth of a second to import
-        yield lambda: None, lambda stage, done, parts: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
-        task = progress.add_task("segmenting", total=total)
-        part = progress.add_task("", visible=False)
-
-        def watch(stage: str, done: int, parts: int) -> None:
-            if progress.tasks[part].description != stage:
-                progress.reset(part)  # the time left is that of this stage
-            progress.update(part, description=stage, completed=done, total=parts, visible=done < parts)
-
-        yield lambda: progress.advance(task), watch

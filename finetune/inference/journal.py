@@ -42,7 +42,7 @@ class Journal:
         """
         self.folder = folder
         self._path = folder / JOURNAL
-        self.key, self._entries = _read(self._path)
+        self.key, self._entries = read_entries(self._path)
         self._is_new = False
 
     @property
@@ -73,7 +73,7 @@ class Journal:
             `instances` and `files`; None if image or files are missing or have changed.
         """
         entry = self._entries.get(image.name)
-        return entry if entry and entry["image"] == _state(image) and self._unchanged(entry) else None
+        return entry if entry and entry["image"] == file_state(image) and self._unchanged(entry) else None
 
     def begin(self, key: Any) -> None:
         """Continue the journal of the same models and options, or start a new one with the next image.
@@ -96,8 +96,8 @@ class Journal:
         Raises:
             OSError: if the disk is full.
         """
-        states = {path.relative_to(self.folder).as_posix(): _state(path) for path in files}
-        entry = {"name": image.name, "image": _state(image), "instances": instances, "files": states}
+        states = {path.relative_to(self.folder).as_posix(): file_state(path) for path in files}
+        entry = {"name": image.name, "image": file_state(image), "instances": instances, "files": states}
         if self._is_new:
             write_file(self._path, json.dumps(self.key, sort_keys=True) + "\n")
             self._is_new = False
@@ -109,7 +109,7 @@ class Journal:
         self._path.unlink(missing_ok=True)
 
     def _unchanged(self, entry: Entry) -> bool:
-        return all(_state(self.folder / name) == state for name, state in entry["files"].items())
+        return all(file_state(self.folder / name) == state for name, state in entry["files"].items())
 
 
 @contextmanager
@@ -150,8 +150,15 @@ def open_journal(model: Predictor, outputs: Outputs) -> Iterator[Journal | None]
     journal.remove()
 
 
-def _read(path: Path) -> tuple[Any, dict[str, Entry]]:
-    """First line, and entries by name of the image, without a line that a killed process left unfinished."""
+def read_entries(path: Path) -> tuple[Any, dict[str, Entry]]:
+    """Read a journal, without a line that a killed process left unfinished.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The first line, None if there is no journal, and the entries by name of the image.
+    """
     try:
         first, *lines = path.read_text(encoding="utf-8").split("\n")
         key = json.loads(first)
@@ -167,8 +174,15 @@ def _read(path: Path) -> tuple[Any, dict[str, Entry]]:
     return key, entries
 
 
-def _state(path: Path) -> list[int] | None:
-    """Size and time of change of a file, or of the metadata of a Zarr group; None if it is missing."""
+def file_state(path: Path) -> list[int] | None:
+    """What tells whether a file has changed.
+
+    Args:
+        path: the file, or the folder of a Zarr group, of which the metadata counts.
+
+    Returns:
+        Size in bytes and time of change in nanoseconds; None if the file is missing.
+    """
     try:
         path = path / "zarr.json" if (path / "zarr.json").is_file() else path
         status = path.stat()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +59,29 @@ def segment_file(model: Predictor, image: Path, *, planes: bool = False, maps: b
 
 
 def _predict(model: Any, pixels: np.ndarray, image: Path, maps: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    try:
+    with prediction_errors(image):
         labels, predicted_maps = predict_with_maps(model, pixels) if maps else (model.predict(pixels), None)
+    if labels.shape != pixels.shape[1:]:
+        raise DataError(f"{image}: the model returns labels of {labels.shape}, not {pixels.shape[1:]}")
+    return labels, predicted_maps
+
+
+@contextmanager
+def prediction_errors(image: Path) -> Iterator[None]:
+    """Name the image in the errors of its prediction.
+
+    Args:
+        image: the file.
+
+    Yields:
+        Once, for the prediction.
+
+    Raises:
+        DataError: if the image does not fit the model or takes too much memory.
+        ModelError: if the model cannot predict any image.
+    """
+    try:
+        yield
     except ModelError:
         raise  # it concerns every image
     except InputError as error:
@@ -67,6 +90,3 @@ def _predict(model: Any, pixels: np.ndarray, image: Path, maps: bool) -> tuple[n
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
         raise DataError(f"{image}: not enough memory; cut the image into smaller ones") from error
-    if labels.shape != pixels.shape[1:]:
-        raise DataError(f"{image}: the model returns labels of {labels.shape}, not {pixels.shape[1:]}")
-    return labels, predicted_maps

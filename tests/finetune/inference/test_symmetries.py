@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from square_models import level_model
 from torch import nn
 from typer.testing import CliRunner
 
@@ -15,7 +16,8 @@ from cards.base import NetworkSpec
 from finetune.cli.main import app
 from finetune.data.normalization import build_normalize
 from finetune.inference.model import Model
-from finetune.inference.symmetries import SYMMETRIES, SymmetricModel
+from finetune.inference.symmetries import SYMMETRIES, SymmetricModel, measure_disagreement
+from finetune.metrics.dice import dice
 from finetune.targets.pixels import orient_pixels
 from finetune.targets.registry import build_target
 
@@ -76,3 +78,24 @@ def test_models_without_maps_are_refused() -> None:
         finetune.ModelError, match="--symmetries: maps of the target queries cannot be averaged"
     ):
         SymmetricModel(model_of("queries"))
+
+
+def test_a_model_without_a_preferred_direction_does_not_disagree() -> None:
+    labels, disagreement = measure_disagreement(level_model(0.5), IMAGE)
+    assert 0 < np.count_nonzero(labels) < labels.size and disagreement == 0
+
+
+def test_disagreement_is_the_mean_difference_of_the_turned_predictions() -> None:
+    model = model_of("foreground")
+    labels, disagreement = measure_disagreement(model, IMAGE)
+    assert np.array_equal(labels, model.predict(IMAGE))
+    turned_back = [
+        orient_pixels(model.predict(np.rot90(IMAGE, quarter, (1, 2))), -quarter % 4, False)
+        for quarter in (1, 2, 3)
+    ]
+    turned_back += [
+        np.rot90(model.predict(np.rot90(IMAGE, quarter, (1, 2))[..., ::-1])[:, ::-1], -quarter)
+        for quarter in range(4)
+    ]
+    assert disagreement == pytest.approx(1 - np.mean([dice(one, labels) for one in turned_back]))
+    assert disagreement > 0.05
