@@ -83,7 +83,7 @@ def _training(record: RunRecord) -> str:
     augmentation = f"Augmentation: {how.augmentation}."
     if how.augmentation == "none":
         augmentation = "No augmentation was used."
-    stopped = f" of {words.count(how.epochs_planned)}, stopped early," if how.stopped_early else ""
+    stopped = f" of {words.count(how.epochs_planned)}, {how.stopped}," if how.stopped else ""
     return (
         f"The network was trained for {words.counted(how.epochs, 'epoch')}{stopped} with {how.optimizer} "
         f"(learning rate {words.number(how.learning_rate)}; schedule: {how.schedule}; weight decay "

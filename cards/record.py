@@ -163,10 +163,18 @@ class Training(RecordModel):
     device: str | None = Field(None, description="hardware that trained the network")
     images_per_second: float | None = None
     resumed: int = Field(0, description="how often the run was resumed")
-    stopped_early: bool = False
+    stopped_early: bool = Field(False, description="early stopping ended training before its planned end")
+    stopped_by_user: bool = Field(False, description="the user ended training before its planned end")
     history: list[Epoch] = []
     selections: list[Selection] = Field([], description="what was selected by its score on images")
     energy: Energy | None = None
+
+    @property
+    def stopped(self) -> str:
+        """Why training ended before its planned end, in words; empty if it did not."""
+        if self.stopped_by_user:
+            return "stopped by the user"
+        return "stopped early" if self.stopped_early else ""
 
 
 class Environment(RecordModel):

@@ -80,7 +80,7 @@ def training(record: RunRecord) -> Rows:
         ["Adaptation", call(model.adapt) if model.adapt else words.NOT_STATED],
         ["Input", f"{words.counted(model.channels, 'channel')}; {facts.input_sizes(record)}"],
         ["Output", "masks" if facts.answers_prompts(record) else words.counted(model.maps, "map")],
-        ["Epochs", planned + (", stopped early" if how.stopped_early else "")],
+        ["Epochs", planned + (f", {how.stopped}" if how.stopped else "")],
         ["Selected epoch", words.count(how.best_epoch) if how.best_epoch else words.NOT_STATED],
         ["Optimizer steps", words.count(how.steps)],
         ["Images seen", words.count(how.images_seen)],

@@ -30,6 +30,7 @@ from finetune.cli.run import run
 from finetune.cli.schema import schema
 from finetune.cli.sign import sign
 from finetune.cli.signals import exit_code, handle_termination
+from finetune.cli.stop import stop
 from finetune.cli.test_package import test_package
 from finetune.cli.validate import validate
 from finetune.cli.verify import verify
@@ -39,6 +40,7 @@ INTERRUPTED = 130
 COMMANDS = (
     init,
     run,
+    stop,
     validate,
     ls,
     cp,

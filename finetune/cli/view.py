@@ -34,8 +34,8 @@ def view(
 ) -> None:
     """Compare runs, tables, images and benchmarks in the browser.
 
-    The page is served to this computer only, at an address with a token, and changes no file. Nothing is
-    loaded from the internet. Ctrl-C ends it.
+    The page is served to this computer only, at an address with a token. It changes no file, but can ask a
+    run in progress to stop. Nothing is loaded from the internet. Ctrl-C ends it.
     """
     from finetune.utils.optional import require
 

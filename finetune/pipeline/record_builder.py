@@ -245,6 +245,7 @@ def _training(plan: Plan[Any], history: History, device: str) -> record.Training
         images_per_second=images / seconds if seconds > 0 else None,
         resumed=history.resumed,
         stopped_early=history.stopped_early,
+        stopped_by_user=history.stopped_by_user,
         history=[record.Epoch(**epoch) for epoch in history.epochs],
         energy=Energy(**history.energy) if history.energy else None,
         selections=find_selections(plan, history),

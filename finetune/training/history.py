@@ -29,6 +29,7 @@ class History:
         steps: number of optimizer steps.
         resumed: how often training was resumed.
         stopped_early: whether early stopping ended training before the last planned epoch.
+        stopped_by_user: whether the user ended training before the last planned epoch.
         empty_validation: whether the best weights predict background in every validation image.
         energy: fields of `cards.evidence.Energy` for all completed epochs; None if one was not measured. An
             epoch that was interrupted counts when it is repeated, as in `seconds`.
@@ -40,6 +41,7 @@ class History:
     steps: int = 0
     resumed: int = 0
     stopped_early: bool = False
+    stopped_by_user: bool = False
     empty_validation: bool = False
     energy: dict[str, Any] | None = None
 

@@ -26,9 +26,9 @@ from finetune.training.history import History, HistoryCallback
 from finetune.training.malloc import keep_freed_memory
 from finetune.training.precompute import PrecomputeFeatures
 from finetune.training.protocol import TrainableModule
+from finetune.training.run_files import FINISHED, STOP
+from finetune.training.stopping import StopOnRequest
 from finetune.utils.atomic import write_file
-
-FINISHED = "finished.json"  # in `checkpoints/`: the history of a completed training
 
 
 def fit(
@@ -64,6 +64,7 @@ def fit(
         history = _train(module, data, recipe, folder, console)
         if not is_helper_process():
             _write_finished(history, folder)
+            (folder / STOP).unlink(missing_ok=True)
     if not is_helper_process():
         data.forget_maps()
         if module.features:
@@ -87,7 +88,7 @@ def read_finished(folder: Path) -> History | None:
     try:
         content = json.loads((checkpoints / FINISHED).read_text(encoding="utf-8"))
         history = History(**content["history"])
-        if content["sha256"] != _digest(history):
+        if content["sha256"] != _digest(content["history"]):
             return None
         trained = len(callback_state(checkpoints / LAST, HistoryCallback.__name__)["epochs"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -96,12 +97,12 @@ def read_finished(folder: Path) -> History | None:
 
 
 def _write_finished(history: History, folder: Path) -> None:
-    content = {"history": asdict(history), "sha256": _digest(history)}
+    content = {"history": asdict(history), "sha256": _digest(asdict(history))}
     write_file(folder / "checkpoints" / FINISHED, json.dumps(content, indent=2))
 
 
-def _digest(history: History) -> str:
-    return hashlib.sha256(json.dumps(asdict(history), sort_keys=True).encode()).hexdigest()
+def _digest(history: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(history, sort_keys=True).encode()).hexdigest()
 
 
 def _train(
@@ -121,7 +122,7 @@ def _train(
     stopping = EarlyStopping(monitor, mode="max", patience=training.patience) if training.patience else None
     meter = _energy_meter(recipe.compute)
     recorder = HistoryCallback(console, meter)
-    callbacks: list[pl.Callback] = [recorder]
+    callbacks: list[pl.Callback] = [recorder, StopOnRequest(folder, recorder)]
     if module.features:
         callbacks.append(PrecomputeFeatures(data, module.features, console))
     if training.average:
@@ -137,8 +138,8 @@ def _train(
     if validates:
         callbacks.append(_checkpoint(checkpoints, "best", monitor=monitor, mode="max"))
     callbacks.append(_checkpoint(checkpoints, "last", save_on_train_epoch_end=True))
-    if resume and _had_stopped(last, training.patience):
-        return History(**callback_state(last, HistoryCallback.__name__) | {"stopped_early": True})
+    if resume and (stopped := _stopped(last, training.patience)):
+        return stopped
     trainer = pl.Trainer(
         max_epochs=training.epochs,
         gradient_clip_val=training.gradient_clip,
@@ -164,8 +165,12 @@ def _train(
             meter.stop()
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-    recorder.history.stopped_early = bool(stopping and stopping.stopped_epoch)
-    return recorder.history
+    history = recorder.history
+    history.stopped_early = bool(stopping and stopping.stopped_epoch) and not history.stopped_by_user
+    if history.stopped_by_user:
+        epochs = f"{len(history.epochs)} of {training.epochs} epochs"
+        console.print(f"training was stopped by request after {epochs}", highlight=False)
+    return history
 
 
 def _energy_meter(compute: ComputeSection) -> EnergyMeter | None:
@@ -205,9 +210,15 @@ def _loggers(folder: Path) -> list[Any]:
     return loggers
 
 
-def _had_stopped(checkpoint: Path, patience: int | None) -> bool:
-    """Whether early stopping had ended the training that wrote this checkpoint."""
-    return bool(patience) and callback_state(checkpoint, "EarlyStopping").get("wait_count", 0) >= patience
+def _stopped(checkpoint: Path, patience: int | None) -> History | None:
+    """History of a training that was stopped, early or by the user, and wrote this checkpoint last."""
+    history = History(**callback_state(checkpoint, HistoryCallback.__name__))
+    if history.stopped_by_user:
+        return history
+    history.stopped_early = bool(
+        patience and callback_state(checkpoint, "EarlyStopping").get("wait_count", 0) >= patience
+    )
+    return history if history.stopped_early else None
 
 
 def _load_weights(module: TrainableModule, checkpoint: Path) -> None:

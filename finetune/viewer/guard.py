@@ -12,7 +12,7 @@ from tornado.web import Application, OutputTransform, RequestHandler
 
 REFUSED = "403 Forbidden: open the address that finetune view printed, with its token."
 METHODS = {"GET", "HEAD"}
-"""The page changes nothing, so it needs no other method."""
+"""The page sends nothing but WebSocket messages, so it needs no other method."""
 
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; "

@@ -8,6 +8,8 @@ import panel as pn
 from bokeh.models import ColumnDataSource
 
 from cards.canvas import BLUE, VERMILION
+from cards.errors import InputError
+from finetune.pipeline.stop_request import is_training, request_stop, stop_requested
 from finetune.viewer.desk import Desk, View, message
 from finetune.viewer.plots import finish, new_plot
 from finetune.viewer.progress import progress_in_words, read_progress
@@ -15,6 +17,7 @@ from finetune.viewer.windows import Window
 
 PERIOD = 2_000
 """Milliseconds between two looks at the log."""
+STOP = "Stop after this epoch"
 
 
 def progress_panel(desk: Desk, window: Window) -> View:
@@ -33,6 +36,26 @@ def progress_panel(desk: Desk, window: Window) -> View:
         ColumnDataSource(data=_column(curve)) for curve in (progress.loss, progress.validation)
     )
     text = pn.Column(message(progress_in_words(progress)), sizing_mode="stretch_width")
+    button = pn.widgets.Button(name=STOP, visible=is_training(item.path), margin=4)
+
+    def stop(event: Any) -> None:
+        """The only file that the page writes."""
+        try:
+            request_stop(desk.library.get(item.key, "run").path)
+            show_state()
+        except InputError as error:
+            text[:] = [message(str(error))]
+
+    def show_state() -> None:
+        requested = stop_requested(item.path)
+        button.param.update(
+            visible=is_training(item.path),
+            name="Training ends after this epoch" if requested else STOP,
+            disabled=requested,
+        )
+
+    button.on_click(stop)
+    show_state()
     lower = new_plot(x_axis_label="epoch", y_axis_label="training loss", height=220)
     upper = new_plot(
         x_axis_label="epoch", y_axis_label="validation metric", height=220, x_range=lower.x_range
@@ -44,14 +67,16 @@ def progress_panel(desk: Desk, window: Window) -> View:
     def look() -> None:
         if not item.path.exists():  # a run that is complete gets another name
             text[:] = [message("The run is complete, or was deleted; “Search again” shows it.")]
+            button.visible = False
             return
         now = read_progress(item.path)
         loss.data, validation.data = _column(now.loss), _column(now.validation)
         text[:] = [message(progress_in_words(now))]
+        show_state()
 
     if pn.state.curdoc is not None:
         desk.repeat(window, look, PERIOD)
-    return pn.Column(text, finish(lower), finish(upper), sizing_mode="stretch_width")
+    return pn.Column(text, button, finish(lower), finish(upper), sizing_mode="stretch_width")
 
 
 def _column(curve: dict[int, float]) -> dict[str, Any]:

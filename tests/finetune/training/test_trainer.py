@@ -67,6 +67,20 @@ def assert_same(weights: dict[str, np.ndarray], expected: dict[str, np.ndarray],
 
 
 @pytest.mark.slow
+def test_a_run_that_is_asked_to_stop_is_evaluated_and_exported(tmp_path: Path, recipe_file: Path) -> None:
+    process = start(tmp_path, str(recipe_file), "--out", "run", "training.epochs=500")
+    wait_for(process, "epoch 2/500")
+    asked = subprocess.run([sys.executable, "-m", "finetune.cli", "stop", "run"], cwd=tmp_path)
+    assert asked.returncode == 0
+    finish(process)
+    training = RunRecord.read(tmp_path / "run").training
+    assert training.stopped_by_user and 2 < training.epochs < 500
+    card = (tmp_path / "run" / "huggingface" / "README.md").read_text()
+    assert f"{training.epochs} of 500 planned, stopped by the user" in card
+    assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(
     tmp_path: Path, recipe_file: Path, unbroken: Path
 ) -> None:

@@ -1,0 +1,24 @@
+"""`finetune stop`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finetune.cli.console import print_line
+
+
+def stop(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a run in progress.")],
+) -> None:
+    """End the training of a run in progress after the present epoch.
+
+    The run then validates, evaluates, exports and writes its record as usual. Ctrl-C in the terminal of the
+    run interrupts it instead; an interrupted run can be resumed.
+    """
+    from finetune.pipeline.stop_request import request_stop
+
+    request_stop(run.expanduser())
+    print_line(f"{run}: training ends after the present epoch")
