@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from cards.benchmark.grouping import RunTable
 from cards.benchmark.results import REPOSITORIES, QuotedResult
+from cards.benchmark.row_figures import Mean, Paired
 from cards.benchmark.run_table import METRICS, Contents
-from cards.benchmark.seeds import Mean, Paired, Row
+from cards.benchmark.seeds import Row
 from cards.benchmark.tables import QUOTED
 from cards.scores import csv_text
 
@@ -38,6 +39,7 @@ COLUMNS = (
         "unrelated_dice_high",
     ),
     *METRICS,
+    "validation_dice",
     *("baseline", "difference", "difference_low", "difference_high"),
     *("unrelated_difference", "unrelated_difference_low", "unrelated_difference_high"),
     *("seconds_per_image", "training_seconds", "hardware", "finetune", "commits", "changes"),
@@ -84,6 +86,7 @@ def _measured(table: RunTable, row: Row, contents: Contents) -> dict[str, Value]
         "target": run.model.target.name,
         "seeds": "; ".join(map(str, row.seeds)),
         "runs": len(row.runs),
+        "validation_dice": row.validation() if row.stage == "after" else None,
         "unrelated_images": None if unrelated is None else len(unrelated),
         "seconds_per_image": _joined([one.per_image for one in times]),
         "training_seconds": _joined([one.training for one in times]),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from cards import formatting as words
 from cards.benchmark.grouping import RunTable
 from cards.benchmark.results import REPOSITORIES, QuotedResult
-from cards.benchmark.seeds import Bootstrap, Mean, Paired, Row
+from cards.benchmark.row_figures import Mean, Paired
+from cards.benchmark.seeds import Bootstrap, Row
 from cards.benchmark.tables import QUOTED, Rows, markdown_table, spread
 from cards.markdown import escape
 from cards.record import RunRecord
@@ -119,7 +120,7 @@ def accuracy(table: RunTable, contents: Contents) -> Rows:
 
 
 def details(table: RunTable, contents: Contents) -> Rows:
-    """Changes, target, seeds, training time and hardware of each recipe.
+    """Changes, target, validation Dice, seeds, training time and hardware of each recipe.
 
     Args:
         table: the runs.
@@ -128,8 +129,8 @@ def details(table: RunTable, contents: Contents) -> Rows:
     Returns:
         Rows of text, the first of which is the header.
     """
-    header = ["Recipe", "Changes to the included recipe", "Target", "Seeds", "SD of Dice over seeds"]
-    rows = [[*header, "Training time", "Hardware"]]
+    header = ["Recipe", "Changes to the included recipe", "Target", "Validation Dice", "Seeds"]
+    rows = [[*header, "SD of Dice over seeds", "Training time", "Hardware"]]
     for row in table.rows:
         if row.stage == "before":
             continue
@@ -141,6 +142,7 @@ def details(table: RunTable, contents: Contents) -> Rows:
                 row.title,
                 contents.changes(row.runs[0]),
                 _target(row.runs[0]),
+                words.score(row.validation()),
                 ", ".join(map(str, row.seeds)),
                 words.NOT_MEASURED if std is None else f"{std:.4f}",
                 "; ".join(words.duration(one.training) for one in times),

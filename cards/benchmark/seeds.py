@@ -8,6 +8,7 @@ from statistics import fmean, median, pstdev, stdev
 from typing import Literal
 
 from cards import statements as facts
+from cards.benchmark.row_figures import Mean, Paired, Times
 from cards.errors import InputError
 from cards.leakage import unrelated_images
 from cards.metrics import PRIMARY
@@ -22,54 +23,6 @@ ImageKey = tuple[str, str]
 
 Bootstrap = Callable[[Sequence[float]], tuple[float, float]]
 """Computes the 95 % interval of a mean over images, from one value for each image."""
-
-
-@dataclass(frozen=True)
-class Mean:
-    """Mean of a metric over images and seeds.
-
-    Attributes:
-        mean: over images, then over seeds.
-        std: population standard deviation over images, averaged over seeds.
-        seed_std: sample standard deviation of the means of the seeds; None with a single seed.
-        interval: 95 % interval of the mean from resampled images, each averaged over seeds; None with fewer
-            than two images, or if it was not computed.
-        images: number of images.
-    """
-
-    mean: float
-    std: float
-    seed_std: float | None
-    interval: tuple[float, float] | None
-    images: int
-
-
-@dataclass(frozen=True)
-class Paired:
-    """Mean difference between two rows on the same images.
-
-    Attributes:
-        mean: of the differences of each image, averaged over seeds.
-        interval: 95 % interval from resampled images; None with fewer than two images.
-    """
-
-    mean: float
-    interval: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class Times:
-    """Times on one kind of hardware.
-
-    Attributes:
-        hardware: on which the network was trained and timed.
-        training: mean training time in s.
-        per_image: median time per image in s; None if not measured.
-    """
-
-    hardware: str
-    training: float
-    per_image: float | None
 
 
 def scored(record: RunRecord, stage: Stage) -> list[tuple[ImageKey, ImageScore]]:
@@ -201,6 +154,20 @@ class Row:
                 return None
             found.append({i for i, (_, score) in enumerate(scored(run, self.stage)) if score.image in names})
         return frozenset(set.intersection(*found))
+
+    def validation(self) -> float | None:
+        """Validation Dice of the epoch whose weights were selected, averaged over runs.
+
+        Returns:
+            The mean; None if a run has no validation images, or was not validated by Dice.
+        """
+        selected = []
+        for run in self.runs:
+            dice = {epoch.epoch: epoch.validation_dice for epoch in run.training.history}
+            if (value := dice.get(run.training.best_epoch or 0)) is None:
+                return None
+            selected.append(value)
+        return fmean(selected)
 
     def times(self) -> list[Times]:
         """Training time and time per image on each kind of hardware.

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cards.base import Split
 from cards.errors import DataError
+from cards.formatting import counted
 from finetune.data.pairs import Pair
 
 
@@ -56,7 +57,8 @@ def assign_splits(
         else:
             field_of = dict(zip(pairs, fields, strict=True))
             drawn = _draw_fields(left, fraction * len(pool), field_of, pairs, f"{split} {seed}")
-            whole = f" in {len({field_of[pair] for pair in drawn})} whole fields of view"
+            number = counted(len({field_of[pair] for pair in drawn}), "whole field")
+            whole = f" in {number} of view"
         assigned |= dict.fromkeys(drawn, split)
         counts = f"{fraction:.0%} of train ({len(drawn)} of {len(pool)} images{whole}), seed {seed}"
         words[split] = counts if drawn else "none"

@@ -74,7 +74,7 @@ def test_runs_of_one_recipe_with_different_seeds_are_one_row() -> None:
     assert [float(row["dice_low"]), float(row["dice_high"])] == pytest.approx(
         np.percentile(resampled, [2.5, 97.5]).tolist(), abs=1e-3
     )
-    assert details(table, Contents(bootstrap))[1][3:5] == ["0, 1, 2", f"{stdev(means):.4f}"]
+    assert details(table, Contents(bootstrap))[1][4:6] == ["0, 1, 2", f"{stdev(means):.4f}"]
 
 
 def test_a_second_run_with_the_same_seed_counts_as_that_seed() -> None:
@@ -133,7 +133,7 @@ def test_times_on_different_hardware_are_not_averaged() -> None:
     other.training.seconds, other.timing.median_seconds = 60.0, 0.01
     (table,) = group([run(0), other])
     assert cells(table)[0]["Time per image"] == "43.2 ms; 10 ms"
-    assert details(table, Contents(bootstrap))[1][5:] == [
+    assert details(table, Contents(bootstrap))[1][6:] == [
         "22 min 5 s; 1 min 0 s",
         "Example CPU 2.0 GHz, 2 threads; Fast GPU, 2 threads",
     ]
@@ -156,6 +156,18 @@ def test_accuracy_on_unrelated_images_is_a_column_of_its_own() -> None:
     assert not by_recipe["other"].endswith(f"), {len(unrelated)} images")
     record.leakage = None
     assert cells(group([record])[0])[0]["Dice, unrelated images"] == "not measured"
+
+
+def test_validation_dice_is_that_of_the_selected_epochs() -> None:
+    runs = [run(0), run(1)]
+    for record, epoch in zip(runs, (32, 8), strict=True):
+        record.training.best_epoch = epoch
+    (table,) = group(runs)
+    expected = ((0.94 - 0.5 / 32) + (0.94 - 0.5 / 8)) / 2
+    assert float(figures([table])[0]["validation_dice"]) == pytest.approx(expected, abs=1e-5)
+    assert details(table, Contents(bootstrap))[1][3] == f"{expected:.4f}"
+    runs[0].training.best_epoch = None
+    assert details(group(runs)[0], Contents(bootstrap))[1][3] == "not measured"
 
 
 def test_the_base_model_before_training_is_a_row_without_times() -> None:

@@ -65,7 +65,7 @@ def test_a_split_by_field_has_no_related_images(tmp_path):
     for field, pair, file in zip(fields, inputs.pairs, inputs.files, strict=True):
         assert splits.setdefault(field, pair.split) == pair.split == file.split
     assert sorted(splits.values()) == ["test", "train", "train", "train", "train", "validation"]
-    assert "3 of 18 images in 1 whole fields of view" in inputs.split_by
+    assert "3 of 18 images in 1 whole field of view" in inputs.split_by
 
 
 def inputs_with_test_images(root, folder, **data):
