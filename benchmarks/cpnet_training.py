@@ -23,6 +23,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 THREADS = "import torch; torch.set_num_threads({threads})\n"
 
@@ -41,8 +44,15 @@ images = [tifffile.imread(path) for path, _ in given["pairs"]]
 labels = [tifffile.imread(path).astype("int32") for _, path in given["pairs"]]
 starts, losses, loss_of, batches = [], [], train._loss_fn_seg, -(-given["images"] // given["batch"])
 
-def timed(*arguments):
-    loss = loss_of(*arguments)
+images_seen = []
+network.register_forward_pre_hook(lambda _, inputs: images_seen.append(inputs[0]))
+def timed(maps, *arguments):
+    loss = loss_of(maps, *arguments)
+    if given["same"]:  # the second channel is empty; cell, flow y and flow x
+        cell, flow_y, flow_x = np.moveaxis(np.asarray(maps), 1, 0)
+        batch = {"image": images_seen[-1].numpy()[:, :1], "maps": np.stack([flow_y, flow_x, cell > 0.5], 1)}
+        np.savez(f"{given['batches']}/{len(losses):06d}.npz", **batch)
+    images_seen.clear()
     losses.append(loss.item())
     return loss
 
@@ -72,13 +82,6 @@ def ours(given: dict) -> dict:
     import pytorch_lightning as pl
     import torch
 
-    from finetune.data.augmentation import Augmentation
-    from finetune.data.datamodule import SegmentationData
-    from finetune.data.diameter import mean_diameter
-    from finetune.data.images import read_labels
-    from finetune.data.normalization import build_normalize
-    from finetune.data.pairs import Pair
-    from finetune.data.target_cache import MapStore
     from finetune.repositories.registry import LoadOptions, load
     from finetune.targets.registry import build_target
     from finetune.training.malloc import keep_freed_memory
@@ -87,25 +90,10 @@ def ours(given: dict) -> dict:
 
     keep_freed_memory()
     target = build_target("flows", {})
-    labels = [Path(label) for _, label in given["pairs"]]
-    size = mean_diameter(read_labels(path) for path in labels)
+    # The peer resizes images before it cuts patches; our network resizes the patches.
+    size = None if given["same"] else given["diameter"]
     start = LoadOptions(1, 3, options={"diameter": size}, checkpoint=Path(given["weights"]))
     loaded = load("cellpose", "cyto3", start)
-    # Pixels before resizing, such that the network sees patches of the size that cellpose's sees.
-    patch = round(given["patch"] * size / 30 / loaded.divisor) * loaded.divisor
-    data = SegmentationData(
-        [Pair(Path(image), Path(label), Path(image).stem, "train") for image, label in given["pairs"]],
-        target,
-        build_normalize(loaded.normalize),
-        held="instances",
-        channels="gray",
-        augmentation=Augmentation(symmetries=True, intensity=0, noise=0, scale=(0.75, 1.25)),
-        patch=patch,
-        batch_size=given["batch"],
-        images_per_epoch=given["images"],
-        workers=1,
-        seed=0,
-    )
     module = Segmenter(
         loaded.network,
         target,
@@ -113,10 +101,7 @@ def ours(given: dict) -> dict:
         # So far from the last step, the learning rate is constant.
         optimizer=OptimizerOptions(given["rate"], given["decay"], warmup=0, steps=10**9),
     )
-    maps = Path(given["folder"]) / "maps"
-    data.keep_maps(maps)
-    for pair in data.of("train"):
-        MapStore(maps, target).keep(data.reader.labels(pair))
+    data = same_batches(given) if given["same"] else own_patches(given, target, loaded)
     seconds, losses = [], []
 
     class Clock(pl.Callback):
@@ -134,13 +119,70 @@ def ours(given: dict) -> dict:
         precision=given["precision"],
         callbacks=[Clock()],
         limit_val_batches=0,
-        gradient_clip_val=1.0,
+        reload_dataloaders_every_n_epochs=int(given["same"]),
+        gradient_clip_val=None if given["same"] else 1.0,  # cellpose does not clip
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     ).fit(module, datamodule=data)
-    return {"seconds": seconds, "losses": losses, "patch": patch, "diameter": size}
+    return {"seconds": seconds, "losses": losses}
+
+
+def own_patches(given: dict, target: Any, loaded: Any) -> Any:
+    """Patches as a run draws them, with encoded flows that are computed before."""
+    from finetune.data.augmentation import Augmentation
+    from finetune.data.datamodule import SegmentationData
+    from finetune.data.normalization import build_normalize
+    from finetune.data.pairs import Pair
+    from finetune.data.target_cache import MapStore
+
+    data = SegmentationData(
+        [Pair(Path(image), Path(label), Path(image).stem, "train") for image, label in given["pairs"]],
+        target,
+        build_normalize(loaded.normalize),
+        label_kind="instances",
+        channels="gray",
+        augmentation=Augmentation(symmetries=True, intensity=0, noise=0, scale=(0.75, 1.25)),
+        # Pixels before resizing, such that the network sees patches of the size that cellpose's sees.
+        patch=round(given["patch"] * given["diameter"] / 30 / loaded.divisor) * loaded.divisor,
+        batch_size=given["batch"],
+        images_per_epoch=given["images"],
+        workers=1,
+        seed=0,
+    )
+    maps = Path(given["folder"]) / "maps"
+    data.keep_maps(maps)
+    for pair in data.of("train"):
+        MapStore(maps, target).keep(data.reader.labels(pair))
+    return data
+
+
+def same_batches(given: dict) -> Any:
+    """The batches that the peer learned from, epoch by epoch."""
+    import pytorch_lightning as pl
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+
+    files = sorted(Path(given["batches"]).iterdir())
+    size = len(files) // given["epochs"]
+
+    class Batches(Dataset[dict[str, torch.Tensor]]):
+        def __init__(self, epoch: int) -> None:
+            self.files = files[epoch * size : (epoch + 1) * size]
+
+        def __len__(self) -> int:
+            return len(self.files)
+
+        def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+            with np.load(self.files[index]) as batch:
+                return {name: torch.from_numpy(batch[name].astype("float32")) for name in batch.files}
+
+    class Data(pl.LightningDataModule):
+        def train_dataloader(self) -> DataLoader:
+            return DataLoader(Batches(self.trainer.current_epoch), batch_size=None)
+
+    return Data()
 
 
 def find_pairs(root: Path, limit: int | None) -> list[tuple[str, str]]:
@@ -171,6 +213,11 @@ def main() -> None:
     arguments.add_argument("--decay", type=float, default=1e-5)
     arguments.add_argument("--precision", default="bf16-mixed", help="of ours; cellpose has float32 alone")
     arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument(
+        "--same-patches",
+        action="store_true",
+        help="train on the patches that cellpose drew, without clipping",
+    )
     arguments.add_argument("--one", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.one:
@@ -179,33 +226,38 @@ def main() -> None:
         torch.set_num_threads(given.threads)
         print(json.dumps(ours(json.loads(given.one))))
         return
+    if given.same_patches and not given.peer:
+        arguments.error("--same-patches needs --peer")
     with tempfile.TemporaryDirectory() as folder:
-        weights = f"{folder}/start.pth"
         keys = ("epochs", "images", "batch", "patch", "rate", "decay", "precision")
         settings = {key: getattr(given, key) for key in keys}
-        settings |= {"pairs": find_pairs(given.data, given.limit), "weights": weights, "folder": folder}
-        write_weights(weights)
-        mine = [sys.executable, __file__, str(given.data), f"--threads={given.threads}", "--one"]
-        found = run([*mine, json.dumps(settings)])
-        print(
-            f"mean diameter {found['diameter']} px; our patches are {found['patch']} px, "
-            f"{given.patch} px once resized"
-        )
-        speed = report(f"finetune, {given.precision}", found, given.images)
+        settings |= {"pairs": find_pairs(given.data, given.limit), "same": given.same_patches}
+        settings |= {"weights": f"{folder}/start.pth", "folder": folder, "batches": f"{folder}/batches"}
+        Path(settings["batches"]).mkdir()
+        settings["diameter"] = write_start(settings)
+        print(f"mean diameter {settings['diameter']} px, resized to 30 px")
+        theirs = None
         if given.peer:
             code = THREADS.format(threads=given.threads) + THEIRS
             found = run([str(given.peer), "-c", code, json.dumps(settings)])
             theirs = report("cellpose 3.1.1.3", found, given.images)
+        mine = [sys.executable, __file__, str(given.data), f"--threads={given.threads}", "--one"]
+        speed = report(f"finetune, {given.precision}", run([*mine, json.dumps(settings)]), given.images)
+        if theirs and not given.same_patches:
             print(f"ratio {speed / theirs:.2f}")
 
 
-def write_weights(path: str) -> None:
+def write_start(settings: dict) -> float:
+    """Write the random weights that both start from; returns the mean diameter of the objects in pixels."""
     import torch
 
+    from finetune.data.diameter import mean_diameter
+    from finetune.data.images import read_labels
     from finetune.networks.cpnet import CPnet
 
     torch.manual_seed(0)
-    torch.save(CPnet(2, 3).state_dict(), path)
+    torch.save(CPnet(2, 3).state_dict(), settings["weights"])
+    return mean_diameter(read_labels(Path(label)) for _, label in settings["pairs"])
 
 
 def run(command: list[str]) -> dict:

@@ -55,7 +55,7 @@ def one_epoch(root: Path) -> dict[str, float]:
         pairs,
         build_target("foreground_boundary"),
         Percentile(),
-        held="instances",
+        label_kind="instances",
         channels="auto",
         augmentation=Augmentation(),
         patch=128,

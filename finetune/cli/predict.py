@@ -104,29 +104,34 @@ def predict(
     per image: the path of the label image, a tab, and the number of instances. An image that cannot be
     segmented is reported; the others are segmented, and the exit code is 1.
     """
-    from finetune.inference.extras.registry import parse_kinds
-    from finetune.inference.folder import check_headers, failure_summary
-    from finetune.inference.outputs import parse_format, plan_outputs
+    from finetune.utils.startup import uncollected
 
-    # Paths and headers are checked before the model is loaded.
-    outputs = plan_outputs(
-        images,
-        out.expanduser(),
-        overwrite=overwrite,
-        label_format=parse_format(label_format),
-        save=parse_kinds(save),
-        planes=planes,
-        card=bool(ensemble),
-    )
-    headers, errors = check_headers(outputs)
-    for note in outputs.notes:
-        print(f"note: {note}", file=sys.stderr)
+    with uncollected():
+        from finetune.inference.extras.registry import parse_kinds
+        from finetune.inference.folder import check_headers, failure_summary
+        from finetune.inference.outputs import parse_format, plan_outputs
 
-    from finetune.pipeline.prediction_job import PredictionJob
-    from finetune.pipeline.prediction_models import load_models
+        # Paths and headers are checked before the model is loaded.
+        outputs = plan_outputs(
+            images,
+            out.expanduser(),
+            overwrite=overwrite,
+            label_format=parse_format(label_format),
+            save=parse_kinds(save),
+            planes=planes,
+            card=bool(ensemble),
+        )
+        headers, errors = check_headers(outputs)
+        for note in outputs.notes:
+            print(f"note: {note}", file=sys.stderr)
 
+        from finetune.pipeline.prediction_job import PredictionJob
+        from finetune.pipeline.prediction_models import load_models
+
+        predictor, members = load_models(
+            [model, *ensemble], trust=trust, target=target, symmetries=symmetries
+        )
     results = []
-    predictor, members = load_models([model, *ensemble], trust=trust, target=target, symmetries=symmetries)
     job = PredictionJob(predictor, members, outputs, headers, errors, symmetries)
     _warn(job.comparison.warnings)
     before = len(job.comparison.warnings)

@@ -1,0 +1,43 @@
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from finetune.utils.startup import uncollected
+
+
+class Node:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture(autouse=True)
+def unfrozen() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+def test_nothing_is_collected_during_the_start_and_everything_later_is() -> None:
+    with uncollected():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    later = weakref.ref(Node())
+    gc.collect()
+    assert later() is None
+
+
+def test_a_start_that_fails_turns_collection_on_again() -> None:
+    with pytest.raises(ValueError, match="no model"), uncollected():
+        raise ValueError("no model")
+    assert gc.isenabled()
+
+
+def test_collection_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
