@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cards.errors import InputError
-from finetune.cli.console import print_document, print_markdown
+from finetune.cli.console import print_document, print_line, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +52,8 @@ def table(
     """
     import sys
 
+    from rich.console import Console
+
     from cards.benchmark.grouping import distinct, find_row, group
     from cards.benchmark.run_notes import notes_on
     from cards.benchmark.run_table import Contents, report
@@ -65,10 +67,26 @@ def table(
     contents = Contents(bootstrap, find_row(tables, baseline) if baseline else None, changes)
     for note in (*notes, *copies, *notes_on(tables)):
         print(f"note: {note}", file=sys.stderr)
-    if out is None:
-        print_markdown(report(tables, contents))
-    else:
+    if out is not None:
         print_document(_document(tables, contents, out.suffix.lower()), out)
+    elif Console().is_terminal:
+        _print(tables, contents)
+    else:
+        print(report(tables, contents), end="")
+
+
+def _print(tables: Sequence[RunTable], contents: Contents) -> None:
+    """Print tables for a terminal, where names are wrapped but never cut."""
+    from cards.benchmark.run_table import accuracy, caption, details, title
+
+    for table in tables:
+        print_line(title(table), style="bold")
+        for rows in (accuracy(table, contents), details(table, contents)):
+            print_line()
+            print_table(rows[0], rows[1:])
+        print_line()
+        print_line(caption(table, contents))
+        print_line()
 
 
 def _document(tables: Sequence[RunTable], contents: Contents, ending: str) -> str:

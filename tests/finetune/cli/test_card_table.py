@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,15 @@ def test_a_folder_of_runs_is_one_table_with_seeds_in_one_row(runs: Path) -> None
     dice = RunRecord.read(RELEASE).accuracy.after.summary["dice"]
     assert f"| {dice.mean:.4f}\u00a0±\u00a0{dice.std:.4f} (" in result.stdout
     assert "not measured" in result.stdout  # 0.2.0 did not compare test with training images
+
+
+def test_in_a_terminal_names_are_wrapped_but_not_cut(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    text = re.sub(r"\x1b\[[\d;]*m", "", table(runs).stdout)
+    assert "discs: 2 test images" in text
+    assert "…" not in text
+    assert "|" not in text
 
 
 @pytest.mark.parametrize("ending", ["md", "csv", "tex", "html"])
