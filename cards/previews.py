@@ -40,6 +40,9 @@ class Preview(RecordModel):
 
     image: str = Field(description="name of the image in the record")
     factor: float = Field(description="size of the preview relative to the image")
+    pixel_size_um: float | None = Field(
+        None, gt=0, description="side of a pixel of the image in µm; None if the file does not state it"
+    )
     picture: Picture = Field(description="JPEG of the image, its contrast stretched")
     reference: Picture = Field(description="PNG of the reference labels")
     before: Prediction | None = None

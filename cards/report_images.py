@@ -127,12 +127,14 @@ def _content(previews: Previews, images: list[Preview | None]) -> str:
         {
             "filled": previews.filled,
             "bins": previews.bins,
+            "tolerance": previews.tolerance,
             "colors": list(COLORS.values()),
             "images": [
                 None
                 if one is None
                 else {
                     "factor": one.factor,
+                    "pixelSize": one.pixel_size_um,
                     "picture": one.picture,
                     "reference": one.reference,
                     "before": prediction(one.before),
@@ -157,7 +159,8 @@ def _options(images: int) -> dict[str, object]:
 
 _START = """(options, Table) => {
   const table = document.getElementById("images");
-  new Table(table, options);
+  const sorted = new Table(table, options).dt;
+  table.shownRows = () => sorted.rows({ order: "applied", search: "applied" }).nodes().toArray();
 }"""
 
 

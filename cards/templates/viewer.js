@@ -3,6 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("previews").textContent);
   const table = document.getElementById("images");
+  const buttons = new Map([...table.querySelectorAll("button[data-image]")].map((button) => [+button.dataset.image, button]));
   const dialog = document.getElementById("viewer");
   const part = (name) => dialog.querySelector(`[data-part="${name}"]`);
   const canvases = [...dialog.querySelectorAll("canvas")]; // before, after
@@ -100,8 +101,7 @@
   }
 
   function describe(visible) {
-    const row = table.querySelector(`button[data-image="${current}"]`);
-    if (row) part("name").textContent = row.dataset.title;
+    part("name").textContent = buttons.get(current).dataset.title;
     for (const key of ["reference", "prediction", "errors", "both"]) {
       part(key).setAttribute("aria-pressed", show[key]);
     }
@@ -109,25 +109,39 @@
     part("stage").hidden = part("both").hidden = !switchable;
     part("stage").textContent = show.stage ? "Show before (B)" : "Show after (B)";
     part("legend").hidden = !show.errors;
-    // Length of the scale bar: a round number of image pixels, about a fifth of the width.
-    const factor = data.images[current].factor, wide = canvases[visible[0]].clientWidth / 5 / view.scale / factor;
-    const power = 10 ** Math.floor(Math.log10(wide)), round = [5, 2, 1].find((step) => step * power <= wide) * power;
-    part("bar").style.width = `${round * view.scale * factor}px`;
-    part("length").textContent = `${round} px`;
+    const { factor, pixelSize } = data.images[current], size = pixelSize ?? 1, unit = pixelSize ? "µm" : "px";
+    // Length of the scale bar: a round number, about a fifth of the width.
+    const wide = (canvases[visible[0]].clientWidth / 5 / view.scale / factor) * size;
+    const power = 10 ** Math.floor(Math.log10(wide)), round = ([5, 2].find((step) => step * power <= wide) ?? 1) * power;
+    part("bar").style.width = `${(round / size) * view.scale * factor}px`;
+    part("length").textContent = `${Number(round.toPrecision(1))} ${unit}`;
+    part("tolerance").textContent = pixelSize ? ` (${short(data.tolerance * pixelSize)} µm)` : "";
+    part("pixel").textContent = pixelSize ? `, in µm: a pixel is ${short(pixelSize)} µm wide` : ", in pixels";
     part("distances").replaceChildren(...visible.map((stage) => histogram(STAGES[stage])));
+  }
+
+  const short = (length) => Number(length.toPrecision(2)); // two significant digits
+
+  // Names of the bins: whole pixels, or lengths in µm where the size of a pixel is known.
+  function bins(pixelSize) {
+    if (pixelSize) {
+      const limits = data.bins.map((limit) => short(limit * pixelSize));
+      return [...limits.map((limit, i) => `${i ? limits[i - 1] : 0} to ${limit} µm`), `> ${limits.at(-1)} µm`];
+    }
+    const limits = data.bins.map(Math.floor);
+    return [...limits.map((limit, i) => {
+      const first = i ? limits[i - 1] + 1 : 0;
+      return first === limit ? `${limit} px` : `${first} to ${limit} px`;
+    }), `> ${limits.at(-1)} px`];
   }
 
   function histogram(stage) {
     const counts = data.images[current][stage].distances, total = counts.reduce((sum, count) => sum + count, 0);
-    const limits = data.bins.map(Math.floor);
-    const names = limits.map((limit, i) => {
-      const first = i ? limits[i - 1] + 1 : 0;
-      return first === limit ? `${limit}` : `${first} to ${limit}`;
-    }).concat(`> ${limits.at(-1)}`);
+    const names = bins(data.images[current].pixelSize);
     const list = document.createElement("dl");
     counts.forEach((count, i) => {
       const share = total ? (100 * count) / total : 0;
-      const name = Object.assign(document.createElement("dt"), { textContent: `${names[i]} px` });
+      const name = Object.assign(document.createElement("dt"), { textContent: names[i] });
       const bar = Object.assign(document.createElement("dd"), { textContent: `${share.toFixed(1)} %` });
       bar.style.setProperty("--share", `${share}%`);
       list.append(name, bar);
@@ -137,10 +151,11 @@
     return box;
   }
 
-  function step(direction) { // in the order of the table, as it is sorted and filtered
-    const shown = [...table.querySelectorAll("tbody button[data-image]")].map((button) => +button.dataset.image);
-    const next = shown[shown.indexOf(current) + direction];
-    if (next !== undefined) open(next);
+  function step(direction) { // in the order of the table on all its pages, as it is sorted and filtered
+    const rows = table.shownRows?.() ?? [...table.querySelectorAll("tbody tr")];
+    const shown = rows.flatMap((row) => [...row.querySelectorAll("button[data-image]")]);
+    const next = shown[shown.indexOf(buttons.get(current)) + direction];
+    if (next) open(+next.dataset.image);
   }
 
   function zoom(factor, x, y) {
@@ -194,8 +209,7 @@
     const button = event.target.closest("button[data-image]");
     if (button) open(+button.dataset.image);
   });
-  for (const button of table.querySelectorAll("button[data-image]")) {
-    const picture = Object.assign(new Image(), { src: data.images[button.dataset.image].picture, alt: "" });
-    button.prepend(picture);
+  for (const [index, button] of buttons) {
+    button.prepend(Object.assign(new Image(), { src: data.images[index].picture, alt: "" }));
   }
 })();

@@ -60,7 +60,7 @@ def measure_image(pixels: np.ndarray, path: Path, labels: np.ndarray | None = No
         middle=tuple(middle.tolist()),
         dtype=str(pixels.dtype),
         diameter=None if labels is None else typical_diameter(labels),
-        pixel_size=_pixel_size(path),
+        pixel_size=pixel_size(path),
     )
 
 
@@ -100,7 +100,16 @@ def _spread(values: Sequence[float]) -> Spread:
     return Spread(low=low, median=middle, high=high)
 
 
-def _pixel_size(path: Path) -> float | None:
+def pixel_size(path: Path) -> float | None:
+    """Read the pixel size from the header of an image.
+
+    Args:
+        path: of the image file.
+
+    Returns:
+        Side of a pixel in µm; None if the file does not state it, its header is damaged, or pixels are not
+        square.
+    """
     try:
         return read_calibration(path).size
     except DataError:  # the image was read; its pixel size is worth less than an error

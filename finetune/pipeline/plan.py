@@ -182,7 +182,9 @@ def build_plan(
         origin=loaded.origin,
         data=data,
         parameters=parameters,
-        previews=PreviewCollector(target.labels),
+        previews=PreviewCollector(
+            target.labels, {pair.name: pair.image for pair in inputs.pairs if pair.split == "test"}
+        ),
         auto_options=list(auto_options),
         warnings=[
             *inputs.warnings,

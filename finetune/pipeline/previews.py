@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from cards.base import LabelKind
 from cards.previews import Prediction, Preview, Previews, label_picture, picture, preview_factor
 from finetune.data.reader import Sample
+from finetune.data.statistics import pixel_size
 from finetune.targets.pixels import inner_boundary
 
 LIMIT = 200
@@ -24,10 +27,12 @@ class PreviewCollector:
 
     Attributes:
         labels: content of the label images.
+        files: path of each test image by its name, to read its pixel size.
         previews: by name of the image.
     """
 
     labels: LabelKind
+    files: Mapping[str, Path]
     previews: dict[str, Preview] = field(default_factory=dict)
 
     def add(self, stage: str, sample: Sample, prediction: np.ndarray) -> None:
@@ -45,6 +50,7 @@ class PreviewCollector:
             preview = Preview(
                 image=sample.name,
                 factor=preview_factor(sample.labels.shape),
+                pixel_size_um=pixel_size(self.files[sample.name]),
                 picture=picture(sample.pixels),
                 reference=label_picture(sample.labels),
             )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from pathlib import Path
+
 import numpy as np
+import pytest
+import tifffile
 
 from finetune.data.reader import Sample
 from finetune.pipeline.previews import (
@@ -20,6 +25,7 @@ from finetune.pipeline.previews import (
 REFERENCE = np.zeros((40, 40), np.int32)
 REFERENCE[10:30, 10:30] = 1
 DISTANCE = distance_to_boundary(REFERENCE)
+NOWHERE = defaultdict(lambda: Path("missing.tif"))
 
 
 def sample(name: str) -> Sample:
@@ -57,7 +63,7 @@ def test_without_a_reference_all_pixels_are_far_away() -> None:
 
 
 def test_both_stages_of_an_image_share_its_preview() -> None:
-    collector = PreviewCollector("instances")
+    collector = PreviewCollector("instances", NOWHERE)
     collector.add("before", sample("a"), np.zeros_like(REFERENCE))
     collector.add("after", sample("a"), REFERENCE)
     (preview,) = collector.result().images
@@ -66,8 +72,20 @@ def test_both_stages_of_an_image_share_its_preview() -> None:
     assert sum(preview.after.distances) == 76
 
 
+@pytest.mark.parametrize(("side", "known"), [((0.65, 0.65), 0.65), ((0.65, 1.3), None)])
+def test_a_preview_has_the_pixel_size_of_its_file_if_pixels_are_square(
+    side: tuple[float, float], known: float | None, tmp_path: Path
+) -> None:
+    metadata = {"axes": "YX", "PhysicalSizeX": side[0], "PhysicalSizeY": side[1]}
+    tifffile.imwrite(tmp_path / "a.ome.tif", REFERENCE.astype(np.uint8), metadata=metadata)
+    collector = PreviewCollector("instances", {"a": tmp_path / "a.ome.tif"})
+    collector.add("after", sample("a"), REFERENCE)
+    (preview,) = collector.result().images
+    assert preview.pixel_size_um == (known and pytest.approx(known))
+
+
 def test_a_large_test_set_has_a_limited_number_of_previews() -> None:
-    collector = PreviewCollector("instances")
+    collector = PreviewCollector("instances", NOWHERE)
     for index in range(LIMIT + 5):
         collector.add("after", sample(f"image_{index}"), REFERENCE)
     assert len(collector.result().images) == LIMIT
