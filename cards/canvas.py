@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -35,6 +35,8 @@ STYLE = {
     "xtick.color": "#444444",
     "ytick.color": "#444444",
     "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "finetune",
 }
 
 
@@ -45,15 +47,17 @@ def open_figure(
     height: float,
     layout: str | None = "constrained",
     software: str | None = None,
+    kind: Literal["png", "svg"] = "png",
 ) -> Iterator[Figure]:
-    """Open a figure, which is saved as PNG when the block ends.
+    """Open a figure, which is saved as PNG or SVG when the block ends. Equal figures give equal files.
 
     Args:
-        path: output PNG, with any suffix.
+        path: output file, with any suffix.
         width: in inches.
         height: in inches.
         layout: layout engine of matplotlib; None for fixed positions.
         software: text of the PNG chunk Software; None leaves it out.
+        kind: format. The text of an SVG stays text.
 
     Yields:
         The figure.
@@ -64,7 +68,8 @@ def open_figure(
     with style.context(["default", STYLE]):
         figure = Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
         yield figure
-        figure.savefig(path, dpi=DOTS, format="png", metadata={"Software": software})
+        metadata = {"Software": software} if kind == "png" else {"Date": None, "Creator": None}
+        figure.savefig(path, dpi=DOTS, format=kind, metadata=metadata)
 
 
 def stretch(image: np.ndarray) -> np.ndarray:

@@ -49,12 +49,22 @@ class Preview(RecordModel):
     after: Prediction | None = None
 
 
+class RelatedPicture(RecordModel):
+    """A test image with the training image to which it is related."""
+
+    image: str = Field(description="name of the test image in the record")
+    related_to: str = Field(description="name of the training image")
+    joined: bool = Field(description="whether both are joined at their seam; otherwise they are side by side")
+    picture: Picture
+
+
 class Previews(RecordModel):
     """Content of `images.json`."""
 
     filled: bool = Field(description="whether labels are shown as areas instead of outlines")
     bins: list[float] = Field(description="upper limits of the distances in pixels; the last bin is open")
     tolerance: float = Field(description="distance in pixels up to which an error is one of the outline")
+    related: list[RelatedPicture] = Field([], description="of the first related test images")
     images: list[Preview]
 
     def dumps(self) -> str:
@@ -107,7 +117,18 @@ def picture(image: np.ndarray, largest: int = LARGEST) -> str:
     Returns:
         A JPEG as a data URL.
     """
-    canvas = resize_image(stretch(image), preview_factor(image.shape[-2:], largest))
+    return canvas_picture(resize_image(stretch(image), preview_factor(image.shape[-2:], largest)))
+
+
+def canvas_picture(canvas: np.ndarray) -> str:
+    """Encode a drawing.
+
+    Args:
+        canvas: RGB (H, W, 3) from 0 to 1.
+
+    Returns:
+        A JPEG as a data URL.
+    """
     return encode((canvas * 255).round().astype(np.uint8), "jpeg", quality=88)
 
 

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -27,7 +27,10 @@ _PICTURE = re.compile(r"pictures/([a-z_]+\.png)")
 
 
 class _Renderer(RendererHTML):
-    """Render HTML in which only folding sections and pictures of our templates are active."""
+    """Render HTML in which only folding sections and pictures of our templates are active.
+
+    Tables and code, which may be wider than a phone, can be scrolled by keyboard.
+    """
 
     def html_block(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         lines = tokens[index].content.strip().split("\n")
@@ -37,7 +40,10 @@ class _Renderer(RendererHTML):
         return html.escape(tokens[index].content)
 
     def table_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        return '<div class="table"><table>\n'
+        return '<div class="table" tabindex="0"><table>\n'
+
+    def fence(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+        return super().fence(tokens, index, options, env).replace("<pre>", '<pre tabindex="0">', 1)
 
     def table_close(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         return "</table></div>\n"
@@ -71,6 +77,23 @@ class Section:
     html: str
     styles: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+
+
+def join_sections(sections: Iterable[Section | None]) -> Section:
+    """Put sections one below the other.
+
+    Args:
+        sections: in the order of the page; None is left out.
+
+    Returns:
+        One section.
+    """
+    found = [section for section in sections if section is not None]
+    return Section(
+        "".join(section.html for section in found),
+        tuple(style for section in found for style in section.styles),
+        tuple(script for section in found for script in section.scripts),
+    )
 
 
 def render_html(body: str, pictures: Path, below: Section | None = None) -> str:

@@ -13,8 +13,9 @@ from cards import formatting as words
 from cards.leakage import relations
 from cards.metrics import PRIMARY
 from cards.previews import Prediction, Preview, Previews
-from cards.record import RunRecord
+from cards.record import DataFile, RunRecord
 from cards.report import Section, read_template
+from cards.report_leakage import banner
 from cards.scores import ImageScore
 
 COLORS = {
@@ -25,6 +26,11 @@ COLORS = {
     "outline": canvas.OUTLINE,
 }
 """Colors of the viewer, in the order in which viewer.js expects them."""
+
+LABEL_IMAGES = (".tif", ".tiff", ".png")  # that other programs open as label images
+_ENDING = re.compile(
+    r"(\.ome)?\.(tiff?|zarr)$|\.[^.]+$", re.IGNORECASE
+)  # "a.ome.tif" is predicted as "a.tif"
 
 LONG = 50  # rows from which the table is divided into pages
 
@@ -47,6 +53,7 @@ def images_section(record: RunRecord, previews: Previews | None) -> Section | No
     body = [
         "<h2>Test images</h2>",
         f"<p>{_introduction(len(scores), len(found))}</p>",
+        banner(record, previews),
         _table(record, scores, found),
     ]
     scripts, styles = [], []
@@ -84,10 +91,11 @@ def _table(record: RunRecord, scores: list[ImageScore], found: dict[str, Preview
     header = ["Image", *(["Dice before", "Dice after", "Change"] if before else ["Dice"])]
     header += [*(metric.label for metric in metrics), "Time"]
     header += ["Related training image"] if related is not None else []
+    files = {file.name: file for file in record.data.files if file.split == record.accuracy.split}
     rows = []
     for index, one in enumerate(scores):
         dice = one.metrics[PRIMARY]
-        cells = [_name(index, one, found)]
+        cells = [_name(index, one, found, files.get(one.image))]
         if before:
             first = before[one.image].metrics[PRIMARY] if one.image in before else None
             cells += [_number(first), _number(dice), _number(None if first is None else dice - first, "+.4f")]
@@ -101,15 +109,27 @@ def _table(record: RunRecord, scores: list[ImageScore], found: dict[str, Preview
         rows.append(f"<tr>{''.join(cells)}</tr>")
     head = "".join(f"<th>{escape(text)}</th>" for text in header)
     lines = "\n".join([f"<thead><tr>{head}</tr></thead>", "<tbody>", *rows, "</tbody>"])
-    return f'<div class="table"><table id="images">{lines}</table></div>'
+    return f'<div class="table" tabindex="0"><table id="images">{lines}</table></div>'
 
 
-def _name(index: int, one: ImageScore, found: dict[str, Preview]) -> str:
+def _name(index: int, one: ImageScore, found: dict[str, Preview], file: DataFile | None) -> str:
     name = escape(one.image)
     if one.image not in found:
         return f"<td>{name}</td>"
-    title = escape(f"{one.image}, Dice {one.metrics[PRIMARY]:.4f}")
-    return f'<td><button type="button" data-image="{index}" data-title="{title}">{name}</button></td>'
+    data = {"image": str(index), "title": f"{one.image}, Dice {one.metrics[PRIMARY]:.4f}", **_paths(file)}
+    attributes = " ".join(f'data-{key}="{escape(value)}"' for key, value in data.items())
+    return f'<td><button type="button" {attributes}>{name}</button></td>'
+
+
+def _paths(file: DataFile | None) -> dict[str, str]:
+    """Paths in the folder of the data set, from which the viewer makes snippets for other programs.
+
+    There are none for a page of a stack, which those programs open as a whole.
+    """
+    if file is None or file.page is not None:
+        return {}
+    paths = {"file": file.image, "stem": _ENDING.sub("", file.image.rsplit("/", 1)[-1])}
+    return paths | ({"reference": file.label} if file.label.lower().endswith(LABEL_IMAGES) else {})
 
 
 def _number(value: float | None, form: str = ".4f") -> str:

@@ -97,7 +97,7 @@ def recorded(change: Callable[[RunRecord], object]) -> Change:
         record = RunRecord.read(place.run)
         change(record)
         record = with_present_files(place.run, record)
-        rendered = render_files(record, place.run / HUB / "pictures")
+        rendered = render_files(record, place.run / HUB / "pictures", place.run)
         (place.run / HUB / "README.md").write_bytes(rendered["README.md"])
         (place.run / "report.html").write_bytes(rendered["report.html"])
         write_record(place.run, record)

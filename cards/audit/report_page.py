@@ -19,7 +19,8 @@ from cards.rendering import render_files
 REPORT = "report.html"
 LIBRARY = "itables"
 _DATA = '<script type="application/json" id="previews">'
-_PICTURE = re.compile(r'src="data:[^"]*"')
+_PICTURE = re.compile(r'(?:src|href)="data:[^"]*"')
+_BUTTON = re.compile(r"<button\b([^>]*)>")
 _CELL = re.compile(r"</t[dh]>\s*")
 _HIDDEN = re.compile(r"<style>.*?</style>|<script\b.*?</script>|<[^>]*>", re.DOTALL)
 _SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL | re.IGNORECASE)
@@ -41,7 +42,7 @@ def report_claims(subject: Subject, record: RunRecord, supported: Supported) -> 
         return []
     folder = subject.folder / "huggingface" / "pictures"
     try:
-        expected = render_files(record, folder, subject.folder / PREVIEWS)[REPORT].decode()
+        expected = render_files(record, folder, subject.folder)[REPORT].decode()
     except InputError as error:
         statement = f"The pictures of {REPORT} are those of {PREVIEWS}."
         return [Claim(FAMILY, statement, "broken", sentence(error), RESTORE)]
@@ -84,7 +85,10 @@ def _executable(page: str) -> tuple[list[str], list[str]]:
 
 
 def _plain(page: str) -> str:
-    """The text of a page, one line for each paragraph and row, without pictures."""
-    page = _CELL.sub(" | ", _PICTURE.sub("", page))
+    """The text of a page, one line for each paragraph and row, without pictures.
+
+    The attributes of buttons are text, too: the viewer shows them.
+    """
+    page = _CELL.sub(" | ", _BUTTON.sub(r"\1 ", _PICTURE.sub("", page)))
     lines = (" ".join(unescape(line).split()) for line in _HIDDEN.sub("", page).splitlines())
     return "\n".join(line for line in lines if line) + "\n"

@@ -1,10 +1,11 @@
-"""Claims on the files of a run that repeat parts of the record: scores.csv, config.json and recipe.yaml."""
+"""Claims on the files of a run that repeat parts of the record: scores, figure, configuration and recipe."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from itertools import zip_longest
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,8 +14,11 @@ from cards.audit.claims import Claim, Subject, joined, sentence
 from cards.audit.description import read_mapping
 from cards.audit.reading import read_bytes, read_json
 from cards.audit.values import differences
+from cards.audit.versions import must_equal
 from cards.errors import ModelError
 from cards.formatting import counted
+from cards.paper_figure import CSV as FIGURE
+from cards.paper_figure import figure_csv
 from cards.record import RunRecord
 from cards.scores import csv_text
 
@@ -38,6 +42,8 @@ def run_file_claims(subject: Subject, record: RunRecord) -> list[Claim]:
     claims = []
     if (subject.folder / "scores.csv").is_file():
         claims.append(_scores(subject, record))
+    if (subject.folder / FIGURE).is_file():
+        claims.append(_figure(subject, record))
     if subject.kind != "package":
         prefix = "huggingface/" if subject.kind == "run" else ""
         claims.append(_config(subject, record, f"{prefix}config.json"))
@@ -89,6 +95,27 @@ def _same_cell(cell: str | None, value: Any) -> bool:
         return cell is not None and abs(float(cell) - value) < 1e-9
     except ValueError:
         return False
+
+
+def _figure(subject: Subject, record: RunRecord) -> Claim:
+    """The numbers of the figure for a paper."""
+    statement = f"{FIGURE} holds the scores of the record."
+    text, expected = read_bytes(subject, FIGURE).decode("utf-8", "replace"), figure_csv(record)
+    if text == expected:
+        return Claim(FAMILY, statement, "holds", f"{counted(len(text.splitlines()), 'line')} compared.")
+    pairs = zip_longest(text.splitlines(), expected.splitlines(), fillvalue="nothing")
+    problems = (
+        f"line {i}: {found}, expected {wanted}"
+        for i, (found, wanted) in enumerate(pairs, 1)
+        if found != wanted
+    )
+    evidence = joined(problems)
+    if must_equal(record):
+        return Claim(FAMILY, statement, "broken", evidence, RESTORE)
+    remedy = f"Audit with finetune {record.finetune_version}, which wrote this file."
+    return Claim(
+        FAMILY, statement, "cannot tell", f"Another version of finetune wrote the file: {evidence}", remedy
+    )
 
 
 def _config(subject: Subject, record: RunRecord, name: str) -> Claim:

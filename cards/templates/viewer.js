@@ -63,6 +63,7 @@
     layers = { picture, reference: outlines(pixels(reference), REFERENCE), stages: predictions.map((image) => image && {
       prediction: outlines(pixels(image), PREDICTION), errors: errors(pixels(image)) }) };
     current = index;
+    fillSnippets(buttons.get(index).dataset);
     if (!layers.stages[show.stage]) show.stage = 1;
     if (!dialog.open) dialog.showModal();
     fit();
@@ -149,6 +150,28 @@
     const box = document.createElement("div");
     box.append(Object.assign(document.createElement("h4"), { textContent: stage }), list);
     return box;
+  }
+
+  // Text constants of each language; a name is never taken for code.
+  const escaped = (text) => text.replace(/[\\']/g, "\\$&").replace(/\n/g, "\\n").replace(/\r/g, "\\r");
+  const QUOTED = {
+    shell: (text) => (/^[\w./+][\w./+-]*$/.test(text) ? text : `'./${text.replaceAll("'", "'\\''")}'`),
+    python: JSON.stringify,
+    macro: JSON.stringify,
+    groovy: (text) => `'${escaped(text)}'`,
+  };
+  const snippets = [...part("open").querySelectorAll("code")].map((code) => [code, code.textContent]);
+
+  function fillSnippets({ file, reference, stem }) {
+    part("open").hidden = !file;
+    if (!file) return;
+    const names = { image: file, reference, prediction: `predicted/${stem}.tif`, rois: `predicted/rois/${stem}_RoiSet.zip`,
+      objects: `predicted/geojson/${stem}.geojson` };
+    for (const [code, template] of snippets) {
+      const lines = template.split("\n").filter((line) => reference || !line.includes("{reference}"));
+      const quote = QUOTED[code.dataset.language];
+      code.textContent = lines.join("\n").replace(/\{(\w+)\}/g, (all, name) => quote(names[name]));
+    }
   }
 
   function step(direction) { // in the order of the table on all its pages, as it is sorted and filtered

@@ -24,13 +24,12 @@ def render(
     Prints the card, or writes it into a folder. Existing files are kept. If one of them differs, nothing is
     written.
     """
-    from cards.previews import FILE as PREVIEWS
     from cards.reading import pictures_folder
     from cards.rendering import render_files
     from finetune.downloads.records import fetch_record
 
     source = Path(model).expanduser()
-    files = render_files(fetch_record(model), pictures_folder(source), source / PREVIEWS)
+    files = render_files(fetch_record(model), pictures_folder(source), source)
     if out is None:
         print(files["report.html" if html else "README.md"].decode(), end="")
         return

@@ -1,4 +1,4 @@
-"""Picture of seams: pairs of adjacent tiles, joined, so that a person can see that objects continue."""
+"""Pictures of seams: two adjacent tiles, joined, so that a person can see that objects continue."""
 
 from __future__ import annotations
 
@@ -59,8 +59,26 @@ def write_seams(described: Description, path: Path, shown: int = SHOWN) -> int:
 
 
 def _draw(described: Description, seam: Seam) -> Tile:
-    first, second = described.load(seam.first), described.load(seam.second)
-    across = 2 if seam.edge_of_first == "right" else 1
+    names = [
+        f"{described.split(index)} {_short(described.checked[index].file.name)}"
+        for index in (seam.first, seam.second)
+    ]
+    pixels = described.load(seam.first), described.load(seam.second)
+    return Tile(" | ".join(names), draw_seam(*pixels, beside=seam.edge_of_first == "right"))
+
+
+def draw_seam(first: np.ndarray, second: np.ndarray, *, beside: bool) -> np.ndarray:
+    """Draw the part of two adjacent tiles where their intensities vary most along the seam.
+
+    Args:
+        first: the left or upper tile (C, H, W), any range.
+        second: the right or lower tile, with as many channels and a border of equal length.
+        beside: whether the tiles lie side by side; otherwise one above the other.
+
+    Returns:
+        RGB (h, w, 3) from 0 to 1, the longer side `SIDE` pixels; both ends of the seam are marked.
+    """
+    across = 2 if beside else 1
     half = WINDOW // 2
     one = first[:, :, -half:] if across == 2 else first[:, -half:]
     two = second[:, :, :half] if across == 2 else second[:, :half]
@@ -70,12 +88,8 @@ def _draw(described: Description, seam: Seam) -> Tile:
     joined = joined[:, start : start + WINDOW] if across == 2 else joined[:, :, start : start + WINDOW]
     canvas = resize_image(stretch(joined), SIDE / max(joined.shape[1:]))
     at = round(canvas.shape[across - 1] * one.shape[across] / joined.shape[across])
-    _mark(canvas, at, vertical=across == 2)
-    names = [
-        f"{described.split(index)} {_short(described.checked[index].file.name)}"
-        for index in (seam.first, seam.second)
-    ]
-    return Tile(" | ".join(names), canvas)
+    _mark(canvas, at, vertical=beside)
+    return canvas
 
 
 def _mark(canvas: np.ndarray, at: int, *, vertical: bool) -> None:

@@ -12,6 +12,7 @@ from cards import figures
 from cards.base import Split
 from cards.evidence import RuntimeCheck
 from cards.integrity import HUB
+from cards.paper_figure import CSV, SVG, draw_figure, figure_csv, panels
 from cards.previews import FILE as PREVIEWS
 from cards.record import ExportCheck, File, RunRecord
 from cards.rendering import render_files
@@ -21,6 +22,7 @@ from finetune.export.registry import EXPORTERS
 from finetune.export.verification import check_exports, describe_differences
 from finetune.pipeline.plan import Plan
 from finetune.pipeline.record_builder import written_files
+from finetune.pipeline.related_pictures import related_pictures
 from finetune.pipeline.task import Task
 from finetune.utils.atomic import write_file
 
@@ -58,8 +60,12 @@ def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path
     if record.training.history:
         figures.training_curve(record.training.history, pictures / "training.png", record.training.best_epoch)
     task.draw(plan, record, pictures)
+    if panels(record):
+        draw_figure(record, folder / SVG)
+        write_file(folder / CSV, figure_csv(record))
     if (previews := plan.previews.result()).images:
-        write_file(folder / PREVIEWS, previews.dumps())
+        related = related_pictures(plan.inputs.leakage, plan.inputs.pairs)
+        write_file(folder / PREVIEWS, previews.model_copy(update={"related": related}).dumps())
     return write_cards(record, folder)
 
 
@@ -91,7 +97,7 @@ def rewrite_cards(record: RunRecord, folder: Path) -> RunRecord:
     """
     cards = {
         f"{HUB}/README.md" if name == "README.md" else name: content
-        for name, content in render_files(record, folder / HUB / "pictures", folder / PREVIEWS).items()
+        for name, content in render_files(record, folder / HUB / "pictures", folder).items()
         if name in CARDS
     }
     hashed = {

@@ -133,5 +133,5 @@ def test_previews_are_read_again(tmp_path: Path) -> None:
 def test_damaged_previews_are_one_line(change, full: RunRecord, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(change(previews("a").dumps()), encoding="utf-8")
     with pytest.raises(InputError, match=r"images\.json: no previews: .+") as caught:
-        render_files(full, None, tmp_path / FILE)
+        render_files(full, None, tmp_path)
     assert "\n" not in str(caught.value)

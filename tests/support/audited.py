@@ -22,6 +22,8 @@ from cards.audit.subject import open_subject
 from cards.bioimageio import description_values, identity_values, render_documentation
 from cards.bioimageio_config import config_values
 from cards.fingerprint import sha256_file
+from cards.paper_figure import CSV as FIGURE
+from cards.paper_figure import figure_csv
 from cards.record import File, RunRecord
 from cards.rendering import render_files
 from cards.scores import csv_text
@@ -103,6 +105,7 @@ def write_run(folder: Path, record: RunRecord | None = None) -> RunRecord:
     with (folder / "recipe.yaml").open("w") as file:
         YAML(typ="safe").dump(record.recipe, file)
     (folder / "scores.csv").write_text(_scores(record), encoding="utf-8")
+    (folder / FIGURE).write_text(figure_csv(record), encoding="utf-8")
     early = record.model_copy(update={"exports": [], "files": [], "runtimes": []})
     write_package(folder / PACKAGE, package_files(early))
     return write_cards(folder, record)
@@ -111,7 +114,7 @@ def write_run(folder: Path, record: RunRecord | None = None) -> RunRecord:
 def write_cards(folder: Path, record: RunRecord) -> RunRecord:
     """Write cards and record, as the last step of a run."""
     record = record.model_copy(update={"files": _files(folder)})
-    rendered = render_files(record, folder / "huggingface" / "pictures", folder / "images.json")
+    rendered = render_files(record, folder / "huggingface" / "pictures", folder)
     (folder / README).write_bytes(rendered["README.md"])
     (folder / "report.html").write_bytes(rendered["report.html"])
     return write_record(folder, record)

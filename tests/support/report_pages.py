@@ -9,8 +9,8 @@ import numpy as np
 from cards import huggingface
 from cards.previews import Prediction, Preview, Previews, label_picture, picture
 from cards.record import RunRecord
+from cards.rendering import below_card
 from cards.report import render_html
-from cards.report_images import images_section
 
 LABELS = np.zeros((20, 30), np.int32)
 LABELS[2:8, 3:9], LABELS[10:15, 20:28] = 1, 300
@@ -33,4 +33,4 @@ def previews(*names: str) -> Previews:
 
 
 def page(record: RunRecord, found: Previews | None) -> str:
-    return render_html(huggingface.render_body(record), Path(), images_section(record, found))
+    return render_html(huggingface.render_body(record), Path(), below_card(record, found))

@@ -57,7 +57,7 @@ def test_a_copy_of_the_hub_folder_and_the_package_rebuild_record_and_card(
     shutil.copytree(folder / "huggingface", tmp_path / "downloaded")
     downloaded = find_record(tmp_path / "downloaded")
     assert downloaded.dumps() == record.dumps() == (folder / "record.json").read_text(encoding="utf-8")
-    files = render_files(downloaded, tmp_path / "downloaded" / "pictures", folder / "images.json")
+    files = render_files(downloaded, tmp_path / "downloaded" / "pictures", folder)
     assert files["README.md"] == (folder / "huggingface" / "README.md").read_bytes()
     assert files["report.html"] == (folder / "report.html").read_bytes()
 

@@ -1,0 +1,43 @@
+"""The banner of report.html: only for related test images, with pictures of the relations in the record."""
+
+from __future__ import annotations
+
+import numpy as np
+from example_parts import HOSTILE
+from report_pages import previews
+
+from cards.previews import RelatedPicture, canvas_picture
+from cards.record import RunRecord
+from cards.report_leakage import banner
+
+
+def picture(image: str, related_to: str) -> RelatedPicture:
+    drawn = canvas_picture(np.zeros((8, 8, 3)))
+    return RelatedPicture(image=image, related_to=related_to, joined=True, picture=drawn)
+
+
+def test_the_banner_counts_related_images_and_shows_the_seam(full: RunRecord) -> None:
+    shown = previews().model_copy(update={"related": [picture("nucleus_00", "train_10")]})
+    text = banner(full, shown)
+    assert "6 of the 20 test images are related to a training image" in text
+    assert "accuracy on the 14 unrelated images" in text
+    assert text.count("<figure>") == 1
+    assert "nucleus_00 (test) and train_10 (training): right border continues, correlation 0.990" in text
+
+
+def test_a_picture_of_a_relation_that_the_record_does_not_state_is_not_shown(full: RunRecord) -> None:
+    shown = previews().model_copy(update={"related": [picture("nucleus_00", "train_99")]})
+    assert "<figure>" not in banner(full, shown)
+
+
+def test_unrelated_test_images_have_no_banner(full: RunRecord, sparse: RunRecord) -> None:
+    full.leakage.relations = [one for one in full.leakage.relations if one.split == "validation"]
+    assert banner(full, None) == ""
+    assert banner(sparse, None) == ""
+
+
+def test_names_of_related_images_are_text(full: RunRecord) -> None:
+    first = full.leakage.relations[0]
+    first.related_to = HOSTILE
+    shown = previews().model_copy(update={"related": [picture(first.image, HOSTILE)]})
+    assert "<script>" not in banner(full, shown)
