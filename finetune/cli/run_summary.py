@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,14 @@ from finetune.cli.console import print_line, print_table
 
 if TYPE_CHECKING:
     from cards.record import RunRecord
+
+PLACES = {
+    "huggingface": "model and card",
+    "bioimageio": "BioImage.IO package",
+    "native": "model in the format of its repository",
+    "record.json": "all figures",
+    "scores.csv": "accuracy of each image",
+}
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -22,11 +30,9 @@ def print_summary(record: RunRecord, out: Path) -> None:
         record: the run record.
         out: the run folder.
     """
-    if record.accuracy and sys.stdout.isatty():
-        from cards.result_tables import accuracy
-
-        header, *rows = accuracy(record)
-        print_table(header, rows)
+    terminal = sys.stdout.isatty()
+    if record.accuracy and terminal:
+        print_table(("", "before", "after", "change"), _rows(record))
         print_line(f"mean ± standard deviation over {record.accuracy.images} test images")
     elif record.accuracy:
         print_line(_accuracy(record))
@@ -35,14 +41,19 @@ def print_summary(record: RunRecord, out: Path) -> None:
         iou = f"{score.kind}: IoU {score.after.mean:.4f} ± {score.after.std:.4f}"
         print_line(f"{iou} on {len(score.images)} test images (before: {before})")
     curve = [epoch.validation for epoch in record.training.history if epoch.validation is not None]
-    if curve and sys.stdout.isatty():
+    if curve and terminal:
         print_line(f"validation: {sparkline(curve)} {curve[0]:.4f} to {curve[-1]:.4f}")
     if timing := record.timing:
         milliseconds = f"{1000 * timing.median_seconds:.0f} ms per image on {timing.device}"
         print_line(f"trained in {record.training.seconds:.0f} s; {milliseconds}")
     for warning in record.warnings:
         print_line(f"warning: {warning}", style="yellow")
-    print_line(f"model, cards and packages: {out} (open {out / 'report.html'})")
+    report = out / "report.html"
+    if terminal:
+        print_table(("written to", str(out)), _places(out))
+        print_line(f"open the report: {report}", style=f"bold link {report.resolve().as_uri()}")
+    else:
+        print_line(f"model, cards and packages: {out} (open {report})")
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -57,6 +68,28 @@ def sparkline(values: Sequence[float]) -> str:
     low, spread = min(values), max(values) - min(values)
     top = len(BLOCKS) - 1
     return "".join(BLOCKS[round(top * (value - low) / spread) if spread else top] for value in values)
+
+
+def _rows(record: RunRecord) -> Iterator[tuple[str, str, str, str]]:
+    """Each metric before and after training, with the change of its mean."""
+    from cards.formatting import NOT_MEASURED, signed
+    from cards.result_tables import spread
+
+    accuracy = record.accuracy
+    assert accuracy is not None
+    for metric in record.metrics:
+        after = accuracy.after.summary.get(metric.name)
+        before = accuracy.before.summary.get(metric.name) if accuracy.before else None
+        gap = accuracy.before_note or NOT_MEASURED
+        change = signed(after.mean - before.mean) if after and before else ""
+        yield metric.label, spread(before) if before else gap, spread(after), change
+
+
+def _places(out: Path) -> Iterator[tuple[str, str]]:
+    """What the run folder holds, and where."""
+    for name, meaning in PLACES.items():
+        if (out / name).exists():
+            yield meaning, name
 
 
 def _accuracy(record: RunRecord) -> str:

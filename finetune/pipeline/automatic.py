@@ -38,6 +38,7 @@ from finetune.training.history import History
 from finetune.training.module import Segmenter
 from finetune.training.optimizer import OptimizerOptions
 from finetune.training.precompute import with_frozen_encoder
+from finetune.utils import progress
 from finetune.utils.memory import estimate_training_bytes
 
 export_score = label_dice
@@ -121,8 +122,8 @@ def evaluate_stage(plan: Plan[Model], stage: str, console: Console) -> Measured 
     """
     if not plan.count("test"):
         return None
-    with console.status(f"evaluating {stage} training on {plan.count('test')} test images"):
-        return evaluate(plan.model, plan.data.samples("test"), partial(plan.previews.add, stage))
+    with progress.stage(console, f"evaluating {stage} training", plan.count("test")) as shown:
+        return evaluate(plan.model, shown.track(plan.data.samples("test")), partial(plan.previews.add, stage))
 
 
 def select_thresholds(plan: Plan[Model], console: Console) -> None:

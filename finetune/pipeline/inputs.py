@@ -11,7 +11,6 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import Progress
 
 from cards.base import LabelKind, Split
 from cards.environment import capture_environment
@@ -31,6 +30,7 @@ from finetune.data.splits import assign_splits, keep_fraction
 from finetune.data.statistics import summarize
 from finetune.recipe.schema import DataSection, Recipe
 from finetune.training.hardware import device_of, resolve_compute
+from finetune.utils.progress import stage
 from finetune.utils.registration import providers
 
 
@@ -163,15 +163,9 @@ def _inspect(
         pairs, split_by = draw()
     else:
         pairs = [replace(pair, split=pair.split or "train") for pair in pairs]
-    with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task("reading images", total=len(pairs))
+    with stage(console, "reading images", len(pairs)) as progress:
         checked = inspect_pairs(
-            pairs,
-            label_kind,
-            section.channels,
-            root,
-            lambda done, _: progress.update(bar, completed=done),
-            imprints=True,
+            pairs, label_kind, section.channels, root, lambda *_: progress.advance(), imprints=True
         )
     if section.split == "random":
         return pairs, checked, split_by

@@ -28,6 +28,7 @@ from finetune.repositories.registry import Loaded, describe, promptable
 from finetune.targets.prompt_options import build_prompts
 from finetune.training.history import History
 from finetune.training.optimizer import OptimizerOptions
+from finetune.utils import progress
 
 export_score = box_dice
 
@@ -104,11 +105,12 @@ def evaluate_stage(plan: Plan[PromptedModel], stage: str, console: Console) -> I
         IoU of prompted masks, and scores without prompts.
     """
     tests = plan.count("test")
-    with console.status(f"prompting for all instances of {tests} test images, {stage} training"):
-        prompts = evaluate_prompts(plan.model, plan.data.samples("test"))
+    with progress.stage(console, f"prompting for all instances {stage} training", tests) as shown:
+        prompts = evaluate_prompts(plan.model, shown.track(plan.data.samples("test")))
     images = min(plan.recipe.evaluation.automatic_images, tests)
-    with console.status(f"segmenting {images} test images without prompts, {stage} training"):
-        return InteractiveResults(prompts, evaluate_automatic(plan.model, plan.data.samples("test"), images))
+    with progress.stage(console, f"segmenting without prompts {stage} training", images) as shown:
+        samples = shown.track(plan.data.samples("test"))
+        return InteractiveResults(prompts, evaluate_automatic(plan.model, samples, images))
 
 
 def select_thresholds(plan: Plan[PromptedModel], console: Console) -> None:

@@ -64,7 +64,7 @@ class HistoryCallback(pl.Callback):
         """Start an empty history.
 
         Args:
-            console: where a line per epoch is printed if there is no progress bar.
+            console: where a line per epoch is printed, unless it is a terminal, which shows progress instead.
             meter: measures the energy; None to leave that out.
         """
         self.console, self.meter = console, meter
@@ -137,7 +137,7 @@ class HistoryCallback(pl.Callback):
         history.epochs.append(epoch.model_dump())
         if validated and history.best_epoch == epoch.epoch:
             history.empty_validation = module.found_nothing
-        if trainer.is_global_zero and trainer.progress_bar_callback is None:
+        if trainer.is_global_zero and not self.console.is_terminal:
             score = f", {METRICS[metric]} {value:.4f}" if validated else ""
             progress = f"epoch {epoch.epoch}/{trainer.max_epochs}"
             # The mean of all epochs, since validation may take place in some of them only.

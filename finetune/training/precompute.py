@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytorch_lightning as pl
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -18,6 +17,7 @@ from finetune.data.sampler import PatchIndex
 from finetune.inference.tiling import predict_maps
 from finetune.networks.encoder_decoder import EncoderDecoder
 from finetune.training.module import Segmenter
+from finetune.utils.progress import stage
 
 
 def with_frozen_encoder(network: nn.Module) -> EncoderDecoder | None:
@@ -75,13 +75,12 @@ class PrecomputeFeatures(pl.Callback):
         with (
             torch.inference_mode(),
             trainer.precision_plugin.forward_context(),
-            Progress(console=self.console, transient=True) as progress,
+            stage(self.console, "encoding", len(pending) + len(images) // trainer.world_size) as progress,
         ):
-            task = progress.add_task("encoding", total=len(pending) + len(images) // trainer.world_size)
             for done in self._patches(features, pending):
-                progress.advance(task, done)
+                progress.advance(done)
             for done in self._validation(module) if images else ():
-                progress.advance(task, done)
+                progress.advance(done)
         self.store.encoder.cpu()
         trainer.strategy.barrier("features")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar, WeightAveraging
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from rich.console import Console
 
@@ -25,6 +25,7 @@ from finetune.training.hardware import quiet_lightning, trainer_options
 from finetune.training.history import History, HistoryCallback
 from finetune.training.malloc import keep_freed_memory
 from finetune.training.precompute import PrecomputeFeatures
+from finetune.training.progress import TrainingProgress
 from finetune.training.protocol import TrainableModule
 from finetune.training.run_files import FINISHED, STOP
 from finetune.training.stopping import StopOnRequest
@@ -133,7 +134,7 @@ def _train(
     if stopping and validates:
         callbacks.append(stopping)
     if console.is_terminal:
-        callbacks.append(RichProgressBar())
+        callbacks.append(TrainingProgress(console))
     # 'best' precedes 'last', so that the state of 'best' is saved in 'last'.
     if validates:
         callbacks.append(_checkpoint(checkpoints, "best", monitor=monitor, mode="max"))
@@ -151,7 +152,7 @@ def _train(
         logger=_loggers(folder),
         log_every_n_steps=1,
         use_distributed_sampler=False,  # SegmentationData distributes each batch itself
-        enable_progress_bar=console.is_terminal,
+        enable_progress_bar=False,
         enable_model_summary=False,
         **trainer_options(recipe.compute),
     )

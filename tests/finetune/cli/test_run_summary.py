@@ -26,8 +26,11 @@ def test_a_terminal_gets_a_table_and_the_validation_curve(
     record = examples.full()
     print_summary(record, Path("runs/nuclei"))
     lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
-    assert lines[0].split() == ["Metric", "Before", "Median", "After", "Median"]
-    assert lines[1].startswith("Dice")
+    assert lines[0].split() == ["before", "after", "change"]
+    accuracy = record.accuracy
+    change = accuracy.after.summary["dice"].mean - accuracy.before.summary["dice"].mean
+    assert lines[1].startswith("Dice") and lines[1].endswith(f"{change:+.4f}")
+    assert "open the report: runs/nuclei/report.html" in lines[-1]
     (curve,) = [line for line in lines if line.startswith("validation: ")]
     measured = [epoch for epoch in record.training.history if epoch.validation_dice is not None]
     assert len(curve.split()[1]) == len(measured)
