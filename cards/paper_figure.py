@@ -9,7 +9,7 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -151,9 +151,11 @@ def _draw(axes: Axes, panel: Panel, unrelated: set[str] | None) -> None:
         )
     for index, name in enumerate(stages):
         summary = summarize(list(panel.stages[name].values()))
-        side = index + (ASIDE if index == len(stages) - 1 else -ASIDE)
+        outside = 1 if index == len(stages) - 1 else -1
+        side = index + outside * ASIDE
         axes.errorbar(side, summary.mean, summary.std, fmt="_", color="black", capsize=2.5, markersize=7)
-        text = f"{summary.mean:.3f}"
-        axes.annotate(text, (side, summary.mean), (0, 4), textcoords="offset points", ha="center", fontsize=7)
-    axes.set(ylabel=panel.label, xlim=(-0.6, len(stages) - 0.4))
+        style: dict[str, Any] = {"ha": "left" if outside > 0 else "right", "va": "center", "fontsize": 7}
+        place = (6 * outside, 0)
+        axes.annotate(f"{summary.mean:.3f}", (side, summary.mean), place, textcoords="offset points", **style)
+    axes.set(ylabel=panel.label, xlim=(-0.85, len(stages) - 0.15))
     axes.set_xticks(range(len(stages)), stages)

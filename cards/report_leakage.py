@@ -10,6 +10,8 @@ from cards.leakage import is_divided, relation_sentence, relations, unrelated_im
 from cards.previews import Previews, RelatedPicture
 from cards.record import RunRecord
 
+LONGEST_NAME = 24
+
 
 def banner(record: RunRecord, previews: Previews | None) -> str:
     """Render the banner.
@@ -48,10 +50,15 @@ def _consequence(record: RunRecord) -> str:
 
 
 def _figure(picture: RelatedPicture, relation: Relation) -> str:
-    test, training = escape(picture.image), escape(picture.related_to)
+    test, training = escape(_short(picture.image)), escape(_short(picture.related_to))
     how = "joined at their seam" if picture.joined else "side by side"
     caption = f"{test} (test) and {training} (training): {escape(relation.evidence)}"
     return (
         f'<figure><img alt="test image and training image, {how}" src="{picture.picture}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
+
+
+def _short(name: str) -> str:
+    """The start of a long name; the card lists the whole names."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"

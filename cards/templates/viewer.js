@@ -188,6 +188,12 @@
     draw();
   }
 
+  function move(right, down) {
+    view.x += right;
+    view.y += down;
+    draw();
+  }
+
   const actions = {
     r: () => { show.reference = !show.reference; draw(); },
     p: () => { show.prediction = !show.prediction; draw(); },
@@ -200,11 +206,14 @@
     ArrowLeft: () => step(-1),
     ArrowRight: () => step(1),
   };
+  const moves = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
   dialog.addEventListener("keydown", (event) => {
-    const action = actions[event.key] ?? actions[event.key.toLowerCase()];
-    if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.type === "range" && event.key.startsWith("Arrow")) return; // moves the slider
+    const direction = event.shiftKey && moves[event.key];
+    const action = direction ? () => move(...direction.map((sign) => 60 * sign)) : actions[event.key] ?? actions[event.key.toLowerCase()];
+    if (!action) return;
     event.preventDefault();
     action();
   });
@@ -223,9 +232,7 @@
     canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
     canvas.addEventListener("pointermove", (event) => {
       if (!event.buttons) return;
-      view.x += event.movementX;
-      view.y += event.movementY;
-      draw();
+      move(event.movementX, event.movementY);
     });
   }
   table.addEventListener("click", (event) => {

@@ -40,7 +40,8 @@ def dry_run(recipe: Recipe, destination: Path) -> None:
         "training": f"{training.epochs} epochs of {plan.data.batches_per_epoch} batches of "
         f"{training.batch_size} patches of {training.patch} px, learning rate {training.learning_rate:g}",
         "memory": summary["memory"],
-        "writes": f"{destination}/ recipe.yaml record.json scores.csv report.html checkpoints/ logs/ "
+        "writes": f"{destination}/ recipe.yaml record.json scores.csv figure.svg figure.csv report.html "
+        "checkpoints/ logs/ "
         + " ".join(exporter.OUTPUT for exporter in EXPORTERS.values() if not exporter.supports(plan.model)),
     }
     console = Console()

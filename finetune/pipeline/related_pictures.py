@@ -15,7 +15,7 @@ from finetune.data.images import read_image
 from finetune.data.pairs import Pair
 from finetune.data.seams_picture import draw_seam
 
-SHOWN = 4
+SHOWN = 3
 GAP = 6  # pixels between two images that are not adjacent
 
 

@@ -9,7 +9,7 @@ from cards import figures as pictures
 from cards import huggingface
 from cards.report import render_html
 
-PAGE = "html head meta title style body h1 h2 h3 p a blockquote code pre ul li strong em details summary"
+PAGE = "html head meta title style body main h1 h2 h3 p a blockquote code pre ul li strong em details summary"
 TABLES = "div table thead tbody tr th td figure img figcaption"
 ALLOWED = {*PAGE.split(), *TABLES.split()}
 
