@@ -116,8 +116,9 @@ def render_html(body: str, pictures: Path, below: Section | None = None) -> str:
     page = page.replace("{{title}}", re.sub(r"<[^>]*>", "", name), 1)
     if below is None:
         return page.replace("{{content}}", content, 1)
-    policy = " ".join(f"'sha256-{_sha256(script)}'" for script in below.scripts)
-    page = page.replace("default-src 'none';", f"default-src 'none'; script-src {policy};", 1)
+    if below.scripts:
+        policy = " ".join(f"'sha256-{_sha256(script)}'" for script in below.scripts)
+        page = page.replace("default-src 'none';", f"default-src 'none'; script-src {policy};", 1)
     page = page.replace(
         "</head>", "".join(f"<style>{text}</style>\n" for text in below.styles) + "</head>", 1
     )

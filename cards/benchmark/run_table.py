@@ -14,6 +14,9 @@ from cards.benchmark.tables import QUOTED, Rows, markdown_table, spread
 from cards.markdown import escape
 from cards.record import RunRecord
 
+WIDE = "body { max-width: 76rem; } [style*='right'] { white-space: normal; }"
+"""Style of a page with these tables: they are wider than those of a card."""
+
 METRICS = {"ap50": "AP50", "pq": "PQ"}
 """Columns besides Dice."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection
 
 from cards import formatting as words
@@ -27,7 +28,9 @@ NAMES = (
 )
 """Columns that hold no figures."""
 
-NO_BREAK = "\u00a0±\u00a0"
+UNBROKEN = re.compile(r"(?<=\d) (±|to) (?=[+−\d])")
+"""Between these figures, a cell does not break into two lines."""
+
 LATEX = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
@@ -197,4 +200,4 @@ def csv_scores(benchmark: Benchmark) -> str:
 
 
 def _markdown(cell: str) -> str:
-    return escape(cell).replace(" ± ", NO_BREAK)
+    return UNBROKEN.sub("\u00a0\\1\u00a0", escape(cell))

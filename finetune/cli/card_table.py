@@ -91,9 +91,9 @@ def _print(tables: Sequence[RunTable], contents: Contents) -> None:
 
 def _document(tables: Sequence[RunTable], contents: Contents, ending: str) -> str:
     from cards.benchmark.run_figures import csv_figures
-    from cards.benchmark.run_table import accuracy, caption, report, title
+    from cards.benchmark.run_table import WIDE, accuracy, caption, report, title
     from cards.benchmark.tables import latex_table
-    from cards.report import render_html
+    from cards.report import Section, render_html
 
     if ending == ".csv":
         return csv_figures(tables, contents)
@@ -102,4 +102,4 @@ def _document(tables: Sequence[RunTable], contents: Contents, ending: str) -> st
             latex_table(accuracy(one, contents), f"{title(one)}. {caption(one, contents)}") for one in tables
         )
     page = report(tables, contents)
-    return page if ending == ".md" else render_html(page, Path("pictures"))
+    return page if ending == ".md" else render_html(page, Path("pictures"), Section("", (WIDE,)))
