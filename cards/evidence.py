@@ -116,6 +116,29 @@ class Tiling(RecordModel):
     )
 
 
+class InferencePrecision(RecordModel):
+    """The precision in which the trained model predicts, and what shows that bfloat16 may be used.
+
+    Labels of both precisions were compared on the validation images.
+    """
+
+    precision: Literal["float32", "bf16"] = Field(description="of the test images, and of later predictions")
+    reason: str = Field(description="why this precision was chosen, e.g. 'set by the recipe'")
+    images: int = Field(0, description="validation images that were predicted in both precisions")
+    gain: float | None = Field(
+        None, description="network time in float32 divided by that in bf16, median over images"
+    )
+    agreement: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="fraction of pixels that are background in both label images, or of instances that "
+        "match at an IoU above 0.5",
+    )
+    dice_change: float | None = Field(None, description="mean Dice in bf16 minus that in float32")
+    ap50_change: float | None = Field(None, description="mean AP50 in bf16 minus that in float32")
+
+
 class ExportCheck(RecordModel):
     """Verification of an exported file: reloaded and re-scored on test images."""
 

@@ -16,6 +16,7 @@ from cards.citations import citations
 from cards.limitations import limitations
 from cards.markdown import plain
 from cards.methods import methods
+from cards.precision import precision_sentences
 from cards.record import RunRecord
 from cards.references import hub_license
 from cards.registration import outcome
@@ -79,6 +80,7 @@ def context(record: RunRecord, pictures: Collection[str] = ()) -> dict[str, obje
         "results": result_tables,
         "about": about_tables,
         "leakage": leakage,
+        "precision_sentences": precision_sentences,
         "tiling_sentences": tiling_sentences,
         "selection_sentences": selection_sentences,
         "selected_on_test": selected_on_test,

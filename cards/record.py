@@ -16,7 +16,17 @@ from pydantic import Field, ValidationError
 from cards.authored import Card
 from cards.base import LabelKind, NetworkSpec, RecordModel, RelativePath, Spec, Split, TaskName, Url
 from cards.errors import InputError
-from cards.evidence import Energy, ExportCheck, Leakage, Parent, Registration, RuntimeCheck, Selection, Tiling
+from cards.evidence import (
+    Energy,
+    ExportCheck,
+    InferencePrecision,
+    Leakage,
+    Parent,
+    Registration,
+    RuntimeCheck,
+    Selection,
+    Tiling,
+)
 from cards.fingerprint import data_digest
 from cards.image_statistics import ImageStatistics
 from cards.metrics import MetricDescription
@@ -218,6 +228,7 @@ class RunRecord(RecordModel):
     prompts: list[PromptScore] = Field([], description="accuracy with each kind of prompt, if interactive")
     timing: Timing | None = None
     tiling: Tiling | None = Field(None, description="None if not measured")
+    inference: InferencePrecision | None = Field(None, description="None: float32, nothing was compared")
     leakage: Leakage | None = Field(None, description="None if the images were not compared")
     registration: Registration | None = Field(None, description="a target value stated before training")
     environment: Environment

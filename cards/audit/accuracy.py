@@ -11,6 +11,7 @@ from cards.audit.claims import Claim, Prediction, Subject, joined, record_of, se
 from cards.errors import InputError
 from cards.formatting import counted
 from cards.metrics import PRIMARY
+from cards.precision import BY_RECIPE, precision_problem
 from cards.record import RunRecord
 from cards.scores import Accuracy, ImageScore, Stage
 
@@ -42,7 +43,14 @@ def check(subject: Subject) -> list[Claim]:
         InputError: if there is no record.
     """
     record = record_of(subject)
-    claims = [_images(record), _change(record), _best_epoch(record), _timing(record), _exports(record)]
+    claims = [
+        _images(record),
+        _change(record),
+        _best_epoch(record),
+        _precision(record),
+        _timing(record),
+        _exports(record),
+    ]
     return [*claims, *_recomputed(subject, record)]
 
 
@@ -150,6 +158,23 @@ def _best_epoch(record: RunRecord) -> Claim:
     if how.best_epoch is None or measured.get(how.best_epoch, -1.0) < measured[best]:
         problems.append(f"training.best_epoch is {how.best_epoch}, epoch {best} scored {measured[best]:.4f}")
     return _claim(statement, problems, f"Epoch {how.best_epoch}, {measured[best]:.4f}.")
+
+
+def _precision(record: RunRecord) -> Claim:
+    statement = "The precision of inference follows from the comparison on the validation images."
+    chosen = record.inference
+    if chosen is None or chosen.precision == "float32":
+        return _claim(statement, [], "The model predicts in float32.")
+    if chosen.reason == BY_RECIPE:
+        compute = record.recipe.get("compute", {})
+        stated = compute.get("inference") if isinstance(compute, dict) else None
+        problems = [] if stated == chosen.precision else [f"the recipe states compute.inference={stated}"]
+        return _claim(statement, problems, "The recipe sets it.")
+    problem, images = precision_problem(chosen), record.data.count("validation")
+    problems = [problem] if problem else []
+    if chosen.images != images:
+        problems.append(f"{counted(chosen.images, 'image')} compared, there are {images} validation images")
+    return _claim(statement, problems, f"{counted(images, 'validation image')} compared.")
 
 
 def _timing(record: RunRecord) -> Claim:

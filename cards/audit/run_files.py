@@ -154,6 +154,7 @@ def config_problems(config: Any, record: RunRecord) -> list[str]:
     if not isinstance(config, dict):
         return ["expected keys and values"]
     optional: dict[str, Any] = {"divisor": model.divisor}
+    optional["inference_precision"] = record.inference.precision if record.inference else "float32"
     if record.tiling:
         optional["receptive_field"] = record.tiling.receptive_field
     expected |= {key: value for key, value in optional.items() if key in config}

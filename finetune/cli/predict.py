@@ -84,6 +84,13 @@ def predict(
             help="Average the prediction over 8 rotations and reflections; takes 8 times as long.",
         ),
     ] = False,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="Precision of the network: auto (bf16 if the run verified it and this processor is fast in "
+            "it, otherwise float32), float32 or bf16.",
+        ),
+    ] = "auto",
     dask: Annotated[
         str,
         typer.Option(
@@ -110,7 +117,9 @@ def predict(
         from finetune.inference.extras.registry import parse_kinds
         from finetune.inference.folder import check_headers, failure_summary
         from finetune.inference.outputs import parse_format, plan_outputs
+        from finetune.loading.precision import parse_precision
 
+        asked = parse_precision(precision)
         # Paths and headers are checked before the model is loaded.
         outputs = plan_outputs(
             images,
@@ -129,7 +138,7 @@ def predict(
         from finetune.pipeline.prediction_models import load_models
 
         predictor, members = load_models(
-            [model, *ensemble], trust=trust, target=target, symmetries=symmetries
+            [model, *ensemble], trust=trust, target=target, symmetries=symmetries, precision=asked
         )
     results = []
     job = PredictionJob(predictor, members, outputs, headers, errors, symmetries)
@@ -167,7 +176,8 @@ def _cluster(
         raise ModelError("--dask: takes a single model with maps, without --ensemble and --symmetries")
     path = Path(source).expanduser()
     where = str(path.resolve()) if path.exists() else source
-    return open_cluster(address, partial(load, where, trust=trust, target=target))
+    # Workers use the precision of this process, whatever their processors are fast in.
+    return open_cluster(address, partial(load, where, trust=trust, target=target, precision=model.precision))
 
 
 def _line(result: FolderPrediction) -> str:

@@ -241,7 +241,12 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path, trust: bool) -> t
         input_channels=[f"channel{index}" for index in range(model.channels)],
         output_axes=model.target.exported_axes,
         minimum=shortest(model.divisor),
-        prediction={**model.config(), "divisor": model.divisor, "halo": model.halo},
+        # Packages run in float32.
+        prediction={
+            **dataclasses.replace(model, verified="float32").config(),
+            "divisor": model.divisor,
+            "halo": model.halo,
+        },
         **_described(model),
     )
     return parts, missing

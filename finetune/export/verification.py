@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,6 +47,8 @@ def check_exports(
     moves a pixel across 0.5 (in an image of 256 × 256 with a quarter of foreground, one pixel changes Dice
     by 3e-5). Other weights change the first digits.
 
+    A file that is run in float32 is compared with the trained model in float32, whatever its precision.
+
     BioImage.IO packages do not take images of any size. They get the center of each image, no larger than a
     tile, and so does the trained model: these scores are those of the crops.
 
@@ -66,17 +69,18 @@ def check_exports(
     if not samples:
         return []
     images: dict[bool, Sequence[Sample]] = {False: samples}
-    expected: dict[bool, np.ndarray] = {}  # by whether images are cropped
+    expected: dict[tuple[bool, str], np.ndarray] = {}  # by whether images are cropped, and precision
     checks = []
     for name, exporter in EXPORTERS.items():
         for export in exporter.reload(run / name, model):
             if export.cropped not in images:
                 images[True] = [_crop(sample, model.divisor) for sample in samples]
             shown = images[export.cropped]
-            if export.cropped not in expected:
-                expected[export.cropped] = _scores(model, shown, score)
+            key = (export.cropped, getattr(export.model, "precision", "float32"))
+            if key not in expected:
+                expected[key] = _scores(_in_precision(model, key[1]), shown, score)
             scores = _scores(export.model, shown, score)
-            checks.append(_compare(run, export, expected[export.cropped], scores))
+            checks.append(_compare(run, export, expected[key], scores))
     return checks
 
 
@@ -95,6 +99,13 @@ def describe_differences(checks: Iterable[ExportCheck]) -> list[str]:
         for check in checks
         if not check.equal
     ]
+
+
+def _in_precision(model: Any, precision: str) -> Any:
+    """The trained model, in the precision of the file that it is compared with."""
+    if getattr(model, "precision", precision) == precision:
+        return model
+    return dataclasses.replace(model, precision=precision)
 
 
 def _crop(sample: Sample, divisor: int) -> Sample:

@@ -9,7 +9,7 @@ from finetune.inference.protocol import Predictor
 
 
 def identify(model: Predictor | Any) -> Any:
-    """Identify weights, configuration and target options of a model.
+    """Identify weights, configuration, target options and precision of a model.
 
     Args:
         model: one model, a model averaged over symmetries, or an ensemble.
@@ -29,7 +29,10 @@ def identify(model: Predictor | Any) -> Any:
     network = getattr(model, "network", None)
     if not isinstance(network, nn.Module) or not hasattr(model, "config"):
         return None
-    return {"weights": _digest(network), "config": model.config()}
+    precision = getattr(model, "precision", "float32")
+    # Receptive field and halo follow from the network; they may be measured during the prediction.
+    config = {key: value for key, value in model.config().items() if key not in ("receptive_field", "halo")}
+    return {"weights": _digest(network), "config": config, "precision": precision}
 
 
 def _digest(network: Any) -> str:

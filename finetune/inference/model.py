@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,9 +17,14 @@ from finetune.inference.preprocess import channels_first, prepare
 from finetune.inference.receptive_field import measure_receptive_field
 from finetune.inference.tiling import HALO, TILE, predict_maps
 from finetune.targets.base import Target
+from finetune.utils.bfloat16 import in_bf16
 
 if TYPE_CHECKING:
     from finetune.prompts.model import PromptedModel
+
+
+Precision = Literal["float32", "bf16"]
+"""In which a network runs; its raw output is converted to float32."""
 
 
 @dataclass
@@ -37,6 +43,8 @@ class Model:
         receptive_field: its radius in pixels; "image" if every pixel of the input counts; None if it was not
             measured.
         torchscript: whether the network is saved as TorchScript, because finetune has no code that builds it.
+        verified: the precision in which the run evaluated the model; bf16 if it found the labels of float32.
+        precision: in which the network runs now. Once it is bf16, the weights must not change.
     """
 
     network: nn.Module
@@ -49,6 +57,9 @@ class Model:
     halo: int = 0
     receptive_field: int | Literal["image"] | None = None
     torchscript: bool = False
+    verified: Precision = "float32"
+    precision: Precision = "float32"
+    _bf16: Callable[[torch.Tensor], torch.Tensor] | None = field(default=None, init=False, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -96,7 +107,22 @@ class Model:
         """
         self.network.eval()
         halo = self.tile_halo(tile) if max(image.shape[-2:]) > tile else 0
-        return predict_maps(self.network, self.target, image, self.divisor, tile=tile, halo=halo)
+        return predict_maps(self.run, self.target, image, self.divisor, tile=tile, halo=halo)
+
+    def run(self, images: torch.Tensor) -> torch.Tensor:
+        """Run the network in the precision of the model.
+
+        Args:
+            images: (N, C, H, W) float32, on the network's device.
+
+        Returns:
+            Raw output (N, K, H, W), or that of a network without maps; bfloat16 or float32.
+        """
+        if self.precision == "float32":
+            output: torch.Tensor = self.network(images)
+            return output
+        self._bf16 = self._bf16 or in_bf16(self.network)
+        return self._bf16(images)
 
     def measure_receptive_field(self) -> None:
         """Measure how far an output pixel depends on the input; sets `receptive_field` and `halo`.
@@ -131,7 +157,8 @@ class Model:
             JSON-compatible values that rebuild the model, given its weights.
         """
         measured = {"receptive_field": self.receptive_field, "halo": self.halo}
-        return config_of(self) | (measured if self.receptive_field is not None else {})
+        verified = {"inference_precision": self.verified} if self.verified != "float32" else {}
+        return config_of(self) | verified | (measured if self.receptive_field is not None else {})
 
 
 def config_of(model: Model | PromptedModel) -> dict[str, Any]:

@@ -138,7 +138,7 @@ class Stream:
         Returns:
             The kept part of the maps of each tile, (K, h, w) float32.
         """
-        raw = self.model.network(images.to(self.model.device))
+        raw = self.model.run(images.to(self.model.device))
         maps = self.model.target.activate(raw.float())
         return [
             maps[index, :, *self.tiles[number].inner].contiguous().cpu().numpy()

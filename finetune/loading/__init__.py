@@ -20,6 +20,7 @@ from finetune.downloads.hub import HUB_ID
 from finetune.loading.builders import automatic_model, prompted_model
 from finetune.loading.config import ModelConfig
 from finetune.loading.packages import package_model
+from finetune.loading.precision import AskedPrecision, use_precision
 from finetune.loading.published import load_published, published_name
 from finetune.repositories.base import STRUCTURE
 from finetune.targets.tasks import task_of
@@ -34,7 +35,11 @@ RECORD = "record.json"
 
 
 def load(
-    source: str | Path | Sequence[str | Path], *, trust: bool = False, target: str | None = None
+    source: str | Path | Sequence[str | Path],
+    *,
+    trust: bool = False,
+    target: str | None = None,
+    precision: AskedPrecision = "auto",
 ) -> Predictor:
     """Load a model that a run exported, or a BioImage.IO package; or several as an ensemble.
 
@@ -48,6 +53,8 @@ def load(
             author you trust.
         target: name of the target that converts the maps of a package to labels, such as
             "foreground_boundary"; for packages that finetune did not write.
+        precision: in which the network runs: "auto" for bf16 (bfloat16) if the run verified that the labels
+            are those of float32 and this processor is fast in it, otherwise float32; or "float32" or "bf16".
 
     Returns:
         The model, ready to `predict`. A run of the interactive task returns a
@@ -59,8 +66,12 @@ def load(
     if not isinstance(source, str | Path):
         from finetune.inference.ensemble import EnsembleModel
 
-        members = load_members(source, trust=trust, target=target)
+        members = load_members(source, trust=trust, target=target, precision=precision)
         return members[0] if len(members) == 1 else EnsembleModel(members, [str(one) for one in source])
+    return use_precision(_load(source, trust, target), precision, source)
+
+
+def _load(source: str | Path, trust: bool, target: str | None) -> Predictor:
     from finetune.inference.package_path import is_package
 
     if name := published_name(source):
@@ -75,7 +86,11 @@ def load(
 
 
 def load_members(
-    sources: Sequence[str | Path], *, trust: bool = False, target: str | None = None
+    sources: Sequence[str | Path],
+    *,
+    trust: bool = False,
+    target: str | None = None,
+    precision: AskedPrecision = "auto",
 ) -> list[Predictor]:
     """Load the members of an ensemble.
 
@@ -83,6 +98,7 @@ def load_members(
         sources: what `load` takes, at least one.
         trust: see `load`.
         target: see `load`; of several models, it applies to packages only, and others state their target.
+        precision: see `load`.
 
     Returns:
         The models.
@@ -98,7 +114,10 @@ def load_members(
             published.repository == "bioimageio" if published else is_package(source)
         )
 
-    return [load(one, trust=trust, target=target if needs_target(one) else None) for one in sources]
+    return [
+        load(one, trust=trust, target=target if needs_target(one) else None, precision=precision)
+        for one in sources
+    ]
 
 
 def load_model(source: str | Path, *, trust: bool = False) -> Model | PromptedModel:
@@ -175,6 +194,7 @@ def _build(config: ModelConfig, weights: Path, trust: bool) -> Model:
     model = automatic_model(loaded, config.target, config.normalize, config.select_channels, config.channels)
     if config.receptive_field is not None:  # of a run of version 0.2, it is measured when it is needed
         model.receptive_field, model.halo = config.receptive_field, config.halo
+    model.verified = config.inference_precision
     return model
 
 

@@ -21,6 +21,7 @@ class ModelConfig(BaseModel):
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
     receptive_field: Annotated[int, Field(ge=0, le=MAX_SIDE)] | Literal["image"] | None = None
     halo: Annotated[int, Field(ge=0, le=MAX_SIDE)] = 0
+    inference_precision: Literal["float32", "bf16"] = "float32"
 
 
 class PackageConfig(ModelConfig):

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from cards.base import LabelKind, Split
+from cards.precision import precision_problem
 from cards.record import RunRecord
 from finetune.data.annotations.registry import read_pair_labels
 from finetune.data.diameter import mean_diameter
@@ -16,6 +17,7 @@ from finetune.data.feature_cache import FeatureStore
 from finetune.data.labels import convert
 from finetune.data.pairs import Pair
 from finetune.evaluation.evaluate import Measured, evaluate, write_scores
+from finetune.evaluation.precision import choose_precision
 from finetune.evaluation.thresholds import auto_options, select_options
 from finetune.export.verification import label_dice
 from finetune.inference.model import Model
@@ -143,6 +145,21 @@ def select_thresholds(plan: Plan[Model], console: Console) -> None:
     if warnings:  # then nothing was selected, and the card must not say so
         plan.auto_options = []
         plan.warnings += warnings
+
+
+def select_precision(plan: Plan[Model], console: Console) -> None:
+    """Choose the precision of inference by comparing labels of the validation images.
+
+    Args:
+        plan: the resolved recipe with the trained model, which predicts in the chosen precision from now on.
+        console: where progress is shown.
+    """
+    asked, model = plan.recipe.compute.inference, plan.model
+    with console.status(f"comparing precisions on {plan.count('validation')} validation images"):
+        plan.inference = choose_precision(model, asked, plan.data.samples("validation"))
+    model.precision = model.verified = plan.inference.precision
+    if asked == model.precision == "bf16" and (problem := precision_problem(plan.inference)):
+        plan.warnings.append(f"compute.inference=bf16: {problem}")
 
 
 def build_record(

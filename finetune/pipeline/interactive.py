@@ -122,6 +122,15 @@ def select_thresholds(plan: Plan[PromptedModel], console: Console) -> None:
     """
 
 
+def select_precision(plan: Plan[PromptedModel], console: Console) -> None:
+    """Select nothing: masks from prompts are predicted in float32.
+
+    Args:
+        plan: not used.
+        console: not used.
+    """
+
+
 def build_record(
     plan: Plan[PromptedModel],
     history: History,

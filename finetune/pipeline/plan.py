@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from rich.console import Console
 
 from cards.base import Split
+from cards.evidence import InferencePrecision
 from cards.licenses import check_license
 from cards.record import Origin
 from finetune.adapters import Count, apply, count
@@ -39,6 +40,7 @@ class Plan(Generic[AnyModel]):
         previews: pictures of the test images for the report, collected during evaluation.
         auto_options: target options that are selected on the validation images after training.
         warnings: findings that a person should know.
+        inference: the precision of inference, chosen after training; None where only float32 is possible.
     """
 
     recipe: Recipe
@@ -50,6 +52,7 @@ class Plan(Generic[AnyModel]):
     previews: PreviewCollector
     auto_options: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    inference: InferencePrecision | None = None
 
     def count(self, split: Split) -> int:
         """Number of images in a split.

@@ -13,6 +13,7 @@ from finetune.inference.folder import FolderPrediction, check_headers, failure_s
 from finetune.inference.outputs import LabelFormat, parse_format, plan_outputs
 from finetune.inference.protocol import Predictor
 from finetune.loading import load
+from finetune.loading.precision import AskedPrecision
 from finetune.pipeline.prediction_job import PredictionJob
 from finetune.pipeline.prediction_models import Member, load_models
 
@@ -27,6 +28,7 @@ def predict(
     label_format: LabelFormat = "tiff",
     save: str | Sequence[str] = (),
     planes: bool = False,
+    precision: AskedPrecision = "auto",
 ) -> np.ndarray | list[FolderPrediction]:
     """Segment images.
 
@@ -46,6 +48,7 @@ def predict(
         label_format: "tiff" or "ome-zarr".
         save: further outputs: "measurements", "overlays", "outlines", "probabilities", "geojson", "rois".
         planes: segment each plane of a z-stack or time series.
+        precision: in which the network runs; see `load`. It applies to a model that is loaded here.
 
     Returns:
         For an array: labels (H, W) int32, 0 is background. For files: image, label image and number of
@@ -61,7 +64,7 @@ def predict(
     if isinstance(images, np.ndarray):
         if out is not None:
             raise ValueError("out is for image files; the labels of an array are returned")
-        predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
+        predictor = model if isinstance(model, Predictor) else load(model, trust=trust, precision=precision)
         return predictor.predict(images)
     if out is None:
         raise ValueError("out: name the folder for the label images")
@@ -82,7 +85,9 @@ def predict(
     if isinstance(model, Predictor):
         predictor = model
     else:
-        predictor, members = load_models([str(source) for source in sources], trust=trust)
+        predictor, members = load_models(
+            [str(source) for source in sources], trust=trust, precision=precision
+        )
     job = PredictionJob(predictor, members, outputs, headers, errors)
     results = list(job.run())
     for warning in (*job.comparison.warnings, failure_summary(results)):

@@ -16,6 +16,7 @@ from finetune.downloads.hub import HUB_ID
 from finetune.downloads.records import fetch_record
 from finetune.inference.protocol import Predictor
 from finetune.loading import load_members
+from finetune.loading.precision import AskedPrecision
 from finetune.loading.published import published_name
 from finetune.weights.checkpoint import WEIGHTS
 
@@ -29,12 +30,14 @@ class Member:
         record: its run record; None if it has none.
         weights_sha256: hash of the file with the weights; None if it is not known.
         license: SPDX id; None if it is not stated.
+        precision: in which its network runs.
     """
 
     name: str
     record: RunRecord | None
     weights_sha256: str | None = None
     license: str | None = None
+    precision: str = "float32"
 
     @property
     def accuracy(self) -> tuple[float, float, int] | None:
@@ -49,19 +52,26 @@ class Member:
         """The model for other programs.
 
         Returns:
-            Name, hashes of weights and record, and Dice on the test images; None for what is not known.
+            Name, hashes of weights and record, precision, and Dice on the test images; None for what is not
+            known.
         """
         mean, std, images = self.accuracy or (None, None, None)
         return {
             "name": self.name,
             "weights_sha256": self.weights_sha256,
             "record_sha256": self.record.digest() if self.record else None,
+            "precision": self.precision,
             "dice": {"mean": mean, "std": std, "test_images": images} if images else None,
         }
 
 
 def load_models(
-    sources: Sequence[str], *, trust: bool = False, target: str | None = None, symmetries: bool = False
+    sources: Sequence[str],
+    *,
+    trust: bool = False,
+    target: str | None = None,
+    symmetries: bool = False,
+    precision: AskedPrecision = "auto",
 ) -> tuple[Predictor, list[Member]]:
     """Load one model, or several as an ensemble.
 
@@ -70,6 +80,7 @@ def load_models(
         trust: allow TorchScript that could read or write files.
         target: target that decodes the maps of packages that finetune did not write.
         symmetries: average the maps over the 8 rotations and reflections of an image.
+        precision: in which the networks run; see `finetune.load`.
 
     Returns:
         The model and the description of each source.
@@ -77,7 +88,7 @@ def load_models(
     Raises:
         ModelError: if a model cannot be loaded, or the maps of the models cannot be averaged.
     """
-    models = load_members(sources, trust=trust, target=target)
+    models = load_members(sources, trust=trust, target=target, precision=precision)
     members = [describe(source, model) for source, model in zip(sources, models, strict=True)]
     if symmetries:
         from finetune.inference.symmetries import SymmetricModel
@@ -115,7 +126,13 @@ def describe(source: str, model: Predictor) -> Member:
         name = source
     package: Any = getattr(model, "package", None)
     license_id = record.card.license if record else package.description.license if package else None
-    return Member(name, record, _weights(path, record, package), str(license_id) if license_id else None)
+    return Member(
+        name,
+        record,
+        _weights(path, record, package),
+        str(license_id) if license_id else None,
+        getattr(model, "precision", "float32"),
+    )
 
 
 def _weights(path: Path, record: RunRecord | None, package: Any) -> str | None:

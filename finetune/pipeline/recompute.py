@@ -39,6 +39,8 @@ WITH_CODE = "pytorch_state_dict"
 def recompute(folder: Path, data: Path, record: RunRecord) -> list[Prediction]:
     """Segment the test images again and score them; see `cards.audit.claims.Tools`.
 
+    The network runs in the recorded precision, also on a processor that has to emulate it.
+
     Args:
         folder: of the model.
         data: folder of the images.
@@ -50,7 +52,8 @@ def recompute(folder: Path, data: Path, record: RunRecord) -> list[Prediction]:
     Raises:
         InputError: if the model cannot be loaded, or an image is missing.
     """
-    model: Any = load(folder, trust=False)
+    precision = record.inference.precision if record.inference else "float32"
+    model: Any = load(folder, trust=False, precision=precision)
     if torch.cuda.is_available():
         model.network.to("cuda")
     reader = Reader(model.target, model.normalize, record.data.labels, model.select)

@@ -75,6 +75,7 @@ def build_record(
         metrics=describe_metrics(),
         accuracy=_accuracy(plan, before, after, labeled_by),
         timing=times,
+        inference=plan.inference,
         leakage=_leakage(plan),
         environment=captured,
         warnings=warnings,

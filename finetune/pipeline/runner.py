@@ -99,6 +99,7 @@ def run(
         plan.model.network = merge(plan.model.network)
         plan.model.network.to(plan.inputs.device)  # Lightning leaves it on the CPU
         task.select_thresholds(plan, console)
+        task.select_precision(plan, console)
         after = task.evaluate_stage(plan, "after", console)
         record = task.build_record(plan, history, before, after, memory.bytes if trains else None)
         record = record.model_copy(update={"registration": read_registration(folder)})

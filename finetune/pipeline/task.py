@@ -68,6 +68,14 @@ class Task(Protocol):
             console: where progress is shown.
         """
 
+    def select_precision(self, plan: Plan[Any], console: Console) -> None:
+        """Choose the precision of inference on the validation images, after the thresholds.
+
+        Args:
+            plan: the resolved recipe with the trained model.
+            console: where progress is shown.
+        """
+
     def build_record(
         self, plan: Plan[Any], history: History, before: Any, after: Any, training_peak_bytes: int | None
     ) -> RunRecord:

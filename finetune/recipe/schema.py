@@ -144,6 +144,11 @@ class ComputeSection(Section):
     precision: str = Field(
         "auto", description="Lightning's precision; auto: bf16-mixed where it is fast, else 32-true"
     )
+    inference: Literal["auto", "float32", "bf16"] = Field(
+        "auto",
+        description="precision of inference; auto: bf16 where it is fast and gives the labels of float32 on "
+        "the validation images, else float32",
+    )
     energy: bool = Field(False, description="measure energy and CO2 of the training with codecarbon")
     country: str | None = Field(
         None,

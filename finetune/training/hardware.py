@@ -13,6 +13,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from cards.errors import RecipeError
 from finetune.recipe.schema import ComputeSection, Recipe
 from finetune.training.energy import check_energy
+from finetune.utils.bfloat16 import is_fast_in_bf16
 
 
 def resolve_compute(recipe: Recipe) -> Recipe:
@@ -32,7 +33,7 @@ def resolve_compute(recipe: Recipe) -> Recipe:
     compute = recipe.compute
     check_energy(compute)
     if compute.precision == "auto":
-        fast = "bf16-mixed" if _is_fast_in_bf16(device_of(compute)) else "32-true"
+        fast = "bf16-mixed" if is_fast_in_bf16(device_of(compute)) else "32-true"
         compute = compute.model_copy(update={"precision": fast})
     try:
         pl.Trainer(logger=False, enable_checkpointing=False, **trainer_options(compute))
@@ -63,7 +64,7 @@ def trainer_options(compute: ComputeSection) -> dict[str, Any]:
     Returns:
         The section under Lightning's names.
     """
-    options = compute.model_dump(exclude={"energy", "country"})
+    options = compute.model_dump(exclude={"energy", "country", "inference"})
     options["num_nodes"] = options.pop("nodes")
     return options
 
@@ -81,17 +82,3 @@ def quiet_lightning() -> None:
         r"The \.grad attribute of a Tensor that is not a leaf.*",
     ):
         warnings.filterwarnings("ignore", message)
-
-
-def _is_fast_in_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies in bfloat16.
-
-    CPUs do with AMX or AVX512-BF16; others emulate it, and a training step takes up to 1.6 times as long as
-    in float32. A step of the U-Net is 3 times as fast with AMX (Intel Xeon), and 1.7 times with AVX512-BF16
-    (AMD EPYC; SAM 2: 1.4 times, CPnet: 1.9 times). `benchmarks/training_step.py` measures it.
-    """
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # torch has no public names for these.
-    checks = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("amx_tile", "avx512_bf16"))
-    return any(check() for check in checks if check is not None)

@@ -55,6 +55,7 @@ def config(record: RunRecord) -> dict[str, Any]:
         "normalize": {"name": model.normalize.name, **model.normalize.options},
         "select_channels": "auto",
         "channels": model.channels,
+        "inference_precision": record.inference.precision if record.inference else "float32",
     }
 
 

@@ -23,7 +23,7 @@ training:
   patch: 32
   learning_rate: 5.0e-3
   workers: 0
-compute: {precision: 32-true}  # the same on every processor
+compute: {precision: 32-true, inference: float32}  # the same on every processor
 card:
   title: Discs
   description: Finds discs.

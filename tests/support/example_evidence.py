@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cards.evidence import Energy, Leakage, Relation, RuntimeCheck, Selection, Tiling
+from cards.evidence import Energy, InferencePrecision, Leakage, Relation, RuntimeCheck, Selection, Tiling
 
 
 def energy() -> Energy:
@@ -79,3 +79,16 @@ def selections() -> list[Selection]:
 def tiling() -> Tiling:
     """A network with a receptive field that tiles cannot cover."""
     return Tiling(receptive_field="image", halo=64, tile=128, images=4, pixels=4 * 256 * 320, mismatch=0.0123)
+
+
+def inference() -> InferencePrecision:
+    """bfloat16, which was compared on the five validation images."""
+    return InferencePrecision(
+        precision="bf16",
+        reason="faster, with the same accuracy",
+        images=5,
+        gain=1.93,
+        agreement=0.99981,
+        dice_change=-0.00012,
+        ap50_change=0.0,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from example_evidence import energy, leakage, runtimes, selections, tiling
+from example_evidence import energy, inference, leakage, runtimes, selections, tiling
 from example_parts import data_file, recipe, sha256, stage
 
 from cards.authored import Card, Links
@@ -160,6 +160,7 @@ def full() -> RunRecord:
             peak_memory_inference_bytes=629_145_600,
         ),
         tiling=tiling(),
+        inference=inference(),
         leakage=leakage(),
         registration=Registration(
             metric="dice",

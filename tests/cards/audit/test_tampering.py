@@ -108,6 +108,10 @@ CARD = {
     "a score, deleted": (edit("scores.csv", "nucleus_00,before", "nucleus_00,earlier"), "earlier"),
     "the target": (edit("huggingface/config.json", '"threshold": 0.5', '"threshold": 0.4'), "threshold: 0.4"),
     "the normalization": (edit("huggingface/config.json", "99.8", "95.0"), "normalize.high: 95.0"),
+    "the precision": (
+        edit("huggingface/config.json", '"inference_precision": "bf16"', '"inference_precision": "float32"'),
+        "inference_precision: float32",
+    ),
     "the recipe": (edit("recipe.yaml", "epochs: 60", "epochs: 90"), "training.epochs: 90"),
     "one copy of the record": (edit("record.json", '"seed": 0', '"seed": 7'), "training.seed: 0"),
 }
@@ -162,6 +166,27 @@ def test_the_right_claim_is_broken(run: Path, family: str, name: str) -> None:
     change(run)
     found = broken(claims_of(run, family))
     assert any(evidence in text for text in found), found
+
+
+INFERENCE = {
+    "a gain that is none": ({"gain": 1.0}, "only 1.00 times as fast"),
+    "labels that change": ({"agreement": 0.9}, "only 90.00% of the pixels keep their label"),
+    "a Dice that changes": ({"dice_change": -0.01}, "mean Dice changes by −0.0100"),
+    "fewer images": ({"images": 2}, "2 images compared, there are 5 validation images"),
+    "a recipe that does not say so": ({"reason": "set by the recipe"}, "states compute.inference=None"),
+}
+
+
+@pytest.mark.parametrize("name", INFERENCE)
+def test_bf16_that_its_measurements_do_not_support_is_broken(run: Path, name: str) -> None:
+    change, evidence = INFERENCE[name]
+
+    def apply(record: RunRecord) -> None:
+        assert record.inference is not None
+        record.inference = record.inference.model_copy(update=change)
+
+    recorded(apply)(run)
+    assert any(evidence in text for text in broken(claims_of(run, "accuracy")))
 
 
 def hash_again(run: Path) -> None:

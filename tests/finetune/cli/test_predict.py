@@ -129,6 +129,7 @@ def test_a_pattern_in_quotes_and_a_folder_are_segmented_together(
     [
         (("--format", "bmp"), "--format: there is no format bmp; choose tiff or ome-zarr"),
         (("--save", "overlays,areas"), "--save: there is no output areas; choose from measurements"),
+        (("--precision", "half"), "--precision: there is no precision half; choose auto, float32 or bf16"),
     ],
 )
 def test_an_unknown_output_is_refused_before_the_model_is_loaded(
@@ -188,3 +189,16 @@ def test_a_table_that_was_edited_is_kept(model: Path, images: Path, tmp_path: Pa
     table.write_text(table.read_text() + "my row\n")
     assert "measurements.csv: exists" in str(predict(*arguments, "--overwrite").exception)
     assert "my row" in table.read_text()
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32", "bf16"])
+def test_the_record_states_the_precision_of_the_network(
+    model: Path, images: Path, tmp_path: Path, precision: str
+) -> None:
+    result = predict(model, images, "--precision", precision, "--out", tmp_path / "labels")
+    assert result.exit_code == 0, result.output
+    (prediction,) = json.loads((tmp_path / "labels" / "prediction.json").read_text())["predictions"]
+    # No run has verified the labels of this model in bf16.
+    assert [one["precision"] for one in prediction["models"]] == [
+        "bf16" if precision == "bf16" else "float32"
+    ]

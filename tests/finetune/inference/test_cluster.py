@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from saved_model import save_small_model
 from spots_model import spots_model, write_spots
 
 from cards.errors import InputError
 from finetune.inference.large_images import segment_large
+from finetune.inference.model import Model
 from finetune.inference.scratch_job import job_folder
 from finetune.inference.streaming import StreamOptions
+from finetune.loading import load
 
 pytest.importorskip("distributed")
 
@@ -56,6 +62,19 @@ def test_workers_with_another_model_are_refused(cluster: Cluster, tmp_path: Path
     with pytest.raises(InputError, match="another model"):
         segment_large(other, image, tmp_path / "labels.tif", options=OPTIONS, cluster=cluster)
     assert not (tmp_path / "labels.tif").exists()
+
+
+def test_workers_with_another_precision_are_refused(cluster: Cluster, tmp_path: Path) -> None:
+    image, folder = write_spots(tmp_path / "spots.tif", 100, 130), save_small_model(tmp_path / "model")
+    model = load(folder, precision="bf16")
+    assert isinstance(model, Model)
+    together, alone = tmp_path / "together.tif", tmp_path / "alone.tif"
+    for precision in ("float32", "bf16"):
+        workers = replace(cluster, load=partial(load, folder, precision=precision))
+        with nullcontext() if precision == "bf16" else pytest.raises(InputError, match="another model"):
+            segment_large(model, image, together, options=OPTIONS, cluster=workers)
+    segment_large(model, image, alone, options=OPTIONS)
+    assert together.read_bytes() == alone.read_bytes()
 
 
 def test_a_scheduler_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,9 +57,12 @@ def test_a_complete_prediction_is_not_replaced(images: Path, tmp_path: Path) -> 
 
 
 def test_another_model_does_not_continue(images: Path, tmp_path: Path) -> None:
-    out, other = tmp_path / "labels", spots_model()
+    out, other, rounded = tmp_path / "labels", spots_model(), spots_model()
     interrupted(images, out, 2)
     before = times(out)
+    rounded.precision = "bf16"
+    with pytest.raises(DataError, match="another model"):
+        list(predict_folder(rounded, images, out))
     other.network.level.data += 0.1
     with pytest.raises(DataError, match="another model"):
         list(predict_folder(other, images, out))
