@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -12,17 +12,18 @@ from cards.errors import DataError
 from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import Header, read_header
 from finetune.inference.extras.registry import Segmented, check_size
-from finetune.inference.journal import Journal, open_journal
+from finetune.inference.journal import Journal
 from finetune.inference.outputs import Outputs, clear_leftovers
 from finetune.inference.preprocess import check_channels
 from finetune.inference.protocol import Predictor
+from finetune.inference.scratch_job import clear_job
 from finetune.inference.segment import segment_file
 from finetune.inference.write import write_outputs
 
 if TYPE_CHECKING:
     from finetune.inference.cluster import Cluster
     from finetune.inference.model import Model
-    from finetune.inference.streaming import Progress
+    from finetune.inference.streaming import Progress, StreamOptions
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,32 @@ def check_headers(outputs: Outputs) -> tuple[dict[Path, Header], dict[Path, str]
     return headers, errors
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a prediction reports to, and where it runs.
+
+    Attributes:
+        observe: called with each segmented image, once its files are written, unless the image is too large
+            to be kept in memory.
+        progress: called after each part of such an image.
+        cluster: a Dask cluster that segments images larger than a tile.
+        journal: finished images, which are skipped; None if every image is segmented.
+        options: sizes of the parts of a large image.
+    """
+
+    observe: Callable[[Segmented], None] | None = None
+    progress: Progress | None = None
+    cluster: Cluster | None = None
+    journal: Journal | None = None
+    options: StreamOptions | None = None
+
+
 def predict_outputs(
     model: Predictor,
     outputs: Outputs,
     headers: dict[Path, Header],
     errors: dict[Path, str],
-    observe: Callable[[Segmented], None] | None = None,
-    progress: Progress | None = None,
-    cluster: Cluster | None = None,
+    around: Surroundings | None = None,
 ) -> Iterator[FolderPrediction]:
     """Predict the labels of each image of a plan and write them as soon as they are known.
 
@@ -89,10 +108,7 @@ def predict_outputs(
         outputs: images and paths of their label images.
         headers: of the images that can be read.
         errors: why the other images cannot be read, by image.
-        observe: called with each segmented image, once its files are written, unless the image is too large
-            to be kept in memory.
-        progress: called after each part of such an image.
-        cluster: a Dask cluster that segments images larger than a tile.
+        around: journal, cluster, and what is called on the way.
 
     Yields:
         One result per image, in order.
@@ -101,7 +117,7 @@ def predict_outputs(
         DataError: if no image fits the model.
         InputError: if the disk is full or cannot be written.
     """
-    errors = dict(errors)
+    errors, around = dict(errors), around or Surroundings()
     if getattr(model, "select", "auto") == "auto":  # otherwise the model selects channels
         for image, header in headers.items():
             try:
@@ -109,19 +125,14 @@ def predict_outputs(
             except DataError as error:
                 errors[image] = f"{image}: {error}"
     _refuse_if_all_failed(errors, outputs)
-    for folder in {path.parent for path in outputs.paths.values()}:
-        clear_leftovers(folder)
-    with open_journal(model, outputs) as journal:
-        for image in outputs.paths:
-            if image in errors:
-                yield FolderPrediction(image, None, None, errors[image])
-                continue
-            result = _finished(image, outputs, journal)
-            if result is None:
-                result = _predict(model, image, outputs, headers.get(image), observe, progress, cluster)
-                if journal and result.labels and result.instances is not None:
-                    journal.add(image, result.instances, [result.labels, *result.files.values()])
-            yield result
+    clear_leftovers(outputs)
+    for image in outputs.paths:
+        if image in errors:
+            yield FolderPrediction(image, None, None, errors[image])
+            continue
+        result = _finished(image, outputs, around.journal)
+        yield result or _predict(model, image, outputs, headers.get(image), around)
+    clear_leftovers(outputs)  # those that were too young at the beginning
 
 
 def _finished(image: Path, outputs: Outputs, journal: Journal | None) -> FolderPrediction | None:
@@ -129,45 +140,58 @@ def _finished(image: Path, outputs: Outputs, journal: Journal | None) -> FolderP
     entry = journal.entry(image) if journal else None
     if entry is None or outputs.table:  # the table needs the measurements of all images
         return None
+    clear_job(outputs.paths[image])  # the command was killed between the label image and the end
     return FolderPrediction(
         image, outputs.paths[image], entry["instances"], seconds=0.0, files=outputs.extras.get(image, {})
     )
 
 
 def _predict(
-    model: Predictor,
-    image: Path,
-    outputs: Outputs,
-    header: Header | None,
-    observe: Callable[[Segmented], None] | None,
-    progress: Progress | None,
-    cluster: Cluster | None,
+    model: Predictor, image: Path, outputs: Outputs, header: Header | None, around: Surroundings
 ) -> FolderPrediction:
     # These import torch.
-    from finetune.inference.large_images import LARGE, is_large, segment_large
+    from finetune.inference.large_images import is_large, segment_large
+    from finetune.inference.streaming import StreamOptions
     from finetune.inference.tiling import TILE
 
     start = time.perf_counter()
-    extras = outputs.extras.get(image, {})
-    path = outputs.paths[image]
+    extras, path = outputs.extras.get(image, {}), outputs.paths[image]
+    files = [*extras.values(), path]
+
+    def announce() -> None:
+        if around.journal:
+            around.journal.announce(image, files)
+
+    def finish(instances: int) -> None:
+        if around.journal:
+            around.journal.add(image, instances, files)
+
+    options = around.options or StreamOptions()
+    if around.cluster:
+        options = replace(options, large=TILE**2)
     try:
-        if is_large(model, image, header, outputs, TILE**2 if cluster else LARGE):
+        if is_large(model, image, header, outputs, options.large):
+            announce()
             instances = segment_large(
                 cast("Model", model),
                 image,
                 path,
                 replace=path in outputs.replace,
-                progress=progress,
-                cluster=cluster,
+                options=options,
+                progress=around.progress,
+                cluster=around.cluster,
+                finish=finish,
             )
             return FolderPrediction(image, path, instances, seconds=time.perf_counter() - start)
         result = segment_file(model, image, planes=outputs.planes, maps="probabilities" in extras)
     except DataError as error:
         return FolderPrediction(image, None, None, str(error), time.perf_counter() - start)
+    announce()
     write_outputs(result, path, extras, outputs)
-    if observe:
-        observe(result)
+    if around.observe:
+        around.observe(result)
     instances = int(result.labels.max(axis=(1, 2), initial=0).sum())
+    finish(instances)
     seconds = time.perf_counter() - start
     return FolderPrediction(image, path, instances, seconds=seconds, files=extras)
 

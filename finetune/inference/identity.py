@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from finetune.inference.protocol import Predictor
 
-
-def identify(model: Predictor | Any) -> Any:
+def identify(model: Any) -> Any:
     """Identify weights, configuration, target options and precision of a model.
 
     Args:
         model: one model, a model averaged over symmetries, or an ensemble.
 
     Returns:
-        JSON values; None for a model that cannot be identified, such as a package that finetune did not
-        write.
+        JSON values; None for a model that cannot be identified.
     """
     from torch import nn
 
@@ -26,6 +23,8 @@ def identify(model: Predictor | Any) -> Any:
     if inner := getattr(model, "model", None):
         found = identify(inner)
         return None if found is None else {"symmetries": found}
+    if package := getattr(model, "package", None):
+        return {"package": package.sha256, "weights": _hashes(package), "target": model.target.name}
     network = getattr(model, "network", None)
     if not isinstance(network, nn.Module) or not hasattr(model, "config"):
         return None
@@ -33,6 +32,14 @@ def identify(model: Predictor | Any) -> Any:
     # Receptive field and halo follow from the network; they may be measured during the prediction.
     config = {key: value for key, value in model.config().items() if key not in ("receptive_field", "halo")}
     return {"weights": _digest(network), "config": config, "precision": precision}
+
+
+def _hashes(package: Any) -> dict[str, str]:
+    """SHA-256 of the weights of a BioImage.IO package, by format."""
+    from finetune.repositories.bioimageio.package import read_file
+
+    weights = package.description.weights
+    return {name: read_file(package, getattr(weights, name))[1] for name in package.formats}
 
 
 def _digest(network: Any) -> str:

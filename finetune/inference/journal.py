@@ -1,23 +1,25 @@
 """Finished images of a prediction: a killed command skips them when it is repeated.
 
 The journal is a hidden file in the folder of the label images. Its first line says which models and options
-wrote them, and each further line names a finished image. It is deleted when the command is complete; the next
-command then refuses to replace the label images, as always.
+wrote them. Each further line names an image before its first file is written, a finished image, or a file
+about all images before that appears. The journal is deleted when the command is complete; the next command
+then refuses to replace the label images, as always.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import DataError
+from cards.fingerprint import sha256_file
 from finetune.inference.identity import identify
 from finetune.inference.protocol import Predictor
-from finetune.utils.atomic import PREFIX, write_file
+from finetune.utils.atomic import PREFIX, disk_errors, write_file
 
 if TYPE_CHECKING:
     from finetune.inference.outputs import Outputs
@@ -42,7 +44,9 @@ class Journal:
         """
         self.folder = folder
         self._path = folder / JOURNAL
-        self.key, self._entries = read_entries(self._path)
+        self.key, lines = _read_lines(self._path)
+        self._entries = {entry["name"]: entry for entry in lines if "name" in entry}
+        self._hashes = {entry["file"]: entry["sha256"] for entry in lines if "file" in entry}
         self._is_new = False
 
     @property
@@ -51,17 +55,29 @@ class Journal:
         return self.key is not None
 
     def files(self) -> set[Path]:
-        """Files of finished images, unless they have changed since.
+        """Files that the unfinished command wrote, unless they have changed since.
 
         Returns:
-            Paths of label images and optional outputs.
+            Paths of label images and optional outputs. Of an image that was not finished, also those that
+            were not written yet.
         """
         return {
             self.folder / name
             for entry in self._entries.values()
-            if self._unchanged(entry)
+            if not _is_finished(entry) or self._unchanged(entry)
             for name in entry["files"]
         }
+
+    def lists(self, path: Path) -> bool:
+        """Whether a file about all images is as the unfinished command wrote it.
+
+        Args:
+            path: an existing file in the folder.
+
+        Returns:
+            True if the journal states its hash.
+        """
+        return path.name in self._hashes and self._hashes[path.name] == sha256_file(path)
 
     def entry(self, image: Path) -> Entry | None:
         """What an earlier command wrote for an image.
@@ -73,7 +89,9 @@ class Journal:
             `instances` and `files`; None if image or files are missing or have changed.
         """
         entry = self._entries.get(image.name)
-        return entry if entry and entry["image"] == file_state(image) and self._unchanged(entry) else None
+        if entry is None or not _is_finished(entry) or entry["image"] != file_state(image):
+            return None
+        return entry if self._unchanged(entry) else None
 
     def begin(self, key: Any) -> None:
         """Continue the journal of the same models and options, or start a new one with the next image.
@@ -83,7 +101,19 @@ class Journal:
         """
         self._is_new = self.key != key
         if self._is_new:
-            self.key, self._entries = key, {}
+            self.key, self._entries, self._hashes = key, {}, {}
+
+    def announce(self, image: Path, files: list[Path]) -> None:
+        """Name the files of an image before the first of them is written.
+
+        Args:
+            image: the image.
+            files: what will be written for it.
+
+        Raises:
+            InputError: if the disk is full or cannot be written.
+        """
+        self._add({"name": image.name, "files": dict.fromkeys(map(self._name, files))})
 
     def add(self, image: Path, instances: int, files: list[Path]) -> None:
         """Add a finished image.
@@ -94,19 +124,37 @@ class Journal:
             files: what was written for it.
 
         Raises:
-            OSError: if the disk is full.
+            InputError: if the disk is full or cannot be written.
         """
-        states = {path.relative_to(self.folder).as_posix(): file_state(path) for path in files}
-        entry = {"name": image.name, "image": file_state(image), "instances": instances, "files": states}
-        if self._is_new:
-            write_file(self._path, json.dumps(self.key, sort_keys=True) + "\n")
-            self._is_new = False
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        states = {self._name(path): file_state(path) for path in files}
+        self._add({"name": image.name, "image": file_state(image), "instances": instances, "files": states})
+
+    def add_hash(self, name: str, sha256: str) -> None:
+        """State the hash of a file about all images before it appears under its name.
+
+        Args:
+            name: of the file.
+            sha256: its hash.
+
+        Raises:
+            InputError: if the disk is full or cannot be written.
+        """
+        self._add({"file": name, "sha256": sha256})
 
     def remove(self) -> None:
-        """Delete the journal, once all images are finished."""
+        """Delete the journal, once everything is written."""
         self._path.unlink(missing_ok=True)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _add(self, entry: Entry) -> None:
+        with disk_errors(self._path, "choose another folder with --out"):
+            if self._is_new:
+                write_file(self._path, json.dumps(self.key, sort_keys=True))
+                self._is_new = False
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write("\n" + json.dumps(entry))  # a line that a killed process left unfinished ends here
 
     def _unchanged(self, entry: Entry) -> bool:
         return all(file_state(self.folder / name) == state for name, state in entry["files"].items())
@@ -150,6 +198,10 @@ def open_journal(model: Predictor, outputs: Outputs) -> Iterator[Journal | None]
     journal.remove()
 
 
+def _is_finished(entry: Entry) -> bool:
+    return "instances" in entry
+
+
 def read_entries(path: Path) -> tuple[Any, dict[str, Entry]]:
     """Read a journal, without a line that a killed process left unfinished.
 
@@ -159,18 +211,20 @@ def read_entries(path: Path) -> tuple[Any, dict[str, Entry]]:
     Returns:
         The first line, None if there is no journal, and the entries by name of the image.
     """
+    key, lines = _read_lines(path)
+    return key, {entry["name"]: entry for entry in lines if "name" in entry}
+
+
+def _read_lines(path: Path) -> tuple[Any, list[Entry]]:
     try:
         first, *lines = path.read_text(encoding="utf-8").split("\n")
         key = json.loads(first)
     except (OSError, ValueError):
-        return None, {}
-    entries: dict[str, Entry] = {}
+        return None, []
+    entries: list[Entry] = []
     for line in lines:
-        try:
-            entry = json.loads(line)
-            entries[entry["name"]] = entry
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            entries.append(json.loads(line))
     return key, entries
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from finetune.data.calibration import Calibration
 from finetune.inference.markers import SOFTWARE, software
-from finetune.utils.lock import try_lock
+from finetune.utils.atomic import new_file
 
 
 def write_label_tiff(
@@ -67,8 +67,7 @@ def write_ome_tiff(
     metadata["UUID"] = content_uuid(pixels, name)
     if channels:
         metadata["Channel"] = {"Name": list(channels)}
-    with path.open("x+b") as file:
-        try_lock(file.fileno())  # it tells `clear_leftovers` that the file is no leftover
+    with new_file(path) as file:
         tifffile.imwrite(
             file,
             pixels,

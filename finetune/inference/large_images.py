@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
+import json
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -14,16 +16,15 @@ from finetune.data.headers import Header
 from finetune.data.windows import open_windows
 from finetune.inference.cluster import Cluster
 from finetune.inference.identity import identify
+from finetune.inference.journal import file_state
 from finetune.inference.large_labels import write_large_tiff, write_large_zarr
 from finetune.inference.model import Model
 from finetune.inference.outputs import OTHER_FOLDER, Outputs
 from finetune.inference.protocol import Predictor
 from finetune.inference.scratch_job import open_job
-from finetune.inference.streaming import Progress, Stream, StreamOptions, segment_stream
-from finetune.inference.write import check_again, write_new
-from finetune.utils.atomic import disk_errors, replace_folder
-
-LARGE = 4096**2  # pixels; larger images are not kept in memory
+from finetune.inference.streaming import LARGE, Progress, Stream, StreamOptions, segment_stream
+from finetune.inference.write import move_new
+from finetune.utils.atomic import disk_errors
 
 
 def is_large(
@@ -62,6 +63,7 @@ def segment_large(
     options: StreamOptions | None = None,
     progress: Progress | None = None,
     cluster: Cluster | None = None,
+    finish: Callable[[int], None] | None = None,
 ) -> int:
     """Segment an image of any size and write its label image.
 
@@ -76,6 +78,8 @@ def segment_large(
         options: sizes of tiles and blocks.
         progress: called after each part.
         cluster: a Dask cluster that predicts and decodes; this process if None.
+        finish: called with the number of instances once the label image is written, before the finished parts
+            are deleted.
 
     Returns:
         Number of instances.
@@ -98,16 +102,14 @@ def segment_large(
             except DataError as error:
                 raise error if str(image) in str(error) else DataError(f"{image}: {error}") from error
             calibration = read_calibration(image)._replace(axes="", planes=())
+            work = job.new(path.name)
             if path.suffix == ".zarr":
-                work = job.folder / path.name
-                shutil.rmtree(work, ignore_errors=True)
                 write_large_zarr(bands, windows, work, image.name, calibration)
-                check_again(path, replace)
-                replace_folder(work, path)
             else:
-                write_new(
-                    path, lambda place: write_large_tiff(bands, place, image.name, calibration), replace
-                )
+                write_large_tiff(bands, work, image.name, calibration)
+            move_new(work, path, replace)
+            if finish:
+                finish(bands.instances)
             job.remove()
             return bands.instances
 
@@ -121,13 +123,16 @@ def job_key(model: Model, image: Path, options: StreamOptions) -> dict[str, Any]
         options: sizes of tiles and blocks.
 
     Returns:
-        JSON values: image (size and time of its files), weights, configuration, sizes and version.
+        JSON values: image (hash of names, sizes and times of its files), weights, configuration, sizes and
+        version.
     """
-    files = sorted(image.rglob("*.json")) if image.is_dir() else [image]
+    files = sorted(path for path in image.rglob("*") if path.is_file()) if image.is_dir() else [image]
+    states = [[path.relative_to(image.parent).as_posix(), file_state(path)] for path in files]
+    sizes = {name: size for name, size in asdict(options).items() if name != "large"}
     return {
-        "image": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files],
+        "image": [image.name, hashlib.sha256(json.dumps(states).encode()).hexdigest()],
         "model": identify(model),
         "halo": model.tile_halo(options.tile),
-        "options": asdict(options),
+        "options": sizes,
         "finetune": version("finetune"),
     }

@@ -16,7 +16,7 @@ from finetune.inference.label_bands import LabelBands
 from finetune.inference.label_tiff import describe
 from finetune.inference.label_zarr import level_count, multiscale, require_zarr
 from finetune.inference.markers import LABELS, MARK, SOFTWARE, software
-from finetune.utils.lock import try_lock
+from finetune.utils.atomic import new_file
 
 TIFF_TILE = 512  # height and width of a tile of the TIFF in pixels; blocks are multiples of it
 CHUNK = 1024  # the same for OME-Zarr
@@ -39,8 +39,7 @@ def write_large_tiff(bands: LabelBands, partial: Path, name: str, calibration: C
     metadata, options = describe("YX", name, calibration)
     metadata["UUID"] = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{_sha256(bands)} {name}"))
     dtype = np.dtype(bands.dtype)
-    with partial.open("x+b") as file:
-        try_lock(file.fileno())  # it tells `clear_leftovers` that the file is no leftover
+    with new_file(partial) as file:
         tifffile.imwrite(
             file,
             _tiles(bands),

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cards.fingerprint import sha256_file
+from finetune.inference.journal import Journal
 
 SOFTWARE = "finetune label image"
 """Start of the TIFF tag Software (305) of every label image that finetune writes."""
@@ -140,13 +141,27 @@ def _is_our_zarr(path: Path) -> bool:
     attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
     mark: dict[str, Any] = attributes[MARK]
     array: Any = zarr.open_group(path, mode="r")[f"labels/{LABELS}/0"]
-    labels = np.asarray(array[...])
-    return mark["software"].startswith(SOFTWARE) and mark["labels_sha256"] == sha256_array(labels)
+    return mark["software"].startswith(SOFTWARE) and mark["labels_sha256"] == _sha256_in_bands(array)
+
+
+def _sha256_in_bands(array: Any) -> str:
+    """`sha256_array` of a Zarr array, of which a row of chunks is read at a time."""
+    digest, step = hashlib.sha256(), array.chunks[-2]
+    for plane in np.ndindex(*array.shape[:-2]):
+        for top in range(0, array.shape[-2], step):
+            digest.update(np.ascontiguousarray(array[(*plane, slice(top, top + step))]).data)
+    return digest.hexdigest()
 
 
 def _is_listed(path: Path) -> bool:
-    """Whether the record of an earlier prediction beside the file, or itself the file, lists it."""
-    record = json.loads((path.parent / RECORD_FILE).read_text(encoding="utf-8"))
-    if not record[MARK].startswith(PRODUCT):
-        return False
-    return path.name == RECORD_FILE or record["files"].get(path.name) == sha256_file(path)
+    """Whether the record of an earlier prediction beside the file, or itself the file, lists it.
+
+    The journal of an unfinished prediction lists it, too.
+    """
+    record_path = path.parent / RECORD_FILE
+    record = json.loads(record_path.read_text(encoding="utf-8")) if record_path.is_file() else {}
+    ours = str(record.get(MARK, "")).startswith(PRODUCT)
+    if path.name == RECORD_FILE:
+        return ours
+    listed = ours and record["files"].get(path.name) == sha256_file(path)
+    return listed or Journal(path.parent).lists(path)

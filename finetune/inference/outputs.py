@@ -153,22 +153,24 @@ def check_replaceable(path: Path) -> None:
         raise DataError(f"{path}: exists and is no {kind} that finetune wrote; {OTHER_FOLDER}")
 
 
-def clear_leftovers(out: Path) -> None:
-    """Delete unfinished label images of killed processes.
+def clear_leftovers(outputs: Outputs) -> None:
+    """Delete unfinished files of killed processes from the folders of the outputs.
 
     Files that another process is writing are locked, and are kept.
 
     Args:
-        out: folder of the label images; it may be missing.
+        outputs: what is written.
     """
-    for path in out.glob(f"{PREFIX}*.partial"):
-        with suppress(OSError):  # another process may delete it, too
-            age = time.time() - path.lstat().st_mtime
-            if not LEFTOVER.fullmatch(path.name) or path.is_symlink() or age < LEFTOVER_SECONDS:
-                continue
-            with path.open("r+b") as file:
-                if try_lock(file.fileno()):
-                    path.unlink()
+    extras = (path for kinds in outputs.extras.values() for path in kinds.values())
+    for folder in {outputs.folder, *(path.parent for path in (*outputs.paths.values(), *extras))}:
+        for path in folder.glob(f"{PREFIX}*.partial"):
+            with suppress(OSError):  # another process may delete it, too
+                age = time.time() - path.lstat().st_mtime
+                if not LEFTOVER.fullmatch(path.name) or path.is_symlink() or age < LEFTOVER_SECONDS:
+                    continue
+                with path.open("r+b") as file:
+                    if try_lock(file.fileno()):
+                        path.unlink()
 
 
 def _paths(files: list[Path], out: Path, ending: str) -> dict[Path, Path]:

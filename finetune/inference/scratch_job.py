@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +142,24 @@ class ScratchJob:
         write_file(path, json.dumps(result.tolist()))
         return result
 
+    def new(self, name: str) -> Path:
+        """Path of a file or folder in which the output is written before it is moved to its place.
+
+        Args:
+            name: of the file or folder.
+
+        Returns:
+            The path; what a killed process left there is deleted.
+        """
+        path = self.folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        return path
+
     def remove(self) -> None:
-        """Delete the folder, once the output is written."""
+        """Delete the folder, once the output is written; what identifies it goes last."""
+        for entry in self.folder.iterdir():
+            if entry.name not in (KEY, LOCK):
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -180,22 +197,68 @@ def open_job(output: Path, key: Mapping[str, Any]) -> Iterator[ScratchJob]:
     except LockedError as error:
         raise DataError(f"{output}: {error} is writing it; wait, or choose another folder") from error
     try:
-        text = json.dumps(key, sort_keys=True, indent=2) + "\n"
-        path = folder / KEY
-        if not path.exists() and any(entry.name != LOCK for entry in folder.iterdir()):
+        if not _is_job(folder):
             raise DataError(f"{folder}: was not written by finetune; delete it, or choose another folder")
-        if path.exists() and path.read_text(encoding="utf-8") != text:
-            path.unlink()
-            for entry in folder.iterdir():
-                if entry.name in PARTS:
-                    shutil.rmtree(entry)
-                elif entry.suffix == ".json":
-                    entry.unlink()
-        write_file(path, text)
-        for part in PARTS:
-            (folder / part).mkdir(exist_ok=True)
-            for partial in (folder / part).glob("*.partial"):
-                partial.unlink(missing_ok=True)  # of a process that was killed
-        yield ScratchJob(folder)
+        _prepare(folder, json.dumps(key, sort_keys=True, indent=2) + "\n")
+        job = ScratchJob(folder)
+        try:
+            yield job
+        finally:
+            if folder.exists() and not any(any((folder / part).iterdir()) for part in PARTS):
+                job.remove()  # nothing to continue with
     finally:
         lock.close()
+
+
+def clear_job(output: Path) -> None:
+    """Delete the finished parts of an output that is complete, which a killed process left.
+
+    Args:
+        output: path of the label image.
+    """
+    folder = job_folder(output)
+    if not (folder / KEY).is_file():
+        return
+    lock = FileLock(folder / LOCK)
+    with suppress(LockedError, OSError):
+        lock.acquire()
+        try:
+            ScratchJob(folder).remove()
+        finally:
+            lock.close()
+
+
+def _is_job(folder: Path) -> bool:
+    """Whether finetune created a folder; a killed process may have left it before it was marked."""
+    names = {entry.name for entry in folder.iterdir()}
+    return KEY in names or all(name == LOCK or name.startswith(PREFIX) for name in names)
+
+
+def _prepare(folder: Path, key: str) -> None:
+    """Delete the parts of another key and incomplete parts, and create the folders of the parts."""
+    path = folder / KEY
+    if path.exists() and path.read_text(encoding="utf-8") != key:
+        for entry in folder.iterdir():
+            if entry.name in PARTS:
+                shutil.rmtree(entry)
+            elif entry.suffix == ".json" and entry != path:
+                entry.unlink()
+    write_file(path, key)
+    for part in PARTS:
+        (folder / part).mkdir(exist_ok=True)
+        for file in (folder / part).iterdir():
+            if not _is_complete(file):
+                file.unlink(missing_ok=True)
+
+
+def _is_complete(part: Path) -> bool:
+    """Whether a part can be read: after a power cut, the end of a file may be missing."""
+    if part.suffix not in (".npy", ".npz"):
+        return False  # a killed process was writing it
+    try:
+        content = np.load(part, mmap_mode="r")
+        if not isinstance(content, np.ndarray):
+            content.close()
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return False
+    return True

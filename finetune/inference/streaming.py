@@ -28,6 +28,7 @@ from finetune.inference.scratch_job import ScratchJob
 from finetune.inference.stitching import BLOCK, MARGIN, Block, DecodedBlock, blocks_of, decode_block
 from finetune.inference.tiling import TILE, Grid, Tile
 
+LARGE = 4096**2  # pixels; larger images are not kept in memory
 READ, READ_COLUMNS = 1024, 16384  # height and width of the parts that are read for the statistics
 FEW_MAPS = 8  # with more, blocks are smaller
 AHEAD = 2  # batches that are read before they are needed
@@ -48,12 +49,14 @@ class StreamOptions:
         block: height and width of a block in pixels; None for 2048, or 1024 with more than 8 maps.
         margin: pixels around a block that are decoded with it.
         batch: tiles that pass through the network together; None for 1 on a CPU and 4 on a GPU.
+        large: pixels above which an image is segmented part by part.
     """
 
     tile: int = TILE
     block: int | None = None
     margin: int = MARGIN
     batch: int | None = None
+    large: int = LARGE
 
 
 class Stream:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,7 +14,8 @@ from cards.errors import DataError
 from finetune.inference.extras.registry import Segmented, writer
 from finetune.inference.label_tiff import write_label_tiff
 from finetune.inference.outputs import OTHER_FOLDER, Outputs, check_replaceable
-from finetune.utils.atomic import PREFIX, atomic_file, disk_errors, replace_folder
+from finetune.inference.scratch_job import open_job
+from finetune.utils.atomic import atomic_file, disk_errors, replace_file, replace_folder, replaced_folders
 
 
 def write_outputs(result: Segmented, path: Path, extras: Mapping[str, Path], outputs: Outputs) -> None:
@@ -57,13 +57,16 @@ def as_stored(labels: np.ndarray) -> np.ndarray:
     return labels.astype("uint16" if labels.max(initial=0) < 2**16 else "int32")
 
 
-def write_new(path: Path, write: Callable[[Path], None], replace: bool) -> None:
+def write_new(
+    path: Path, write: Callable[[Path], None], replace: bool, ready: Callable[[Path], None] | None = None
+) -> None:
     """Write a file atomically, without replacing one that may not be replaced.
 
     Args:
         path: final name. Its folder is created if it is missing.
         write: creates the file at a temporary path.
         replace: replace an earlier file of finetune, once the new one is complete.
+        ready: called with the temporary path of the complete file.
 
     Raises:
         DataError: if the file exists and may not be replaced.
@@ -72,20 +75,40 @@ def write_new(path: Path, write: Callable[[Path], None], replace: bool) -> None:
     with disk_errors(path, OTHER_FOLDER), atomic_file(path) as place:
         write(place)
         check_again(path, replace)
+        if ready:
+            ready(place)
+
+
+def move_new(work: Path, path: Path, replace: bool) -> None:
+    """Move a complete file or folder to its final name.
+
+    Args:
+        work: the file or folder, on the same file system.
+        path: final name.
+        replace: replace an earlier file or folder of finetune.
+
+    Raises:
+        DataError: if the path exists and may not be replaced.
+        OSError: if it cannot be moved.
+    """
+    check_again(path, replace)
+    if work.is_dir():
+        replace_folder(work, path)
+        for old in replaced_folders(path):  # of a process that was killed while it replaced the folder
+            shutil.rmtree(old, ignore_errors=True)
+    else:
+        replace_file(work, path)
 
 
 def _write_zarr(labels: np.ndarray, result: Segmented, path: Path, *, replace: bool) -> None:
     from finetune.inference.label_zarr import write_label_zarr
 
     array = labels if result.calibration.planes else labels[0]
-    work = path.with_name(f"{PREFIX}{secrets.token_hex(8)}.{path.name}")
-    with disk_errors(path, OTHER_FOLDER):
-        try:
-            write_label_zarr(array, result.pixels, work, result.name, result.calibration)
-            check_again(path, replace)
-            replace_folder(work, path)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+    with disk_errors(path, OTHER_FOLDER), open_job(path, {"output": path.name}) as job:
+        work = job.new(path.name)
+        write_label_zarr(array, result.pixels, work, result.name, result.calibration)
+        move_new(work, path, replace)
+        job.remove()
 
 
 def check_again(path: Path, replace: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ from finetune.data.diameter import typical_diameter
 from finetune.data.headers import Header
 from finetune.inference.extras.measurements import MeasurementTable
 from finetune.inference.extras.registry import TABLE, Segmented
-from finetune.inference.folder import FolderPrediction, predict_outputs
+from finetune.inference.folder import FolderPrediction, Surroundings, predict_outputs
+from finetune.inference.journal import Journal, open_journal
 from finetune.inference.markers import CARD_FILE, MARK, RECORD_FILE, software
 from finetune.inference.outputs import OTHER_FOLDER, Outputs
 from finetune.inference.protocol import Predictor
@@ -29,7 +31,7 @@ from finetune.utils.atomic import disk_errors, write_file
 
 if TYPE_CHECKING:
     from finetune.inference.cluster import Cluster
-    from finetune.inference.streaming import Progress
+    from finetune.inference.streaming import Progress, StreamOptions
 
 
 @dataclass
@@ -43,6 +45,7 @@ class PredictionJob:
         headers: of the images that can be read.
         errors: why the other images cannot be read, by image.
         symmetries: whether the prediction is averaged over rotations and reflections.
+        options: sizes of the parts of a large image.
         comparison: of the images with the training images.
     """
 
@@ -52,6 +55,7 @@ class PredictionJob:
     headers: dict[Path, Header]
     errors: dict[Path, str]
     symmetries: bool = False
+    options: StreamOptions | None = None
     comparison: Comparison = field(init=False)
     _diameters: list[float] = field(default_factory=list)
     _table: MeasurementTable = field(default_factory=MeasurementTable)
@@ -96,19 +100,19 @@ class PredictionJob:
             InputError: if no image fits the model, or the disk is full or cannot be written.
         """
         results: list[FolderPrediction] = []
-        predicted = predict_outputs(
-            self.model, self.outputs, self.headers, self.errors, self._observe, progress, cluster
-        )
-        try:
-            for result in predicted:
-                results.append(result)
-                yield result
-        except BaseException:  # Ctrl-C, too
-            if any(result.labels for result in results):
-                with suppress(InputError):
-                    self._finish(results)
-            raise
-        self._finish(results)
+        with open_journal(self.model, self.outputs) as journal:
+            around = Surroundings(self._observe, progress, cluster, journal, self.options)
+            predicted = predict_outputs(self.model, self.outputs, self.headers, self.errors, around)
+            try:
+                for result in predicted:
+                    results.append(result)
+                    yield result
+            except BaseException:  # Ctrl-C, too
+                if any(result.labels for result in results):
+                    with suppress(InputError):
+                        self._finish(results, journal)
+                raise
+            self._finish(results, journal)
 
     def _observe(self, result: Segmented) -> None:
         sizes = (typical_diameter(labels) for labels in result.labels)
@@ -116,18 +120,22 @@ class PredictionJob:
         if self.outputs.table:
             self._table.add(result)
 
-    def _finish(self, results: list[FolderPrediction]) -> None:
+    def _finish(self, results: list[FolderPrediction], journal: Journal | None) -> None:
         self.comparison.compare_objects(self._diameters)
-        listed = {}
+        listed: dict[str, str] = {}
+
+        def announce(path: Path, content: Path) -> None:
+            listed[path.name] = sha256_file(content)
+            if journal:
+                journal.add_hash(path.name, listed[path.name])
+
         if table := self.outputs.table:
-            write_new(table, self._table.write, replace=table in self.outputs.replace)
-            listed[table.name] = sha256_file(table)
-        card = self.common_files.get("card")
-        if card:
+            replace = table in self.outputs.replace
+            write_new(table, self._table.write, replace, partial(announce, table))
+        if card := self.common_files.get("card"):
             text = render_card(self.members, symmetries=self.symmetries)
-            with disk_errors(card, OTHER_FOLDER):
-                write_file(card, text)
-            listed[card.name] = sha256_file(card)
+            replace = card in self.outputs.replace
+            write_new(card, partial(_write_text, text), replace, partial(announce, card))
         path = self.outputs.folder / RECORD_FILE
         content = json.dumps(self._record(results, listed), indent=2, ensure_ascii=False) + "\n"
         with disk_errors(path, OTHER_FOLDER):
@@ -169,3 +177,7 @@ class PredictionJob:
             "files": {kind: path.relative_to(folder).as_posix() for kind, path in result.files.items()},
             "error": error,
         }
+
+
+def _write_text(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -14,9 +14,10 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from cards.errors import InputError
+from finetune.utils.lock import try_lock
 
 if TYPE_CHECKING:
     import torch
@@ -44,11 +45,25 @@ def atomic_file(path: Path) -> Iterator[Path]:
     partial = _temporary(path.parent, ".partial")
     try:
         yield partial
-        with partial.open("r+b") as file:
-            os.fsync(file.fileno())  # a rename must not reach the disk before the content does
-        partial.replace(path)
+        replace_file(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def replace_file(new: Path, path: Path) -> None:
+    """Rename a complete file to its final name, replacing an existing one.
+
+    Args:
+        new: complete file, on the same file system.
+        path: final name.
+
+    Raises:
+        OSError: if the file cannot be written to the disk or renamed.
+    """
+    with new.open("r+b") as file:
+        try_lock(file.fileno())  # it tells other processes that the file is no leftover of a killed one
+        os.fsync(file.fileno())  # a rename must not reach the disk before the content does
+        new.replace(path)
 
 
 def write_file(path: Path, *parts: str | bytes | memoryview) -> None:
@@ -115,6 +130,24 @@ def write_safetensors(
     content = save(dict(tensors), dict(metadata) if metadata else None)
     write_file(path, content)
     return len(content)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Create a file that other processes do not take for a leftover of a killed one while it is open.
+
+    Args:
+        path: the file, which must not exist.
+
+    Yields:
+        The file, open for reading and writing.
+
+    Raises:
+        FileExistsError: if the file exists.
+    """
+    with path.open("x+b") as file:
+        try_lock(file.fileno())
+        yield file
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from finetune.inference.folder import FolderPrediction, check_headers, predict_outputs
+from finetune.inference.folder import FolderPrediction, Surroundings, check_headers, predict_outputs
+from finetune.inference.journal import open_journal
 from finetune.inference.outputs import plan_outputs
 from finetune.inference.protocol import Predictor
 
@@ -15,4 +16,5 @@ def predict_folder(
 ) -> Iterator[FolderPrediction]:
     outputs = plan_outputs(images, out, overwrite=overwrite)
     headers, errors = check_headers(outputs)
-    yield from predict_outputs(model, outputs, headers, errors)
+    with open_journal(model, outputs) as journal:
+        yield from predict_outputs(model, outputs, headers, errors, Surroundings(journal=journal))

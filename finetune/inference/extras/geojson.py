@@ -11,6 +11,7 @@ import numpy as np
 from finetune.data.annotations.tracing import Polygon, Ring, trace
 from finetune.inference.extras.registry import Segmented, plane_indices
 from finetune.inference.markers import MARK, geojson_mark
+from finetune.utils.atomic import new_file
 
 
 def write(result: Segmented, path: Path) -> None:
@@ -25,7 +26,8 @@ def write(result: Segmented, path: Path) -> None:
         for label, polygons in trace(labels):
             features.append(_feature(label, polygons, index))
     content = {"type": "FeatureCollection", MARK: geojson_mark(features), "features": features}
-    path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+    with new_file(path) as file:
+        file.write(json.dumps(content, separators=(",", ":")).encode())
 
 
 def _feature(label: int, polygons: list[Polygon], index: dict[str, int]) -> dict[str, Any]:

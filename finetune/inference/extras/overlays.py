@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from cards.canvas import PALETTE, outline, rgb, stretch
 from finetune.inference.extras.registry import Segmented
 from finetune.inference.markers import PRODUCT, software
+from finetune.utils.atomic import new_file
 
 
 def write(result: Segmented, path: Path) -> None:
@@ -49,23 +51,25 @@ def write_pictures(pictures: Sequence[np.ndarray], path: Path, *, stack: bool) -
         path: the file, which must not exist.
         stack: whether to write a TIFF.
     """
-    if stack:
-        import tifffile
+    with new_file(path) as file:
+        if stack:
+            _write_tiff(np.stack(list(pictures)), file)
+        else:
+            _write_png(pictures[0], file)
 
-        extra = ["unassalpha"] if pictures[0].shape[-1] == 4 else None
-        tifffile.imwrite(
-            path,
-            np.stack(list(pictures)),
-            photometric="rgb",
-            extrasamples=extra,
-            compression="zlib",
-            software=software(PRODUCT),
-        )
-        return
+
+def _write_tiff(pictures: np.ndarray, file: IO[bytes]) -> None:
+    import tifffile
+
+    extra = ["unassalpha"] if pictures.shape[-1] == 4 else None
+    mark = software(PRODUCT)
+    tifffile.imwrite(file, pictures, photometric="rgb", extrasamples=extra, compression="zlib", software=mark)
+
+
+def _write_png(picture: np.ndarray, file: IO[bytes]) -> None:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     marked = PngInfo()
     marked.add_text("Software", software(PRODUCT))
-    with path.open("xb") as file:
-        Image.fromarray(pictures[0]).save(file, format="png", pnginfo=marked)
+    Image.fromarray(picture).save(file, format="png", pnginfo=marked)

@@ -11,6 +11,7 @@ import numpy as np
 from finetune.data.annotations.tracing import Polygon, trace
 from finetune.inference.extras.registry import Segmented, plane_indices
 from finetune.inference.markers import software
+from finetune.utils.atomic import new_file
 
 MOVE, LINE, CLOSE = 0.0, 1.0, 4.0  # segments of a path: java.awt.geom.PathIterator
 EPOCH = (1980, 1, 1, 0, 0, 0)  # equal labels give equal files
@@ -23,7 +24,7 @@ def write(result: Segmented, path: Path) -> None:
         result: the segmented image.
         path: the file, which must not exist.
     """
-    with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED) as archive:
+    with new_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.comment = software().encode()
         for number, (index, labels) in enumerate(zip(plane_indices(result), result.labels, strict=True), 1):
             plane = f"{number:04d}-" if index else ""

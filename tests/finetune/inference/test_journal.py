@@ -90,3 +90,26 @@ def test_a_label_image_that_was_corrected_is_never_replaced(images: Path, tmp_pa
         list(predict_folder(spots_model(), images, out))
     with pytest.raises(DataError, match="spots1.tif"):
         list(predict_folder(spots_model(), images, out, overwrite=True))
+
+
+def test_a_line_that_a_killed_process_left_unfinished_spoils_no_other(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels"
+    interrupted(images, out, 1)
+    with (out / JOURNAL).open("a") as file:
+        file.write('\n{"name": "spots1.tif", "fil')
+    interrupted(images, out, 3)
+    before = times(out)
+    assert len(before) == 3
+    list(predict_folder(spots_model(), images, out))
+    assert before.items() <= times(out).items()
+
+
+def test_an_image_that_was_killed_between_its_files_is_continued(images: Path, tmp_path: Path) -> None:
+    """The label image has its name, but no line of the journal says so."""
+    out = tmp_path / "labels"
+    interrupted(images, out, 2)
+    lines = (out / JOURNAL).read_text().split("\n")
+    (out / JOURNAL).write_text("\n".join(lines[:-1]))
+    assert "instances" not in lines[-2]
+    results = list(predict_folder(spots_model(), images, out))
+    assert [result.error for result in results] == [None] * 4

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from spots_model import spots_image, spots_model, write_spots
 
 from cards.errors import DataError
 from finetune.data.headers import read_header
-from finetune.inference.large_images import is_large, segment_large
+from finetune.inference.large_images import is_large, job_key, segment_large
 from finetune.inference.outputs import plan_outputs
 from finetune.inference.scratch_job import job_folder
 from finetune.inference.streaming import StreamOptions
@@ -97,38 +96,72 @@ def test_ome_zarr_holds_image_and_labels_at_all_levels(tmp_path: Path, expected:
     assert is_ours(out)
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from numbering import by_first_pixel
-from spots_model import spots_model
-from finetune.inference.large_images import segment_large
-from finetune.inference.streaming import StreamOptions
-image, out = map(Path, sys.argv[1:])
-segment_large(spots_model(), image, out, options=StreamOptions(tile=64, block=128, margin=32))
-"""
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["large-tiff", "large-zarr", "small-tiff", "small-zarr"])
+def test_killed_at_20_random_moments_a_prediction_continues_to_the_same_bytes(
+    kind: str, tmp_path: Path
+) -> None:
+    if kind.endswith("zarr"):
+        pytest.importorskip("yaozarrs")
+    ended = run_kills(kind, tmp_path, 20)
+    assert ended["kills"] == 20
+    assert ended["accesses"] > 80
 
 
 def test_a_killed_prediction_continues_to_the_same_bytes(tmp_path: Path) -> None:
-    image = write_spots(tmp_path / "spots.tif", 700, 800)
-    out, whole = tmp_path / "killed" / "spots.tif", tmp_path / "whole" / "spots.tif"
-    segment_large(spots_model(), image, whole, options=OPTIONS)
-    paths = [str(Path(__file__).parents[3]), str(Path(__file__).parents[2] / "support")]
+    assert run_kills("large-tiff", tmp_path, 4)["kills"] == 4
+
+
+def run_kills(kind: str, folder: Path, kills: int) -> dict[str, int]:
+    """Kill predictions in a process of their own, which may fork."""
+    root = Path(__file__).parents[3]
+    paths = [str(root), str(root / "tests" / "support")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", SCRIPT, str(image), str(out)]
-    tiles = job_folder(out) / "tiles"
-    counts = []
-    for wanted in (3, 60, 120):  # of 195 tiles
-        process = subprocess.Popen(command, env=environment)
-        while process.poll() is None and len(list(tiles.glob("*.npy"))) < wanted:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        counts.append(len(list(tiles.glob("*.npy"))))
-    assert 0 < counts[0] < counts[1] < counts[2] < 195
-    subprocess.run(command, env=environment, check=True)
-    assert out.read_bytes() == whole.read_bytes()
+    command = [sys.executable, "-m", "kills", kind, str(folder), str(kills)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    result: dict[str, int] = json.loads(ended.stdout)
+    return result
+
+
+@pytest.mark.parametrize("left", [[], ["lock"], ["lock", ".finetune-0123456789abcdef.partial"]])
+def test_a_job_that_was_killed_before_it_began_is_started_again(left: list[str], tmp_path: Path) -> None:
+    image, out = write_spots(tmp_path / "spots.tif", 70, 70), tmp_path / "spots_labels.tif"
+    job_folder(out).mkdir()
+    for name in left:
+        (job_folder(out) / name).touch()
+    segment_large(spots_model(), image, out, options=OPTIONS)
+    assert out.exists()
     assert not job_folder(out).exists()
+
+
+@pytest.mark.parametrize("part", ["tiles/0000003.npy", "blocks/0000001.npz"])
+def test_a_part_whose_end_was_lost_in_a_power_cut_is_made_again(
+    part: str, tmp_path: Path, expected: np.ndarray
+) -> None:
+    image, out = write_spots(tmp_path / "spots.tif", *SHAPE), tmp_path / "labels" / "spots.tif"
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "finding instances" and done > 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment_large(spots_model(), image, out, options=OPTIONS, progress=stop)
+    os.truncate(job_folder(out) / part, 400)
+    segment_large(spots_model(), image, out, options=OPTIONS)
+    np.testing.assert_array_equal(tifffile.imread(out), expected)
+
+
+def test_an_image_in_the_older_format_of_ome_zarr_that_changed_is_segmented_anew(tmp_path: Path) -> None:
+    """Its metadata are in hidden files, and its pixels may change without them."""
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "spots.zarr"
+    group = zarr.create_group(path, zarr_format=2)
+    group.create_array("0", data=spots_image(70, 70), chunks=(32, 32))
+    before = job_key(spots_model(), path, OPTIONS)
+    assert job_key(spots_model(), path, OPTIONS) == before
+    group["0"][:32, :32] = spots_image(32, 32, seed=1)
+    assert job_key(spots_model(), path, OPTIONS) != before
 
 
 def test_finished_parts_of_another_model_are_not_used(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""Predictions that are killed (SIGKILL) at random moments and repeated, compared with one that nobody killed.
+
+    uv run python benchmarks/kills.py runs/nuclei --kills 20
+
+The command is `finetune predict`, for a large image to OME-TIFF and to OME-Zarr, and for a folder of small
+images with all optional outputs. It is killed after a random time, up to twice the time of its share of the
+work, and repeated in the same folder; a command that ends first is compared, and starts again elsewhere. At
+the end every file is compared, byte for byte; `prediction.json` without the time that it states.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from streaming import nuclei, write_image
+
+STARTUP = 2.0  # seconds before which a command writes nothing
+SMALL = 8  # images of the folder
+
+
+def content(folder: Path) -> dict[str, object]:
+    """All files of a folder, without the time that the record states."""
+    files: dict[str, object] = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    record = json.loads((folder / "prediction.json").read_text())
+    for prediction in record["predictions"]:
+        del prediction["created"]
+    return files | {"prediction.json": record}
+
+
+def kill_and_repeat(command: list[str], folder: Path, kills: int, rng: np.random.Generator) -> str:
+    """Kill a prediction; returns a summary in words."""
+
+    def start(out: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.DEVNULL)
+
+    began = time.perf_counter()
+    if start(folder / "whole").wait():
+        raise SystemExit("the prediction fails")
+    seconds, expected = time.perf_counter() - began, content(folder / "whole")
+    longest = 2 * max(seconds - STARTUP, 1) / kills + seconds / 10
+    killed = completed = different = 0
+    unfinished = True
+    while killed < kills or unfinished:
+        out = folder / f"killed{completed}"
+        process, unfinished = start(out), True
+        try:
+            process.wait(STARTUP + rng.uniform(0, longest) if killed < kills else None)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed += 1
+            continue
+        if process.returncode:
+            raise SystemExit(f"a repeated command ends with {process.returncode}")
+        different += content(out) != expected
+        completed, unfinished = completed + 1, False
+    return f"{killed} kills of {completed} predictions ({seconds:.0f} s each), {different} differ"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("run", help="a run, or any model of one channel")
+    parser.add_argument("--kills", type=int, default=20, help="of each kind of prediction")
+    parser.add_argument("--size", type=int, default=4200, help="pixels along a side of the large image")
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_image(folder / "large.zarr", arguments.size)
+        (folder / "small").mkdir()
+        for number in range(SMALL):
+            tifffile.imwrite(folder / "small" / f"{number}.tif", nuclei(256 + number)[0])
+        command = [sys.executable, "-m", "finetune.cli", "predict", arguments.run]
+        save = ["--save", "measurements,overlays,outlines,probabilities,geojson,rois"]
+        for title, options in {
+            "large image, OME-TIFF": [str(folder / "large.zarr")],
+            "large image, OME-Zarr": [str(folder / "large.zarr"), "--format", "ome-zarr"],
+            "small images, OME-TIFF": [str(folder / "small"), *save],
+            "small images, OME-Zarr": [str(folder / "small"), *save, "--format", "ome-zarr"],
+        }.items():
+            place = folder / title.replace(" ", "-")
+            summary = kill_and_repeat([*command, *options], place, arguments.kills, rng)
+            print(f"{title}: {summary}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
