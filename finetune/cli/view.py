@@ -41,7 +41,6 @@ def view(
 
     require("panel", "view")
     from finetune.viewer.library import Library
-    from finetune.viewer.page import serve_pages
     from finetune.viewer.server import ViewServer, check_folders
 
     folders = [folder.expanduser() for folder in data or []]
@@ -51,6 +50,8 @@ def view(
     if not library.items:
         names = ", ".join(map(str, paths))
         raise InputError(f"{names}: no run, CSV, image or benchmark.json in it or in the folders below it")
+    from finetune.viewer.page import serve_pages  # imports Panel, which takes seconds
+
     server = ViewServer(serve_pages(library), port)
     print_line(f"{server.url} (Ctrl-C ends)")
 

@@ -11,7 +11,6 @@ from cards.fingerprint import sha256_file
 from cards.provenance.names import SIGNATURE
 from cards.record import RunRecord
 from finetune.export.package_test import check_package
-from finetune.pipeline.artifacts import rewrite_cards
 
 
 def check_run(folder: Path, environments: Sequence[str]) -> list[RuntimeCheck]:
@@ -28,6 +27,8 @@ def check_run(folder: Path, environments: Sequence[str]) -> list[RuntimeCheck]:
         InputError: if the run has no package, is signed, or a file differs from its record; or if an
             environment cannot be created.
     """
+    from finetune.pipeline.artifacts import rewrite_cards  # imports torch, which takes seconds
+
     record = RunRecord.read(folder)
     if (folder / SIGNATURE).exists():
         raise InputError(
