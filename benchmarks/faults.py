@@ -51,6 +51,9 @@ PRELOAD = (
 )
 """Modules that take seconds to import, and that all forks share."""
 
+MANY = 20
+"""Scenarios from which on sharing the imports saves time: many end before they need one."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Inject every known fault and count those survived.")
@@ -72,7 +75,8 @@ def main() -> int:
     root = (options.keep or Path(tempfile.mkdtemp(prefix="faults-"))).absolute()
     shared = root / f"shared-{_version()}"
     _environment(shared)
-    _preload()
+    if len(scenarios) >= MANY:
+        _preload()
     try:
         return _run_all(scenarios, root, shared, options.jobs)
     finally:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,24 @@ CHEAP = (
     "cp_over",
     "out_file",
     "out_file_over",
-    "w_wipp_st",
-    "img_empty",
 )
 
 
-def suite(*arguments: str, timeout: int = 1200) -> subprocess.CompletedProcess[str]:
-    """Run benchmarks/faults.py."""
+@pytest.fixture
+def suite(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple]:
+    """suite(*arguments) -> exit code, standard output and standard error of benchmarks/faults.py."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import faults
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["faults.py", *arguments])
+        return faults.main(), *capsys.readouterr()
+
+    return run
+
+
+def inject(*arguments: str, timeout: int = 300) -> subprocess.CompletedProcess[str]:
+    """Run benchmarks/faults.py in a process of its own, which it forks."""
     return subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "faults.py"), *arguments],
         capture_output=True,
@@ -39,23 +51,25 @@ def suite(*arguments: str, timeout: int = 1200) -> subprocess.CompletedProcess[s
     )
 
 
-def test_every_fault_has_an_id_of_its_own_and_a_description():
-    listed = suite("--list").stdout.splitlines()
+def test_every_fault_has_an_id_of_its_own_and_a_description(suite):
+    code, out, _ = suite("--list")
+    assert code == 0
+    listed = out.splitlines()
     ids = [line.split()[0] for line in listed]
     assert len(ids) == len(set(ids)) > 200
     assert all(len(line.split()) > 2 for line in listed)
 
 
 def test_cheap_faults_are_survived():
-    done = suite("--only", ",".join(CHEAP))
+    done = inject("--only", ",".join(CHEAP))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == f"survived {len(CHEAP)} of {len(CHEAP)}"
 
 
-def test_an_unknown_id_is_an_error():
-    done = suite("--only", "no_such_fault")
-    assert done.returncode == 2
-    assert "no such fault" in done.stderr
+def test_an_unknown_id_is_an_error(suite):
+    code, _, err = suite("--only", "no_such_fault")
+    assert code == 2
+    assert "no such fault" in err
 
 
 @pytest.mark.parametrize(
@@ -80,5 +94,5 @@ def test_a_harmed_user_is_not_a_survived_fault(monkeypatch, code, err, reason):
 
 @pytest.mark.slow
 def test_all_faults_are_survived():
-    done = suite("--jobs", "2", timeout=7200)
+    done = inject("--jobs", "2", timeout=7200)
     assert re.search(r"survived (\d+) of \1$", done.stdout.strip()), done.stdout

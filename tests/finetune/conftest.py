@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from discs import write_data, write_recipe
+from forked_command import run_command
+from no_onnx import hide_onnx
 
 
 @pytest.fixture
@@ -23,17 +26,12 @@ def recipe_file(tmp_path: Path, discs: Path) -> Path:
 
 
 @pytest.fixture
-def command(tmp_path: Path):
+def without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ONNX weights in this test, for runs that are not about them."""
+    hide_onnx(monkeypatch)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., CompletedProcess[str]]:
     """Run the command line in tmp_path, as a user would: command("run", "discs.yaml")."""
-
-    def run(*arguments: str, timeout: int = 300, **options) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "finetune.cli", *map(str, arguments)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            **options,
-        )
-
-    return run
+    return partial(run_command, cwd=tmp_path)

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tomllib
 import zipfile
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from discs import write_discs
+from forked_command import run_command
 from ruamel.yaml import YAML
 
 HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ model:
 data:
   root: discs
   source: https://example.org/discs
-training: {epochs: 6, images_per_epoch: 64, batch_size: 4, patch: 32, workers: 0}
+training: {epochs: 1, images_per_epoch: 16, batch_size: 4, patch: 32, workers: 0}
 card:
   title: Discs by distance
   description: Finds discs.
@@ -62,14 +62,8 @@ def install(site: Path, **entry_points: str) -> None:
 
 def finetune(folder: Path, site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     paths = [str(site), os.environ.get("PYTHONPATH", "")]
-    return subprocess.run(
-        [sys.executable, "-m", "finetune.cli", *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "COLUMNS": "200"}
+    return run_command(*arguments, cwd=folder, env=environment)
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from finished_run import write_run
+from forked_command import run_command
 
 from cards.audit.subject import open_subject
 from cards.record import RunRecord
@@ -207,32 +206,14 @@ def test_a_file_that_arrives_damaged_gets_no_version(publisher, run, publish):
     assert publisher.repositories[REPO].tags == set()
 
 
-LOAD = """
-import json, sys
-import finetune
-from bioimageio.spec import load_description
-from cards.record import RunRecord
-from finetune.downloads.hub import fetch_all
-repo = sys.argv[1]
-model = finetune.load(f"{repo}@1.0.0")
-package = load_description(f"huggingface/{repo}/1.0.0")
-record = RunRecord.read(fetch_all(repo, revision="1.0.0").folder)
-print(json.dumps([model.architecture.name, package.name, record.digest()]))
-"""
-
-
 def test_finetune_and_bioimageio_load_from_the_same_repository(publisher, run, publish, tmp_path):
     publish(run, *HUGGINGFACE)
     pattern = publisher.url + "/{repo_id}/resolve/{branch}/package/bioimageio.yaml"
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, REPO],
-        cwd=tmp_path,
-        env=os.environ
-        | {"BIOIMAGEIO_HUGGINGFACE_HTTP_PATTERN": pattern, "BIOIMAGEIO_CACHE_PATH": str(tmp_path / "cache")},
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+    places = {
+        "BIOIMAGEIO_HUGGINGFACE_HTTP_PATTERN": pattern,
+        "BIOIMAGEIO_CACHE_PATH": str(tmp_path / "cache"),
+    }
+    done = run_command(REPO, cwd=tmp_path, env=os.environ | places, program="published_client")
     assert done.returncode == 0, done.stderr
     architecture, package, digest = json.loads(done.stdout.splitlines()[-1])
     assert (architecture, package) == ("unet", "Discs")

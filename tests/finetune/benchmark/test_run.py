@@ -122,6 +122,7 @@ def test_images_that_the_model_was_trained_on_are_counted(file: Path, tmp_path: 
     assert exposure.endswith(" of 5 images")
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_a_recipe_is_run_once_and_measured(file: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "tuned.yaml"
     recipe.write_text((RELEASE / "discs.yaml").read_text(), encoding="utf-8")

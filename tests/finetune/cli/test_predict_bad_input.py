@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from forked_command import run_command
 from saved_model import save_small_model
 
 from finetune.data.images import read_labels
 
 RNG = np.random.default_rng(0)
-
-LIMITED = """
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-limit = int(sys.argv.pop(1))
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-from finetune.cli.main import main
-main()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +22,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_small_model(tmp_path_factory.mktemp("model"))
 
 
-def predict(*arguments: object, limit: int = 2**30) -> subprocess.CompletedProcess[str]:
+def predict(*arguments: object, limit: int | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, which can write files up to a limit in bytes."""
-    command = [sys.executable, "-c", LIMITED, str(limit), "predict", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run_command("predict", *arguments, cwd=Path.cwd(), largest_file=limit)
 
 
 def test_images_of_any_size_and_type_are_segmented_among_damaged_ones(model: Path, tmp_path: Path) -> None:

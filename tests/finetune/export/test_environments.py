@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -36,11 +34,10 @@ def test_a_failed_installation_is_one_line_with_its_reason_and_leaves_no_usable_
             environment_python("zoo")
 
 
-def test_the_command_refuses_a_zip_whose_code_nobody_vouches_for(tmp_path):
+def test_the_command_refuses_a_zip_whose_code_nobody_vouches_for(command, tmp_path):
     package = tmp_path / "package.zip"
     package.touch()
-    command = [sys.executable, "-m", "finetune.cli", "test-package", str(package)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = command("test-package", package)
     assert done.returncode == 2
     assert "--trust" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from forked_command import run_command
 
 from finetune.export.huggingface import save_model
 
 REPO = "someone/nuclei"
-
-CLIENT = """
-import json, sys, numpy as np, finetune.loading
-from cards.errors import InputError
-image, *sources = sys.argv[1:]
-for source in sources:
-    try:
-        print(json.dumps(finetune.loading.load(source).predict(np.load(image)).tolist()))
-    except InputError as error:
-        print(json.dumps(str(error)))
-"""
 
 
 @pytest.fixture
@@ -44,13 +32,7 @@ def load(tmp_path, image, monkeypatch) -> Callable[..., list[Any]]:
     def run(*sources: str, **environment: str) -> list[Any]:
         for key, value in environment.items():
             monkeypatch.setenv(key, value)
-        done = subprocess.run(
-            [sys.executable, "-c", CLIENT, tmp_path / "image.npy", *sources],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = run_command(tmp_path / "image.npy", *sources, cwd=tmp_path, program="hub_client")
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 

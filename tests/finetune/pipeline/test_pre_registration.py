@@ -83,6 +83,7 @@ def test_a_model_with_prompts_cannot_register_a_target() -> None:
         parse_target_value("dice=0.9", find_recipe("sam2_prompts"))
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_record_and_card_state_the_target_and_whether_it_was_met(tmp_path: Path, recipe_file: Path) -> None:
     out = tmp_path / "run"
     record = finetune.run(

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import io
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from rich.console import Console
 
 import finetune
 from cards.huggingface import render
@@ -53,6 +56,25 @@ def test_the_model_predicts_the_labels_of_the_release(release: Path, model: str)
         assert dice(predictor.predict(image), labels) > 0.99
 
 
+class Interrupting(io.StringIO):
+    """A terminal at which somebody presses Ctrl-C after an epoch."""
+
+    def write(self, text: str) -> int:
+        if "epoch 4/8" in self.getvalue():
+            raise KeyboardInterrupt
+        return super().write(text)
+
+
+def test_the_unfinished_run_continues_with_its_next_epoch(release: Path) -> None:
+    terminal = Interrupting()
+    recipe = finetune.read_recipe("unfinished.partial/recipe.yaml")
+    with pytest.raises(KeyboardInterrupt):
+        finetune.run(recipe, out="unfinished", resume=True, console=Console(file=terminal))
+    epochs = re.findall(r"^epoch \d+/8: loss", terminal.getvalue(), re.MULTILINE)
+    assert epochs[0] == "epoch 4/8: loss"
+
+
+@pytest.mark.slow
 def test_the_unfinished_run_is_resumed(release: Path) -> None:
     recipe = finetune.read_recipe("unfinished.partial/recipe.yaml")
     record = finetune.run(recipe, out="unfinished", resume=True)

@@ -16,6 +16,7 @@ import tifffile
 import yaml
 from discs import RECIPE, write_discs
 from huggingface_hub import ModelCard
+from no_onnx import hide_onnx
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
@@ -44,7 +45,9 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     write_discs(place / "discs" / "test", 3, seed=1)
     recipe_file = place / "discs.yaml"
     recipe_file.write_text(RECIPE.replace("ROOT", str(place / "discs")))
-    run(recipe_file, place / "base", "training.epochs=10")
+    with pytest.MonkeyPatch.context() as patch:
+        hide_onnx(patch)  # the package of the second run has them
+        run(recipe_file, place / "base", "training.epochs=10")
     run(recipe_file, place / "tuned", "training.epochs=5", f"model.checkpoint={place / 'base'}")
     return place / "base", place / "tuned", place / "discs"
 
@@ -200,6 +203,7 @@ def test_a_loss_that_is_not_finite_is_said_in_words(recipe_file: Path, tmp_path:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_a_model_that_finds_nothing_is_told(
     recipe_file: Path, tmp_path: Path, tuned: tuple[Path, Path, Path]
 ) -> None:
@@ -217,6 +221,7 @@ def test_a_model_that_finds_nothing_is_told(
     assert "predicts background for all validation images" in card
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_a_tuned_model_that_got_worse_is_told(
     recipe_file: Path, tmp_path: Path, tuned: tuple[Path, Path, Path]
 ) -> None:
@@ -229,6 +234,7 @@ def test_a_tuned_model_that_got_worse_is_told(
     assert any("worse than its base model" in warning for warning in record.warnings)
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_without_validation_and_test_images_it_says_so_and_still_delivers(
     recipe_file: Path, tmp_path: Path, discs: Path
 ) -> None:
@@ -242,6 +248,7 @@ def test_without_validation_and_test_images_it_says_so_and_still_delivers(
     assert finetune.load(tmp_path / "run").predict(np.zeros((64, 64), np.uint8)).shape == (64, 64)
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_images_that_only_bear_the_name_of_a_data_set_are_not_called_so(
     recipe_file: Path, tmp_path: Path, discs: Path
 ) -> None:
@@ -264,6 +271,7 @@ def test_what_lightning_cannot_do_is_said_before_it_begins(
         run(recipe_file, tmp_path / "run", override)
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_early_stopping_keeps_the_best_weights(recipe_file: Path, tmp_path: Path) -> None:
     record, _ = run(recipe_file, tmp_path / "run", "training.epochs=40", "training.patience=1")
     training = record.training
@@ -273,6 +281,7 @@ def test_early_stopping_keeps_the_best_weights(recipe_file: Path, tmp_path: Path
     assert training.best_epoch == dices.index(max(dices)) + 1
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_boundary_masks_and_three_channels(recipe_file: Path, tmp_path: Path, discs: Path) -> None:
     for path in discs.rglob("images/*.tif"):
         tifffile.imwrite(path, np.stack([tifffile.imread(path)] * 3, axis=-1), photometric="rgb")

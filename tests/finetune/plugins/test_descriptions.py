@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
+from forked_command import run_command
 from plugin_inputs import ABOUT, plugins
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic import Field as Field_
@@ -33,22 +32,11 @@ FLOWS = list(workflows.names(plugins()))
 ENDINGS = {"wipp": "plugin.json", "cwl": "cwl", "ict": "ict.yaml", "bilayers": "bilayers.yaml"}
 
 
-ALL = """
-import json, sys
-from plugin_inputs import ABOUT, plugins
-from finetune.cli.plugin_commands import COMMANDS
-from finetune.plugins.registry import describe
-print(json.dumps({pair: describe(*pair.split(), COMMANDS, ABOUT) for pair in sys.argv[1:]}))
-"""
-
-
 @pytest.fixture(scope="module")
-def descriptions() -> dict[str, str]:
+def descriptions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """All descriptions, from a process of its own: other tests register models, which are then listed."""
     pairs = [f"{name} {format}" for name in NAMES for format in FORMATS] + [f"{name} cwl" for name in FLOWS]
-    path = os.pathsep.join(sys.path)
-    command = [sys.executable, "-c", ALL, *pairs]
-    result = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
+    result = run_command(*pairs, cwd=tmp_path_factory.mktemp("plugins"), program="plugin_descriptions")
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 

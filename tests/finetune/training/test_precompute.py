@@ -90,6 +90,7 @@ def test_a_network_with_no_frozen_encoder_has_views_all_the_same(tmp_path: Path,
     assert "encoding" not in said
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_a_run_says_how_many_views_there_were(tmp_path: Path, recipe_file: Path) -> None:
     recipe = read_recipe(recipe_file, [*CHANGES, "training.epochs=2"])
     record = finetune.run(recipe, out=tmp_path / "run", console=Console(file=io.StringIO()))
@@ -200,15 +201,12 @@ def test_two_processes_share_the_encoding(tmp_path: Path, recipe_file: Path) -> 
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_a_disk_with_no_room_for_features(tmp_path: Path, recipe_file: Path) -> None:
-    import resource
-
-    def small_disk() -> None:  # no file may grow beyond 8 kB: not one patch can be kept
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
-
-    output = finish(start(tmp_path, str(recipe_file), *CHANGES, preexec_fn=small_disk), 2)
-    assert "cannot keep features: File too large; lower training.views" in " ".join(output.split())
-    assert "Traceback" not in output
+def test_a_disk_with_no_room_for_features(command, tmp_path: Path, recipe_file: Path) -> None:
+    arguments = ("run", recipe_file, *CHANGES)
+    done = command(*arguments, program="pooled_repository", largest_file=8192)  # less than one patch
+    assert done.returncode == 2
+    assert "cannot keep features: File too large; lower training.views" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
 
 

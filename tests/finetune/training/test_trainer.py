@@ -147,15 +147,11 @@ def test_ctrl_c_keeps_what_was_trained_and_says_how_to_go_on(tmp_path: Path, rec
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["discs.partial"]
 
 
-def test_a_full_disk(tmp_path: Path, recipe_file: Path) -> None:
-    import resource
-
-    def small_disk() -> None:  # no file may grow beyond 100 kB: the first checkpoint cannot be written
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    output = finish(start(tmp_path, str(recipe_file), preexec_fn=small_disk), 2)
-    assert "disk is full" in output
-    assert "Traceback" not in output
+def test_a_full_disk(command, tmp_path: Path, recipe_file: Path) -> None:
+    done = command("run", recipe_file, largest_file=100_000)  # too little for the first checkpoint
+    assert done.returncode == 2
+    assert "disk is full" in done.stderr
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
 
 

@@ -1,7 +1,5 @@
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -93,20 +91,18 @@ def test_a_second_viewer_takes_the_next_port_and_ctrl_c_ends_it(served: Served, 
         assert "Traceback" not in second.process.stderr.read()  # type: ignore[union-attr]
 
 
-def test_a_folder_without_anything_to_show_is_reported_in_one_line(tmp_path: Path):
-    command = [sys.executable, "-m", "finetune.cli.main", "view", str(tmp_path), "--no-browser"]
-    done = subprocess.run(command, capture_output=True, text=True)
+def test_a_folder_without_anything_to_show_is_reported_in_one_line(command, tmp_path: Path):
+    done = command("view", tmp_path, "--no-browser")
     assert done.returncode == 2
     assert done.stderr.startswith(f"finetune: {tmp_path}: no run, CSV, image")
 
 
-def test_a_port_that_is_taken_is_reported_in_one_line(tmp_path: Path):
+def test_a_port_that_is_taken_is_reported_in_one_line(command, tmp_path: Path):
     (tmp_path / "table.csv").write_text("a\n1\n")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "finetune.cli.main", "view", str(tmp_path), "--no-browser"]
-        done = subprocess.run([*command, f"--port={port}"], capture_output=True, text=True)
+        done = command("view", tmp_path, "--no-browser", f"--port={port}")
     assert done.returncode == 2
     assert done.stderr == f"finetune: port {port} is in use; choose another with --port\n"
