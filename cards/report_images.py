@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from functools import cache
 from html import escape
 from importlib import resources, util
@@ -128,7 +129,9 @@ def _paths(file: DataFile | None) -> dict[str, str]:
     """
     if file is None or file.page is not None:
         return {}
-    paths = {"file": file.image, "stem": _ENDING.sub("", file.image.rsplit("/", 1)[-1])}
+    # As finetune names the files that it predicts: in Unicode normal form C.
+    stem = unicodedata.normalize("NFC", _ENDING.sub("", file.image.rsplit("/", 1)[-1]))
+    paths = {"file": file.image, "stem": stem}
     return paths | ({"reference": file.label} if file.label.lower().endswith(LABEL_IMAGES) else {})
 
 

@@ -172,15 +172,20 @@ def test_the_page_is_printed_without_what_only_a_screen_can_do(tab: Any) -> None
     assert tab.locator("#images").is_visible() and tab.locator(".banner").is_visible()
 
 
-def test_the_table_is_sorted_and_searched(tab: Any) -> None:
+def test_the_table_is_sorted_by_improvement_and_searched_by_keyboard(tab: Any) -> None:
     pytest.importorskip("itables")
-    dice = tab.locator("#images tbody tr td:nth-child(3)")
-    lowest = dice.first.inner_text()
+    changes = tab.locator("#images tbody tr td:nth-child(4)")
+    tab.locator("#images thead th", has_text="Change").locator("[tabindex='0']").focus()
     for order in ("ascending", "descending"):
-        tab.locator("#images thead th", has_text="Dice after").click()
+        tab.keyboard.press("Enter")
         tab.locator(f'#images thead th[aria-sort="{order}"]').wait_for()
-    highest = dice.first.inner_text()
-    assert float(highest) > float(lowest)
-    name = tab.locator("#images tbody button").first.inner_text()
-    tab.get_by_label("Search").fill(name)
-    assert name in tab.locator("#images tbody tr").first.inner_text()
+    improvement = [float(text) for text in changes.all_inner_texts()]
+    assert improvement == sorted(improvement, reverse=True)
+    first, second, *_ = tab.locator("#images tbody button").all_inner_texts()
+    open_first(tab)
+    tab.keyboard.press("ArrowRight")  # in the order of the table
+    tab.locator("[data-part=name]", has_text=second).wait_for()
+    tab.keyboard.press("Escape")
+    tab.get_by_label("Search").focus()
+    tab.keyboard.type(first)
+    assert tab.locator("#images tbody button").all_inner_texts() == [first]
