@@ -11,6 +11,7 @@ from cards.report import Section, join_sections, read_template, render_html
 from cards.report_audit import audit_section
 from cards.report_images import images_section
 from cards.report_paper import paper_section
+from cards.report_prompts import prompts_section
 
 
 def render_files(record: RunRecord, pictures: Path | None, run: Path | None = None) -> dict[str, bytes]:
@@ -50,7 +51,7 @@ def below_card(record: RunRecord, previews: Previews | None, run: Path | None = 
     """
     return join_sections(
         [
-            images_section(record, previews),
+            prompts_section(record, previews) if record.prompts else images_section(record, previews),
             paper_section(record, run),
             audit_section(record),
             Section("", (read_template("report.css"),), (read_template("copy.js"),)),

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from functools import cache
 from html import escape
-from importlib import resources, util
 
 from cards import canvas
 from cards import formatting as words
@@ -16,7 +14,8 @@ from cards.metrics import PRIMARY
 from cards.previews import Prediction, Preview, Previews
 from cards.record import DataFile, RunRecord
 from cards.report import Section, read_template
-from cards.report_leakage import banner
+from cards.report_leakage import banner, related_cells
+from cards.report_table import change_cells, number_cell, render_table, table_program
 from cards.scores import ImageScore
 
 COLORS = {
@@ -32,8 +31,6 @@ LABEL_IMAGES = (".tif", ".tiff", ".png")  # that other programs open as label im
 _ENDING = re.compile(
     r"(\.ome)?\.(tiff?|zarr)$|\.[^.]+$", re.IGNORECASE
 )  # "a.ome.tif" is predicted as "a.tif"
-
-LONG = 50  # rows from which the table is divided into pages
 
 
 def images_section(record: RunRecord, previews: Previews | None) -> Section | None:
@@ -57,10 +54,7 @@ def images_section(record: RunRecord, previews: Previews | None) -> Section | No
         banner(record, previews),
         _table(record, scores, found),
     ]
-    scripts, styles = [], []
-    if bundle := _data_tables():
-        scripts.append(f"{bundle[0]}\n({_START})({json.dumps(_options(len(scores)))}, ITable);")
-        styles.append(bundle[1])
+    scripts, styles = table_program(len(scores))
     if previews and found:
         page = read_template("viewer.html").replace("{{tolerance}}", f"{previews.tolerance:g}")
         for name, color in COLORS.items():
@@ -99,18 +93,14 @@ def _table(record: RunRecord, scores: list[ImageScore], found: dict[str, Preview
         cells = [_name(index, one, found, files.get(one.image))]
         if before:
             first = before[one.image].metrics[PRIMARY] if one.image in before else None
-            cells += [_number(first), _number(dice), _number(None if first is None else dice - first, "+.4f")]
+            cells += change_cells(first, dice)
         else:
-            cells.append(_number(dice))
-        cells += [_number(one.metrics.get(metric.name)) for metric in metrics]
+            cells.append(number_cell(dice))
+        cells += [number_cell(one.metrics.get(metric.name)) for metric in metrics]
         cells.append(f'<td data-order="{one.seconds:.6f}">{escape(words.duration(one.seconds))}</td>')
-        if related is not None:
-            relation = related.get(one.image)
-            cells.append(f"<td>{escape(relation.related_to) if relation else 'none'}</td>")
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    head = "".join(f"<th>{escape(text)}</th>" for text in header)
-    lines = "\n".join([f"<thead><tr>{head}</tr></thead>", "<tbody>", *rows, "</tbody>"])
-    return f'<div class="table" tabindex="0"><table id="images">{lines}</table></div>'
+        cells += related_cells(related, one.image)
+        rows.append(cells)
+    return render_table(header, rows)
 
 
 def _name(index: int, one: ImageScore, found: dict[str, Preview], file: DataFile | None) -> str:
@@ -133,11 +123,6 @@ def _paths(file: DataFile | None) -> dict[str, str]:
     stem = unicodedata.normalize("NFC", _ENDING.sub("", file.image.rsplit("/", 1)[-1]))
     paths = {"file": file.image, "stem": stem}
     return paths | ({"reference": file.label} if file.label.lower().endswith(LABEL_IMAGES) else {})
-
-
-def _number(value: float | None, form: str = ".4f") -> str:
-    text = words.NOT_MEASURED if value is None else format(value, form)
-    return f'<td data-order="{-1 if value is None else value:.6f}">{text}</td>'
 
 
 def _content(previews: Previews, images: list[Preview | None]) -> str:
@@ -168,39 +153,3 @@ def _content(previews: Previews, images: list[Preview | None]) -> str:
         },
         separators=(",", ":"),
     )
-
-
-def _options(images: int) -> dict[str, object]:
-    return {
-        "order": [],
-        "paging": images > LONG,
-        "pageLength": LONG,
-        "lengthChange": False,
-        "autoWidth": False,
-    }
-
-
-_START = """(options, Table) => {
-  const table = document.getElementById("images");
-  const sorted = new Table(table, options).dt;
-  table.shownRows = () => sorted.rows({ order: "applied", search: "applied" }).nodes().toArray();
-}"""
-
-
-@cache
-def _data_tables() -> tuple[str, str] | None:
-    """Script and styles of DataTables, from the package itables; None if it is not installed."""
-    if util.find_spec("itables") is None:
-        return None
-    folder = resources.files("itables") / "html"
-    script = (folder / "dt_bundle.js").read_text("utf-8")
-    exported = re.search(r"export\s*\{([^}]*)\}", script)
-    name = re.search(r"(\w+) as ITable\b", exported.group(1)) if exported else None
-    if exported is None or name is None:
-        return None
-    # The bundle is a module, which a page can only import from another file; its exports become constants.
-    script = script[: exported.start()] + f"const ITable={name.group(1)}" + script[exported.end() :]
-    # In its strings, these would change how a browser reads the end of the script
-    # (https://html.spec.whatwg.org/multipage/scripting.html#restrictions-for-contents-of-script-elements).
-    script = re.sub(r"<(?=!--|/?script)", r"\\x3C", script, flags=re.IGNORECASE)
-    return script, (folder / "dt_bundle.css").read_text("utf-8")

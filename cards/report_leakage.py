@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 from cards import formatting as words
@@ -37,6 +38,22 @@ def banner(record: RunRecord, previews: Previews | None) -> str:
         text += " In the pictures, orange marks at both ends show the seam; objects continue across it."
     shown = f'<div class="seams">{figures}</div>\n' if figures else ""
     return f'<aside class="banner" aria-label="Related test images"><p>{text}</p>\n{shown}</aside>'
+
+
+def related_cells(related: Mapping[str, Relation] | None, image: str) -> list[str]:
+    """Render the cell with the training image to which a test image is related.
+
+    Args:
+        related: relation by name of the test image; None if the images were not compared.
+        image: name of the test image.
+
+    Returns:
+        HTML of one cell; none if the images were not compared.
+    """
+    if related is None:
+        return []
+    relation = related.get(image)
+    return [f"<td>{escape(relation.related_to) if relation else 'none'}</td>"]
 
 
 def _consequence(record: RunRecord) -> str:

@@ -18,7 +18,6 @@ from cards.rendering import render_files
 
 REPORT = "report.html"
 LIBRARY = "itables"
-_DATA = '<script type="application/json" id="previews">'
 _PICTURE = re.compile(r'(?:src|href)="data:[^"]*"')
 _BUTTON = re.compile(r"<button\b([^>]*)>")
 _CELL = re.compile(r"</t[dh]>\s*")
@@ -79,9 +78,8 @@ def _installed(package: str) -> str | None:
 
 
 def _executable(page: str) -> tuple[list[str], list[str]]:
-    """Security policies and scripts of a page; pictures, which are no programs, are left out."""
-    scripts = [script for script in _SCRIPT.findall(page) if not script.startswith(_DATA)]
-    return _POLICY.findall(page), scripts
+    """Security policies and scripts of a page; one script holds the labels and distances that it shows."""
+    return _POLICY.findall(page), _SCRIPT.findall(page)
 
 
 def _plain(page: str) -> str:

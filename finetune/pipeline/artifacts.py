@@ -63,9 +63,10 @@ def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path
     if panels(record):
         draw_figure(record, folder / SVG)
         write_file(folder / CSV, figure_csv(record))
-    if (previews := plan.previews.result()).images:
-        related = related_pictures(plan.inputs.leakage, plan.inputs.pairs)
-        write_file(folder / PREVIEWS, previews.model_copy(update={"related": related}).dumps())
+    related = related_pictures(plan.inputs.leakage, plan.inputs.pairs)
+    previews = plan.previews.result().model_copy(update={"related": related})
+    if previews.images or related:
+        write_file(folder / PREVIEWS, previews.dumps())
     return write_cards(record, folder)
 
 

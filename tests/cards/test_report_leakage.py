@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+import examples
 import numpy as np
 from example_parts import HOSTILE
-from report_pages import previews
+from report_pages import page, previews
 
 from cards.previews import RelatedPicture, canvas_picture
 from cards.record import RunRecord
@@ -34,6 +37,16 @@ def test_unrelated_test_images_have_no_banner(full: RunRecord, sparse: RunRecord
     full.leakage.relations = [one for one in full.leakage.relations if one.split == "validation"]
     assert banner(full, None) == ""
     assert banner(sparse, None) == ""
+
+
+def test_an_interactive_run_lists_the_iou_of_each_image() -> None:
+    record = examples.prompted()
+    text = page(record, None)
+    table = text[text.index('<table id="images">') :]
+    point = [f"IoU, point, {stage}" for stage in ("before", "after", "change")]
+    assert re.findall(r"<th>([^<]*)</th>", table)[:6] == ["Image", "Instances", *point, "IoU, box"]
+    row = re.search(r"<tr><td>test_0</td>(.*)</tr>", table).group(1)
+    assert re.findall(r">([^<>]+)</td>", row)[:5] == ["10", "0.2500", "0.5000", "+0.2500", "0.5000"]
 
 
 def test_names_of_related_images_are_text(full: RunRecord) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import audited
 import pytest
 from audited import PACKAGE, README, broken, claims_of
+from report_pages import previews
 from ruamel.yaml import YAML
 
 from cards.fingerprint import renderer_digest
+from cards.previews import FILE
 from cards.record import RunRecord
 
 OTHER = hashlib.sha256(b"other code").hexdigest()
@@ -44,6 +46,19 @@ def test_an_untouched_run_of_a_checkout_holds(checkout, renderer: str | None) ->
     for place in (run, run / PACKAGE):
         claims = [claim for claim in claims_of(place) if claim.family in ("files", "card")]
         assert {claim.verdict for claim in claims} == {"holds"}
+
+
+def test_labels_and_distances_in_the_report_are_those_of_the_run(checkout) -> None:
+    run = checkout(renderer_digest())
+    (run / FILE).write_text(previews("nucleus_00").dumps(), encoding="utf-8")
+    audited.write_cards(run, RunRecord.read(run))
+    assert not broken(claims_of(run, "card"))
+    report = run / "report.html"
+    text = report.read_text(encoding="utf-8")
+    assert '"distances":[1,2,3]' in text
+    report.write_text(text.replace('"distances":[1,2,3]', '"distances":[9,2,3]'), encoding="utf-8")
+    audited.write_record(run, RunRecord.read(run))
+    assert [claim for claim in broken(claims_of(run, "card")) if "report.html" in claim]
 
 
 def test_other_words_are_found_although_the_record_has_their_hash(checkout) -> None:
