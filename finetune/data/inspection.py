@@ -15,6 +15,7 @@ import numpy as np
 from cards.base import LabelKind
 from cards.errors import DataError
 from cards.fingerprint import sha256_pixels
+from cards.formatting import counted
 from cards.record import DataFile
 from finetune.data.alignment import find_misalignment
 from finetune.data.annotations.registry import read_pair_labels, sha256_source
@@ -115,7 +116,8 @@ def check_labeled(pairs: Sequence[Pair], checked: Sequence[Checked]) -> None:
     train = [one for one in checked if one.file.split == "train"]
     if train and not any(one.labeled for one in train):
         raise DataError(
-            f"{pairs[0].label.parent}: all {len(train)} masks of the train images hold background only"
+            f"{pairs[0].label.parent}: no object in {counted(len(train), 'mask')} of the training images: "
+            "all pixels are background"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -89,18 +90,31 @@ def _value(one: Input, text: str) -> Any:
 
 
 def _number(one: Input, text: str) -> int | float:
-    noun = "an integer" if one.kind == "integer" else "a number"
-    limits = [
-        f" {sign} {limit:g}" for sign, limit in (("≥", one.minimum), (">", one.above)) if limit is not None
-    ]
-    allowed = noun + "".join(limits)
+    allowed = _allowed(one)
     try:
         value = int(text) if one.kind == "integer" else float(text)
     except ValueError as error:
         raise InputError(f"--{one.name}: must be {allowed}, got '{text}'") from error
-    too_small = (one.minimum is not None and value < one.minimum) or (
-        one.above is not None and value <= one.above
-    )
-    if too_small or value in (float("inf"), float("-inf")) or value != value:
+    if not math.isfinite(value) or not _is_within(value, one):
         raise InputError(f"--{one.name}: must be {allowed}, got '{text}'")
     return value
+
+
+def _allowed(one: Input) -> str:
+    """Allowed values in words, such as "an integer from 64 to 1024 and a multiple of 32"."""
+    words = "an integer" if one.kind == "integer" else "a number"
+    if one.minimum is not None and one.maximum is not None:
+        words += f" from {one.minimum:g} to {one.maximum:g}"
+    else:
+        limits = {"≥": one.minimum, ">": one.above, "≤": one.maximum}
+        words += "".join(f" {sign} {limit:g}" for sign, limit in limits.items() if limit is not None)
+    return words if one.multiple_of is None else f"{words} and a multiple of {one.multiple_of:g}"
+
+
+def _is_within(value: float, one: Input) -> bool:
+    return (
+        (one.minimum is None or value >= one.minimum)
+        and (one.above is None or value > one.above)
+        and (one.maximum is None or value <= one.maximum)
+        and (one.multiple_of is None or value % one.multiple_of == 0)
+    )

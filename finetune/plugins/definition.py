@@ -35,6 +35,8 @@ class Input:
         choices: allowed values of a choice.
         minimum: smallest allowed number.
         above: number that the value must exceed.
+        maximum: largest allowed number.
+        multiple_of: number of which the value must be a multiple.
         condition: name and value of another input; the form shows this field only if they are equal.
     """
 
@@ -48,6 +50,8 @@ class Input:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     above: float | None = None
+    maximum: float | None = None
+    multiple_of: float | None = None
     condition: tuple[str, str] | None = None
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
+from cards.formatting import counted
 from finetune.plugins.collection import check_partners, link, select
 from finetune.plugins.definition import Input, Job, Output, Plugin
 from finetune.plugins.inference import FILE_PATTERN, IMAGES, OPTIONS
@@ -50,8 +52,11 @@ def dice_plugin(commands: Commands) -> Plugin:
             from_command(
                 evaluate, "labels", name="labels", label="Content of the label images", section=OPTIONS
             ),
-            from_command(
-                evaluate, "pixel_size", name="pixelSize", label="Side of a pixel in µm", section=OPTIONS
+            replace(
+                from_command(
+                    evaluate, "pixel_size", name="pixelSize", label="Side of a pixel in µm", section=OPTIONS
+                ),
+                above=0,
             ),
         ),
         outputs=(Output(OUTPUT, "table", "Scores", "scores.csv: one row per image, one column per metric."),),
@@ -91,4 +96,4 @@ def compare(job: Job) -> None:
         for image, metrics in result.images.items():
             rows.writerow([csv_text(image), *metrics.values()])
     dice = result.summary["dice"]
-    job.log(f"Dice {dice.mean:.4f} ± {dice.std:.4f} over {len(result.images)} images")
+    job.log(f"Dice {dice.mean:.4f} ± {dice.std:.4f} over {counted(len(result.images), 'image')}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cards.errors import InputError
 from finetune.plugins.arguments import parse
 from finetune.plugins.definition import FOLDERS, Job, Plugin
+from finetune.plugins.messages import in_terms_of
 from finetune.plugins.outputs import staged
 from finetune.plugins.progress import log
 
@@ -28,5 +29,6 @@ def run(plugin: Plugin, arguments: Sequence[str]) -> None:
             raise InputError(f"--{name}: {folder}: no such folder")
     with staged(outputs, inputs) as (contents, scratch):
         log(f"plugin {plugin.name} started")
-        plugin.run(Job(values, contents, scratch, log))
+        with in_terms_of(inputs, scratch):
+            plugin.run(Job(values, contents, scratch, log))
     log(f"plugin {plugin.name} finished")

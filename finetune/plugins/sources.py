@@ -89,9 +89,9 @@ def from_key(
     """
     info = model.model_fields[key]
     kind, stated = _kind(info.annotation)
-    minimum, above = (
-        next((getattr(limit, sign) for limit in info.metadata if hasattr(limit, sign)), None)
-        for sign in ("ge", "gt")
+    minimum, above, maximum, multiple_of = (
+        next((getattr(limit, name) for limit in info.metadata if hasattr(limit, name)), None)
+        for name in ("ge", "gt", "le", "multiple_of")
     )
     return Input(
         name,
@@ -103,6 +103,8 @@ def from_key(
         choices=choices or stated,
         minimum=minimum,
         above=above,
+        maximum=maximum,
+        multiple_of=multiple_of,
         condition=condition,
     )
 

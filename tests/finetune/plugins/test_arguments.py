@@ -81,3 +81,10 @@ def test_numbers_have_the_limits_of_a_recipe(name: str, text: str, message: str)
     needed = [f"--{one}=/x" for one in ("imageDir", "maskDir", "outputDir", "tensorboardDir", "scores")]
     with pytest.raises(InputError, match=re.escape(message)):
         parse(plugins()["fine-tune"], [*needed, f"--{name}", text])
+
+
+@pytest.mark.parametrize("text", ["32", "100", "2048"])
+def test_the_image_size_has_the_limits_of_the_network(text: str) -> None:
+    message = f"--imageSize: must be an integer from 64 to 1024 and a multiple of 32, got '{text}'"
+    with pytest.raises(InputError, match=re.escape(message)):
+        parse(plugins()["inference-sam2"], [*PREDICT, "--imageSize", text])

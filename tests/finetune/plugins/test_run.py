@@ -112,11 +112,11 @@ def test_wrong_input_is_one_error_and_leaves_nothing(
         message = "--imageDir: a.ome.tif: the image has 3 channels; this model takes 1"
     elif wrong == "damaged":
         (images / "b.ome.tif").write_bytes(b"II*\0")
-        message = str(images / "b.ome.tif")
+        message = f"--imageDir: {images / 'b.ome.tif'}: "
     elif wrong == "model":
         folder = tmp_path / "empty"
         folder.mkdir()
-        message = str(folder)
+        message = f"--modelDir: {folder}: "
     elif wrong == "no model":
         folder, message = tmp_path / "missing", "--modelDir: "
     else:
@@ -208,6 +208,32 @@ def test_a_prediction_without_a_reference_is_one_error(tmp_path: Path) -> None:
     )
     assert message == "--predictionDir: 1 of 2 files have no partner in --referenceDir: b.ome.tif"
     assert not (tmp_path / "scores").exists()
+
+
+def test_an_error_names_the_users_file_and_no_temporary_one(tmp_path: Path) -> None:
+    predictions = write_labels(tmp_path / "predictions", a=8)
+    tifffile.imwrite(predictions / "a.ome.tif", np.full((16, 16), 0.5, np.float32))
+    message = error_of(
+        "dice-segmentationaccuracy",
+        predictionDir=predictions,
+        referenceDir=write_labels(tmp_path / "reference", a=8),
+        scores=tmp_path / "scores",
+    )
+    assert message.startswith(f"--predictionDir: {predictions / 'a.ome.tif'}: holds float32 values")
+
+
+def test_training_and_test_images_have_the_same_channels(tmp_path: Path) -> None:
+    masks = write_labels(tmp_path / "masks", a=8)
+    for name, channels in (("train", 3), ("test", 1)):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "a.ome.tif", np.zeros((16, 16, channels), np.uint8).squeeze())
+    message = error_of(
+        "fine-tune",
+        **{"imageDir": tmp_path / "train", "maskDir": masks},
+        **{"testImageDir": tmp_path / "test", "testMaskDir": masks},
+        **{name: tmp_path / name for name in ("outputDir", "tensorboardDir", "scores")},
+    )
+    assert message == "--imageDir: 3 channels; --testImageDir: 1 channel; a model takes images of one kind"
 
 
 def test_an_audit_writes_one_row_per_claim_and_fails_if_asked_to(tmp_path: Path) -> None:
