@@ -17,6 +17,7 @@ import torch
 
 from cards.errors import ModelError
 from finetune.data.normalization import Normalize, build_normalize
+from finetune.inference.tile_network import TileNetwork
 from finetune.inference.tiling import TILE, predict_maps
 from finetune.repositories.bioimageio.operations import normalization, output
 from finetune.repositories.bioimageio.package import Package, read_file
@@ -79,19 +80,40 @@ class DirectPackage:
         image = self.normalize(pixels.astype(np.float32))
         more = [max(0, self.smallest - length) for length in (height, width)]
         image = np.pad(image, ((0, 0), (0, more[0]), (0, more[1])), mode="symmetric")
-        tile = self.smallest if self.fixed else max(TILE // self.divisor * self.divisor, self.smallest)
-        # A description without a halo leaves open how much context the network needs.
-        halo = max(tile // 16, self.halo)
+        tiles = self.tile_network()
         maps = predict_maps(
             self.network,
             self.maps,  # type: ignore[arg-type]
             torch.from_numpy(image),
             self.divisor,
-            tile=tile,
-            halo=halo,
-            alignment=1 if self.fixed else 0,
+            tile=tiles.tile,
+            halo=tiles.halo,
+            alignment=tiles.alignment,
         )
         return maps[:, :height, :width]
+
+    def tile_network(self, tile: int = TILE) -> TileNetwork:
+        """The network and what it needs of a tile.
+
+        Args:
+            tile: height and width of a tile in pixels, if the package takes several sizes.
+
+        Returns:
+            The network.
+        """
+        side = self.smallest if self.fixed else max(tile // self.divisor * self.divisor, self.smallest)
+        return TileNetwork(
+            self.network,
+            self.maps.activate,
+            self.normalize,
+            "auto",
+            torch.device("cpu"),
+            self.divisor,
+            side,
+            # A description without a halo leaves open how much context the network needs.
+            halo=max(side // 16, self.halo),
+            alignment=1 if self.fixed else 0,
+        )
 
 
 def open_directly(package: Package, *, trust: bool = False) -> DirectPackage | None:

@@ -12,6 +12,8 @@ from cards.errors import ModelError
 from finetune.inference.bioimageio_direct import open_directly
 from finetune.inference.bioimageio_runtime import create_pipeline
 from finetune.inference.preprocess import channels_first, check_channels
+from finetune.inference.tile_network import TileNetwork
+from finetune.inference.tiling import TILE
 from finetune.repositories.bioimageio.messages import quiet
 from finetune.repositories.bioimageio.package import Package
 from finetune.repositories.bioimageio.tensors import AXES, check_tensors
@@ -107,6 +109,36 @@ class PackageModel:
         if self._are_labels(maps):
             raise ModelError(f"{self.package.source}: the model outputs a label image, and no maps")
         return self._checked(maps)
+
+    def can_tile(self, *, turned: bool) -> bool:
+        """Whether finetune predicts the maps tile by tile.
+
+        Args:
+            turned: whether the image is rotated and mirrored.
+
+        Returns:
+            False if bioimageio.core runs the package, if the target does not decode its maps, or if an image
+            is turned that the package takes in one size only.
+        """
+        if self._direct is None or self._direct.maps.channels != self.target.channels:
+            return False
+        return not (turned and self._direct.fixed)
+
+    def tile_network(self, tile: int = TILE) -> TileNetwork:
+        """The network and what it needs of a tile.
+
+        Args:
+            tile: height and width of a tile in pixels, if the package takes several sizes.
+
+        Returns:
+            The network.
+
+        Raises:
+            ModelError: if `can_tile` is false.
+        """
+        if self._direct is None:
+            raise ModelError(f"{self.package.source}: takes images in one piece")
+        return self._direct.tile_network(tile)
 
     def _are_labels(self, maps: np.ndarray) -> bool:
         return np.issubdtype(maps.dtype, np.integer) and len(maps) == 1 and not self._named

@@ -22,7 +22,8 @@ from finetune.inference.identity import identify
 from finetune.inference.label_bands import LabelBands
 from finetune.inference.model import Model
 from finetune.inference.scratch_job import KEY, ScratchJob
-from finetune.inference.streaming import Progress, Stream, StreamOptions
+from finetune.inference.stream import Stream, StreamOptions
+from finetune.inference.streaming import Progress
 from finetune.utils.optional import require
 
 LOCAL = "local:"
@@ -163,13 +164,11 @@ _lock = threading.Lock()  # of the network: one task at a time in a process
 
 def _predict(task: Task, numbers: list[int]) -> None:
     """Predict tiles and write their maps."""
-    import torch
-
     with _lock:
         stream = _open(task)
         statistics = stream.measure()
         for number in numbers:
-            (maps,) = stream.predict([number], torch.stack([stream.read_tile(number, statistics)]))
+            (maps,) = stream.predict([number], stream.read_tiles([number], statistics))
             stream.save_tile(number, maps)
 
 

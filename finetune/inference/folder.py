@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from cards.errors import DataError
 from finetune.data.formats.stack import PLANES_REMEDY
@@ -22,8 +22,8 @@ from finetune.inference.write import write_outputs
 
 if TYPE_CHECKING:
     from finetune.inference.cluster import Cluster
-    from finetune.inference.model import Model
-    from finetune.inference.streaming import Progress, StreamOptions
+    from finetune.inference.stream import StreamOptions
+    from finetune.inference.streaming import Progress
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _predict(
 ) -> FolderPrediction:
     # These import torch.
     from finetune.inference.large_images import is_large, segment_large
-    from finetune.inference.streaming import StreamOptions
+    from finetune.inference.stream import StreamOptions
     from finetune.inference.tiling import TILE
 
     start = time.perf_counter()
@@ -173,7 +173,7 @@ def _predict(
         if is_large(model, image, header, outputs, options.large):
             announce()
             instances = segment_large(
-                cast("Model", model),
+                model,
                 image,
                 path,
                 replace=path in outputs.replace,

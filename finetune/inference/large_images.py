@@ -18,11 +18,12 @@ from finetune.inference.cluster import Cluster
 from finetune.inference.identity import identify
 from finetune.inference.journal import file_state
 from finetune.inference.large_labels import write_large_tiff, write_large_zarr
-from finetune.inference.model import Model
 from finetune.inference.outputs import OTHER_FOLDER, Outputs
 from finetune.inference.protocol import Predictor
 from finetune.inference.scratch_job import open_job
-from finetune.inference.streaming import LARGE, Progress, Stream, StreamOptions, segment_stream
+from finetune.inference.stream import LARGE, Stream, StreamOptions
+from finetune.inference.streaming import Progress, segment_stream
+from finetune.inference.views import can_tile, networks_of
 from finetune.inference.write import move_new
 from finetune.utils.atomic import disk_errors
 
@@ -44,8 +45,7 @@ def is_large(
         is written.
     """
     return (
-        isinstance(model, Model)
-        and not model.target.whole
+        can_tile(model)
         and header is not None
         and header.height * header.width > least
         and not outputs.planes
@@ -55,7 +55,7 @@ def is_large(
 
 
 def segment_large(
-    model: Model,
+    model: Predictor,
     image: Path,
     path: Path,
     *,
@@ -71,7 +71,7 @@ def segment_large(
     killed, the same call continues, and the label image is the same to the byte.
 
     Args:
-        model: the model.
+        model: a model for which `finetune.inference.views.can_tile` is true.
         image: the image. OME-Zarr and most TIFF files are not read as a whole.
         path: of the label image: a tiled OME-TIFF, or an OME-Zarr folder if the name ends in `.zarr`.
         replace: replace an earlier label image of finetune, once the new one is complete.
@@ -114,7 +114,7 @@ def segment_large(
             return bands.instances
 
 
-def job_key(model: Model, image: Path, options: StreamOptions) -> dict[str, Any]:
+def job_key(model: Predictor, image: Path, options: StreamOptions) -> dict[str, Any]:
     """Everything on which the parts of a prediction depend.
 
     Args:
@@ -132,7 +132,7 @@ def job_key(model: Model, image: Path, options: StreamOptions) -> dict[str, Any]
     return {
         "image": [image.name, hashlib.sha256(json.dumps(states).encode()).hexdigest()],
         "model": identify(model),
-        "halo": model.tile_halo(options.tile),
+        "halo": [network.halo for network in networks_of(model, options.tile)],
         "options": sizes,
         "finetune": version("finetune"),
     }

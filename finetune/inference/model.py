@@ -15,6 +15,7 @@ from finetune.data.channels import Channels
 from finetune.data.normalization import Normalize
 from finetune.inference.preprocess import channels_first, prepare
 from finetune.inference.receptive_field import measure_receptive_field
+from finetune.inference.tile_network import TileNetwork
 from finetune.inference.tiling import HALO, TILE, predict_maps
 from finetune.targets.base import Target
 from finetune.utils.bfloat16 import in_bf16
@@ -149,6 +150,38 @@ class Model:
         if isinstance(self.receptive_field, int):
             return self.halo
         return min(max(HALO, self.halo), tile // 4)
+
+    def can_tile(self, *, turned: bool) -> bool:
+        """Whether maps are predicted tile by tile.
+
+        Args:
+            turned: whether the image is rotated and mirrored.
+
+        Returns:
+            False if the target needs maps that were predicted in one piece.
+        """
+        return not self.target.whole
+
+    def tile_network(self, tile: int = TILE) -> TileNetwork:
+        """The network and what it needs of a tile. Sets the network to evaluation mode.
+
+        Args:
+            tile: height and width of a tile in pixels.
+
+        Returns:
+            The network.
+        """
+        self.network.eval()
+        return TileNetwork(
+            self.run,
+            self.target.activate,
+            self.normalize,
+            self.select,
+            self.device,
+            self.divisor,
+            tile,
+            self.tile_halo(tile),
+        )
 
     def config(self) -> dict[str, Any]:
         """Content of `config.json`.

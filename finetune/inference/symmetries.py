@@ -82,7 +82,7 @@ class SymmetricModel:
         total = np.zeros((self.target.channels, *image.shape[1:]), np.float32)
         for rotations, flip in SYMMETRIES:
             turned = np.ascontiguousarray(orient_pixels(image, rotations, flip))
-            total += self._turn_back(self._maps(turned, prepared), rotations, flip)
+            total += turn_back(self.target, self._maps(turned, prepared), rotations, flip)
         return total / len(SYMMETRIES)
 
     def _maps(self, image: np.ndarray, prepared: bool) -> np.ndarray:
@@ -95,10 +95,22 @@ class SymmetricModel:
         maps: np.ndarray = self.model.predict_maps(given)
         return maps
 
-    def _turn_back(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
-        """Undo a rotation that was followed by a reflection."""
-        maps = self.target.orient(maps, 0, True) if flip else maps
-        return self.target.orient(maps, -rotations % 4, False)
+
+def turn_back(target: Any, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
+    """Undo a rotation of maps that was followed by a reflection.
+
+    Args:
+        target: the target of the maps, whose directions turn with the image.
+        maps: (K, H, W) of the oriented image.
+        rotations: quarter turns, 0 to 3, as `np.rot90`.
+        flip: whether the image was mirrored left to right after the rotation.
+
+    Returns:
+        Maps of the image.
+    """
+    maps = target.orient(maps, 0, True) if flip else maps
+    turned: np.ndarray = target.orient(maps, -rotations % 4, False)
+    return turned
 
 
 def measure_disagreement(model: Predictor, image: np.ndarray) -> tuple[np.ndarray, float]:

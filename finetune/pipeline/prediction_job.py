@@ -31,7 +31,8 @@ from finetune.utils.atomic import disk_errors, write_file
 
 if TYPE_CHECKING:
     from finetune.inference.cluster import Cluster
-    from finetune.inference.streaming import Progress, StreamOptions
+    from finetune.inference.stream import StreamOptions
+    from finetune.inference.streaming import Progress
 
 
 @dataclass

@@ -25,7 +25,7 @@ from spots_model import spots_model, write_spots
 from finetune.inference.folder import check_headers
 from finetune.inference.markers import RECORD_FILE
 from finetune.inference.outputs import plan_outputs
-from finetune.inference.streaming import StreamOptions
+from finetune.inference.stream import StreamOptions
 from finetune.pipeline.prediction_job import PredictionJob
 
 LAST = 40  # accesses at the end of a prediction, from which half of the moments are drawn

@@ -18,7 +18,7 @@ from cards.errors import InputError
 from finetune.inference.large_images import segment_large
 from finetune.inference.model import Model
 from finetune.inference.scratch_job import job_folder
-from finetune.inference.streaming import StreamOptions
+from finetune.inference.stream import StreamOptions
 from finetune.loading import load
 
 pytest.importorskip("distributed")

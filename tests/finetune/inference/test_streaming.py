@@ -19,7 +19,7 @@ from finetune.data.headers import read_header
 from finetune.inference.large_images import is_large, job_key, segment_large
 from finetune.inference.outputs import plan_outputs
 from finetune.inference.scratch_job import job_folder
-from finetune.inference.streaming import StreamOptions
+from finetune.inference.stream import StreamOptions
 from finetune.utils.lock import FileLock
 
 OPTIONS = StreamOptions(tile=64, block=128, margin=32)

@@ -1,0 +1,233 @@
+"""A large image and its finished parts: what is read, predicted and decoded of it, one part at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from finetune.data.channels import select_channels
+from finetune.data.streaming_statistics import measure
+from finetune.data.windows import Windows
+from finetune.inference.label_bands import LabelBands
+from finetune.inference.preprocess import check_channels
+from finetune.inference.scratch_job import ScratchJob
+from finetune.inference.stitching import BLOCK, MARGIN, Block, DecodedBlock, blocks_of, decode_block
+from finetune.inference.tile_network import TileNetwork
+from finetune.inference.tiling import TILE, Grid, Tile
+from finetune.inference.views import View, views_of
+
+LARGE = 4096**2  # pixels; larger images are not kept in memory
+READ, READ_COLUMNS = 1024, 16384  # height and width of the parts that are read for the statistics
+FEW_MAPS = 8  # with more, blocks are smaller
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """Sizes of the parts of an image.
+
+    Attributes:
+        tile: height and width of a tile in pixels.
+        block: height and width of a block in pixels; None for 2048, or 1024 with more than 8 maps.
+        margin: pixels around a block that are decoded with it.
+        batch: tiles that pass through the network together; None for 1 on a CPU and 4 on a GPU.
+        large: pixels above which an image is segmented part by part.
+    """
+
+    tile: int = TILE
+    block: int | None = None
+    margin: int = MARGIN
+    batch: int | None = None
+    large: int = LARGE
+
+
+class Stream:
+    """The prediction of one image, part by part; the steps of `segment_stream`.
+
+    Attributes:
+        views: what is averaged, see `finetune.inference.views`.
+        single: the only view; None if there are several.
+        tiles: tiles of the image; of several views, only their kept parts count.
+        blocks: rows of blocks of the image.
+    """
+
+    def __init__(self, model: Any, windows: Windows, job: ScratchJob, options: StreamOptions) -> None:
+        """Prepare; nothing is read.
+
+        Args:
+            model: a model for which `finetune.inference.views.can_tile` is true.
+            windows: the image.
+            job: finished parts.
+            options: sizes of tiles and blocks.
+
+        Raises:
+            DataError: if the image has too many or too few channels.
+        """
+        self.model, self.windows, self.job, self.options = model, windows, job, options
+        _, height, width = windows.shape
+        self.views = views_of(model, windows, options.tile)
+        views = [view for group in self.views for view in group]
+        self.single = views[0] if len(views) == 1 else None
+        divisor = math.lcm(*(view.network.divisor for view in views))
+        halo = max(view.network.halo for view in views)
+        grid = self.single.grid if self.single else Grid(height, width, divisor, options.tile, halo)
+        self.tiles: list[Tile] = list(grid)
+        side = options.block or (BLOCK if model.target.channels <= FEW_MAPS else BLOCK // 2)
+        self.blocks = blocks_of(height, width, side)
+        for view in views:
+            pixel = select_channels(windows.read(slice(0, 1), slice(0, 1)), view.network.select)
+            check_channels(len(pixel), model.channels)
+
+    @property
+    def batch(self) -> int:
+        """Tiles that pass through the network together."""
+        if self.single is None:
+            return 1
+        return self.options.batch or (4 if self.single.network.device.type == "cuda" else 1)
+
+    @property
+    def stitching(self) -> str:
+        """How instances of blocks are joined; see `finetune.inference.stitching`."""
+        return str(getattr(self.model.target, "stitching", "instances"))
+
+    def measure(self) -> list[np.ndarray]:
+        """Statistics of the whole image for the normalization of each member.
+
+        Returns:
+            Each (2, C) float64, see `finetune.data.streaming_statistics.measure`.
+        """
+        return [
+            self.job.remember(f"statistics{number or ''}", partial(self._measure, group[0].network))
+            for number, group in enumerate(self.views)
+        ]
+
+    def _measure(self, network: TileNetwork) -> np.ndarray:
+        height, width = self.windows.shape[1:]
+
+        def blocks() -> Iterator[np.ndarray]:
+            for top in range(0, height, READ):
+                for left in range(0, width, READ_COLUMNS):
+                    rows = slice(top, min(top + READ, height))
+                    columns = slice(left, min(left + READ_COLUMNS, width))
+                    yield select_channels(self.windows.read(rows, columns), network.select)
+
+        return measure(network.normalize, blocks)
+
+    def read_tiles(self, numbers: Sequence[int], statistics: Sequence[np.ndarray]) -> list[torch.Tensor]:
+        """Inputs of the networks for a batch of tiles; one tile if there are several views.
+
+        Args:
+            numbers: of the tiles.
+            statistics: of the whole image, for each member.
+
+        Returns:
+            (N, C, h, w) float32 for each view, on the CPU.
+        """
+        return [
+            torch.stack([view.read(tile, found) for tile in self._placed(numbers, view)])
+            for group, found in zip(self.views, statistics, strict=True)
+            for view in group
+        ]
+
+    def predict(self, numbers: Sequence[int], images: Sequence[torch.Tensor]) -> list[np.ndarray]:
+        """Maps of a batch of tiles, averaged over the views.
+
+        Args:
+            numbers: of the tiles.
+            images: (N, C, h, w) float32 for each view, as `read_tiles` returns them.
+
+        Returns:
+            The kept part of the maps of each tile, (K, h, w) float32.
+        """
+        inputs = iter(images)
+        members = [
+            [view.predict(self._placed(numbers, view), next(inputs)) for view in group]
+            for group in self.views
+        ]
+        return [
+            _mean([_mean([maps[index] for maps in views]) for views in members])
+            for index in range(len(numbers))
+        ]
+
+    def _placed(self, numbers: Sequence[int], view: View) -> list[Tile]:
+        tiles = [self.tiles[number] for number in numbers]
+        return tiles if self.single else [view.place(tile.core) for tile in tiles]
+
+    def save_tile(self, number: int, maps: np.ndarray) -> None:
+        """Write the maps of a tile, or those of the few pixels that the target decodes.
+
+        Args:
+            number: of the tile.
+            maps: the kept part (K, h, w) float32.
+
+        Raises:
+            OSError: if the disk is full.
+        """
+        used = getattr(self.model.target, "used", None)
+        self.job.save_tile(number, maps, used(maps) if used else None)
+
+    def read_maps(self, rows: slice, columns: slice) -> np.ndarray:
+        """Maps of a part of the image, from finished tiles.
+
+        Args:
+            rows: rows of the image.
+            columns: columns of the image.
+
+        Returns:
+            Maps (K, h, w) float32.
+        """
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        maps = np.empty((self.model.target.channels, *size), np.float32)
+        for number, tile in enumerate(self.tiles):
+            common = [
+                (max(start, wanted.start), min(end, wanted.stop))
+                for (start, end), wanted in zip(tile.core, (rows, columns), strict=True)
+            ]
+            if any(start >= end for start, end in common):
+                continue
+            part = self.job.load_tile(number)
+            inside, outside = (
+                tuple(
+                    slice(start - origin, end - origin)
+                    for (start, end), origin in zip(common, o, strict=True)
+                )
+                for o in ((tile.core[0][0], tile.core[1][0]), (rows.start, columns.start))
+            )
+            maps[:, *outside] = part[:, *inside]
+        return maps
+
+    def decode(self, number: int) -> None:
+        """Decode a block and save it.
+
+        Args:
+            number: of the block.
+        """
+        columns = len(self.blocks[0])
+        block: Block = self.blocks[number // columns][number % columns]
+        shape = self.windows.shape[1:]
+        decoded = decode_block(self.model.target, self.read_maps, block, shape, self.options.margin)
+        self.job.save("blocks", number, decoded.save)
+
+    def labels(self) -> LabelBands:
+        """The label image, once all blocks are decoded.
+
+        Returns:
+            Its bands.
+        """
+        load = lambda number: DecodedBlock.load(self.job.path("blocks", number))  # noqa: E731
+        return LabelBands(self.blocks, load, self.stitching)
+
+
+def _mean(maps: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of maps, rounded as `EnsembleModel` and `SymmetricModel` round it."""
+    if len(maps) == 1:
+        return maps[0]
+    total = np.zeros_like(maps[0])
+    for one in maps:
+        total += one
+    return total / len(maps)

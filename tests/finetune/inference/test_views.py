@@ -1,0 +1,100 @@
+"""Ensembles, symmetries and packages predict large images tile by tile, with the maps of the whole image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from foreign import make_package
+from numbering import by_first_pixel
+from spots_model import spots_image, spots_model, write_spots
+
+import finetune
+from cards.base import NetworkSpec
+from finetune.data.normalization import Percentile, ZeroMeanUnitVariance
+from finetune.data.windows import open_windows
+from finetune.inference.ensemble import EnsembleModel
+from finetune.inference.large_images import segment_large
+from finetune.inference.map_models import predict_pixels
+from finetune.inference.model import Model
+from finetune.inference.scratch_job import open_job
+from finetune.inference.stream import Stream, StreamOptions
+from finetune.inference.streaming import predict_tiles
+from finetune.inference.symmetries import SYMMETRIES, SymmetricModel
+from finetune.inference.views import can_tile, turn
+from finetune.networks.stardist_unet import StarDistUNet
+from finetune.targets.pixels import orient_pixels
+from finetune.targets.registry import build_target
+
+SHAPE = (203, 171)  # no multiples of a divisor
+
+
+def unet(depth: int, target: str = "flows", normalize: Any = None) -> Model:
+    """A network with random weights, whose maps depend on the place of its pooling and on direction."""
+    torch.manual_seed(depth)
+    built = build_target(target)
+    return Model(
+        network=StarDistUNet(1, built.channels, depth=depth, width=4, features=0).eval(),
+        target=built,
+        normalize=normalize or Percentile(),
+        select="auto",
+        channels=1,
+        divisor=2**depth,
+        architecture=NetworkSpec(repository="test", name="unet"),
+    )
+
+
+def ensemble(*members: Any) -> EnsembleModel:
+    return EnsembleModel(members, [str(number) for number in range(len(members))])
+
+
+@pytest.mark.parametrize("kind", ["ensemble", "symmetries", "both", "package", "package of one size"])
+def test_the_maps_are_those_of_the_whole_image(kind: str, tmp_path: Path) -> None:
+    if kind.startswith("package"):
+        sizes = {"size": 64, "side": 64} if kind == "package of one size" else {}
+        model: Any = finetune.load(make_package(tmp_path, **sizes))
+    else:
+        first, second = unet(1), unet(2, normalize=ZeroMeanUnitVariance())
+        members = [first, SymmetricModel(second)] if kind == "both" else [first, second]
+        model = SymmetricModel(first) if kind == "symmetries" else ensemble(*members)
+    path = write_spots(tmp_path / "spots.tif", *SHAPE)
+    assert can_tile(model)
+    whole = predict_pixels(model, spots_image(*SHAPE)[None])
+    with open_windows(path) as windows, open_job(tmp_path / "out.tif", {}) as job:
+        stream = Stream(model, windows, job, StreamOptions(tile=96))
+        predict_tiles(stream, lambda done, total: None)
+        maps = stream.read_maps(slice(0, SHAPE[0]), slice(0, SHAPE[1]))
+    assert len(stream.tiles) > 3
+    assert whole.std(axis=(1, 2)).min() > 0
+    tolerance = 1e-5 * np.abs(whole).max()
+    if kind == "package":  # its description states no halo: tiles of another size differ at their seams
+        assert np.median(np.abs(maps - whole)) <= tolerance
+    else:
+        np.testing.assert_allclose(maps, whole, atol=tolerance)
+
+
+def test_an_ensemble_gives_the_labels_of_the_image_in_memory(tmp_path: Path) -> None:
+    other = spots_model()
+    other.network.level.data += 0.1
+    model = ensemble(spots_model(), SymmetricModel(other))
+    image, out = write_spots(tmp_path / "spots.tif", 301, 262), tmp_path / "labels" / "spots.tif"
+    segment_large(model, image, out, options=StreamOptions(tile=64, block=128, margin=32))
+    np.testing.assert_array_equal(tifffile.imread(out), by_first_pixel(model.predict(spots_image(301, 262))))
+
+
+@pytest.mark.parametrize(("rotations", "flip"), SYMMETRIES)
+def test_a_rectangle_turns_with_the_image(rotations: int, flip: bool) -> None:
+    image = np.zeros((5, 8), int)
+    image[1:3, 2:7] = 1
+    rows, columns = turn(((1, 3), (2, 7)), (5, 8), rotations, flip)
+    turned = orient_pixels(image, rotations, flip)
+    assert turned[slice(*rows), slice(*columns)].sum() == turned.sum() == 10
+
+
+def test_maps_that_bioimageio_core_predicts_are_predicted_in_one_piece(tmp_path: Path) -> None:
+    clip = {"id": "clip", "kwargs": {"min": 0.1, "max": 0.9}}
+    assert not can_tile(finetune.load(make_package(tmp_path, postprocessing=({"id": "sigmoid"}, clip))))
