@@ -18,7 +18,7 @@ STYLE = """<style>
 @media (prefers-color-scheme: dark) { :root { --holds: #57c274; --broken: #ff8a80; --unknown: #e2b04a; } }
 .claim { display: grid; grid-template-columns: 7rem 1fr; gap: 0 1rem; padding: 0.7rem 0; }
 .claim + .claim { border-top: 1px solid var(--line); }
-.claim p { margin: 0; }
+.claim p { margin: 0; overflow-wrap: anywhere; }
 .verdict { font-weight: 600; white-space: nowrap; }
 .holds .verdict { color: var(--holds); }
 .broken .verdict { color: var(--broken); }

@@ -53,7 +53,7 @@ def audit(
         from finetune.utils.atomic import disk_errors, write_file
 
         with disk_errors(html, "choose another file with --html"):
-            write_file(html.expanduser(), render_page(model, claims))
+            write_file(html.expanduser(), render_page(_name(model), claims))
     if as_json:
         from cards.audit.report import render_json
 
@@ -61,6 +61,12 @@ def audit(
     else:
         _print(model, claims)
     raise typer.Exit(exit_code(claims))
+
+
+def _name(model: str) -> str:
+    """What a page calls the model: its folder or file without the path, because pages are passed on."""
+    path = Path(model).expanduser()
+    return path.resolve().name if path.exists() else model
 
 
 def _print(model: str, claims: Sequence[Claim]) -> None:

@@ -80,9 +80,11 @@ class Plan(Generic[AnyModel]):
             console: where to print.
         """
         counts = ", ".join(f"{self.count(split)} {split}" for split in ("train", "validation", "test"))
-        console.print(f"{self.recipe.name}: {counts} images", highlight=False)
+        console.print(f"{self.recipe.name}: {counts} images", highlight=False, markup=False, soft_wrap=True)
         for warning in self.warnings:
-            console.print(f"warning: {warning}", style="yellow", highlight=False)
+            console.print(
+                f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True
+            )
 
 
 def load_options(recipe: Recipe, in_channels: int, out_channels: int) -> LoadOptions:

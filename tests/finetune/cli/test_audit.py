@@ -69,6 +69,8 @@ def test_the_page_shows_what_does_not_hold_first(run: Path, tmp_path: Path) -> N
     assert "model.safetensors: SHA-256" in text
     assert "<script" not in text
     assert "src=" not in text and "href=" not in text  # nothing is requested
+    assert f"<h1>Audit of {run.name}</h1>" in text  # the page may be passed on, and names no local path
+    assert str(tmp_path) not in text
     assert audit(run, "--html", page).exit_code == 1  # its own report is replaced
 
 
