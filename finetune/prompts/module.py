@@ -15,6 +15,7 @@ from finetune.prompts.interaction import best, first_boxes, first_points, masks_
 from finetune.prompts.loss import iou, prompt_loss
 from finetune.targets.prompt_options import Prompts
 from finetune.training.optimizer import OptimizerOptions, check_loss, configure_optimizer
+from finetune.utils.faster_on_cpu import FasterOnCpu
 
 PROMPT_STREAM = 3  # separates the random numbers of prompts from those of images, see `finetune.data.sampler`
 
@@ -81,7 +82,8 @@ class InteractiveSegmenter(pl.LightningModule):
         Raises:
             InputError: if the loss is not finite.
         """
-        features = self.network(batch["image"])
+        with FasterOnCpu():
+            features = self.network(batch["image"])
         losses = []
         for number, labels in enumerate(batch["maps"][:, 0].cpu().numpy()):
             rng = np.random.default_rng(

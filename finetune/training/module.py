@@ -15,8 +15,8 @@ from finetune.data.feature_cache import FeatureStore, widen
 from finetune.inference.tiling import predict_maps
 from finetune.metrics.mean_dice import MeanDice
 from finetune.targets.base import Target
-from finetune.training.group_norm import FasterGroupNorm
 from finetune.training.optimizer import OptimizerOptions, check_loss, configure_optimizer
+from finetune.utils.faster_on_cpu import FasterOnCpu
 
 
 class Segmenter(pl.LightningModule):
@@ -104,7 +104,7 @@ class Segmenter(pl.LightningModule):
             InputError: if the loss is not finite.
         """
         maps = batch["maps"].float()
-        with FasterGroupNorm():
+        with FasterOnCpu():
             output = self(batch["image"]) if "image" in batch else self._decode(batch["features"], maps)
         loss = self.target.loss(output, maps)
         check_loss(loss, self, self.optimizer_options.learning_rate)

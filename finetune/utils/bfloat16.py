@@ -16,6 +16,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
+from finetune.utils.faster_on_cpu import FasterOnCpu
+
 aten = torch.ops.aten
 PRODUCTS = {
     aten.convolution.default,
@@ -73,7 +75,8 @@ def in_bf16(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
     def run(images: torch.Tensor) -> torch.Tensor:
         device = images.device
         emulated = device.type == "cpu" and not is_fast_in_bf16(device)
-        with torch.autocast(device.type, torch.bfloat16), EmulatedBf16() if emulated else nullcontext():
+        emulation = EmulatedBf16() if emulated else nullcontext()
+        with torch.autocast(device.type, torch.bfloat16), FasterOnCpu(), emulation:
             output: torch.Tensor = copied(images)
         return output
 

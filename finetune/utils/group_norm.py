@@ -8,49 +8,33 @@ at a time; everything else follows from them. The result is the same up to round
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch.overrides import TorchFunctionMode
 
 LEAST_PIXELS = 1024  # height × width: below, torch's own backward pass is faster
 
 
-class FasterGroupNorm(TorchFunctionMode):
-    """While it is active, group normalization has the faster backward pass where that applies."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Call a function.
-
-        Args:
-            func: the function.
-            types: not used.
-            args: its arguments.
-            kwargs: its arguments by name.
-
-        Returns:
-            Its result.
-        """
-        if func is F.group_norm:
-            return _group_norm(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-
-def _group_norm(
+def group_norm(
     input: torch.Tensor,
     num_groups: int,
     weight: torch.Tensor | None = None,
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
 ) -> torch.Tensor:
+    """Group normalization, as `torch.nn.functional.group_norm`.
+
+    Args:
+        input: (N, C, H, W), or any other shape that torch takes.
+        num_groups: number of groups, a divisor of C.
+        weight: (C,) or None.
+        bias: (C,) or None.
+        eps: added to the variance.
+
+    Returns:
+        Normalized tensor of the shape of `input`.
+    """
     applies = (
         torch.is_grad_enabled()
         and weight is not None
