@@ -18,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,12 +37,12 @@ from finetune.targets.registry import build_target
 PATTERN = 1024  # height and width in pixels of the pattern that the image repeats
 
 
-def nuclei(side: int) -> tuple[np.ndarray, np.ndarray]:
+def nuclei(side: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Image (H, W) uint16 of blurred discs with noise, and its labels; neighbors touch now and then."""
     from scipy.ndimage import gaussian_filter
     from skimage.draw import disk
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     labels = np.zeros((side, side), np.int32)
     for number in range(1, side * side // 1500):
         place = disk(rng.integers(0, side, 2), rng.uniform(8, 16), shape=labels.shape)
@@ -69,11 +70,15 @@ def write_image(path: Path, size: int) -> None:
 
 
 def trained(
-    width: int, target_name: str, steps: int, network: Callable[[int], torch.nn.Module] | None = None
+    width: int,
+    target_name: str,
+    steps: int,
+    network: Callable[[int], torch.nn.Module] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Model:
     """A U-Net without normalization layers, or another network, that has learned to segment the pattern."""
     torch.manual_seed(0)
-    target, normalize = build_target(target_name), Percentile()
+    target, normalize = build_target(target_name, options), Percentile()
     if network is None:
         built: torch.nn.Module = StarDistUNet(1, target.channels, depth=2, width=width, features=0)
     else:
@@ -98,7 +103,7 @@ def trained(
         normalize=normalize,
         select="auto",
         channels=1,
-        divisor=4,
+        divisor=getattr(built, "divisor", 4),
         architecture=NetworkSpec(repository="benchmark", name="unet"),
     )
 

@@ -1,26 +1,35 @@
 """Maps and labels of tiles against those of the whole image, for exact and other networks and all targets.
 
     uv run python benchmarks/tiling.py --size 2048
+    uv run python benchmarks/tiling.py --size 8192 --width 4 --rays 8 --blocks 0
 
 Each network is trained for a few steps on synthetic nuclei. A row states the largest difference between the
 maps of tiles and of the whole image, and the pixels whose label differs, for five sizes of tiles; then the
-pixels whose label differs if instances are decided block by block, as those of large images are.
+pixels whose label differs if instances are decided block by block, as those of large images are. Networks
+that depend on the whole image also state the tile mismatch of a record, which is measured on smaller images
+(`finetune.inference.tile_mismatch`), beside that of the large image, with tiles of the same size. The whole
+image and its maps lie in memory: 8192 × 8192 pixels with 9 maps take 12 GB.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 import numpy as np
 from streaming import nuclei, trained
 
+from finetune.data.reader import Sample
 from finetune.inference.label_bands import LabelBands
 from finetune.inference.model import Model
 from finetune.inference.stitching import DecodedBlock, blocks_of, decode_block
-from finetune.inference.tile_mismatch import count_mismatches
+from finetune.inference.tile_mismatch import count_mismatches, measure_tiling
+from finetune.networks.cpnet import CPnet
 from finetune.networks.unet import UNet
 
 TILES = (256, 384, 512, 768, 1024)
+TARGETS = ("foreground_boundary", "flows", "rays")
+OTHERS = ("group norm", "style")
 
 
 def by_blocks(model: Model, maps: np.ndarray, side: int) -> np.ndarray:
@@ -36,9 +45,59 @@ def by_blocks(model: Model, maps: np.ndarray, side: int) -> np.ndarray:
     return np.concatenate(list(LabelBands(blocks, load, stitching)))
 
 
-def with_group_normalization(width: int, steps: int) -> Model:
-    """The U-Net of finetune, which depends on the whole image."""
-    return trained(width, "foreground_boundary", steps, network=lambda maps: UNet(1, maps, width, depth=2))
+def exact(arguments: argparse.Namespace, target: str) -> Model:
+    """The U-Net of StarDist, which has no normalization."""
+    options = {"rays": arguments.rays} if target == "rays" else None
+    return trained(arguments.width, target, arguments.steps, options=options)
+
+
+def other(arguments: argparse.Namespace, name: str) -> Model:
+    """A network that depends on the whole image: the U-Net of finetune, or that of Cellpose."""
+    if name == "style":
+        return trained(0, "flows", arguments.steps, network=lambda maps: CPnet(1, maps))
+    width = arguments.width
+    return trained(
+        width, "foreground_boundary", arguments.steps, network=lambda maps: UNet(1, maps, width, depth=2)
+    )
+
+
+def largest_difference(maps: np.ndarray, expected: np.ndarray) -> float:
+    """Largest absolute difference, without a third array of that size."""
+    return max(float(np.abs(one - other).max()) for one, other in zip(maps, expected, strict=True))
+
+
+def compare_sizes(model: Model, pixels: np.ndarray, blocks: bool) -> Iterator[tuple[int, float]]:
+    """Print a row for each size of tiles; yields the size and the part of the pixels whose label differs."""
+    image, side = model.prepare(pixels[None]), len(pixels)
+    whole = model.predict_maps(image, tile=side)
+    expected = None
+    for tile in TILES:
+        if tile >= side:
+            continue
+        maps = model.predict_maps(image, tile=tile)
+        largest, different = largest_difference(maps, whole), 0
+        if largest:
+            expected = model.target.decode(whole) if expected is None else expected
+            different = count_mismatches(model.target.decode(maps), expected)
+        share = different / pixels.size
+        print(f"  tile {tile}: maps differ by {largest:.1e}, {different} px ({share:.4%})", flush=True)
+        yield tile, share
+    if blocks:
+        expected = model.target.decode(whole) if expected is None else expected
+        for length in (side // 4, side // 2):
+            different = count_mismatches(by_blocks(model, whole, length), expected)
+            print(f"  blocks of {length}: {different} px of {expected.max():,} instances", flush=True)
+
+
+def state(model: Model, size: int, count: int) -> tuple[int, float] | None:
+    """Size of tiles and tile mismatch, as a record states them for images of a data set."""
+    nothing = np.zeros((size, size), np.int32)
+    images = [Sample(str(seed), nuclei(size, seed)[0][None], nothing) for seed in range(1, count + 1)]
+    tiling = measure_tiling(model, images)
+    if tiling is None or tiling.tile is None or tiling.mismatch is None:
+        return None
+    print(f"  the record states {tiling.mismatch:.4%} for tiles of {tiling.tile}, {count} images of {size}")
+    return tiling.tile, tiling.mismatch
 
 
 def main() -> None:
@@ -46,30 +105,27 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2048, help="height and width of the image in pixels")
     parser.add_argument("--width", type=int, default=8, help="channels of the networks at full resolution")
     parser.add_argument("--steps", type=int, default=80, help="training steps")
-    parser.add_argument("--targets", nargs="+", help="targets of the exact network; all if unset")
+    parser.add_argument("--targets", nargs="*", default=TARGETS, help="targets of the exact network")
+    parser.add_argument("--others", nargs="*", default=OTHERS, help="networks that depend on the whole image")
+    parser.add_argument("--rays", type=int, default=32, help="rays of the target rays")
+    parser.add_argument("--blocks", type=int, default=1, help="0 leaves out instances decided by blocks")
+    parser.add_argument("--stated-size", type=int, default=1024, help="pixels along a side of its images")
+    parser.add_argument("--stated-images", type=int, default=4, help="images of a stated mismatch")
     arguments = parser.parse_args()
-    names = arguments.targets or ["foreground_boundary", "flows", "rays"]
-    models = {f"exact × {name}": trained(arguments.width, name, arguments.steps) for name in names}
-    models["group norm × foreground_boundary"] = with_group_normalization(arguments.width, arguments.steps)
     pixels = nuclei(arguments.size)[0]
-    for name, model in models.items():
+    for name in arguments.targets:
+        model = exact(arguments, name)
         model.measure_receptive_field()
-        image = model.prepare(pixels[None])
-        whole = model.predict_maps(image, tile=arguments.size)
-        expected = model.target.decode(whole)
-        print(f"{name}: receptive field {model.receptive_field}, {expected.max():,} instances", flush=True)
-        for tile in TILES:
-            if tile >= arguments.size:
-                continue
-            maps = model.predict_maps(image, tile=tile)
-            same = np.array_equal(maps, whole)
-            different = 0 if same else count_mismatches(model.target.decode(maps), expected)
-            share = 100 * different / expected.size
-            largest = np.abs(maps - whole).max()
-            print(f"  tile {tile}: maps differ by {largest:.1e}, {different} px ({share:.4f}%)", flush=True)
-        for side in (arguments.size // 4, arguments.size // 2):
-            different = count_mismatches(by_blocks(model, whole, side), expected)
-            print(f"  blocks of {side}: {different} px")
+        print(f"exact × {name}: receptive field {model.receptive_field}, halo {model.halo}", flush=True)
+        list(compare_sizes(model, pixels, bool(arguments.blocks)))
+    for name in arguments.others:
+        model = other(arguments, name)
+        print(f"{name} × {model.target.name}", flush=True)
+        stated = state(model, arguments.stated_size, arguments.stated_images)
+        for tile, share in compare_sizes(model, pixels, blocks=False):
+            if stated and tile == stated[0]:
+                ratio = stated[1] / share if share else float("nan")
+                print(f"  stated / measured for tiles of {tile}: {ratio:.2f}", flush=True)
 
 
 if __name__ == "__main__":

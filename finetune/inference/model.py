@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,13 @@ from finetune.data.channels import Channels
 from finetune.data.normalization import Normalize
 from finetune.inference.preprocess import channels_first, prepare
 from finetune.inference.receptive_field import measure_receptive_field
+from finetune.inference.shared_statistics import (
+    Network,
+    has_statistics,
+    measure_statistics,
+    sample_windows,
+    share_statistics,
+)
 from finetune.inference.tile_network import TileNetwork
 from finetune.inference.tiling import HALO, TILE, predict_maps
 from finetune.targets.base import Target
@@ -107,8 +114,14 @@ class Model:
             Maps (K, H, W) float32.
         """
         self.network.eval()
-        halo = self.tile_halo(tile) if max(image.shape[-2:]) > tile else 0
-        return predict_maps(self.run, self.target, image, self.divisor, tile=tile, halo=halo)
+        height, width = image.shape[-2:]
+        tiled = max(height, width) > tile and not self.target.whole
+        halo, run = self.tile_halo(tile) if tiled else 0, cast("Network", self.run)
+        if tiled and self.shares_statistics and min(height, width) >= self.divisor:
+            windows = sample_windows(height, width, self.divisor, tile)
+            sample = torch.stack([image[:, slice(*rows), slice(*columns)] for rows, columns in windows])
+            run = share_statistics(self.run, measure_statistics(self.run, sample))
+        return predict_maps(run, self.target, image, self.divisor, tile=tile, halo=halo)
 
     def run(self, images: torch.Tensor) -> torch.Tensor:
         """Run the network in the precision of the model.
@@ -133,7 +146,19 @@ class Model:
         found = measure_receptive_field(self.network, self.channels, self.divisor)
         if found:
             self.receptive_field = found.radius
-            self.halo = self.halo if found.radius == "image" else found.halo
+            self.halo = found.halo if found.radius != "image" else found.halo or self.halo
+
+    @property
+    def shares_statistics(self) -> bool:
+        """Whether tiles are normalized by the same statistics, see `finetune.inference.shared_statistics`.
+
+        Only if the network does not depend on the whole image in another way, too.
+        """
+        if self.receptive_field != "image" or not has_statistics(self.network):
+            return False
+        if not self.halo:  # it was measured before halos of such networks were
+            self.measure_receptive_field()
+        return self.halo > 0
 
     def tile_halo(self, tile: int = TILE) -> int:
         """Pixels of context around the kept part of a tile.
@@ -181,6 +206,7 @@ class Model:
             self.divisor,
             tile,
             self.tile_halo(tile),
+            shares_statistics=self.shares_statistics,
         )
 
     def config(self) -> dict[str, Any]:

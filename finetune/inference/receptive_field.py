@@ -18,6 +18,13 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from finetune.inference.shared_statistics import (
+    Network,
+    has_statistics,
+    measure_statistics,
+    share_statistics,
+)
+
 
 class ReceptiveField(NamedTuple):
     """Receptive field of a network.
@@ -26,8 +33,9 @@ class ReceptiveField(NamedTuple):
         radius: distance in pixels from an output pixel to the farthest input pixel on which it depends, along
             an axis; "image" if every pixel of the input counts, as with group normalization, global attention
             or a style vector.
-        halo: pixels of context that a block of `divisor` pixels needs on each side, at most `radius`; 0 for
-            "image", where no halo is enough.
+        halo: pixels of context that a block of `divisor` pixels needs on each side, at most `radius`. For
+            "image", the halo that is enough if only the statistics of normalization layers are those of the
+            image (`finetune.inference.shared_statistics`); 0 where no halo is enough.
     """
 
     radius: int | Literal["image"]
@@ -68,20 +76,30 @@ def measure_receptive_field(network: nn.Module, channels: int, divisor: int) -> 
         with torch.no_grad():
             network = network if on_cpu else copy.deepcopy(network).cpu()
         network.eval()
-        radius = halo = 0
-        for turned in (False, True):
-            along = _along_axis(network, channels, divisor, turned)
-            if along.radius == "image":
-                return WHOLE_IMAGE
-            radius, halo = max(radius, along.radius), max(halo, along.halo)
-        return ReceptiveField(radius, halo)
+        field = _along_axes(network, channels, divisor)
+        if field.radius == "image" and has_statistics(network):
+            image = _noise((1, channels, _up(LENGTHS[0], divisor), _up(LENGTHS[0], divisor)), 0, turned=False)
+            shared = share_statistics(network, measure_statistics(network, image))
+            return ReceptiveField("image", _along_axes(shared, channels, divisor).halo)
+        return field
     except (RuntimeError, ValueError, AssertionError, NotImplementedError, IndexError):
         return None  # the network takes other sizes, or its operations have no gradient
     finally:
         network.train(training)
 
 
-def _along_axis(network: nn.Module, channels: int, divisor: int, turned: bool) -> ReceptiveField:
+def _along_axes(network: Network, channels: int, divisor: int) -> ReceptiveField:
+    """The larger receptive field of both axes."""
+    radius = halo = 0
+    for turned in (False, True):
+        along = _along_axis(network, channels, divisor, turned)
+        if along.radius == "image":
+            return WHOLE_IMAGE
+        radius, halo = max(radius, along.radius), max(halo, along.halo)
+    return ReceptiveField(radius, halo)
+
+
+def _along_axis(network: Network, channels: int, divisor: int, turned: bool) -> ReceptiveField:
     """Receptive field along one axis; `WHOLE_IMAGE` if it reaches the end of the longest image."""
     for length in LENGTHS:
         field = _by_gradient(network, channels, divisor, _up(length, divisor), turned)
@@ -91,7 +109,7 @@ def _along_axis(network: nn.Module, channels: int, divisor: int, turned: bool) -
 
 
 def _by_gradient(
-    network: nn.Module, channels: int, divisor: int, length: int, turned: bool
+    network: Network, channels: int, divisor: int, length: int, turned: bool
 ) -> ReceptiveField | None:
     """Receptive field along one axis, in an image of one length; None if it reaches an end of the image."""
     scripted = isinstance(network, torch.jit.ScriptModule)
@@ -118,7 +136,7 @@ def _by_gradient(
     return ReceptiveField(radius, halo)
 
 
-def _agrees_with_tile(network: nn.Module, channels: int, divisor: int, halo: int, turned: bool) -> bool:
+def _agrees_with_tile(network: Network, channels: int, divisor: int, halo: int, turned: bool) -> bool:
     """Whether a tile gives the output of a long image where it has enough context; see above."""
     length, halo = _up(LENGTHS[-1], divisor), _up(halo, divisor)
     axis, start = (2 if turned else 3), (length // 2 - halo) // divisor * divisor

@@ -125,21 +125,21 @@ class ScratchJob:
             maps[:, used.reshape(shape[1:])] = arrays["values"]
         return maps
 
-    def remember(self, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    def remember(self, name: str, compute: Callable[[], Any]) -> Any:
         """A result that is computed once.
 
         Args:
             name: of the result.
-            compute: computes it.
+            compute: computes it: numbers and lists.
 
         Returns:
-            The result, float64.
+            The result.
         """
         path = self.folder / f"{name}.json"
         if path.exists():
-            return np.array(json.loads(path.read_text(encoding="utf-8")), np.float64)
+            return json.loads(path.read_text(encoding="utf-8"))
         result = compute()
-        write_file(path, json.dumps(result.tolist()))
+        write_file(path, json.dumps(result))
         return result
 
     def new(self, name: str) -> Path:

@@ -96,17 +96,23 @@ class Stream:
         return str(getattr(self.model.target, "stitching", "instances"))
 
     def measure(self) -> list[np.ndarray]:
-        """Statistics of the whole image for the normalization of each member.
+        """Statistics of the whole image for the normalization of each member, and of layers that need some.
 
         Returns:
             Each (2, C) float64, see `finetune.data.streaming_statistics.measure`.
         """
-        return [
-            self.job.remember(f"statistics{number or ''}", partial(self._measure, group[0].network))
-            for number, group in enumerate(self.views)
-        ]
+        found = []
+        for number, group in enumerate(self.views):
+            values = self.job.remember(f"statistics-{number}", partial(self._measure, group[0].network))
+            statistics = np.array(values, np.float64)
+            found.append(statistics)
+            for turned, view in enumerate(group):
+                if view.shares_statistics:
+                    measure_layers = partial(view.measure_layers, statistics)
+                    view.share(self.job.remember(f"layers-{number}-{turned}", measure_layers))
+        return found
 
-    def _measure(self, network: TileNetwork) -> np.ndarray:
+    def _measure(self, network: TileNetwork) -> list[list[float]]:
         height, width = self.windows.shape[1:]
 
         def blocks() -> Iterator[np.ndarray]:
@@ -116,7 +122,7 @@ class Stream:
                     columns = slice(left, min(left + READ_COLUMNS, width))
                     yield select_channels(self.windows.read(rows, columns), network.select)
 
-        return measure(network.normalize, blocks)
+        return measure(network.normalize, blocks).tolist()
 
     def read_tiles(self, numbers: Sequence[int], statistics: Sequence[np.ndarray]) -> list[torch.Tensor]:
         """Inputs of the networks for a batch of tiles; one tile if there are several views.

@@ -25,6 +25,7 @@ class TileNetwork:
         tile: height and width of a tile in pixels.
         halo: pixels of context around the kept part of a tile.
         alignment: tiles start at multiples of this, in pixels; `divisor` if 0.
+        shares_statistics: whether group and instance normalization use the same statistics in all tiles.
     """
 
     network: Callable[[torch.Tensor], torch.Tensor]
@@ -36,3 +37,4 @@ class TileNetwork:
     tile: int
     halo: int
     alignment: int = 0
+    shares_statistics: bool = False

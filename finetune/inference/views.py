@@ -17,6 +17,7 @@ from finetune.data.channels import select_channels
 from finetune.data.windows import Windows
 from finetune.inference.ensemble import EnsembleModel
 from finetune.inference.protocol import Predictor
+from finetune.inference.shared_statistics import measure_statistics, sample_windows, share_statistics
 from finetune.inference.symmetries import SYMMETRIES, SymmetricModel, turn_back
 from finetune.inference.tile_network import TileNetwork
 from finetune.inference.tiling import Grid, Span, Tile
@@ -50,6 +51,7 @@ class View:
         self._shape = (windows.shape[1], windows.shape[2])
         height, width = self._shape[::-1] if rotations % 2 else self._shape
         self.grid = Grid(height, width, network.divisor, network.tile, network.halo, network.alignment)
+        self._run = network.network
 
     def place(self, core: Rectangle) -> Tile:
         """A tile of the oriented image.
@@ -98,11 +100,43 @@ class View:
         Returns:
             The kept part of the maps of each tile, (K, h, w) float32, in the orientation of the image.
         """
-        maps = self.network.activate(self.network.network(images.to(self.network.device)).float())
+        maps = self.network.activate(self._run(images.to(self.network.device)).float())
         return [
             self._turn_back(maps[index, :, *tile.inner].contiguous().cpu().numpy())
             for index, tile in enumerate(tiles)
         ]
+
+    @property
+    def shares_statistics(self) -> bool:
+        """Whether normalization layers use the same statistics in all tiles."""
+        return self.network.shares_statistics and min(self._lengths) >= self.network.divisor
+
+    def measure_layers(self, statistics: np.ndarray) -> list[list[list[float]]]:
+        """Statistics of the normalization layers.
+
+        Args:
+            statistics: of the whole image, for the normalization of the input.
+
+        Returns:
+            Mean and variance of each group, for each layer.
+        """
+        windows = sample_windows(*self._lengths, self.network.divisor, self.network.tile)
+        sample = torch.stack([self.read(Tile(window, window), statistics) for window in windows])
+        found = measure_statistics(self.network.network, sample.to(self.network.device))
+        return [[mean.tolist(), variance.tolist()] for mean, variance in found]
+
+    def share(self, layers: list[list[list[float]]]) -> None:
+        """Use the same statistics in all tiles.
+
+        Args:
+            layers: as `measure_layers` returns them.
+        """
+        device = self.network.device
+        given = [
+            (torch.tensor(mean, device=device), torch.tensor(variance, device=device))
+            for mean, variance in layers
+        ]
+        self._run = share_statistics(self.network.network, given)
 
     @property
     def _lengths(self) -> tuple[int, int]:

@@ -46,11 +46,13 @@ def test_rectifiers_and_pooling_hide_nothing() -> None:
     assert radius == halo + 1
 
 
-@pytest.mark.parametrize(
-    "network", [UNet(1, 1, width=8, depth=1), nn.InstanceNorm2d(1), Positions(), nn.AdaptiveAvgPool2d(1)]
-)
+@pytest.mark.parametrize("network", [nn.InstanceNorm2d(1), Positions(), nn.AdaptiveAvgPool2d(1)])
 def test_statistics_of_the_image_and_positions_have_no_halo(network: nn.Module) -> None:
     assert measure_receptive_field(network, 1, 2) == ("image", 0)
+
+
+def test_a_network_with_group_normalization_has_a_halo_for_equal_statistics() -> None:
+    assert measure_receptive_field(UNet(1, 1, width=8, depth=1), 1, 2) == ("image", 2 + 2 * 2 + 2)
 
 
 def test_batch_normalization_in_evaluation_mode_has_a_halo() -> None:

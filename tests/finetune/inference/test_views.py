@@ -24,9 +24,10 @@ from finetune.inference.model import Model
 from finetune.inference.scratch_job import open_job
 from finetune.inference.stream import Stream, StreamOptions
 from finetune.inference.streaming import predict_tiles
-from finetune.inference.symmetries import SYMMETRIES, SymmetricModel
+from finetune.inference.symmetries import SYMMETRIES, SymmetricModel, turn_back
 from finetune.inference.views import can_tile, turn
 from finetune.networks.stardist_unet import StarDistUNet
+from finetune.networks.unet import UNet
 from finetune.targets.pixels import orient_pixels
 from finetune.targets.registry import build_target
 
@@ -50,6 +51,18 @@ def unet(depth: int, target: str = "flows", normalize: Any = None) -> Model:
 
 def ensemble(*members: Any) -> EnsembleModel:
     return EnsembleModel(members, [str(number) for number in range(len(members))])
+
+
+def tiled_in_memory(model: Any, pixels: np.ndarray, tile: int) -> np.ndarray:
+    """Maps as `Model.predict_maps` and `SymmetricModel.predict_maps` give them, with smaller tiles."""
+    if not isinstance(model, SymmetricModel):
+        maps: np.ndarray = model.predict_maps(model.prepare(pixels), tile=tile)
+        return maps
+    image = model.model.prepare(pixels).numpy()
+    turned = (orient_pixels(image, *one) for one in SYMMETRIES)
+    predicted = (model.model.predict_maps(torch.from_numpy(one), tile=tile) for one in turned)
+    pairs = zip(predicted, SYMMETRIES, strict=True)
+    return sum(turn_back(model.target, maps, *one) for maps, one in pairs) / len(SYMMETRIES)
 
 
 @pytest.mark.parametrize("kind", ["ensemble", "symmetries", "both", "package", "package of one size"])
@@ -84,6 +97,25 @@ def test_an_ensemble_gives_the_labels_of_the_image_in_memory(tmp_path: Path) -> 
     image, out = write_spots(tmp_path / "spots.tif", 301, 262), tmp_path / "labels" / "spots.tif"
     segment_large(model, image, out, options=StreamOptions(tile=64, block=128, margin=32))
     np.testing.assert_array_equal(tifffile.imread(out), by_first_pixel(model.predict(spots_image(301, 262))))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_network_with_group_normalization_gives_the_same_maps_from_file_and_in_memory(
+    turned: bool, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    model: Any = unet(2)
+    model.network = UNet(1, 3, width=8, depth=1).eval()
+    model = SymmetricModel(model) if turned else model
+    path = write_spots(tmp_path / "spots.tif", *SHAPE)
+    options = StreamOptions(tile=96)
+    with open_windows(path) as windows, open_job(tmp_path / "out.tif", {}) as job:
+        stream = Stream(model, windows, job, options)
+        predict_tiles(stream, lambda done, total: None)
+        maps = stream.read_maps(slice(0, SHAPE[0]), slice(0, SHAPE[1]))
+    assert len(stream.tiles) > 3
+    expected = tiled_in_memory(model, spots_image(*SHAPE)[None], 96)
+    np.testing.assert_allclose(maps, expected, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(("rotations", "flip"), SYMMETRIES)
