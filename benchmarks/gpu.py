@@ -33,7 +33,7 @@ def inference(model: str, settings: tuple[str, ...]) -> float:
     repository, _, name = model.partition("/")
     target = build_target(TARGETS[model], {})
     network = load(repository, name, LoadOptions(1, target.channels, pretrained=False)).network
-    network = network.eval().to("cuda", memory_format=torch.channels_last)
+    network = network.eval().to(torch.device("cuda"), memory_format=torch.channels_last)
     image = torch.rand(1, 1, IMAGE, IMAGE, device="cuda").to(memory_format=torch.channels_last)
     times = []
     with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16, enabled="bf16" in settings):
