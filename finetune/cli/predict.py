@@ -134,12 +134,15 @@ def predict(
         for note in outputs.notes:
             print(f"note: {note}", file=sys.stderr)
 
+        from finetune.inference.memory_notes import memory_notes
         from finetune.pipeline.prediction_job import PredictionJob
         from finetune.pipeline.prediction_models import load_models
 
         predictor, members = load_models(
             [model, *ensemble], trust=trust, target=target, symmetries=symmetries, precision=asked
         )
+        for note in memory_notes(predictor, outputs, headers):
+            print(f"note: {printable(note)}", file=sys.stderr)
     results = []
     job = PredictionJob(predictor, members, outputs, headers, errors, symmetries)
     _warn(job.comparison.warnings)

@@ -124,6 +124,14 @@ def predict_outputs(
                 check_channels(header.channels, model.channels)
             except DataError as error:
                 errors[image] = f"{image}: {error}"
+    if (found := getattr(model, "target", None)) is not None and getattr(found, "whole", False):
+        from finetune.inference.tiling import check_size as check_whole  # it imports torch
+
+        for image, header in headers.items():
+            try:
+                check_whole(found, header.height, header.width, str(image))
+            except DataError as error:
+                errors.setdefault(image, str(error))
     _refuse_if_all_failed(errors, outputs)
     clear_leftovers(outputs)
     for image in outputs.paths:
