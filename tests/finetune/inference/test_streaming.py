@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from forked_command import run_command
 from numbering import by_first_pixel
 from spots_model import spots_image, spots_model, write_spots
 
@@ -109,16 +108,12 @@ def test_killed_at_20_random_moments_a_prediction_continues_to_the_same_bytes(
 
 
 def test_a_killed_prediction_continues_to_the_same_bytes(tmp_path: Path) -> None:
-    assert run_kills("large-tiff", tmp_path, 4)["kills"] == 4
+    assert run_kills("large-tiff", tmp_path, 2)["kills"] == 2
 
 
 def run_kills(kind: str, folder: Path, kills: int) -> dict[str, int]:
     """Kill predictions in a process of their own, which may fork."""
-    root = Path(__file__).parents[3]
-    paths = [str(root), str(root / "tests" / "support")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "kills", kind, str(folder), str(kills)]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    ended = run_command(kind, folder, kills, cwd=folder, program="kills", timeout=1800)
     assert ended.returncode == 0, ended.stderr
     result: dict[str, int] = json.loads(ended.stdout)
     return result

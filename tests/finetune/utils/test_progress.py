@@ -68,4 +68,4 @@ def test_memory_in_use_is_that_of_the_process() -> None:
     block = bytearray(200_000_000)
     block[::4096] = b"1" * len(block[::4096])
     assert before is not None
-    assert 150e6 < (memory_in_use() or 0) - before < 250e6
+    assert 100e6 < (memory_in_use() or 0) - before < 300e6  # the system may take some pages back
