@@ -27,8 +27,8 @@ from cards.canvas import (
     stretch,
 )
 from cards.metrics import PRIMARY
-from cards.record import Epoch
 from cards.scores import Stage
+from cards.training import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,8 @@ from cards import formatting as words
 from cards import statements as facts
 from cards.base import Split
 from cards.markdown import call, code, linked
-from cards.record import Epoch, File, RunRecord
+from cards.record import File, RunRecord
+from cards.training import Epoch
 
 Rows = list[list[str]]
 

@@ -37,11 +37,12 @@ def annotate_next(
     ] = False,
     offline: Offline = None,
 ) -> None:
-    """Suggest which images to annotate next: those from which the model would learn most.
+    """Suggest which images to annotate next.
 
-    Prints one line per suggestion: its rank, the path of the image, disagreement and distance, separated by
-    tabs. A page with the predicted outlines and a table of all images are written to DIR. An image that
-    cannot be segmented is reported, the others are continued, and the exit code is 1.
+    The suggestions are the images from which the model would learn most. Prints one line per suggestion: its
+    rank, the path of the image, disagreement and distance, separated by tabs. A page with the predicted
+    outlines and a table of all images are written to DIR. An image that cannot be segmented is reported, the
+    others are processed, and the exit code is 1.
     """
     from finetune.inference.inputs import find_images
     from finetune.pipeline.suggestions import PAGE, TABLE, Suggestions, check_new

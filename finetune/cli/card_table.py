@@ -44,11 +44,11 @@ def table(
         typer.Option(metavar="FILE", help="Write to this new file instead: .md, .csv, .tex or .html."),
     ] = None,
 ) -> None:
-    """Show many runs in one table: accuracy with intervals, time and hardware.
+    """Show many runs in one table.
 
-    Runs of one recipe with different seeds are one row. Runs that were tested on different images are in
-    separate tables. Accuracy is stated on all test images and on those unrelated to training images, with
-    the 95 % bootstrap interval of the mean.
+    The table states accuracy with intervals, time and hardware. Runs of one recipe with different seeds are
+    one row. Runs that were tested on different images are in separate tables. Accuracy is stated on all test
+    images and on those unrelated to training images, with the 95 % bootstrap interval of the mean.
     """
     import sys
 

@@ -13,7 +13,7 @@ from finetune.cli.console import print_line
 def stop(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a run in progress.")],
 ) -> None:
-    """End the training of a run in progress after the present epoch.
+    """End the training of a run after the present epoch.
 
     The run then validates, evaluates, exports and writes its record as usual. Ctrl-C in the terminal of the
     run interrupts it instead; an interrupted run can be resumed.

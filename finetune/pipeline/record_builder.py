@@ -15,6 +15,7 @@ from cards.base import Spec, TaskName
 from cards.evidence import Energy, Leakage
 from cards.fingerprint import sha256_file
 from cards.scores import Accuracy
+from cards.training import Epoch, Training
 from finetune.adapters import describe as describe_adapt
 from finetune.evaluation.evaluate import Measured, timing
 from finetune.evaluation.plausibility import warn_about_instances
@@ -220,12 +221,12 @@ def _leakage(plan: Plan[Any]) -> Leakage:
     return inputs.leakage.model_copy(update=exposure)
 
 
-def _training(plan: Plan[Any], history: History, device: str) -> record.Training:
+def _training(plan: Plan[Any], history: History, device: str) -> Training:
     training = plan.recipe.training
     images = history.steps * training.batch_size
     seconds = history.seconds - history.validation_seconds
     assert training.learning_rate is not None
-    return record.Training(
+    return Training(
         epochs_planned=training.epochs,
         epochs=len(history.epochs),
         best_epoch=history.best_epoch,
@@ -247,7 +248,7 @@ def _training(plan: Plan[Any], history: History, device: str) -> record.Training
         resumed=history.resumed,
         stopped_early=history.stopped_early,
         stopped_by_user=history.stopped_by_user,
-        history=[record.Epoch(**epoch) for epoch in history.epochs],
+        history=[Epoch(**epoch) for epoch in history.epochs],
         energy=Energy(**history.energy) if history.energy else None,
         selections=find_selections(plan, history),
     )

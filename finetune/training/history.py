@@ -10,11 +10,11 @@ import pytorch_lightning as pl
 from rich.console import Console
 
 from cards.formatting import duration
-from cards.record import Epoch
+from cards.training import Epoch
 from finetune.training.energy import EnergyMeter, add_energy
 from finetune.training.protocol import TrainableModule
 
-# Validation metrics: fields of `cards.record.Epoch` and their labels. `TrainableModule.monitor` is one.
+# Validation metrics: fields of `cards.training.Epoch` and their labels. `TrainableModule.monitor` is one.
 METRICS = {"validation_dice": "validation Dice", "validation_iou": "validation IoU"}
 
 
@@ -23,7 +23,7 @@ class History:
     """Metrics and duration of a training.
 
     Attributes:
-        epochs: fields of `cards.record.Epoch`, per epoch.
+        epochs: fields of `cards.training.Epoch`, per epoch.
         seconds: duration of training and validation, over all attempts.
         validation_seconds: duration of validation alone.
         steps: number of optimizer steps.

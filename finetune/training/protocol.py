@@ -13,7 +13,7 @@ class TrainableModule(Protocol):
 
     Attributes:
         monitor: name of the logged validation metric that checkpoints and early stopping maximize; a field
-            of `cards.record.Epoch`.
+            of `cards.training.Epoch`.
         features: precomputed outputs of a frozen encoder, or None if every layer runs in each step.
         found_nothing: whether the last validation predicted background everywhere, although the references
             contain instances.

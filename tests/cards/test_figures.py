@@ -6,7 +6,7 @@ from matplotlib.image import imread
 from numpy.testing import assert_allclose
 
 from cards import figures as pictures
-from cards.record import Epoch
+from cards.training import Epoch
 
 
 @pytest.fixture

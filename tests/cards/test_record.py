@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 import cards
 from cards.errors import InputError
-from cards.record import Data, DataFile, Epoch, File, RunRecord, json_schema
+from cards.record import Data, DataFile, File, RunRecord, json_schema
+from cards.training import Epoch
 
 SCHEMA = Path(cards.__file__).parent / "schema" / "run-record-2.json"
 

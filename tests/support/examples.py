@@ -13,16 +13,15 @@ from cards.people import Author
 from cards.record import (
     Data,
     Environment,
-    Epoch,
     ExportCheck,
     File,
     Model,
     Origin,
     RunRecord,
     TargetSpec,
-    Training,
 )
 from cards.scores import Accuracy, Change, PromptImage, PromptScore, Summary, Timing
+from cards.training import Epoch, Training
 from finetune.metrics.registry import describe_metrics
 
 

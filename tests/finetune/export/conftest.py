@@ -15,8 +15,9 @@ import torch
 
 from cards.base import NetworkSpec, Spec
 from cards.people import Author
-from cards.record import Card, Data, DataFile, Environment, Origin, RunRecord, Training
+from cards.record import Card, Data, DataFile, Environment, Origin, RunRecord
 from cards.record import Model as ModelPart
+from cards.training import Training
 from finetune.data.normalization import Normalize, Percentile, ZeroMeanUnitVariance
 from finetune.export.bioimageio import save_package
 from finetune.inference.model import Model
