@@ -84,11 +84,11 @@ def ours(given: dict) -> dict:
 
     from finetune.repositories.registry import LoadOptions, load
     from finetune.targets.registry import build_target
-    from finetune.training.malloc import keep_freed_memory
     from finetune.training.module import Segmenter
     from finetune.training.optimizer import OptimizerOptions
+    from finetune.utils.malloc import TRAINING, keep_freed_memory
 
-    keep_freed_memory()
+    keep_freed_memory(TRAINING)
     target = build_target("flows", {})
     # The peer resizes images before it cuts patches; our network resizes the patches.
     size = None if given["same"] else given["diameter"]

@@ -44,12 +44,12 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     from finetune.adapters import apply, count
     from finetune.repositories.registry import LoadOptions, load
     from finetune.targets.registry import build_target
-    from finetune.training.malloc import keep_freed_memory
+    from finetune.utils.malloc import TRAINING, keep_freed_memory
     from finetune.utils.memory import PeakMemory
 
     settings = given.one
     if "keep" in settings:
-        keep_freed_memory()
+        keep_freed_memory(TRAINING)
     torch.manual_seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     layout = torch.channels_last if "channels_last" in settings else torch.contiguous_format

@@ -24,6 +24,7 @@ from finetune.loading.precision import AskedPrecision, use_precision
 from finetune.loading.published import load_published, published_name
 from finetune.repositories.base import STRUCTURE
 from finetune.targets.tasks import task_of
+from finetune.utils.malloc import PREDICTION, keep_freed_memory
 from finetune.weights.checkpoint import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def load(
     Raises:
         ModelError: if there is no model, or finetune cannot load it.
     """
+    keep_freed_memory(PREDICTION)
     if not isinstance(source, str | Path):
         from finetune.inference.ensemble import EnsembleModel
 

@@ -23,13 +23,13 @@ from finetune.training.distributed import is_helper_process
 from finetune.training.energy import EnergyMeter
 from finetune.training.hardware import quiet_lightning, trainer_options
 from finetune.training.history import History, HistoryCallback
-from finetune.training.malloc import keep_freed_memory
 from finetune.training.precompute import PrecomputeFeatures
 from finetune.training.progress import TrainingProgress
 from finetune.training.protocol import TrainableModule
 from finetune.training.run_files import FINISHED, STOP
 from finetune.training.stopping import StopOnRequest
 from finetune.utils.atomic import write_file
+from finetune.utils.malloc import TRAINING, keep_freed_memory
 
 
 def fit(
@@ -114,7 +114,7 @@ def _train(
     console: Console,
 ) -> History:
     quiet_lightning()
-    keep_freed_memory()
+    keep_freed_memory(TRAINING)
     assert isinstance(module, pl.LightningModule)
     training, checkpoints, monitor = recipe.training, folder / "checkpoints", module.monitor
     last = checkpoints / LAST
