@@ -24,6 +24,7 @@ REFERENCE, PREDICTION = SKY, ORANGE
 MISSED, SPURIOUS, OUTLINE = VERMILION, BLUE, YELLOW
 
 DOTS = 160  # per inch
+PERCENTILES = (1, 99.8)  # of the intensity, which become black and white
 
 STYLE = {
     "font.size": 9,
@@ -72,17 +73,20 @@ def open_figure(
         figure.savefig(path, dpi=DOTS, format=kind, metadata=metadata)
 
 
-def stretch(image: np.ndarray) -> np.ndarray:
+def stretch(image: np.ndarray, limits: np.ndarray | None = None) -> np.ndarray:
     """Stretch the contrast of an image from its 1st to its 99.8th percentile.
 
     Args:
         image: (C, H, W) or (H, W); three channels are red, green and blue, any other number is averaged.
+        limits: (2, C), both percentiles of the whole image, if `image` is a part of it.
 
     Returns:
         RGB (H, W, 3) float32 from 0 to 1.
     """
     channels = np.atleast_3d(image.T).T.astype(np.float32)
-    low, high = np.percentile(channels, (1, 99.8), axis=(1, 2), keepdims=True)
+    if limits is None:
+        limits = np.percentile(channels, PERCENTILES, axis=(1, 2))
+    low, high = limits.astype(np.float32)[:, :, None, None]
     channels = np.clip((channels - low) / np.maximum(high - low, 1e-6), 0, 1)
     if len(channels) != 3:
         channels = np.repeat(channels.mean(axis=0, keepdims=True), 3, axis=0)

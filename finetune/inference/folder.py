@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from cards.errors import DataError
 from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import Header, read_header
-from finetune.inference.extras.registry import Segmented, check_size
+from finetune.inference.extras.registry import Segmented, SegmentedParts, check_size
 from finetune.inference.journal import Journal
 from finetune.inference.outputs import Outputs, clear_leftovers
 from finetune.inference.preprocess import check_channels
 from finetune.inference.protocol import Predictor
 from finetune.inference.scratch_job import clear_job
 from finetune.inference.segment import segment_file
-from finetune.inference.write import write_outputs
+from finetune.inference.write import write_extras_in_parts, write_outputs
 
 if TYPE_CHECKING:
     from finetune.inference.cluster import Cluster
@@ -77,15 +77,14 @@ class Surroundings:
     """What a prediction reports to, and where it runs.
 
     Attributes:
-        observe: called with each segmented image, once its files are written, unless the image is too large
-            to be kept in memory.
+        observe: called with each segmented image, or, if it is too large to be kept in memory, its parts.
         progress: called after each part of such an image.
         cluster: a Dask cluster that segments images larger than a tile.
         journal: finished images, which are skipped; None if every image is segmented.
         options: sizes of the parts of a large image.
     """
 
-    observe: Callable[[Segmented], None] | None = None
+    observe: Callable[[Segmented | SegmentedParts], None] | None = None
     progress: Progress | None = None
     cluster: Cluster | None = None
     journal: Journal | None = None
@@ -174,12 +173,17 @@ def _predict(
         if around.journal:
             around.journal.add(image, instances, files)
 
+    def write_more(parts: SegmentedParts) -> None:
+        announce()
+        write_extras_in_parts(parts, extras, outputs)
+        if around.observe:
+            around.observe(parts)
+
     options = around.options or StreamOptions()
     if around.cluster:
         options = replace(options, large=TILE**2)
     try:
         if is_large(model, image, header, outputs, options.large):
-            announce()
             instances = segment_large(
                 model,
                 image,
@@ -188,9 +192,11 @@ def _predict(
                 options=options,
                 progress=around.progress,
                 cluster=around.cluster,
+                write_more=write_more,
                 finish=finish,
             )
-            return FolderPrediction(image, path, instances, seconds=time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            return FolderPrediction(image, path, instances, seconds=seconds, files=extras)
         result = segment_file(model, image, planes=outputs.planes, maps="probabilities" in extras)
     except DataError as error:
         return FolderPrediction(image, None, None, str(error), time.perf_counter() - start)

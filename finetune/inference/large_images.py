@@ -15,6 +15,7 @@ from finetune.data.calibration import read_calibration
 from finetune.data.headers import Header
 from finetune.data.windows import open_windows
 from finetune.inference.cluster import Cluster
+from finetune.inference.extras.registry import EXTRAS, SegmentedParts
 from finetune.inference.identity import identify
 from finetune.inference.journal import file_state
 from finetune.inference.large_labels import write_large_tiff, write_large_zarr
@@ -41,16 +42,15 @@ def is_large(
         least: pixels of a large image.
 
     Returns:
-        True for an image with more pixels, if the model's maps can be tiled and only the label image
-        is written.
+        True for an image with more pixels, if the model's maps can be tiled and all optional outputs can be
+        written part by part.
     """
     return (
         can_tile(model)
         and header is not None
         and header.height * header.width > least
         and not outputs.planes
-        and not outputs.extras.get(image)
-        and outputs.table is None
+        and all(EXTRAS[kind].in_parts for kind in outputs.extras.get(image, ()))
     )
 
 
@@ -63,6 +63,7 @@ def segment_large(
     options: StreamOptions | None = None,
     progress: Progress | None = None,
     cluster: Cluster | None = None,
+    write_more: Callable[[SegmentedParts], None] | None = None,
     finish: Callable[[int], None] | None = None,
 ) -> int:
     """Segment an image of any size and write its label image.
@@ -78,6 +79,7 @@ def segment_large(
         options: sizes of tiles and blocks.
         progress: called after each part.
         cluster: a Dask cluster that predicts and decodes; this process if None.
+        write_more: writes optional outputs, before the label image gets its name.
         finish: called with the number of instances once the label image is written, before the finished parts
             are deleted.
 
@@ -102,6 +104,8 @@ def segment_large(
             except DataError as error:
                 raise error if str(image) in str(error) else DataError(f"{image}: {error}") from error
             calibration = read_calibration(image)._replace(axes="", planes=())
+            if write_more:
+                write_more(SegmentedParts(image.name, calibration, windows, bands))
             work = job.new(path.name)
             if path.suffix == ".zarr":
                 write_large_zarr(bands, windows, work, image.name, calibration)

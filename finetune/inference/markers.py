@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def sha256_array(labels: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
 
 
-def geojson_mark(features: list[dict[str, Any]]) -> str:
+def geojson_mark(features: Iterable[dict[str, Any]]) -> str:
     """Mark of a GeoJSON file, which an editor of text would keep: it contains a hash of the features.
 
     Args:
@@ -63,8 +64,11 @@ def geojson_mark(features: list[dict[str, Any]]) -> str:
     Returns:
         The mark.
     """
-    digest = hashlib.sha256(json.dumps(features, sort_keys=True).encode()).hexdigest()
-    return f"{software()}, sha256 of the features {digest}"
+    digest = hashlib.sha256(b"[")
+    for number, feature in enumerate(features):  # as json.dumps(features) writes them
+        digest.update(f"{', ' if number else ''}{json.dumps(feature, sort_keys=True)}".encode())
+    digest.update(b"]")
+    return f"{software()}, sha256 of the features {digest.hexdigest()}"
 
 
 def is_label_image(path: Path) -> bool:
@@ -117,9 +121,9 @@ def _is_our_tiff(path: Path) -> bool:
 
 
 def _is_our_png(path: Path) -> bool:
-    from PIL import Image
+    from PIL.PngImagePlugin import PngImageFile  # unlike Image.open, it opens pictures of any size
 
-    with Image.open(path) as image:
+    with PngImageFile(path) as image:
         return str(image.info.get("Software")).startswith(PRODUCT)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from finetune.data.headers import Header
-from finetune.inference.extras.registry import TABLE
+from finetune.inference.extras.registry import EXTRAS
 from finetune.inference.outputs import Outputs
 
 GIB = 2**30
@@ -34,7 +34,7 @@ def memory_notes(model: Any, outputs: Outputs, headers: Mapping[Path, Header]) -
     for image, header in headers.items():
         if header.height * header.width <= LARGE or is_large(model, image, header, outputs):
             continue
-        kinds = [*outputs.extras.get(image, ()), *([TABLE] if outputs.table else [])]
+        kinds = [kind for kind in outputs.extras.get(image, ()) if not EXTRAS[kind].in_parts]
         option = "--planes" if outputs.planes else f"--save {','.join(kinds)}" if kinds else None
         notes.append(
             f"{image}: {header.height:,} × {header.width:,} pixels are kept in memory, which takes at least "

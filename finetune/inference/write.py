@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cards.errors import DataError
-from finetune.inference.extras.registry import Segmented, writer
+from finetune.inference.extras.registry import Segmented, SegmentedParts, parts_writer, writer
 from finetune.inference.label_tiff import write_label_tiff
 from finetune.inference.outputs import OTHER_FOLDER, Outputs, check_replaceable
 from finetune.inference.scratch_job import open_job
@@ -43,6 +43,22 @@ def write_outputs(result: Segmented, path: Path, extras: Mapping[str, Path], out
         )
     else:
         _write_zarr(labels, result, path, replace=path in outputs.replace)
+
+
+def write_extras_in_parts(parts: SegmentedParts, extras: Mapping[str, Path], outputs: Outputs) -> None:
+    """Write the optional outputs of an image that is not kept in memory.
+
+    Args:
+        parts: the segmented image.
+        extras: their paths by kind.
+        outputs: which files may be replaced.
+
+    Raises:
+        DataError: if a file came up that may not be replaced.
+        InputError: if the disk is full or cannot be written; no partial file remains.
+    """
+    for kind, path in extras.items():
+        write_new(path, partial(parts_writer(kind), parts), path in outputs.replace)
 
 
 def as_stored(labels: np.ndarray) -> np.ndarray:

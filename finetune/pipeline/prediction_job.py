@@ -17,7 +17,7 @@ from cards.fingerprint import sha256_file
 from finetune.data.diameter import typical_diameter
 from finetune.data.headers import Header
 from finetune.inference.extras.measurements import MeasurementTable
-from finetune.inference.extras.registry import TABLE, Segmented
+from finetune.inference.extras.registry import TABLE, Segmented, SegmentedParts
 from finetune.inference.folder import FolderPrediction, Surroundings, predict_outputs
 from finetune.inference.journal import Journal, open_journal
 from finetune.inference.markers import CARD_FILE, MARK, RECORD_FILE, software
@@ -115,7 +115,11 @@ class PredictionJob:
                 raise
             self._finish(results, journal)
 
-    def _observe(self, result: Segmented) -> None:
+    def _observe(self, result: Segmented | SegmentedParts) -> None:
+        if isinstance(result, SegmentedParts):
+            if self.outputs.table:
+                self._table.add_parts(result)
+            return
         sizes = (typical_diameter(labels) for labels in result.labels)
         self._diameters += [size for size in sizes if size is not None]
         if self.outputs.table:

@@ -48,7 +48,7 @@ def predict(images: Path, out: Path, kind: str) -> None:
         images,
         out,
         label_format="tiff" if label_format == "tiff" else "ome-zarr",
-        save=() if large == "large" else SAVED,
+        save=[kind for kind in SAVED if large == "small" or kind != "probabilities"],
     )
     options = StreamOptions(tile=64, block=128, margin=32, large=150**2)
     job = PredictionJob(spots_model(), [], outputs, *check_headers(outputs), options=options)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from finetune.data.annotations.tracing import Polygon, Ring, trace
-from finetune.inference.extras.registry import Segmented, plane_indices
+from finetune.inference.extras.registry import Segmented, SegmentedParts, plane_indices
+from finetune.inference.label_parts import trace_parts
 from finetune.inference.markers import MARK, geojson_mark
 from finetune.utils.atomic import new_file
 
@@ -21,13 +23,32 @@ def write(result: Segmented, path: Path) -> None:
         result: the segmented image.
         path: the file, which must not exist.
     """
-    features: list[dict[str, Any]] = []
-    for index, labels in zip(plane_indices(result), result.labels, strict=True):
-        for label, polygons in trace(labels):
-            features.append(_feature(label, polygons, index))
-    content = {"type": "FeatureCollection", MARK: geojson_mark(features), "features": features}
+    planes = zip(plane_indices(result), result.labels, strict=True)
+    _write((_feature(*one, index) for index, labels in planes for one in trace(labels)), path)
+
+
+def write_parts(parts: SegmentedParts, path: Path) -> None:
+    """Write the same for an image that is not kept in memory.
+
+    Args:
+        parts: the segmented image.
+        path: the file, which must not exist.
+    """
+    _write((_feature(*one, {}) for one in trace_parts(parts.bands)), path)
+
+
+def _write(features: Iterable[dict[str, Any]], path: Path) -> None:
     with new_file(path) as file:
-        file.write(json.dumps(content, separators=(",", ":")).encode())
+        file.write(b'{"type":"FeatureCollection","features":[')
+        mark = geojson_mark(_written(features, file))
+        file.write(f'],"{MARK}":{json.dumps(mark)}}}'.encode())
+
+
+def _written(features: Iterable[dict[str, Any]], file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    for number, feature in enumerate(features):
+        text = json.dumps(feature, separators=(",", ":"))
+        file.write(f"{',' if number else ''}{text}".encode())
+        yield feature
 
 
 def _feature(label: int, polygons: list[Polygon], index: dict[str, int]) -> dict[str, Any]:

@@ -7,12 +7,15 @@ column. Positions count from the center of the first pixel. What was not measure
 from __future__ import annotations
 
 import csv
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from finetune.inference.extras.registry import Segmented, plane_indices
+from finetune.inference.extras.registry import Segmented, SegmentedParts, plane_indices
+from finetune.inference.label_parts import complete_parts
+from finetune.utils.atomic import new_file
 
 SHAPES = (
     "label",
@@ -59,6 +62,20 @@ class MeasurementTable:
             place |= {axis.lower(): np.full(count, number) for axis, number in index.items()}
             self._parts.append(place | columns)
 
+    def add_parts(self, parts: SegmentedParts) -> None:
+        """Measure the instances of an image that is not kept in memory.
+
+        Args:
+            parts: the segmented image.
+        """
+        y, x, width = parts.calibration.y, parts.calibration.x, parts.bands.shape[1]
+        for top, labels, offset in complete_parts(parts.bands):
+            pixels = parts.windows.read(slice(top, top + len(labels)), slice(0, width))
+            columns = measure(labels, pixels, y, x, top)
+            columns["label"] = columns["label"] + offset
+            name = np.full(len(columns["label"]), parts.name, object)
+            self._parts.append({"image": name} | columns)
+
     def write(self, path: Path) -> None:
         """Write the table as CSV, UTF-8.
 
@@ -66,7 +83,7 @@ class MeasurementTable:
             path: the file, which must not exist.
         """
         names = sorted({name for part in self._parts for name in part}, key=_order)
-        with path.open("x", encoding="utf-8", newline="") as file:
+        with new_file(path) as raw, TextIOWrapper(raw, "utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(names or ["image", "label"])
             for part in self._parts:
@@ -75,7 +92,9 @@ class MeasurementTable:
                     table.writerow([column[row] if column else "" for column in columns])
 
 
-def measure(labels: np.ndarray, pixels: np.ndarray, y: float | None, x: float | None) -> dict[str, Column]:
+def measure(
+    labels: np.ndarray, pixels: np.ndarray, y: float | None, x: float | None, top: int = 0
+) -> dict[str, Column]:
     """Measure the instances of a label image.
 
     Args:
@@ -83,6 +102,7 @@ def measure(labels: np.ndarray, pixels: np.ndarray, y: float | None, x: float | 
         pixels: (C, H, W), the image as read.
         y: height of a pixel in µm; None if unknown.
         x: width of a pixel in µm.
+        top: row of the image in which the label image begins.
 
     Returns:
         Columns by name, with one entry per instance; lengths in µm only where the pixel size is known,
@@ -92,6 +112,7 @@ def measure(labels: np.ndarray, pixels: np.ndarray, y: float | None, x: float | 
 
     properties = (*SHAPES, *INTENSITIES.values())
     found = regionprops_table(labels, np.moveaxis(pixels, 0, -1), properties=properties)
+    found["centroid-0"] = found["centroid-0"] + top
     columns: dict[str, Column] = {
         "label": found["label"],
         "area_px": found["area"].astype(int),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from cards.canvas import PALETTE, outline, rgb, stretch
-from finetune.inference.extras.registry import Segmented
+from cards.canvas import PALETTE, PERCENTILES, outline, rgb, stretch
+from finetune.data.normalization import Percentile
+from finetune.data.streaming_statistics import measure
+from finetune.inference.extras.png import write_png
+from finetune.inference.extras.registry import Segmented, SegmentedParts
+from finetune.inference.label_parts import ROWS, outlined_rows
 from finetune.inference.markers import PRODUCT, software
 from finetune.utils.atomic import new_file
 
@@ -21,13 +25,42 @@ def write(result: Segmented, path: Path) -> None:
         result: the segmented image.
         path: the file, which must not exist.
     """
-    pictures = []
-    for pixels, labels in zip(result.pixels, result.labels, strict=True):
-        canvas = (stretch(pixels) * 255).round().astype(np.uint8)
-        edge = outline(labels, 1)
-        canvas[edge] = colors(labels[edge])
-        pictures.append(canvas)
+    pictures = [
+        _picture(stretch(pixels), labels, outline(labels, 1))
+        for pixels, labels in zip(result.pixels, result.labels, strict=True)
+    ]
     write_pictures(pictures, path, stack=result.stack)
+
+
+def write_parts(parts: SegmentedParts, path: Path) -> None:
+    """Write the same for an image that is not kept in memory.
+
+    Args:
+        parts: the segmented image.
+        path: the file, which must not exist.
+    """
+    height, width = parts.bands.shape
+    read, columns = parts.windows.read, slice(0, width)
+
+    def blocks() -> Iterator[np.ndarray]:
+        for top in range(0, height, ROWS):
+            yield read(slice(top, min(top + ROWS, height)), columns)
+
+    limits = measure(Percentile(low=PERCENTILES[0], high=PERCENTILES[1]), blocks)
+
+    def rows() -> Iterator[np.ndarray]:
+        for top, labels, edge in outlined_rows(parts.bands):
+            pixels = read(slice(top, top + len(labels)), columns)
+            yield _picture(stretch(pixels, limits), labels, edge)
+
+    with new_file(path) as file:
+        write_png(file, rows(), (height, width, 3), software(PRODUCT))
+
+
+def _picture(stretched: np.ndarray, labels: np.ndarray, edge: np.ndarray) -> np.ndarray:
+    canvas = (stretched * 255).round().astype(np.uint8)
+    canvas[edge] = colors(labels[edge])
+    return canvas
 
 
 def colors(labels: np.ndarray) -> np.ndarray:

@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cards.errors import DataError
 from finetune.data.calibration import Calibration
 from finetune.utils.optional import require
+
+if TYPE_CHECKING:
+    from finetune.data.windows import Windows
+    from finetune.inference.label_bands import LabelBands
 
 
 class Extra(NamedTuple):
@@ -25,6 +29,8 @@ class Extra(NamedTuple):
         stack_ending: of the file for a stack that is segmented plane by plane.
         module: module of this package with `write(result, path)`.
         meaning: in a few words.
+        in_parts: whether the module also has `write_parts(parts, path)`, for an image that does not fit into
+            memory.
         largest: height and width in pixels that the format can describe; None without a limit.
         package: import name of the package that writes it, and the extra that installs the package.
     """
@@ -34,13 +40,19 @@ class Extra(NamedTuple):
     stack_ending: str
     module: str
     meaning: str
+    in_parts: bool = True
     largest: int | None = None
     package: tuple[str, str] | None = None
 
 
 EXTRAS = {
     "probabilities": Extra(
-        "probabilities", ".tif", ".tif", "maps", "the maps that the model predicts (TIFF, float32)"
+        "probabilities",
+        ".tif",
+        ".tif",
+        "maps",
+        "the maps that the model predicts (TIFF, float32)",
+        in_parts=False,
     ),
     "outlines": Extra("outlines", ".png", ".tif", "outlines", "outlines on a transparent background (PNG)"),
     "overlays": Extra("overlays", ".png", ".tif", "overlays", "the image with outlined instances (PNG)"),
@@ -84,6 +96,23 @@ class Segmented:
     maps: Sequence[np.ndarray]
     map_names: Sequence[str]
     stack: bool = False
+
+
+@dataclass(frozen=True)
+class SegmentedParts:
+    """A segmented image that is read part by part, as the optional outputs need it.
+
+    Attributes:
+        name: name of the image file.
+        calibration: pixel size.
+        windows: the image.
+        bands: the label image.
+    """
+
+    name: str
+    calibration: Calibration
+    windows: Windows
+    bands: LabelBands
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:
@@ -142,6 +171,19 @@ def plane_indices(result: Segmented) -> list[dict[str, int]]:
     return [dict(zip(calibration.axes, index, strict=True)) for index in np.ndindex(*calibration.planes)]
 
 
+def parts_writer(kind: str) -> Callable[[SegmentedParts, Path], None]:
+    """Find the function that writes a kind of output for an image that is not kept in memory.
+
+    Args:
+        kind: a key of `EXTRAS` whose `in_parts` is true.
+
+    Returns:
+        Writes one image to a path, at which no file exists.
+    """
+    function: Callable[[SegmentedParts, Path], None] = _module(kind).write_parts
+    return function
+
+
 def writer(kind: str) -> Callable[[Segmented, Path], None]:
     """Find the function that writes a kind of output.
 
@@ -151,7 +193,9 @@ def writer(kind: str) -> Callable[[Segmented, Path], None]:
     Returns:
         Writes one image to a path, at which no file exists.
     """
-    function: Callable[[Segmented, Path], None] = import_module(
-        f"finetune.inference.extras.{EXTRAS[kind].module}"
-    ).write
+    function: Callable[[Segmented, Path], None] = _module(kind).write
     return function
+
+
+def _module(kind: str) -> Any:
+    return import_module(f"finetune.inference.extras.{EXTRAS[kind].module}")

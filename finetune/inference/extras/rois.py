@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from finetune.data.annotations.tracing import Polygon, trace
-from finetune.inference.extras.registry import Segmented, plane_indices
+from finetune.inference.extras.registry import Segmented, SegmentedParts, plane_indices
+from finetune.inference.label_parts import trace_parts
 from finetune.inference.markers import software
 from finetune.utils.atomic import new_file
 
@@ -24,18 +27,39 @@ def write(result: Segmented, path: Path) -> None:
         result: the segmented image.
         path: the file, which must not exist.
     """
-    with new_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.comment = software().encode()
+    with _open(path) as archive:
         for number, (index, labels) in enumerate(zip(plane_indices(result), result.labels, strict=True), 1):
             plane = f"{number:04d}-" if index else ""
             for label, polygons in trace(labels):
-                name = f"{plane}{label:05d}"
-                region = _region(polygons, name)
+                region = _region(polygons, f"{plane}{label:05d}")
                 if len(index) == 1:
                     region.position = number
                 elif index:
                     region.z_position, region.t_position = index["Z"] + 1, index["T"] + 1
-                archive.writestr(zipfile.ZipInfo(f"{name}.roi", EPOCH), region.tobytes())
+                _add(region, archive)
+
+
+def write_parts(parts: SegmentedParts, path: Path) -> None:
+    """Write the same for an image that is not kept in memory.
+
+    Args:
+        parts: the segmented image.
+        path: the file, which must not exist.
+    """
+    with _open(path) as archive:
+        for label, polygons in trace_parts(parts.bands):
+            _add(_region(polygons, f"{label:05d}"), archive)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[zipfile.ZipFile]:
+    with new_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = software().encode()
+        yield archive
+
+
+def _add(region: Any, archive: zipfile.ZipFile) -> None:
+    archive.writestr(zipfile.ZipInfo(f"{region.name}.roi", EPOCH), region.tobytes())
 
 
 def _region(polygons: list[Polygon], name: str) -> Any:

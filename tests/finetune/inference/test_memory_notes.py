@@ -19,7 +19,7 @@ LARGE = Header(channels=1, height=20_000, width=20_000, dtype="uint16")
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"save": ["overlays", "measurements"]}, "because of --save overlays,measurements; without it"),
+        ({"save": ["overlays", "probabilities"]}, "because of --save probabilities; without it"),
         ({"planes": True}, "because of --planes; without it"),
     ],
 )
@@ -47,6 +47,8 @@ def test_a_model_that_takes_an_image_in_one_piece_is_the_reason(tmp_path: Path) 
 def test_images_that_are_segmented_part_by_part_or_small_need_no_note(tmp_path: Path) -> None:
     image = write_spots(tmp_path / "spots.tif", 70, 70)
     plain = plan_outputs(image, tmp_path / "labels")
-    more = plan_outputs(image, tmp_path / "labels", save=["overlays"])
+    more = plan_outputs(image, tmp_path / "labels", save=["probabilities"])
+    parts = plan_outputs(image, tmp_path / "labels", save=["overlays", "geojson", "rois", "measurements"])
     assert memory_notes(spots_model(), plain, {image: LARGE}) == []
+    assert memory_notes(spots_model(), parts, {image: LARGE}) == []
     assert memory_notes(spots_model(), more, {image: read_header(image)}) == []
