@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cards.base import NetworkSpec
+from finetune.repositories.point_batches import decode_in_batches
 
 if TYPE_CHECKING:
     import torch
@@ -116,6 +117,8 @@ class Generator:
         from transformers import MaskGenerationPipeline
 
         self.predictor = Predictor(model, processor)
+        if model.device.type == "cpu":
+            _divide_points(model, processor.image_processor.size["height"])
         self.pipeline = MaskGenerationPipeline(
             model=model, image_processor=processor.image_processor, device=model.device
         )
@@ -140,6 +143,30 @@ class Generator:
             found = self.pipeline(picture)["masks"]
         masks = [_of_shape(mask, height, width) for mask in found]
         return [{"segmentation": mask, "area": int(mask.sum())} for mask in masks]
+
+
+def _divide_points(model: Any, image_size: int) -> None:
+    """Let a SamModel or Sam2Model decode points of an encoded image in small batches."""
+    import torch
+
+    forward = model.forward
+
+    def divided(*arguments: Any, input_points: Any = None, input_labels: Any = None, **options: Any) -> Any:
+        if arguments or input_points is None or input_labels is None:
+            return forward(*arguments, input_points=input_points, input_labels=input_labels, **options)
+        parts = decode_in_batches(
+            lambda part: forward(
+                input_points=input_points[:, part], input_labels=input_labels[:, part], **options
+            ),
+            input_points.shape[1],
+            image_size,
+        )
+        joined = {
+            key: torch.cat([part[key] for part in parts], dim=1) for key in ("iou_scores", "pred_masks")
+        }
+        return type(parts[0])(**joined)
+
+    model.forward = divided
 
 
 def _of_shape(mask: torch.Tensor, height: int, width: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from cards.base import NetworkSpec
 from finetune.repositories.base import Loaded, LoadOptions
 from finetune.repositories.capabilities import NativePackage
 from finetune.repositories.options import complete
+from finetune.repositories.point_batches import decode_in_batches
 from finetune.repositories.sam2 import repository as sam2
 from finetune.repositories.sam2.models import MODELS
 from finetune.repositories.sam2.weights import find_weights, load_whole
@@ -122,6 +123,8 @@ def automatic(network: nn.Module, architecture: NetworkSpec) -> Any:
     with deprecation_ignored():
         generator = SAM2AutomaticMaskGenerator(whole)
     _fit_image_size(generator.predictor)
+    if generator.predictor.device.type == "cpu":
+        _divide_points(generator.predictor)
     return generator
 
 
@@ -159,6 +162,23 @@ def _fit_image_size(predictor: Any) -> None:
     """Set the feature sizes of a SAM2ImagePredictor, which assumes an image size of 1024."""
     image_size = predictor.model.image_size
     predictor._bb_feat_sizes = [(image_size // stride,) * 2 for stride in (4, 8, 16)]
+
+
+def _divide_points(predictor: Any) -> None:
+    """Let a SAM2ImagePredictor decode the points of the mask generator in small batches."""
+    import torch
+
+    predict = predictor._predict
+
+    def divided(points: torch.Tensor, labels: torch.Tensor, **options: Any) -> tuple[torch.Tensor, ...]:
+        parts = decode_in_batches(
+            lambda part: predict(points[part], labels[part], **options),
+            len(points),
+            predictor.model.image_size,
+        )
+        return tuple(torch.cat(tensors) for tensors in zip(*parts, strict=True))
+
+    predictor._predict = divided
 
 
 def _complete(name: str, options: dict[str, Any], found: Checkpoint | None) -> dict[str, Any]:
