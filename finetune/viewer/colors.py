@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from cards.canvas import BLUE, GREEN, ORANGE, PALETTE, VERMILION, outline, rgb
+from cards import canvas
+from cards.canvas import PALETTE, outline, rgb
+from finetune.pipeline.previews import MISSED, OUTLINE, SPURIOUS
 from finetune.viewer.pictures import Picture
 
 OVERVIEW = 512
 """Pixels along each side from which the contrast is computed."""
-REFERENCE, PREDICTION, MISSED, SPURIOUS = GREEN, ORANGE, BLUE, VERMILION
+
+ERRORS = {MISSED: canvas.MISSED, SPURIOUS: canvas.SPURIOUS, OUTLINE: canvas.OUTLINE}
+"""Colors of the error classes, as in report.html."""
+OPACITY = 190  # of 255: the image stays visible below errors
 
 Limits = tuple[np.ndarray, np.ndarray]
 
 
-def contrast(picture: Picture, low: float = 1.0, high: float = 99.8) -> Limits:
+def automatic_limits(picture: Picture, low: float = 1.0, high: float = 99.8) -> Limits:
     """Compute the contrast limits of an image from an overview of it.
 
     Args:
@@ -36,7 +41,7 @@ def shade(pixels: np.ndarray, limits: Limits) -> np.ndarray:
 
     Args:
         pixels: (C, h, w); three channels are red, green and blue, any other number is averaged.
-        limits: from `contrast`.
+        limits: from `automatic_limits`.
 
     Returns:
         (h, w) uint32.
@@ -77,18 +82,16 @@ def draw_outline(labels: np.ndarray, color: str) -> np.ndarray:
     return _paint(labels.shape, [(outline(labels, 1), color, 255)])
 
 
-def draw_errors(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Mark pixels of the foreground that the prediction missed, and those that only the prediction has.
+def draw_errors(classes: np.ndarray) -> np.ndarray:
+    """Mark the pixels in which prediction and reference differ.
 
     Args:
-        prediction: (h, w) integer, 0 is background.
-        reference: of the same shape.
+        classes: (h, w) integer, from `finetune.pipeline.previews.error_classes`.
 
     Returns:
         (h, w) uint32, transparent where both agree.
     """
-    missed, spurious = (reference > 0) & (prediction == 0), (prediction > 0) & (reference == 0)
-    return _paint(reference.shape, [(missed, MISSED, 190), (spurious, SPURIOUS, 190)])
+    return _paint(classes.shape, [(classes == one, color, OPACITY) for one, color in ERRORS.items()])
 
 
 def _paint(shape: tuple[int, ...], masks: list[tuple[np.ndarray, str, int]]) -> np.ndarray:

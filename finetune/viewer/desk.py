@@ -236,7 +236,7 @@ class Desk:
         self._show()
 
 
-def message(text: str) -> View:
+def message(text: str) -> pn.pane.HTML:
     """Show a sentence instead of a panel's content.
 
     Args:
@@ -245,7 +245,19 @@ def message(text: str) -> View:
     Returns:
         The view.
     """
-    return pn.pane.HTML(f'<p style="margin:2px 0">{html.escape(text)}</p>', sizing_mode="stretch_width")
+    return pn.pane.HTML(as_html(text), sizing_mode="stretch_width")
+
+
+def as_html(text: str) -> str:
+    """Content of the pane of a message.
+
+    Args:
+        text: plain text, which is not interpreted.
+
+    Returns:
+        HTML.
+    """
+    return f'<p style="margin:2px 0">{html.escape(text)}</p>'
 
 
 def _hint() -> View:

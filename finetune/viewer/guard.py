@@ -94,15 +94,21 @@ def security_headers(socket: str) -> type[OutputTransform]:
         "Content-Security-Policy": POLICY.format(socket=socket),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-cache",
     }
 
     class SecurityHeaders(OutputTransform):
+        def __init__(self, request: HTTPServerRequest) -> None:
+            # The token, and with it the address of scripts and styles, changes when the server starts.
+            self.caching = (
+                "private, max-age=86400" if request.path.split("/")[2:3] == ["static"] else "no-cache"
+            )
+
         def transform_first_chunk(
             self, status_code: int, headers_sent: Any, chunk: bytes, finishing: bool
         ) -> tuple[int, Any, bytes]:
             for name, value in headers.items():
                 headers_sent[name] = value
+            headers_sent["Cache-Control"] = self.caching if status_code == 200 else "no-cache"
             return status_code, headers_sent, chunk
 
     return SecurityHeaders

@@ -33,14 +33,12 @@ class Layer:
         name: on its button, such as "reference".
         picture: what is read.
         paint: converts the pixels of a part to RGBA, (h, w) uint32.
-        second: another image, whose part `paint` also gets.
         visible: whether it is shown.
     """
 
     name: str
     picture: Picture
-    paint: Callable[..., np.ndarray]
-    second: Picture | None = None
+    paint: Callable[[np.ndarray], np.ndarray]
     visible: bool = True
     source: ColumnDataSource = field(default_factory=lambda: ColumnDataSource(data=_column(None)))
     glyph: Any = None
@@ -56,10 +54,7 @@ class Layer:
             Columns of the data source.
         """
         part = self.picture.part(x, y, SIDE)
-        pixels = [part.pixels]
-        if self.second is not None:
-            pixels.append(self.second.part(x, y, SIDE).pixels)
-        return _column(part, self.paint(*pixels)) if part.width and part.height else _column(None)
+        return _column(part, self.paint(part.pixels)) if part.width and part.height else _column(None)
 
 
 class LinkedViews:
@@ -128,15 +123,16 @@ class LinkedViews:
             )
             self.layers.append(layer)
 
-    def refresh(self, layers: Sequence[Layer] | None = None) -> None:
+    def refresh(self, layers: Sequence[Layer] | None = None, name: str = "") -> None:
         """Read the visible part of visible layers again.
 
         Args:
             layers: which ones; all if None.
+            name: only layers of this name, if it is not empty.
         """
         left, right, top, bottom = self.bounds
         for layer in self.layers if layers is None else layers:
-            if layer.visible:
+            if layer.visible and name in ("", layer.name):
                 layer.source.data = layer.read((left, right), (top, bottom))
 
     def show(self, name: str, visible: bool) -> None:

@@ -54,6 +54,7 @@ class Library:
     data: Sequence[Path] = ()
     items: dict[str, Item] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    _roots: list[Path] = field(default_factory=list)
 
     def scan(self) -> None:
         """Search the paths again: runs appear and are deleted while a page is open.
@@ -63,6 +64,7 @@ class Library:
         """
         items: dict[str, Item] = {}
         self.notes = []
+        self._roots = [path.resolve() for path in (*self.paths, *self.data)]
         for path in self.paths:
             for item in self._search(path):
                 key = item.key
@@ -112,8 +114,12 @@ class Library:
         """
         if not path.exists():
             raise InputError(f"{path.name}: no longer there; it may have been deleted or renamed")
-        if not inside(path, (*self.paths, *self.data)):
+        if not self._holds(path):
             raise InputError(f"{path.name}: a link out of the folders that were given; it is not read")
+
+    def _holds(self, path: Path) -> bool:
+        """As `inside`, with the folders given resolved once: asked several times for each run."""
+        return _resolved_inside(path, self._roots)
 
     def _search(self, given: Path) -> Iterator[Item]:
         if not given.exists():
@@ -138,7 +144,7 @@ class Library:
         if is_run(folder):
             yield Item(key, "run", folder)
             return
-        files = [entry for entry in _entries(folder) if inside(entry, (*self.paths, *self.data))]
+        files = [entry for entry in _entries(folder) if self._holds(entry)]
         if any(is_image(file) for file in files):
             yield Item(key, "images", folder)
         for file in files:
@@ -170,11 +176,15 @@ def inside(path: Path, folders: Iterable[Path]) -> bool:
     Returns:
         True if it does.
     """
+    return _resolved_inside(path, [folder.resolve() for folder in folders])
+
+
+def _resolved_inside(path: Path, folders: Iterable[Path]) -> bool:
     try:
         real = path.resolve()
     except (OSError, RuntimeError):  # a loop of links
         return False
-    return any(real.is_relative_to(folder.resolve()) for folder in folders)
+    return any(real.is_relative_to(folder) for folder in folders)
 
 
 def images_of(item: Item) -> list[Path]:

@@ -18,6 +18,7 @@ from cards.scores import Stage
 from finetune.viewer.library import Item, Library
 from finetune.viewer.progress import progress_in_words, read_progress
 
+COMPLETE = "complete"
 NOT_AUDITED = "not audited"
 
 
@@ -68,7 +69,6 @@ def read_run(library: Library, key: str) -> RunRecord:
     """
     item = library.get(key, "run")
     file = item.path / RECORD if item.path.is_dir() else item.path
-    library.check(item.path)
     if not file.exists():
         raise InputError(f"{key}: {progress_in_words(read_progress(item.path))}")
     library.check(file)
@@ -83,7 +83,7 @@ def _read(file: Path, modified: int, size: int) -> RunRecord:
 
 def _row(library: Library, item: Item) -> Row:
     row: Row = {
-        "run": item.key, "state": "complete", "recipe": "", "model": "", "data": "", "images": None,
+        "run": item.key, "state": COMPLETE, "recipe": "", "model": "", "data": "", "images": None,
         "before": None, "before_interval": "", "after": None, "after_interval": "",
         "minutes": None, "milliseconds": None, "megabytes": None,
         "created": "", "audit": NOT_AUDITED,

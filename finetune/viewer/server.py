@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from cards.errors import InputError
 
 if TYPE_CHECKING:
+    from bokeh.resources import Resources
+    from bokeh.server.tornado import BokehTornado
     from panel.io.server import Server
     from panel.template.base import BaseTemplate
 
 ADDRESS = "127.0.0.1"
 PORT = 5006
+UNUSED_SCRIPTS = ("bokeh-mathjax", "bokeh-gl")
 ATTEMPTS = 20
 """Ports that are tried when the first is taken."""
 
@@ -103,8 +106,20 @@ def _protect(server: Server, token: str) -> None:
 
     hosts = [f"{ADDRESS}:{server.port}", f"localhost:{server.port}"]
     application = server._tornado
+    _leave_out_unused_scripts(application)
     application.add_transform(security_headers(" ".join(f"ws://{host}" for host in hosts)))
     server._http.request_callback = Guard(application, token, hosts)
+
+
+def _leave_out_unused_scripts(application: BokehTornado) -> None:
+    """Panel adds MathJax (1.8 MB) to every page with text, and Bokeh adds WebGL; nothing here uses them."""
+    resources = application.resources
+
+    def without_unused(absolute_url: str | bool | None = None) -> Resources:
+        found = resources(absolute_url)
+        return found.clone(components=[name for name in found.components if name not in UNUSED_SCRIPTS])
+
+    application.resources = without_unused  # type: ignore[method-assign]
 
 
 def check_folders(data: list[Path]) -> None:

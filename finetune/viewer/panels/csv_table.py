@@ -7,10 +7,14 @@ from typing import Any
 import pandas as pd
 import panel as pn
 
+from cards.formatting import counted
 from finetune.viewer.csv_pages import CsvFile, open_csv
 from finetune.viewer.desk import Desk, View, message
 from finetune.viewer.panels.grid import table
 from finetune.viewer.windows import Window
+
+MOST_COLUMNS = 200
+"""Columns that are shown; a browser takes seconds to draw thousands."""
 
 
 def csv_panel(desk: Desk, window: Window) -> View:
@@ -41,8 +45,11 @@ def csv_panel(desk: Desk, window: Window) -> View:
 
 def _page(file: CsvFile, number: int, window: Window, desk: Desk) -> View:
     rows = file.page(number)
-    frame = numeric(pd.DataFrame(rows, columns=file.header, dtype=str))
-    columns = f"{len(file.header)} column{'' if len(file.header) == 1 else 's'}"
+    header = file.header[:MOST_COLUMNS]
+    frame = numeric(pd.DataFrame([row[:MOST_COLUMNS] for row in rows], columns=header, dtype=str))
+    columns = counted(len(file.header), "column")
+    if len(file.header) > MOST_COLUMNS:
+        columns += f", of which the first {MOST_COLUMNS} are shown"
     if file.pages > 1:
         first = file.start_of(number)
         text = (
@@ -50,7 +57,7 @@ def _page(file: CsvFile, number: int, window: Window, desk: Desk) -> View:
             "Sorting and filtering apply to the rows of this page."
         )
     else:
-        text = f"{len(rows):,} row{'' if len(rows) == 1 else 's'}, {columns}"
+        text = f"{counted(len(rows), 'row')}, {columns}"
     return pn.Column(message(text), table(frame, window, desk), sizing_mode="stretch_width")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -16,6 +16,11 @@ HEADER, ROW = 90, 31
 """Heights of the heading with its filters, and of a row, in pixels."""
 HEIGHT = 400
 """Largest height in pixels; further rows are scrolled, and only visible ones are drawn."""
+CHARACTER, BOLD, PADDING, ARROW = 8, 9, 10, 40
+NARROWEST, WIDEST = 90, 320
+"""Widths of columns in pixels, estimated from their text: to measure them takes the browser longer."""
+MEASURED = 200
+"""Rows from which the width of a column is estimated."""
 
 
 def table(
@@ -25,6 +30,7 @@ def table(
     *,
     titles: Mapping[str, str] | None = None,
     formatters: Mapping[str, Any] | None = None,
+    wrapped: Collection[str] = (),
     **options: Any,
 ) -> pn.widgets.Tabulator:
     """Build a table.
@@ -35,6 +41,7 @@ def table(
         desk: the desk, which keeps the link up to date.
         titles: headings by column.
         formatters: of numeric columns.
+        wrapped: columns whose text is wrapped; the height of each row is then measured in the browser.
         **options: of `panel.widgets.Tabulator`.
 
     Returns:
@@ -44,16 +51,20 @@ def table(
     titles = {**{str(name): str(name) for name in frame}, **(titles or {})}
     fields = {name: _field(str(name), number) for number, name in enumerate(frame)}
     frame = frame.rename(columns=fields)
+    titles = {fields[name]: title for name, title in titles.items()}
     sorters = window.options.get("sort")
+    text = dict.fromkeys((name for name in frame if _is_text(frame, name)), "plaintext")
     view = pn.widgets.Tabulator(
         frame,
         show_index=False,
         theme="midnight" if desk.dark else "simple",
         disabled=True,
-        titles={fields[name]: html.escape(title) for name, title in titles.items()},
+        titles={name: html.escape(title) for name, title in titles.items()},
         header_filters=_filters(frame),
-        formatters={name: "plaintext" for name in frame if _is_text(frame, name)} | dict(formatters or {}),
-        layout="fit_data_table",
+        formatters=text | dict.fromkeys(wrapped, {"type": "textarea"}) | dict(formatters or {}),
+        layout="fit_data",
+        widths={name: _width(frame[name], titles[name]) for name in frame},
+        configuration={} if wrapped else {"rowHeight": ROW},
         pagination=None,
         sizing_mode="stretch_width",
         sorters=sorters if _valid(sorters, frame) else [],
@@ -71,6 +82,12 @@ def table(
 def _field(name: str, number: int) -> str:
     """Name of a field of Tabulator: that of the column only if it is sure to be harmless."""
     return name if name.isidentifier() and name.isascii() and name != "index" else f"column_{number}"
+
+
+def _width(column: pd.Series, title: str) -> int:
+    longest = max(column.head(MEASURED).map(lambda value: len(str(value))), default=0)
+    heading = BOLD * len(title) + ARROW
+    return min(max(CHARACTER * longest + PADDING, heading, NARROWEST), WIDEST)
 
 
 def _is_text(frame: pd.DataFrame, name: Any) -> bool:

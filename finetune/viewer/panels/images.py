@@ -11,7 +11,8 @@ import panel as pn
 from cards.errors import InputError
 from finetune.data.images import page_count
 from finetune.data.layouts import MASK_FOLDERS, mask_stem
-from finetune.viewer.colors import color_labels, contrast, shade
+from finetune.viewer.colors import automatic_limits, color_labels
+from finetune.viewer.contrast import Contrast
 from finetune.viewer.desk import Desk, View, message
 from finetune.viewer.image_view import Bounds, Layer, LinkedViews, valid_bounds
 from finetune.viewer.library import images_of
@@ -27,7 +28,7 @@ def images_panel(desk: Desk, window: Window) -> View:
     Args:
         desk: the desk of the page.
         window: the panel; its options are the name of the image, the plane of a stack, how pixels are shown,
-            and the visible part.
+            the contrast, and the visible part.
 
     Returns:
         The content.
@@ -48,13 +49,25 @@ def images_panel(desk: Desk, window: Window) -> View:
     )
     plane = pn.widgets.IntInput(name="Plane", value=1, start=1, end=1, width=90, visible=False)
     place = pn.Column(sizing_mode="stretch_width")
+    shown_views: list[LinkedViews] = []
+
+    def adjusted() -> None:
+        for views in shown_views:
+            views.refresh()
+        desk.changed()
+
+    contrast = Contrast(options, adjusted)
+
+    def view(path: Path) -> View:
+        contrast.control.visible = kind.value == INTENSITY
+        return _view(desk, window, path, kind.value, plane, contrast, shown_views)
 
     def show(*events: Any) -> None:
         if any(event.obj is choice for event in events):
             options.pop("at", None)
             options.pop("plane", None)
         options["image"], options["as"] = choice.value, kind.value
-        place[:] = [_view(desk, window, paths[choice.value], kind.value, plane)]
+        place[:] = [view(paths[choice.value])]
         desk.changed()
 
     for widget in (choice, kind):
@@ -66,12 +79,25 @@ def images_panel(desk: Desk, window: Window) -> View:
             show()
 
     plane.param.watch(turn, "value")
-    place[:] = [_view(desk, window, paths[first], shown, plane)]
-    controls = [choice, plane, kind] if len(paths) > 1 else [plane, kind]
-    return pn.Column(pn.FlexBox(*controls, align_items="end"), place, sizing_mode="stretch_width")
+    place[:] = [view(paths[first])]
+    controls = [*([choice] if len(paths) > 1 else []), plane, kind, contrast.control]
+    return pn.Column(
+        pn.FlexBox(*controls, align_items="end", sizing_mode="stretch_width"),
+        place,
+        sizing_mode="stretch_width",
+    )
 
 
-def _view(desk: Desk, window: Window, path: Path, kind: str, plane: pn.widgets.IntInput) -> View:
+def _view(
+    desk: Desk,
+    window: Window,
+    path: Path,
+    kind: str,
+    plane: pn.widgets.IntInput,
+    contrast: Contrast,
+    shown: list[LinkedViews],
+) -> View:
+    shown.clear()
     try:
         desk.library.check(path)
         pages = page_count(path)
@@ -79,7 +105,7 @@ def _view(desk: Desk, window: Window, path: Path, kind: str, plane: pn.widgets.I
         page = min(max(wanted, 1), pages) if isinstance(wanted, int) else 1
         plane.param.update(visible=pages > 1, end=pages, value=page)
         picture = open_picture(path, page - 1 if pages > 1 else None, labels=kind == LABELS)
-        layer = _layer(picture, kind)
+        layer = _layer(picture, kind, contrast)
     except InputError as error:
         return message(str(error).replace(f"{path.parent}/", ""))
 
@@ -88,20 +114,21 @@ def _view(desk: Desk, window: Window, path: Path, kind: str, plane: pn.widgets.I
         desk.changed()
 
     views = LinkedViews(picture.height, picture.width, moved, valid_bounds(window.options.get("at")))
+    shown.append(views)
     size = f"{picture.width:,} × {picture.height:,} px"
     planes = f", plane {page} of {pages}" if pages > 1 else ""
     return pn.Column(message(f"{path.name}: {size}{planes}"), views.add([layer]), sizing_mode="stretch_width")
 
 
-def _layer(picture: Picture, kind: str) -> Layer:
+def _layer(picture: Picture, kind: str, contrast: Contrast) -> Layer:
     if kind == LABELS:
 
         def colored(pixels: np.ndarray) -> np.ndarray:
             return color_labels(pixels[0])
 
         return Layer("image", picture, colored)
-    limits = contrast(picture)
-    return Layer("image", picture, lambda pixels: shade(pixels, limits))
+    contrast.limits = automatic_limits(picture)
+    return Layer("image", picture, contrast.paint)
 
 
 def _guess(path: Path) -> str:

@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 import panel as pn
 
+from cards.canvas import MISSED, OUTLINE, PREDICTION, REFERENCE, SPURIOUS
 from cards.errors import InputError
 from cards.record import RunRecord
-from finetune.viewer.colors import (
-    MISSED,
-    PREDICTION,
-    REFERENCE,
-    SPURIOUS,
-    contrast,
-    draw_errors,
-    draw_outline,
-    shade,
-)
+from finetune.pipeline.previews import TOLERANCE, distance_to_boundary, error_classes
+from finetune.viewer.colors import automatic_limits, draw_errors, draw_outline
+from finetune.viewer.contrast import Contrast
 from finetune.viewer.desk import Desk, View, message
 from finetune.viewer.image_view import Bounds, Layer, LinkedViews, valid_bounds
 from finetune.viewer.pictures import in_memory, open_picture
@@ -47,7 +41,8 @@ def models_panel(desk: Desk, window: Window) -> View:
 
     Args:
         desk: the desk of the page.
-        window: the panel; its options are the name of the image, the layers shown, and the visible part.
+        window: the panel; its options are the name of the image, the layers shown, the contrast,
+            and the visible part.
 
     Returns:
         The content.
@@ -70,11 +65,18 @@ def models_panel(desk: Desk, window: Window) -> View:
     place = pn.FlexBox(sizing_mode="stretch_width")
     state: dict[str, LinkedViews] = {}
 
+    def adjusted() -> None:
+        if "views" in state:
+            state["views"].refresh(name="image")
+        desk.changed()
+
+    contrast = Contrast(options, adjusted)
+
     def show(event: Any = None) -> None:
         if event is not None:
             options.pop("at", None)
         options["image"] = choice.value
-        place[:] = _views(desk, window, records, choice.value, toggles, state)
+        place[:] = _views(desk, window, records, choice.value, toggles, contrast, state)
         desk.changed()
 
     def toggle(event: Any) -> None:
@@ -86,10 +88,9 @@ def models_panel(desk: Desk, window: Window) -> View:
 
     choice.param.watch(show, "value")
     toggles.param.watch(toggle, "value")
-    place[:] = _views(desk, window, records, choice.value, toggles, state)
-    return pn.Column(
-        pn.FlexBox(choice, toggles, align_items="end"), _legend(), place, sizing_mode="stretch_width"
-    )
+    place[:] = _views(desk, window, records, choice.value, toggles, contrast, state)
+    controls = pn.FlexBox(choice, toggles, contrast.control, align_items="end", sizing_mode="stretch_width")
+    return pn.Column(controls, _legend(), place, sizing_mode="stretch_width")
 
 
 def _views(
@@ -98,6 +99,7 @@ def _views(
     records: dict[str, RunRecord],
     image: str,
     toggles: pn.widgets.CheckButtonGroup,
+    contrast: Contrast,
     state: dict[str, LinkedViews],
 ) -> list[View]:
     first = next(record for record in records.values() if record.accuracy)
@@ -117,10 +119,10 @@ def _views(
 
     views = LinkedViews(picture.height, picture.width, moved, valid_bounds(window.options.get("at")))
     state["views"] = views
-    limits = contrast(picture)
+    contrast.limits = automatic_limits(picture)
     shown: list[View] = [message(located.note)] if located.note else []
     for key, record in records.items():
-        layers = [Layer("image", picture, lambda pixels: shade(pixels, limits))]
+        layers = [Layer("image", picture, contrast.paint)]
         if truth is not None:
             layers.append(_outline("reference", truth, toggles))
         plot = views.add(layers)
@@ -155,15 +157,10 @@ def _prediction(
             raise InputError(f"the prediction has {labels.shape[1]} × {labels.shape[0]} px, unlike the image")
         layers = [_outline("prediction", labels, toggles)]
         if truth is not None:
+            classes = error_classes(labels, truth, distance_to_boundary(truth))
             visible = "errors" in toggles.value
             layers.append(
-                Layer(
-                    "errors",
-                    in_memory(labels),
-                    lambda one, other: draw_errors(one[0], other[0]),
-                    in_memory(truth),
-                    visible,
-                )
+                Layer("errors", in_memory(classes), lambda part: draw_errors(part[0]), visible=visible)
             )
         views.attach(plot.object, layers)
 
@@ -216,6 +213,7 @@ def _legend() -> View:
         PREDICTION: "outline of the prediction",
         MISSED: "missed",
         SPURIOUS: "spurious",
+        OUTLINE: f"outline off by up to {TOLERANCE:g} px",
     }
     entries = "".join(
         f'<span style="margin-right:14px"><span style="{SWATCH};background:{color}"></span> {text}</span>'

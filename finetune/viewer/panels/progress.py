@@ -9,8 +9,9 @@ from bokeh.models import ColumnDataSource
 
 from cards.canvas import BLUE, VERMILION
 from cards.errors import InputError
+from cards.reading import NAME as RECORD
 from finetune.pipeline.stop_request import is_training, request_stop, stop_requested
-from finetune.viewer.desk import Desk, View, message
+from finetune.viewer.desk import Desk, View, as_html, message
 from finetune.viewer.plots import finish, new_plot
 from finetune.viewer.progress import progress_in_words, read_progress
 from finetune.viewer.windows import Window
@@ -31,11 +32,13 @@ def progress_panel(desk: Desk, window: Window) -> View:
         The content.
     """
     item = desk.library.get(window.items[0], "run")
+    if item.path.is_file() or (item.path / RECORD).exists():
+        return message("The run has ended and written its record; “Cards” shows it.")
     progress = read_progress(item.path)
     loss, validation = (
         ColumnDataSource(data=_column(curve)) for curve in (progress.loss, progress.validation)
     )
-    text = pn.Column(message(progress_in_words(progress)), sizing_mode="stretch_width")
+    text = message(progress_in_words(progress))
     button = pn.widgets.Button(name=STOP, visible=is_training(item.path), margin=4)
 
     def stop(event: Any) -> None:
@@ -44,7 +47,7 @@ def progress_panel(desk: Desk, window: Window) -> View:
             request_stop(desk.library.get(item.key, "run").path)
             show_state()
         except InputError as error:
-            text[:] = [message(str(error))]
+            text.object = as_html(str(error))
 
     def show_state() -> None:
         requested = stop_requested(item.path)
@@ -66,12 +69,12 @@ def progress_panel(desk: Desk, window: Window) -> View:
 
     def look() -> None:
         if not item.path.exists():  # a run that is complete gets another name
-            text[:] = [message("The run is complete, or was deleted; “Search again” shows it.")]
+            text.object = as_html("The run is complete, or was deleted; “Search again” shows it.")
             button.visible = False
             return
         now = read_progress(item.path)
         loss.data, validation.data = _column(now.loss), _column(now.validation)
-        text[:] = [message(progress_in_words(now))]
+        text.object = as_html(progress_in_words(now))
         show_state()
 
     if pn.state.curdoc is not None:

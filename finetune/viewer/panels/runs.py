@@ -11,7 +11,7 @@ from bokeh.models.widgets.tables import NumberFormatter
 
 from finetune.viewer.desk import Desk, View, message
 from finetune.viewer.panels.grid import HEIGHT, table
-from finetune.viewer.run_table import audit_run, read_rows
+from finetune.viewer.run_table import COMPLETE, audit_run, read_rows
 from finetune.viewer.windows import Window
 
 TITLES = {
@@ -62,13 +62,13 @@ def runs_panel(desk: Desk, window: Window) -> View:
         desk,
         titles=TITLES,
         formatters={
-            "state": {"type": "textarea"},  # wraps the reason why a record cannot be read
-            **{name: NumberFormatter(format=digits, nan_format="–") for name, digits in DECIMALS.items()},
+            name: NumberFormatter(format=digits, nan_format="–") for name, digits in DECIMALS.items()
         },
+        # The reason why a record cannot be read is a sentence.
+        wrapped=[] if (frame["state"] == COMPLETE).all() else ["state"],
         height=HEIGHT,
         selectable="checkbox",
         frozen_columns=["run"],
-        widths={"state": 190},
     )
     notice = pn.pane.Alert("", alert_type="warning", visible=False, margin=4)
 

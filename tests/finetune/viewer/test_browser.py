@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import numpy as np
 import pytest
 import tifffile
 from finished_run import write_run
+from view_browser import CHROMIUM, HOSTILE, address, open_page, panels, rows
 from view_server import Served, view
 
 from cards.record import RunRecord
-from finetune.viewer import windows as links
 from finetune.viewer.csv_pages import PAGE
 
 pytest.importorskip("panel")
 sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
 ]
-# What a table, a heading or a tooltip would run if it took text for HTML.
-HOSTILE = "<img src=x onerror=\"document.title='executed'\">"
-
-
 HOSTILE_CELL = '"' + HOSTILE.replace('"', '""') + '"'
 
 
@@ -75,40 +68,9 @@ def browser():
 
 
 @pytest.fixture
-def page(browser: Any, served: Served):
-    """An empty page; in the end, it must have neither errors nor requests to another server."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(60_000)
-    problems: list[str] = []
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("console", lambda one: problems.append(one.text) if one.type == "error" else None)
-    host = urlsplit(served.url).netloc
-    opened.on(
-        "request",
-        lambda one: (
-            problems.append(one.url)
-            if urlsplit(one.url).netloc != host and not one.url.startswith(("data:", "blob:"))
-            else None
-        ),
-    )
-    yield opened
-    title = opened.title()
-    opened.close()
-    assert problems == []
-    assert title == "finetune"  # no text from a file was executed
-
-
-def address(served: Served, *windows: dict[str, Any]) -> str:
-    return f"{served.url}?view={quote(json.dumps(windows))}"
-
-
-def panels(page: Any) -> list[links.Window]:
-    return links.read(links.read_query(urlsplit(page.url).query)["view"])
-
-
-def rows(page: Any) -> list[str]:
-    page.locator(".tabulator-row").first.wait_for()
-    return page.locator('.tabulator-row [tabulator-field="run"]').all_inner_texts()
+def page(browser: Any, served: Served) -> Iterator[Any]:
+    with open_page(browser, served) as opened:
+        yield opened
 
 
 def test_runs_are_sorted_and_filtered_and_a_broken_record_says_why(page: Any, served: Served):

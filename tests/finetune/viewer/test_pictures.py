@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from cards.canvas import MISSED, OUTLINE, REFERENCE, SPURIOUS, rgb
 from cards.errors import DataError
+from finetune.pipeline.previews import distance_to_boundary, error_classes
 from finetune.viewer import pictures
-from finetune.viewer.colors import contrast, draw_errors, draw_outline, shade
+from finetune.viewer.colors import automatic_limits, draw_errors, draw_outline, shade
 from finetune.viewer.pictures import Picture, in_memory, open_picture
 
 RAMP = np.arange(64 * 96, dtype=np.uint16).reshape(64, 96)
@@ -101,23 +103,29 @@ def rgba(image: np.ndarray) -> np.ndarray:
     return image.view(np.uint8).reshape(*image.shape, 4)
 
 
-def test_errors_are_marked_where_prediction_and_reference_differ():
-    reference, prediction = np.zeros((2, 4), int), np.zeros((2, 4), int)
-    reference[0, :2], prediction[0, 1:3] = 1, 7
-    marked = rgba(draw_errors(prediction, reference))
-    assert np.flatnonzero(marked[..., 3]).tolist() == [0, 2]
-    assert tuple(marked[0, 0, :3]) == (0x00, 0x72, 0xB2)  # missed: blue
-    assert tuple(marked[0, 2, :3]) == (0xD5, 0x5E, 0x00)  # spurious: vermilion
+def test_errors_have_the_colors_of_the_report_and_agreement_is_transparent():
+    reference, prediction = np.zeros((2, 20, 40), int)
+    reference[4:16, 4:16], prediction[4:16, 5:16], prediction[8:12, 30:34] = 1, 7, 8
+    classes = error_classes(prediction, reference, distance_to_boundary(reference))
+    marked = rgba(draw_errors(classes))
+    opaque = marked[..., 3] > 0
+    assert np.array_equal(opaque, (prediction > 0) != (reference > 0))
+    assert tuple(marked[10, 4, :3] / 255) == rgb(OUTLINE)
+    assert tuple(marked[10, 31, :3] / 255) == rgb(SPURIOUS)
+    big = np.zeros((20, 40), int)
+    big[2:18, 2:38] = 1
+    missed = rgba(draw_errors(error_classes(np.zeros_like(big), big, distance_to_boundary(big))))
+    assert tuple(missed[10, 20, :3] / 255) == rgb(MISSED)
 
 
 def test_an_outline_is_transparent_inside():
     labels = np.zeros((9, 9), int)
     labels[2:7, 2:7] = 1
-    alpha = rgba(draw_outline(labels, "#009E73"))[..., 3]
+    alpha = rgba(draw_outline(labels, REFERENCE))[..., 3]
     assert alpha[2, 2] == 255 and alpha[4, 4] == 0 and alpha[0, 0] == 0
 
 
 @pytest.mark.parametrize("value", [0, 5, 65535])
 def test_a_constant_image_has_a_contrast(value: int):
     pixels = np.full((1, 8, 8), value, np.uint16)
-    assert rgba(shade(pixels, contrast(in_memory(pixels))))[..., 3].min() == 255
+    assert rgba(shade(pixels, automatic_limits(in_memory(pixels))))[..., 3].min() == 255

@@ -1,0 +1,132 @@
+"""Operating the page in a real browser: contrast, stopping a run, accessibility, width."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from finished_run import write_run
+from view_browser import CHROMIUM, address, open_page, panels, rows
+from view_server import Served, view
+
+from finetune.pipeline.run_folder import RunFolder
+from finetune.training.run_files import STOP
+
+pytest.importorskip("panel")
+sync_api = pytest.importorskip("playwright.sync_api")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
+]
+SERIOUS = {"serious", "critical"}
+EXCLUDED = {
+    # Tabulator makes the scrolled body of a grid focusable, so that it scrolls by keyboard; it is no row.
+    "aria-required-children",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs, and a large image and a small one."""
+    root = tmp_path_factory.mktemp("operated") / "all"
+    for name in ("first", "second"):
+        write_run(root / "runs" / name, package=False)
+    (root / "images").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 4000, (300, 400), dtype=np.uint16)
+    tifffile.imwrite(root / "images" / "a.tif", pixels)
+    return root
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[Served]:
+    with view(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Any, served: Served) -> Iterator[Any]:
+    with open_page(browser, served) as opened:
+        yield opened
+
+
+def test_the_contrast_is_changed_by_keyboard_and_kept_in_the_address(page: Any, served: Served) -> None:
+    page.goto(address(served, {"kind": "images", "items": ["all/images"], "place": [0, 0, 6, 12]}))
+    canvas = page.locator("canvas").first
+    canvas.wait_for()
+    page.wait_for_timeout(1000)
+    before = canvas.screenshot()
+    page.get_by_label("White").focus()
+    for _ in range(3):
+        page.keyboard.press("PageDown")
+    page.wait_for_url(re.compile("contrast"))
+    page.wait_for_timeout(1500)  # until all three have arrived
+    black, white = panels(page)[0].options["contrast"]
+    assert black == 0 and white < 100
+    brighter = canvas.screenshot()
+    assert brighter != before
+    page.reload()
+    canvas.wait_for()
+    page.wait_for_timeout(1000)
+    assert panels(page)[0].options["contrast"] == [black, white]
+    assert canvas.screenshot() == brighter
+
+
+def test_a_run_in_progress_is_asked_to_stop(page: Any, served: Served, folder: Path) -> None:
+    with RunFolder(folder / "runs" / "live") as work:
+        log = work / "logs" / "csv_1" / "metrics.csv"
+        log.parent.mkdir(parents=True)
+        log.write_text("epoch,loss\n0,0.8\n")
+        page.goto(address(served, {"kind": "progress", "items": ["all/runs/live.partial"]}))
+        assert not (work / STOP).exists()
+        button = page.get_by_role("button", name="Stop after this epoch")
+        button.focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Training ends after this epoch").wait_for()
+        assert (work / STOP).exists()
+        (work / STOP).unlink()  # as training does when it has ended
+        (work / "checkpoints").mkdir()
+        (work / "checkpoints" / "finished.json").write_text("{}")
+        page.get_by_role("button", name="after this epoch").wait_for(state="hidden")
+    shutil.rmtree(folder / "runs" / "live")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_serious(page: Any, served: Served, theme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page.set_viewport_size({"width": width, "height": 900})
+    runs = ["all/runs/first", "all/runs/second"]
+    shown = (
+        {"kind": "runs", "place": [0, 0, 12, 9]},
+        {"kind": "compare", "items": runs, "place": [0, 9, 12, 12]},
+        {"kind": "images", "items": ["all/images"], "place": [0, 21, 12, 13]},
+    )
+    page.goto(f"{address(served, *shown)}&theme={theme}")
+    assert rows(page) == runs
+    page.get_by_text("have in common").wait_for()
+    page.get_by_label("White").wait_for()
+    page.wait_for_timeout(1000)
+    found = axe.Axe().run(page).response["violations"]
+    serious = {
+        one["id"]: [node["html"][:200] for node in one["nodes"]]
+        for one in found
+        if one["impact"] in SERIOUS and one["id"] not in EXCLUDED
+    }
+    assert serious == {}, json.dumps(serious, indent=2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
