@@ -168,7 +168,7 @@ def models_page() -> str:
                 "any" if info.name == ANY else f"`{info.name}`",
                 info.title,
                 info.license or ("set by the model" if info.name == ANY else "not stated"),
-                f"{info.parameters:,}" if info.parameters else "not stated",
+                f"{info.parameters:,}" if info.parameters else "not measured",
                 "yes" if info.fine_tunable else "no",
             ]
         )

@@ -100,7 +100,7 @@ def list_catalog(
         listed = [model for model, verdict in zip(listed, verdicts, strict=True) if verdict is not False]
         notes.append(
             "fits in: weights, gradients and optimizer of full fine-tuning in float32, without activations; "
-            "models with an unknown number of parameters are listed"
+            "models whose number of parameters was not measured are listed"
         )
     if license is not None:
         verdicts = [has_license(model.info, license) for model in listed]
@@ -144,8 +144,8 @@ def _row(listed: Listed) -> tuple[str, ...]:
         info.task,
         ", ".join(info.objects) or "-",
         describe_license(info),
-        f"{info.parameters:,}" if info.parameters else "unknown",
-        f"{4 * info.parameters / 1e6:,.0f} MB" if info.parameters else "unknown",
+        f"{info.parameters:,}" if info.parameters else "not measured",
+        f"{4 * info.parameters / 1e6:,.0f} MB" if info.parameters else "not measured",
         describe_targets(info),
         describe_tuning(info),
         describe_exposure(listed),

@@ -42,10 +42,10 @@ def show(model: ModelName) -> None:
         "objects": ", ".join(info.objects) or "not stated",
         "license": describe_license(info),
         "terms": info.terms or "none known beyond the license" if info.license else info.terms or "unknown",
-        "parameters": f"{info.parameters:,}" if info.parameters else "unknown",
+        "parameters": f"{info.parameters:,}" if info.parameters else "not measured",
         "memory": f"at least {needed / 1e9:.2g} GB to fine-tune all weights, without activations"
         if needed
-        else "unknown",
+        else "not measured",
         "targets": describe_targets(info),
         "fine-tunable": describe_tuning(info),
         "also known as": ", ".join(info.aliases) or "-",

@@ -36,7 +36,8 @@ class ModelInfo:
         learning_rates: lowest and highest sensible learning rate.
         fine_tunable: whether the model can be trained.
         why_not: reason if it cannot be trained.
-        parameters: number of parameters; None if it depends on the options, or is unknown.
+        parameters: number of parameters with the default options, for images with one channel; None if it was
+            not measured.
         pretrained: whether there are published weights.
         terms: what the publisher says of the use of the weights beyond the license.
         targets: values of `model.target` that suit the network.

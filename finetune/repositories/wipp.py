@@ -26,6 +26,7 @@ UNET = ModelInfo(
     license=None,
     learning_rate=1e-3,
     learning_rates=(1e-5, 1e-2),
+    parameters=7_240_258,  # for the target foreground_boundary
     pretrained=False,
 )
 

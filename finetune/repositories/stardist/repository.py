@@ -45,6 +45,7 @@ TITLES = {
     "2D_versatile_fluo": "Versatile (fluorescent nuclei), trained on a part of DSB 2018",
     "2D_paper_dsb2018": "DSB 2018, of the paper StarDist 2D",
 }
+PARAMETERS = 1_406_689  # of "unet" with 32 rays; a published model brings its own options
 # StarDist trains with 3e-4 (`Config2D`), and normalizes so in its examples.
 LEARNING_RATE = 3e-4
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
@@ -90,6 +91,7 @@ def models() -> list[ModelInfo]:
             license=LICENSE if name in PUBLISHED else None,
             learning_rate=LEARNING_RATE,
             learning_rates=(1e-6, 1e-2),
+            parameters=PARAMETERS if name == "unet" else None,
             pretrained=name in PUBLISHED,
             targets=("rays",),
             objects=("nuclei",) if name in PUBLISHED else (),

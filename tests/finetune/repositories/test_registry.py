@@ -103,6 +103,13 @@ def test_every_repository_says_what_it_offers(name: str) -> None:
         assert again.network.state_dict().keys() == built.network.state_dict().keys()
 
 
+@pytest.mark.parametrize(("repository", "maps"), [("wipp", 2), ("stardist", 33)])
+def test_the_listed_size_of_a_network_is_that_with_default_options(repository: str, maps: int) -> None:
+    with torch.device("meta"):
+        network = build(repository, "unet", in_channels=1, out_channels=maps, options={}).network
+    assert sum(each.numel() for each in network.parameters()) == describe(repository, "unet").parameters
+
+
 def test_listing_models_does_not_import_torch() -> None:
     imports = "import sys; from finetune.repositories.registry import describe"
     code = f"{imports}; describe('wipp', 'unet'); print('torch' in sys.modules)"

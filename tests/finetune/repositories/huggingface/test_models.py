@@ -171,7 +171,14 @@ def test_names_without_a_listing_are_models_too() -> None:
     assert describe("huggingface", "facebook/sam-vit-base").license == "Apache-2.0"
 
 
-@pytest.mark.parametrize("name", ["nvidia/mit-b0", "facebook/sam-vit-base", "facebook/sam2.1-hiera-tiny"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nvidia/mit-b0",
+        *(f"facebook/sam-vit-{size}" for size in ("base", "large", "huge")),
+        "facebook/sam2.1-hiera-tiny",
+    ],
+)
 def test_parameters_are_those_of_transformers(name: str) -> None:
     with torch.device("meta"):
         architecture = build("huggingface", name, in_channels=1, out_channels=150).architecture
