@@ -63,7 +63,7 @@ def table(
         header_filters=_filters(frame),
         formatters=text | dict.fromkeys(wrapped, {"type": "textarea"}) | dict(formatters or {}),
         layout="fit_data",
-        widths={name: _width(frame[name], titles[name]) for name in frame},
+        widths={name: _width(frame[name], title) for name, title in titles.items()},
         configuration={} if wrapped else {"rowHeight": ROW},
         pagination=None,
         sizing_mode="stretch_width",
