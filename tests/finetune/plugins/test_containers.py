@@ -32,6 +32,14 @@ def test_apptainer_takes_the_present_version() -> None:
     assert "wipp/wipp-{{ PLUGIN }}-plugin:{{ VERSION }}" in text
 
 
+@pytest.mark.parametrize(
+    "file", ["containers/Dockerfile", "docs/how-to/plugins.md", "docs/how-to/register-plugins.md"]
+)
+def test_examples_of_image_tags_state_the_present_version(file: str) -> None:
+    tags = re.findall(r"wipp/wipp-[\w-]+-plugin:([\d.]+\d)", (ROOT / file).read_text(encoding="utf-8"))
+    assert set(tags) == {version("finetune")}
+
+
 def test_extras_of_the_plugins_exist() -> None:
     import tomllib
 
