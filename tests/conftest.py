@@ -32,6 +32,11 @@ def pytest_collection() -> Iterator[None]:
         gc.set_threshold(20_000, 20, 20)
 
 
+def pytest_sessionfinish() -> None:
+    """Collect everything when the process ends: some packages report what is left as a leak."""
+    gc.unfreeze()
+
+
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PublishHub]:
     """A Hugging Face Hub of this test's own, empty as its cache; in this process and those it starts."""
