@@ -1,0 +1,36 @@
+"""Panels say what they cannot show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from finished_run import RUN
+
+from finetune.viewer.library import Library
+from finetune.viewer.windows import Window
+
+pytest.importorskip("panel")
+
+
+def test_a_run_that_has_ended_has_no_progress() -> None:
+    from finetune.viewer.desk import Desk
+    from finetune.viewer.panels.progress import progress_panel
+
+    library = Library([RUN])
+    library.scan()
+    shown = progress_panel(Desk(library, {}), Window(kind="progress", items=["run"]))
+    assert "The run has ended and written its record" in shown.object
+
+
+def test_of_hundreds_of_columns_the_first_are_shown(tmp_path: Path) -> None:
+    from finetune.viewer.desk import Desk
+    from finetune.viewer.panels.csv_table import MOST_COLUMNS, csv_panel
+
+    names = [f"c{number}" for number in range(500)]
+    (tmp_path / "wide.csv").write_text(f"{','.join(names)}\n{','.join(['1'] * 500)}\n")
+    library = Library([tmp_path / "wide.csv"])
+    library.scan()
+    ((text, table),) = csv_panel(Desk(library, {}), Window(kind="table", items=["wide.csv"]))
+    assert "1 row, 500 columns, of which the first 200 are shown" in text.object
+    assert list(table.value) == names[:MOST_COLUMNS]
