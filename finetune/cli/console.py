@@ -50,7 +50,7 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
 
     console = Console()
     if not console.is_terminal:  # no width to fit into: print whole names
-        console.width = 300
+        console.width = 1000
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
