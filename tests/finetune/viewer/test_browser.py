@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import numpy as np
 import pytest
 import tifffile
 from finished_run import write_run
-from view_browser import CHROMIUM, HOSTILE, address, open_page, panels, rows
-from view_server import Served, view
+from view_browser import CHROMIUM, HOSTILE, address, panels, rows
+from view_server import Served
 
 from cards.record import RunRecord
 from finetune.viewer.csv_pages import PAGE
@@ -51,26 +50,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "images").mkdir()
     tifffile.imwrite(root / "images" / "large.tif", large, tile=(256, 256))
     return root
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path) -> Iterator[Served]:
-    with view(folder) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser: Any, served: Served) -> Iterator[Any]:
-    with open_page(browser, served) as opened:
-        yield opened
 
 
 def test_runs_are_sorted_and_filtered_and_a_broken_record_says_why(page: Any, served: Served):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ import numpy as np
 import pytest
 import tifffile
 from finished_run import write_run
-from view_browser import CHROMIUM, address, open_page, panels, rows
-from view_server import Served, view
+from view_browser import CHROMIUM, address, panels, rows
+from view_server import Served
 
 from finetune.pipeline.run_folder import RunFolder
 from finetune.training.run_files import STOP
 
 pytest.importorskip("panel")
-sync_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,26 +42,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pixels = np.random.default_rng(0).integers(0, 4000, (300, 400), dtype=np.uint16)
     tifffile.imwrite(root / "images" / "a.tif", pixels)
     return root
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path) -> Iterator[Served]:
-    with view(folder) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser: Any, served: Served) -> Iterator[Any]:
-    with open_page(browser, served) as opened:
-        yield opened
 
 
 def test_the_contrast_is_changed_by_keyboard_and_kept_in_the_address(page: Any, served: Served) -> None:
