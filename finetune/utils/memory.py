@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-_STATUS = Path("/proc/self/status")
+from finetune.utils.resident_memory import resident_memory
+
 SMALL = 128  # pixels: the side of an image to try a network with; a multiple of what networks ask for
 _CLEAR = Path("/proc/self/clear_refs")
 
@@ -43,8 +44,7 @@ class PeakMemory:
         if self.device.type == "cuda":
             self.bytes = torch.cuda.max_memory_allocated(self.device)
         elif _CLEAR.exists():
-            lines = _STATUS.read_text().splitlines()
-            self.bytes = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+            self.bytes = resident_memory("VmHWM")
 
 
 def estimate_training_bytes(network: nn.Module, batch: tuple[int, int, int, int]) -> int:

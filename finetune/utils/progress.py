@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
@@ -13,10 +12,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from cards.formatting import duration, memory
+from finetune.utils.resident_memory import resident_memory
 
 Item = TypeVar("Item")
-
-_STATUS = Path("/proc/self/status")
 
 
 class Stage:
@@ -115,8 +113,4 @@ def memory_in_use() -> int | None:
     torch = sys.modules.get("torch")  # not imported for this
     if torch is not None and torch.cuda.is_available() and (allocated := torch.cuda.memory_allocated()):
         return int(allocated)
-    try:
-        lines = _STATUS.read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError):
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS")), None)
+    return resident_memory("VmRSS")
