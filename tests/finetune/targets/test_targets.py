@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -184,17 +183,6 @@ def test_boundary_masks_come_back_as_they_are(seed: int) -> None:
 def test_inner_boundary_is_that_of_scikit_image(seed: int, numbers: int) -> None:
     labels = np.random.default_rng(seed).integers(0, numbers + 1, (12, 15))
     np.testing.assert_array_equal(inner_boundary(labels), find_boundaries(labels, mode="inner"))
-
-
-def test_encoding_takes_less_than_two_milliseconds() -> None:
-    labels = discs([(12, 12, 9), (30, 30, 12), (40, 8, 5)]).repeat(6, axis=0).repeat(6, axis=1)[:256, :256]
-    target = build_target("foreground_boundary")
-    seconds = []
-    for _ in range(20):
-        start = time.perf_counter()
-        target.encode(labels)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 2e-3
 
 
 def test_loss_by_hand() -> None:
