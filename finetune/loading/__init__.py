@@ -17,12 +17,14 @@ from pydantic import ValidationError
 from cards.base import TaskName
 from cards.errors import InputError, ModelError
 from finetune.downloads.hub import HUB_ID
+from finetune.errors import unknown
 from finetune.loading.builders import automatic_model, prompted_model
 from finetune.loading.config import ModelConfig
 from finetune.loading.packages import package_model
 from finetune.loading.precision import AskedPrecision, use_precision
 from finetune.loading.published import load_published, published_name
 from finetune.repositories.base import STRUCTURE
+from finetune.repositories.missing_weights import advise
 from finetune.targets.tasks import task_of
 from finetune.utils.malloc import PREDICTION, keep_freed_memory
 from finetune.weights.checkpoint import CONFIG, WEIGHTS
@@ -77,7 +79,8 @@ def _load(source: str | Path, trust: bool, target: str | None) -> Predictor:
     from finetune.inference.package_path import is_package
 
     if name := published_name(source):
-        return load_published(name, trust=trust, target=target)
+        with advise(f"download it where there is a network, with `finetune download {name} --to FOLDER`"):
+            return load_published(name, trust=trust, target=target)
     if is_package(source):
         from finetune.repositories.bioimageio.collection import open_package
 
@@ -161,7 +164,14 @@ def _locate(source: str | Path) -> Path:
         raise ModelError(f"{source}: is a file; give the run folder, or its huggingface folder")
     hub_id = HUB_ID.fullmatch(source) if isinstance(source, str) else None
     if hub_id is None:
-        raise ModelError(f"{source}: no such folder")
+        from finetune.repositories.registry import REPOSITORIES
+
+        repository, colon, _ = str(source).partition(":")
+        if colon and repository.isidentifier():
+            raise ModelError(f"{source}: {unknown('repository', repository, REPOSITORIES)}")
+        raise ModelError(
+            f"{source}: no such folder, and no name of a published model, such as cellpose:cyto3"
+        )
     from finetune.downloads.hub import fetch
 
     optional, hint = [WEIGHTS, STRUCTURE, RECORD], f"and there is no folder {source} here"

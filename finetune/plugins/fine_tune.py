@@ -7,13 +7,13 @@ import shutil
 from finetune.adapters import ADAPTERS, Lora
 from finetune.plugins.definition import Input, Job, Output, Plugin
 from finetune.plugins.inference import FILE_PATTERN, IMAGES, MODEL
-from finetune.plugins.messages import missing_weights
 from finetune.plugins.sources import from_key
 from finetune.plugins.training_data import link_data
 from finetune.plugins.training_recipe import AUTO, build_recipe
 from finetune.recipe.schema import DataSection, ModelSection, TrainingSection
 from finetune.repositories.base import ANY
 from finetune.repositories.catalog import list_models
+from finetune.repositories.missing_weights import advise
 from finetune.targets.registry import TARGETS
 
 NAME = "fine-tune"
@@ -202,7 +202,7 @@ def fine_tune(job: Job) -> None:
     root = link_data(job.values, job.values["filePattern"], job.scratch / "images")
     recipe = build_recipe(job.values, root)
     folder = job.outputs[MODEL_OUTPUT]
-    with missing_weights("choose wipp:unet, which needs none, or a model folder with --modelDir"):
+    with advise("choose wipp:unet, which needs none, or a model folder with --modelDir", where="--model: "):
         record = run(recipe, out=folder, console=log_console(job.log))
     assert record is not None
     write_logs(folder, record, job.outputs[LOGS])

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from cards.errors import InputError
-
-RECIPE_HINT = re.compile(r"[:;,]? ?(?:or )?set model\.checkpoint=.*$")
-"""What messages on missing weights advise users of a recipe."""
 
 PARAMETERS = {
     "data.labels": "labels",
@@ -22,28 +18,6 @@ PARAMETERS = {
     "training.seed": "seed",
 }
 """Parameters of the fine-tuning plugin by key of a recipe."""
-
-
-@contextmanager
-def missing_weights(hint: str) -> Iterator[None]:
-    """Advise what a user of a plugin can do where weights are missing.
-
-    Args:
-        hint: the advice.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        InputError: in place of one that advises to set a key of a recipe.
-    """
-    try:
-        yield
-    except InputError as error:
-        text = RECIPE_HINT.sub("", str(error))
-        if text == str(error):
-            raise
-        raise type(error)(f"--model: {text}; {hint}") from error
 
 
 def parameter_of(key: str) -> str:

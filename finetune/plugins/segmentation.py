@@ -11,7 +11,7 @@ from cards.errors import DataError, InputError, ModelError
 from cards.formatting import counted
 from finetune.plugins.collection import check_alike, select
 from finetune.plugins.definition import Job
-from finetune.plugins.messages import missing_weights
+from finetune.repositories.missing_weights import advise
 
 if TYPE_CHECKING:
     from finetune.inference.protocol import Predictor
@@ -89,7 +89,7 @@ def load_model(values: Mapping[str, Any], repository: str) -> Predictor:
         weights = weights_in(folder, repository) if folder else None
         named = PublishedName(repository, name or str(weights))
         size = values.get("imageSize")
-        with missing_weights("name a folder that holds the weights with --modelDir"):
+        with advise("name a folder that holds the weights with --modelDir", where="--model: "):
             predictor = load_published(named, checkpoint=weights, trust=trust, target=target, image_size=size)
     if symmetric := values["symmetries"]:
         from finetune.inference.symmetries import SymmetricModel

@@ -121,7 +121,7 @@ def describe(repository: str, name: str) -> ModelInfo:
     if name not in models and ANY in models:
         return replace(models[ANY], name=name)
     if name not in models:
-        raise unknown(f"model of repository {repository}", name, models)
+        raise unknown(f"{repository} model", name, models)
     return models[name]
 
 

@@ -136,7 +136,7 @@ def save(
 def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
     """Validate the options and add defaults."""
     if name != UNET.name:
-        raise unknown("model of repository wipp", name, [UNET.name])
+        raise unknown("wipp model", name, [UNET.name])
     return complete(name, options, UNetOptions)
 
 

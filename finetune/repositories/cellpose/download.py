@@ -10,11 +10,11 @@ from cards.errors import DownloadError, InputError, ModelError
 from finetune.downloads import hub
 from finetune.repositories.base import refuse_revision
 from finetune.repositories.cellpose.models import MODELS
+from finetune.repositories.missing_weights import FILE_ADVICE
 
 SERVER = "https://www.cellpose.org/models"  # cellpose.models._MODEL_URL in cellpose 3.1.1.3
 HUB_ID = "mouseland/cellpose-sam"  # cellpose.models._MODEL_URL in cellpose 4
 HUB_FILE = "cpsam"
-DOWNLOAD_HINT = "set model.checkpoint=PATH to a weights file, or model.pretrained=false for random weights"
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ def _from_server(name: str, file: str) -> Path:
                 raise
             reason = type(error).__name__
             raise ModelError(
-                f"{name}: its weights cannot be downloaded from {url} ({reason}): {DOWNLOAD_HINT}"
+                f"{name}: its weights cannot be downloaded from {url} ({reason}): {FILE_ADVICE}"
             ) from error
 
 
 def _from_hub(name: str, revision: str | None) -> Fetched:
     try:
-        fetched = hub.fetch(HUB_ID, [HUB_FILE], revision=revision, hint=DOWNLOAD_HINT)
+        fetched = hub.fetch(HUB_ID, [HUB_FILE], revision=revision, hint=FILE_ADVICE)
     except InputError as error:
         raise DownloadError(f"{name}: its weights cannot be downloaded from {error}") from error.__cause__
     return Fetched(fetched.folder / HUB_FILE, revision=fetched.revision, hub_id=HUB_ID)

@@ -171,7 +171,7 @@ def save(
 
 def _find(name: str) -> _Model:
     if name not in MODELS:
-        raise unknown("model of repository cellpose", name, MODELS)
+        raise unknown("cellpose model", name, MODELS)
     return MODELS[name]
 
 

@@ -22,7 +22,7 @@ def fetch_weights(name: str, revision: str | None) -> FetchedWeights | None:
         InputError: if there is no such model or revision, or the download fails.
     """
     if name not in MODELS:
-        raise unknown("model of repository cellpose", name, MODELS)
+        raise unknown("cellpose model", name, MODELS)
     fetched = download.fetch(name, revision)
     on_hub = f"https://huggingface.co/{fetched.hub_id}"
     source = on_hub if fetched.hub_id else f"{download.SERVER}/{MODELS[name].file}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cards.errors import ModelError
 from cards.fingerprint import sha256_file
+from finetune.repositories.missing_weights import FOLDER_ADVICE
 from finetune.weights.checkpoint import SHOWN
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 IMAGES, CARD = "preprocessor_config.json", "README.md"
-HINT = "set model.checkpoint=PATH to a folder with the model, or model.pretrained=false for random weights"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def from_hub(name: str, revision: str | None) -> Files:
 
     from finetune.downloads.hub import fetch
 
-    fetched = fetch(name, [CONFIG], revision=revision, optional=[IMAGES, CARD, INDEX], hint=HINT)
+    fetched = fetch(name, [CONFIG], revision=revision, optional=[IMAGES, CARD, INDEX], hint=FOLDER_ADVICE)
     shards = _shards(fetched.folder, name)
     # The same commit, whatever a branch has come to be meanwhile.
     more = fetch(
@@ -69,7 +69,7 @@ def from_hub(name: str, revision: str | None) -> Files:
         [CONFIG, *shards],
         revision=fetched.revision,
         optional=[] if shards else [WEIGHTS],
-        hint=HINT,
+        hint=FOLDER_ADVICE,
     )
     return replace(from_folder(more.folder, name), revision=fetched.revision)
 

@@ -176,7 +176,7 @@ def build_whole(name: str, in_channels: int, image_size: int | None = None) -> A
         InputError: if there is no such model, or it does not accept so many channels.
     """
     if name not in MODELS:
-        raise unknown("model of repository sam2", name, MODELS)
+        raise unknown("sam2 model", name, MODELS)
     if in_channels > MAX_CHANNELS:
         raise ModelError(
             f"model {name} accepts at most {MAX_CHANNELS} channels, but the images have {in_channels}; "

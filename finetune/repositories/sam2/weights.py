@@ -9,6 +9,7 @@ from cards.errors import InputError, ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import LoadOptions
+from finetune.repositories.missing_weights import FILE_ADVICE
 from finetune.utils.optional import require
 from finetune.weights.checkpoint import (
     Checkpoint,
@@ -20,8 +21,6 @@ from finetune.weights.checkpoint import (
 if TYPE_CHECKING:
     from torch import nn
 from finetune.repositories.sam2.models import LICENSE, MODELS, SAM2
-
-HINT = "set model.checkpoint=PATH to a weights file, or model.pretrained=false for random weights"
 
 
 def hub_id(name: str) -> str:
@@ -79,14 +78,14 @@ def download(name: str, revision: str | None) -> tuple[Path, str]:
         InputError: if there is no such model or revision, or the download fails.
     """
     if name not in MODELS:
-        raise unknown("model of repository sam2", name, MODELS)
+        raise unknown("sam2 model", name, MODELS)
     require("sam2", "sam2")
     from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES
 
     from finetune.downloads.hub import fetch
 
     file = HF_MODEL_ID_TO_FILENAMES[hub_id(name)][1]
-    fetched = fetch(hub_id(name), [file], revision=revision, hint=HINT)
+    fetched = fetch(hub_id(name), [file], revision=revision, hint=FILE_ADVICE)
     return fetched.folder / file, fetched.revision
 
 

@@ -219,7 +219,7 @@ def save(
 def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
     """Validate the options and add defaults."""
     if name not in TITLES:
-        raise unknown(f"model of repository {REPOSITORY}", name, TITLES)
+        raise unknown(f"{REPOSITORY} model", name, TITLES)
     return complete(name, options, StarDistOptions)
 
 

@@ -21,7 +21,7 @@ def fetch_weights(name: str, revision: str | None) -> FetchedWeights | None:
         InputError: if there is no such model or revision, or the download fails.
     """
     if name not in TITLES:
-        raise unknown("model of repository stardist", name, TITLES)
+        raise unknown("stardist model", name, TITLES)
     if revision not in (None, RELEASE):
         raise unknown("model.revision of repository stardist", str(revision), [RELEASE])
     if name not in PUBLISHED:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cards.errors import ModelError
 from finetune.downloads.resumable import retrieve
+from finetune.repositories.missing_weights import FILE_ADVICE
 
 
 def weights_url(name: str) -> str:
@@ -54,7 +55,6 @@ def download_weights(name: str) -> Path:
             raise ModelError(f"{path}: not the weights of {name}, or truncated; delete the file") from error
         reason = textwrap.shorten(re.sub(r"[<>]", "", str(error)), 120)
         raise ModelError(
-            f"{name}: its weights cannot be downloaded from {url} ({reason}): "
-            "set model.checkpoint=PATH to a weights file, or model.pretrained=false for random weights"
+            f"{name}: its weights cannot be downloaded from {url} ({reason}): {FILE_ADVICE}"
         ) from error
     return path

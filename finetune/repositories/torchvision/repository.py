@@ -143,7 +143,7 @@ def save(
 
 def _find(name: str) -> Model:
     if name not in MODELS:
-        raise unknown("model of repository torchvision", name, MODELS)
+        raise unknown("torchvision model", name, MODELS)
     return MODELS[name]
 
 

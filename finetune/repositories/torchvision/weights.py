@@ -24,7 +24,7 @@ def fetch_weights(name: str, revision: str | None) -> FetchedWeights | None:
         InputError: if there is no such model or revision, or the download fails.
     """
     if name not in MODELS:
-        raise unknown("model of repository torchvision", name, MODELS)
+        raise unknown("torchvision model", name, MODELS)
     refuse_revision(name, revision)
     require("torchvision", "torchvision")
     return FetchedWeights((download_weights(name),), weights_url(name))

@@ -68,14 +68,23 @@ def test_an_encoder_alone_cannot_segment(weights: Path, tmp_path: Path) -> None:
         ("wipp:unet", "wipp:unet: has no published weights that segment images; fine-tune it with a recipe"),
         ("torchvision:fcn_resnet50", "has no published weights that segment images"),
         ("stardist:unet", "has no published weights that segment images"),
-        ("cellpose:cyto9", "unknown model of repository cellpose 'cyto9'; did you mean cyto or cyto3?"),
-        ("wipp:nothing", "unknown model of repository wipp 'nothing'"),
+        ("cellpose:cyto9", "unknown cellpose model 'cyto9'; did you mean cyto or cyto3?"),
+        ("wipp:nothing", "unknown wipp model 'nothing'"),
+        ("celpose:cyto3", "celpose:cyto3: unknown repository 'celpose'; did you mean cellpose?"),
+        ("absent", "absent: no such folder, and no name of a published model, such as cellpose:cyto3"),
     ],
 )
 def test_models_without_published_weights_are_one_line(source: str, message: str) -> None:
     with pytest.raises(finetune.InputError, match=message) as caught:
         finetune.load(source)
     assert "\n" not in str(caught.value)
+
+
+def test_weights_that_cannot_be_downloaded_name_the_command_that_downloads_them(hub) -> None:
+    expected = r"; download it where there is a network, with `finetune download sam2:.* --to FOLDER`$"
+    with pytest.raises(finetune.DownloadError, match=expected) as caught:
+        finetune.load("sam2:sam2.1-hiera-tiny")
+    assert "model.checkpoint" not in str(caught.value)
 
 
 def test_only_packages_take_a_target() -> None:

@@ -255,7 +255,7 @@ def test_a_checkpoint_of_another_model_is_refused(folder: Path) -> None:
     ("repository", "name", "options", "message"),
     [
         ("wip", "unet", {}, "unknown repository 'wip'; did you mean wipp?"),
-        ("wipp", "unnet", {}, "unknown model of repository wipp 'unnet'; did you mean unet?"),
+        ("wipp", "unnet", {}, "unknown wipp model 'unnet'; did you mean unet?"),
         ("wipp", "unet", {"widht": 8}, "unknown option of model unet 'widht'; did you mean width?"),
         ("wipp", "unet", {"color": 8}, "unknown option of model unet 'color'; known: width, depth"),
         ("wipp", "unet", {"depth": 0}, DEPTH + "got 0"),

@@ -203,7 +203,7 @@ def test_keys_that_do_not_fit_are_counted_and_named(tmp_path: Path) -> None:
             "model cyto3 accepts at most 2 channels, but the images have 3; select them with data",
         ),
         ("cpsam", 4, {}, "model cpsam accepts at most 3 channels, but the images have 4"),
-        ("cyto4", 1, {}, "unknown model of repository cellpose 'cyto4'; did you mean cyto"),
+        ("cyto4", 1, {}, "unknown cellpose model 'cyto4'; did you mean cyto"),
         ("cyto3", 1, {"diametre": 20}, "unknown option of model cyto3 'diametre'; did you mean diameter?"),
         (
             "cyto3",

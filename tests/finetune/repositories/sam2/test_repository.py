@@ -180,7 +180,7 @@ def test_a_file_cut_short_is_said_to_be_one(published: Path, tmp_path: Path) -> 
             "sam2-tiny",
             1,
             {},
-            f"unknown model of repository sam2 'sam2-tiny'; did you mean sam2-hiera-tiny or {TINY}",
+            f"unknown sam2 model 'sam2-tiny'; did you mean sam2-hiera-tiny or {TINY}",
         ),
         (TINY, 1, {"widht": 8}, f"unknown option of model {TINY} 'widht'; did you mean width?"),
         (TINY, 1, {"width": 20}, "width must be an integer from 8 to 512 and a multiple of 8, got 20"),
