@@ -1,4 +1,4 @@
-"""Tables of benchmarks/tried.csv and benchmarks/test_evaluations.csv for the page on accuracy."""
+"""Tables of results: from the records in benchmarks/records, tried.csv and test_evaluations.csv."""
 
 from __future__ import annotations
 
@@ -11,6 +11,21 @@ NOT_MEASURED = "not measured"
 HASH = 12  # digits of a hash that are shown
 
 Row = dict[str, str]
+
+
+def results_tables() -> str:
+    """Tabulate the runs whose figures are published, as `finetune card table` does.
+
+    Returns:
+        For each data set a heading, accuracy beside the figures of the NIST talk, and training details.
+    """
+    from cards.benchmark.grouping import distinct, group
+    from cards.benchmark.run_table import Contents, report
+    from finetune.benchmark.run_records import add_quoted, bootstrap, changes, find_records
+
+    records, _ = find_records([str(BENCHMARKS / "records")])
+    tables = add_quoted(group(distinct(records)[0]), ["nuclei", "cell_boundary"])
+    return report(tables, Contents(bootstrap, changes=changes)).removeprefix("# Results\n\n")
 
 
 def read_rows(name: str) -> list[Row]:

@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
-from evaluation_pages import evaluation_rows, read_rows, tried_rows
+from evaluation_pages import evaluation_rows, read_rows, results_tables, tried_rows
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -216,6 +216,7 @@ PAGES = {
     "command-line.md": command_line_page,
     "models.md": models_page,
     "data-sets.md": data_sets_page,
+    "results.md": results_tables,
     "tried.md": tried_page,
     "test-evaluations.md": evaluations_page,
 }
