@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from hub_environment import use_hub
 from hub_publish_server import PublishHub, PublishServer
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # a busy machine is not a failure
+settings.load_profile("patient")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

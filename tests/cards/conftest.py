@@ -14,13 +14,9 @@ from pathlib import Path
 import examples
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from cards.bioimageio import PackageParts, StateDict, TorchScript
 from cards.record import RunRecord
-
-settings.register_profile("patient", deadline=None)  # a busy machine is not a failure
-settings.load_profile("patient")
 
 HERE = Path(__file__).parent
 

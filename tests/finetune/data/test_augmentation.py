@@ -34,7 +34,7 @@ def blobs(height, width, seed=0):
     return label(field > 0.05)[0].astype(np.int32)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(5, 60), st.integers(5, 60), st.integers(0, 99))
 def test_any_image_gives_a_patch_of_the_right_size_and_maps_stay_maps(height, width, seed):
     labels = blobs(height, width)

@@ -42,7 +42,7 @@ def test_the_same_numbers_as_bioimageio(normalize, dtype):
 
 
 @pytest.mark.parametrize("name", NORMALIZATIONS)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(image=arrays(np.uint16, (2, 7, 5)))
 def test_any_image_gives_finite_float32_and_options_build_it_again(name, image):
     normalize = NORMALIZATIONS[name]()

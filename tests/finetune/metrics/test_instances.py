@@ -54,7 +54,7 @@ def test_by_hand() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_agrees_with_the_definitions(seed: int, blocks: int) -> None:
     rng = np.random.default_rng(seed)
     reference = rng.integers(0, 4, (5, 5)).repeat(blocks, 0).repeat(blocks, 1) * 5
@@ -93,7 +93,7 @@ def test_shapes_that_differ_are_refused() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_equals_stardist(seed: int, references: int, predictions: int) -> None:
     matching = pytest.importorskip("stardist.matching").matching
     rng = np.random.default_rng(seed)

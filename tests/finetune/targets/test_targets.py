@@ -66,7 +66,7 @@ def ambiguous(labels: np.ndarray) -> np.ndarray:
 
 
 @given(DISCS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_touching_discs_come_back_from_foreground_and_boundary(circles: list[tuple[int, int, float]]) -> None:
     labels = discs(circles)
     target = build_target("foreground_boundary", {"smallest_seed": 1})
@@ -125,7 +125,7 @@ def test_corners_of_touching_instances_go_to_the_right_one() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 3, 6]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_whatever_the_maps_the_labeled_pixels_are_the_foreground(seed: int, smoothness: int) -> None:
     from scipy.ndimage import uniform_filter
 
