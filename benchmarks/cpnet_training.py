@@ -26,14 +26,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from timed_training import draw_patches, find_pairs, report, run, train
 
 THREADS = "import torch; torch.set_num_threads({threads})\n"
 
@@ -87,13 +86,8 @@ print(json.dumps({"seconds": np.diff(starts).tolist(), "losses": means}))
 
 def ours(given: dict) -> dict:
     """The loop of a run, without what stands around it."""
-    import pytorch_lightning as pl
-    import torch
-
     from finetune.repositories.registry import LoadOptions, load
     from finetune.targets.registry import build_target
-    from finetune.training.module import Segmenter
-    from finetune.training.optimizer import OptimizerOptions
     from finetune.utils.malloc import TRAINING, keep_freed_memory
 
     keep_freed_memory(TRAINING)
@@ -102,68 +96,11 @@ def ours(given: dict) -> dict:
     size = None if given["same"] else given["diameter"]
     start = LoadOptions(1, 3, options={"diameter": size}, checkpoint=Path(given["weights"]))
     loaded = load("cellpose", "cyto3", start)
-    module = Segmenter(
-        loaded.network,
-        target,
-        divisor=loaded.divisor,
-        # So far from the last step, the learning rate is constant.
-        optimizer=OptimizerOptions(given["rate"], given["decay"], warmup=0, steps=10**9),
-    )
-    data = same_batches(given) if given["same"] else own_patches(given, target, loaded)
-    seconds, losses = [], []
-
-    class Clock(pl.Callback):
-        def on_train_epoch_start(self, *_: object) -> None:
-            self.start = time.perf_counter()
-
-        def on_train_epoch_end(self, trainer: pl.Trainer, *_: object) -> None:
-            seconds.append(time.perf_counter() - self.start)
-            losses.append(float(trainer.callback_metrics["loss"]))
-
-    torch.manual_seed(0)
-    pl.Trainer(
-        max_epochs=given["epochs"],
-        accelerator="cpu",
-        precision=given["precision"],
-        callbacks=[Clock()],
-        limit_val_batches=0,
-        reload_dataloaders_every_n_epochs=int(given["same"]),
-        gradient_clip_val=None if given["same"] else 1.0,  # cellpose does not clip
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    ).fit(module, datamodule=data)
-    return {"seconds": seconds, "losses": losses}
-
-
-def own_patches(given: dict, target: Any, loaded: Any) -> Any:
-    """Patches as a run draws them, with encoded flows that are computed before."""
-    from finetune.data.augmentation import Augmentation
-    from finetune.data.datamodule import SegmentationData
-    from finetune.data.normalization import build_normalize
-    from finetune.data.pairs import Pair
-    from finetune.data.target_cache import MapStore
-
-    data = SegmentationData(
-        [Pair(Path(image), Path(label), Path(image).stem, "train") for image, label in given["pairs"]],
-        target,
-        build_normalize(loaded.normalize),
-        label_kind="instances",
-        channels="gray",
-        augmentation=Augmentation(symmetries=True, intensity=0, noise=0, scale=(0.75, 1.25)),
-        # Pixels before resizing, such that the network sees patches of the size that cellpose's sees.
-        patch=round(given["patch"] * given["diameter"] / 30 / loaded.divisor) * loaded.divisor,
-        batch_size=given["batch"],
-        images_per_epoch=given["images"],
-        workers=1,
-        seed=0,
-    )
-    maps = Path(given["folder"]) / "maps"
-    data.keep_maps(maps)
-    for pair in data.of("train"):
-        MapStore(maps, target).keep(data.reader.labels(pair))
-    return data
+    if given["same"]:
+        return train(given, loaded, target, same_batches(given), clip=None)  # cellpose does not clip
+    # Pixels before resizing, such that the network sees patches of the size that cellpose's sees.
+    patch = round(given["patch"] * given["diameter"] / 30 / loaded.divisor) * loaded.divisor
+    return train(given, loaded, target, draw_patches(given, target, loaded, patch=patch, scale=(0.75, 1.25)))
 
 
 def same_batches(given: dict) -> Any:
@@ -191,19 +128,6 @@ def same_batches(given: dict) -> Any:
             return DataLoader(Batches(self.trainer.current_epoch), batch_size=None)
 
     return Data()
-
-
-def find_pairs(root: Path, limit: int | None) -> list[tuple[str, str]]:
-    images = sorted((root / "images").glob("*.tif"))[:limit]
-    return [(str(path.resolve()), str((root / "masks" / path.name).resolve())) for path in images]
-
-
-def report(name: str, found: dict, images: int) -> float:
-    later = found["seconds"][1:] or found["seconds"]
-    speed = images * len(later) / sum(later)
-    losses = " ".join(f"{loss:.3f}" for loss in found["losses"])
-    print(f"{name:<28}{speed:8.2f} images/s   loss by epoch: {losses}")
-    return speed
 
 
 def main() -> None:
@@ -266,12 +190,6 @@ def write_start(settings: dict) -> float:
     torch.manual_seed(0)
     torch.save(CPnet(2, 3).state_dict(), settings["weights"])
     return mean_diameter(read_labels(Path(label)) for _, label in settings["pairs"])
-
-
-def run(command: list[str]) -> dict:
-    """Run it, and read the last line that it prints."""
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(printed.strip().splitlines()[-1])
 
 
 if __name__ == "__main__":

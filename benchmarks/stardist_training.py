@@ -1,0 +1,126 @@
+"""Training images a second of StarDist's U-Net: this project's loop, and `StarDist2D.train` of stardist.
+
+    uv venv peer --python 3.11 && uv pip install --python peer/bin/python stardist==0.9.2 tensorflow
+    uv run python benchmarks/stardist_training.py PATH/dsb2018/train --peer peer/bin/python
+
+Both train the same architecture (32 rays, grid 2, depth 3, 32 channels at the start) from random weights on
+the same images, at the same batch, patch and constant learning rate, with rotations and reflections. Each
+reads, augments and encodes in its own way: ours keeps encoded distances on disk and augments in a process
+beside the training, stardist computes them for each batch. Times are of whole epochs after the first, without
+validation, so neither start-up nor the one encoding of all labels counts. The losses are weighted differently
+and cannot be compared.
+
+Run it on an otherwise idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from timed_training import draw_patches, find_pairs, report, run, train
+
+# Runs where stardist and tensorflow are installed, and nothing of this project.
+THEIRS = """
+import json, sys, time
+import numpy as np, tensorflow, tifffile
+from csbdeep.utils import normalize
+from stardist import fill_label_holes
+from stardist.models import Config2D, StarDist2D
+
+given = json.loads(sys.argv[1])
+tensorflow.config.threading.set_intra_op_parallelism_threads(given["threads"])
+tensorflow.config.threading.set_inter_op_parallelism_threads(given["threads"])
+images = [normalize(tifffile.imread(path).astype("float32"), 1, 99.8) for path, _ in given["pairs"]]
+labels = [fill_label_holes(tifffile.imread(path).astype("int32")) for _, path in given["pairs"]]
+
+def augment(image, label):
+    turns = np.random.randint(4)
+    image, label = np.rot90(image, turns), np.rot90(label, turns)
+    return (image[::-1], label[::-1]) if np.random.rand() < 0.5 else (image, label)
+
+config = Config2D(
+    n_rays=32, grid=(2, 2), n_channel_in=1, unet_n_depth=3, unet_n_filter_base=32,
+    train_patch_size=(given["patch"],) * 2, train_batch_size=given["batch"], train_tensorboard=False,
+    train_learning_rate=given["rate"],
+)
+model = StarDist2D(config, name="peer", basedir=given["folder"])
+model.prepare_for_training()
+starts, seconds, losses = [], [], []
+
+class Clock(tensorflow.keras.callbacks.Callback):
+    def on_epoch_begin(self, *_):
+        starts.append(time.perf_counter())
+    def on_test_begin(self, *_):  # the validation that stardist cannot do without
+        seconds.append(time.perf_counter() - starts[-1])
+    def on_epoch_end(self, _, logs):
+        losses.append(float(logs["loss"]))
+
+model.callbacks.append(Clock())
+model.train(
+    images, labels, validation_data=(images[:1], labels[:1]), augmenter=augment,
+    epochs=given["epochs"], steps_per_epoch=-(-given["images"] // given["batch"]),
+)
+print(json.dumps({"seconds": seconds, "losses": losses}))
+"""
+
+
+def ours(given: dict) -> dict:
+    """The loop of a run, without what stands around it."""
+    import torch
+
+    from finetune.repositories.registry import LoadOptions, load
+    from finetune.targets.registry import build_target
+    from finetune.utils.malloc import TRAINING, keep_freed_memory
+
+    keep_freed_memory(TRAINING)
+    torch.set_num_threads(given["threads"])
+    torch.manual_seed(0)
+    target = build_target("rays", {"rays": 32, "grid": 2})
+    options = {"grid": 2, "width": 32, "depth": 3}
+    loaded = load("stardist", "unet", LoadOptions(1, target.channels, options=options))
+    patches = draw_patches(given, target, loaded, patch=given["patch"], scale=(1, 1))
+    return train(given, loaded, target, patches)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("data", type=Path, help="a folder with images/ and masks/, of one channel")
+    arguments.add_argument("--peer", type=Path, help="the Python of an environment with both")
+    arguments.add_argument("--epochs", type=int, default=3)
+    arguments.add_argument("--images", type=int, default=64, help="an epoch")
+    arguments.add_argument("--limit", type=int, help="use so many of the images")
+    arguments.add_argument("--batch", type=int, default=4)
+    arguments.add_argument("--patch", type=int, default=256, help="pixels; 256 is StarDist's own")
+    arguments.add_argument("--rate", type=float, default=3e-4)
+    arguments.add_argument("--decay", type=float, default=0.0)
+    arguments.add_argument("--precisions", nargs="+", default=["32-true", "bf16-mixed"], help="of ours")
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--one", help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    if given.one:
+        print(json.dumps(ours(json.loads(given.one))))
+        return
+    keys = ("epochs", "images", "batch", "patch", "rate", "decay", "threads")
+    settings = {key: getattr(given, key) for key in keys} | {"pairs": find_pairs(given.data, given.limit)}
+    theirs = None
+    with tempfile.TemporaryDirectory() as folder:
+        if given.peer:
+            found = run([str(given.peer), "-c", THEIRS, json.dumps(settings | {"folder": folder})])
+            theirs = report("stardist", found, given.images)
+    for precision in given.precisions:
+        with tempfile.TemporaryDirectory() as folder:
+            one = json.dumps(settings | {"folder": folder, "precision": precision})
+            found = run([sys.executable, __file__, str(given.data), "--one", one])
+            speed = report(f"finetune, {precision}", found, given.images)
+        if theirs:
+            print(f"ratio {speed / theirs:.2f}")
+
+
+if __name__ == "__main__":
+    main()
