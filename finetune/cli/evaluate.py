@@ -51,8 +51,11 @@ def evaluate(
     compared are listed, and the exit code is then 1.
     """
     from cards.errors import InputError
-    from finetune.evaluation import labels as evaluation
-    from finetune.evaluation.detailed import metric_labels
+    from finetune.utils.startup import uncollected
+
+    with uncollected():
+        from finetune.evaluation import labels as evaluation
+        from finetune.evaluation.detailed import metric_labels
 
     if csv_file and csv_file.exists():
         raise InputError(f"{csv_file}: exists; choose another file with --csv")

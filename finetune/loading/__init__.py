@@ -182,7 +182,9 @@ def _read_config(folder: Path, source: str | Path) -> ModelConfig:
     try:
         return ModelConfig.model_validate_json((folder / CONFIG).read_bytes())
     except FileNotFoundError as error:
-        raise ModelError(f"{source}: not a model that finetune wrote: there is no {CONFIG}") from error
+        package = next(iter(sorted(folder.glob("*.zip"))), None)
+        remedy = f"there is no {CONFIG}" + (f"; did you mean {package}?" if package else "")
+        raise ModelError(f"{source}: not a model that finetune wrote: {remedy}") from error
     except OSError as error:
         raise ModelError(f"{source}: cannot read {CONFIG}: {error.strerror}") from error
     except ValidationError as error:

@@ -1,8 +1,12 @@
-"""A start without garbage collection, for commands that answer within seconds."""
+"""A quick start and end, for commands that answer within seconds."""
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,3 +31,23 @@ def uncollected() -> Iterator[None]:
         gc.freeze()
         if enabled:
             gc.enable()
+
+
+def end(code: int) -> None:
+    """End the process without freeing its objects one by one, which takes 0.1 s once torch is imported.
+
+    Exit handlers run. Does nothing while other threads run, or if the output cannot be written: then Python
+    ends the process.
+
+    Args:
+        code: exit code.
+    """
+    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+        return
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):  # ValueError: the stream is closed
+        return
+    os._exit(code)

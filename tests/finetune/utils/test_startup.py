@@ -1,4 +1,6 @@
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 
@@ -41,3 +43,18 @@ def test_collection_that_was_off_stays_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("thread", ["", "threading.Thread(target=time.sleep, args=[0.2]).start()"])
+def test_a_process_that_ends_at_once_writes_its_output_and_runs_its_exit_handlers(thread: str) -> None:
+    script = f"""
+import atexit, sys, threading, time
+from finetune.utils.startup import end
+atexit.register(print, "handler")
+print("output")
+{thread}
+end(3)
+sys.exit(3)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "output\nhandler\n", "")
