@@ -25,6 +25,7 @@ from finetune.repositories.registry import LoadOptions, load
 from finetune.targets.registry import build_target
 from finetune.utils.bfloat16 import in_bf16, is_fast_in_bf16
 from finetune.utils.faster_on_cpu import FasterOnCpu
+from finetune.utils.malloc import PREDICTION, TRAINING, keep_freed_memory
 
 NETWORKS = {
     "wipp/unet": "foreground_boundary",
@@ -95,6 +96,7 @@ def main() -> None:
     arguments.add_argument("--patch", type=int, default=192, help="of a training step")
     given = arguments.parse_args()
     torch.set_num_threads(given.threads)
+    keep_freed_memory(TRAINING if given.training else PREDICTION)  # as runs and loaded models do
     if not is_fast_in_bf16(torch.device("cpu")):
         print("this processor has neither AMX nor AVX512-BF16: bf16 is emulated")
     for name, target_name in NETWORKS.items():

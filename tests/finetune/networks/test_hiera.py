@@ -87,6 +87,19 @@ def test_gray_is_repeated(network: EncoderDecoder) -> None:
             assert torch.equal(level, other)
 
 
+def test_a_position_embedding_is_not_kept_after_its_weights_or_the_size_change() -> None:
+    torch.manual_seed(0)
+    trunk = build_whole(CONFIG.format("t")).image_encoder.trunk.eval()
+    with torch.no_grad():
+        make_random(trunk)
+        first = trunk._get_pos_embed((16, 8))
+        assert torch.equal(trunk._get_pos_embed((16, 8)), first)
+        assert trunk._get_pos_embed((8, 8)).shape[1:3] == (8, 8)
+        for weights in (trunk.pos_embed, trunk.pos_embed_window):
+            weights.data.mul_(2)  # as weight averaging does, without telling autograd
+        torch.testing.assert_close(trunk._get_pos_embed((16, 8)), 2 * first)
+
+
 def test_what_is_kept_is_all_the_rest_and_shared_with_the_whole(theirs: Any) -> None:
     whole = build_whole(CONFIG.format("t"))
     network = automatic(whole, out_channels=3, width=16)
