@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cards.errors import InputError
 from finetune.data.formats.registry import LIBRARIES, read_shape
 from finetune.data.images import image_format, unreadable
-from finetune.data.memory_limit import check_declared
+from finetune.data.memory_limit import check_declared, check_plausible
 
 # Color types of PNG (ISO/IEC 15948, 11.2.2) and their channels as they are read: alpha is dropped, and a
 # palette gives colors.
@@ -31,19 +31,20 @@ class Header(NamedTuple):
     dtype: str
 
 
-def read_header(path: Path, *, planes: bool = False) -> Header:
-    """Read the header of an image that `read_image` is going to read.
+def read_header(path: Path, *, planes: bool = False, in_parts: bool = False) -> Header:
+    """Read the header of an image that is going to be read.
 
     Args:
         path: TIFF, PNG, JPEG, CZI, ND2 or LIF file, or folder of an OME-Zarr image.
         planes: whether the planes of a stack are read one by one; otherwise the file must hold one 2D image.
+        in_parts: whether the image may be read part by part, and therefore exceed the memory.
 
     Returns:
         Size, channels and type of the image, or of each plane.
 
     Raises:
         DataError: if the file is missing, is no image, holds several planes or fewer than its header
-            describes, or declares more pixels than fit into memory.
+            describes, or declares more pixels than fit into memory or, read part by part, than any image has.
     """
     kind = image_format(path)
     try:
@@ -58,7 +59,8 @@ def read_header(path: Path, *, planes: bool = False) -> Header:
         raise
     except Exception as error:  # decoders raise whatever they like on a damaged file
         raise unreadable(path, error) from error
-    check_declared(path, header.channels, header.height, header.width)
+    check = check_plausible if in_parts else check_declared
+    check(path, header.channels, header.height, header.width)
     return header
 
 

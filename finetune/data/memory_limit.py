@@ -1,4 +1,4 @@
-"""Images that declare more pixels than fit into memory."""
+"""Images that declare more pixels than fit into memory, or than any image has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 from cards.errors import DataError
+
+LARGEST = 2**38
+"""Pixels of the largest image that is read part by part, 524,288 × 524,288; slide scanners reach 2^35."""
 
 
 def check_declared(path: Path, channels: int, height: int, width: int) -> None:
@@ -20,13 +23,59 @@ def check_declared(path: Path, channels: int, height: int, width: int) -> None:
     Raises:
         DataError: if one byte per value already exceeds the physical memory.
     """
-    declared, memory = channels * height * width, _memory()
-    if declared > memory:
+    if exceeds_memory(channels, height, width):
+        excess = describe_excess(channels, height, width)
+        raise DataError(f"{path}: {excess}: it may be damaged; cut it into smaller images")
+
+
+def check_plausible(path: Path, channels: int, height: int, width: int) -> None:
+    """Refuse an image that declares more pixels than any image has.
+
+    Args:
+        path: the file.
+        channels: declared number of channels.
+        height: declared height in pixels.
+        width: declared width in pixels.
+
+    Raises:
+        DataError: if it has more than `LARGEST` pixels and exceeds the memory.
+    """
+    if height * width > LARGEST and exceeds_memory(channels, height, width):
         raise DataError(
-            f"{path}: its header declares {height:,} × {width:,} pixels, more than the "
-            f"{memory / 2**30:.0f} GiB of memory hold ({declared / 2**30:.0f} GiB): it may be damaged; "
-            "cut it into smaller images"
+            f"{path}: its header declares {height:,} × {width:,} pixels, more than any microscope takes: "
+            "it may be damaged"
         )
+
+
+def exceeds_memory(channels: int, height: int, width: int) -> bool:
+    """Whether an image cannot be kept in memory.
+
+    Args:
+        channels: number of channels.
+        height: in pixels.
+        width: in pixels.
+
+    Returns:
+        True if one byte per value already exceeds the physical memory.
+    """
+    return channels * height * width > _memory()
+
+
+def describe_excess(channels: int, height: int, width: int) -> str:
+    """Describe an image that exceeds the memory.
+
+    Args:
+        channels: number of channels.
+        height: in pixels.
+        width: in pixels.
+
+    Returns:
+        A clause with size and memory.
+    """
+    return (
+        f"its header declares {height:,} × {width:,} pixels, more than the {_memory() / 2**30:.0f} GiB of "
+        f"memory hold ({channels * height * width / 2**30:.0f} GiB)"
+    )
 
 
 def _memory() -> int:

@@ -4,17 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tifffile import PHOTOMETRIC, TiffFile, TiffPageSeries, memmap
 
+from finetune.data.images import unreadable
 from finetune.data.orientation import TAG
 from finetune.data.tiff import CHANNEL_AXES, _axes, _color_samples, _pages, _series
 from finetune.utils.optional import is_installed
 
 ReadWindow = Callable[[slice, slice], np.ndarray]
+
+
+def has_tiff_windows(path: Path) -> bool:
+    """Whether `open_tiff_windows` reads a file part by part.
+
+    Args:
+        path: TIFF file.
+
+    Returns:
+        True for tiled, striped and uncompressed files; False for those that are read as a whole, one strip
+        that holds the whole image among them.
+    """
+    with TiffFile(path) as tif:
+        series = _series(tif, path)
+        if len(series) > 1 or not _is_plain(series[0]):
+            return False
+        if _is_mapped(series[0]):
+            return True
+        height, width = (series[0].keyframe.imagelength, series[0].keyframe.imagewidth)
+        return is_installed("zarr") and prod(series[0].keyframe.chunks[:2]) < height * width
 
 
 @contextmanager
@@ -27,10 +49,16 @@ def open_tiff_windows(path: Path) -> Iterator[ReadWindow | None]:
     Yields:
         A function from rows and columns to (C, h, w) in the file's dtype; None for files that are read as a
         whole: several pages, alpha, white is zero, rotated, or compressed where zarr is not installed.
+
+    Raises:
+        DataError: if the file is too short.
     """
     with TiffFile(path) as tif:
         series = _series(tif, path)
-        array = _array(tif, series[0], path) if len(series) == 1 and _is_plain(series[0]) else None
+        try:
+            array = _array(tif, series[0], path) if len(series) == 1 and _is_plain(series[0]) else None
+        except (OSError, ValueError) as error:  # numpy's, if the file is too short to be mapped
+            raise unreadable(path, error) from error
         if array is None:
             yield None
             return
@@ -54,9 +82,13 @@ def _is_plain(series: TiffPageSeries) -> bool:
     return upright and colors and _pages(series) == 1 and frame.photometric != PHOTOMETRIC.MINISWHITE
 
 
+def _is_mapped(series: TiffPageSeries) -> bool:
+    return series.dataoffset is not None and series.keyframe.is_memmappable
+
+
 def _array(tif: TiffFile, series: TiffPageSeries, path: Path) -> Any:
     """The array of a series: mapped into memory, or a Zarr array that decodes the tiles it needs."""
-    if series.dataoffset is not None and series.keyframe.is_memmappable:
+    if _is_mapped(series):
         return memmap(path, series=tif.series.index(series), mode="r")
     if not is_installed("zarr"):
         return None

@@ -27,6 +27,26 @@ class Windows:
     read: Callable[[slice, slice], np.ndarray]
 
 
+def has_windows(path: Path) -> bool:
+    """Whether `open_windows` reads an image part by part, from its header alone.
+
+    Args:
+        path: the image, which holds one 2D image.
+
+    Returns:
+        True for OME-Zarr and most TIFF files.
+
+    Raises:
+        DataError: if the image cannot be read.
+    """
+    kind = image_format(path)
+    if kind == "tiff":
+        from finetune.data.tiff_windows import has_tiff_windows
+
+        return has_tiff_windows(path)
+    return kind == "zarr"
+
+
 @contextmanager
 def open_windows(path: Path) -> Iterator[Windows]:
     """Open an image. OME-Zarr and most TIFF files are read window by window, other formats as a whole.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cards.errors import DataError
 from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import Header, read_header
+from finetune.data.memory_limit import exceeds_memory
 from finetune.inference.extras.registry import Segmented, SegmentedParts, check_size
 from finetune.inference.journal import Journal
 from finetune.inference.outputs import Outputs, clear_leftovers
@@ -63,7 +64,7 @@ def check_headers(outputs: Outputs) -> tuple[dict[Path, Header], dict[Path, str]
     errors: dict[Path, str] = {}
     for image in outputs.paths:
         try:
-            header = read_header(image, planes=outputs.planes)
+            header = read_header(image, planes=outputs.planes, in_parts=True)
             check_size(list(outputs.extras.get(image, ())), header.height, header.width, image)
             headers[image] = header
         except DataError as error:
@@ -131,6 +132,10 @@ def predict_outputs(
                 check_whole(found, header.height, header.width, str(image))
             except DataError as error:
                 errors.setdefault(image, str(error))
+    if any(exceeds_memory(*header[:3]) for header in headers.values()):
+        from finetune.inference.memory_notes import too_large  # it imports torch
+
+        errors = too_large(model, outputs, headers) | errors
     _refuse_if_all_failed(errors, outputs)
     clear_leftovers(outputs)
     for image in outputs.paths:

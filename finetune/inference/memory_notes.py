@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 
 from finetune.data.headers import Header
+from finetune.data.memory_limit import describe_excess, exceeds_memory
+from finetune.data.windows import has_windows
 from finetune.inference.extras.registry import EXTRAS
+from finetune.inference.large_images import is_large
 from finetune.inference.outputs import Outputs
+from finetune.inference.stream import LARGE
+from finetune.inference.views import can_tile
 
 GIB = 2**30
 
@@ -24,28 +29,56 @@ def memory_notes(model: Any, outputs: Outputs, headers: Mapping[Path, Header]) -
         headers: of the images that can be read.
 
     Returns:
-        One line per such image: at least how much memory it takes, and what to leave out.
+        One line per such image: at least how much memory it takes, and what to leave out. Images that
+        `too_large` refuses are not among them.
     """
-    from finetune.inference.large_images import is_large
-    from finetune.inference.stream import LARGE
-    from finetune.inference.views import can_tile
-
     notes = []
     for image, header in headers.items():
-        if header.height * header.width <= LARGE or is_large(model, image, header, outputs):
+        small = header.height * header.width <= LARGE
+        if small or exceeds_memory(*header[:3]) or is_large(model, image, header, outputs):
             continue
-        kinds = [kind for kind in outputs.extras.get(image, ()) if not EXTRAS[kind].in_parts]
-        option = "--planes" if outputs.planes else f"--save {','.join(kinds)}" if kinds else None
+        cause, remedy = _cause(model, outputs, image)
         notes.append(
             f"{image}: {header.height:,} × {header.width:,} pixels are kept in memory, which takes at least "
-            f"{least_bytes(model, header) / GIB:.1f} GiB, because "
-            + (
-                f"of {option}; without it, the image is segmented part by part"
-                if option and can_tile(model)
-                else "the model takes an image in one piece; if that is too much, cut the image"
-            )
+            f"{least_bytes(model, header) / GIB:.1f} GiB, because {cause}; {remedy}"
         )
     return notes
+
+
+def too_large(model: Any, outputs: Outputs, headers: Mapping[Path, Header]) -> dict[Path, str]:
+    """Describe the images that exceed the memory and cannot be segmented part by part.
+
+    Args:
+        model: the model.
+        outputs: what is written.
+        headers: of the images that can be read.
+
+    Returns:
+        One line per such image.
+    """
+    errors = {}
+    for image, header in headers.items():
+        if not exceeds_memory(*header[:3]):
+            continue
+        if not is_large(model, image, header, outputs):
+            cause, remedy = _cause(model, outputs, image)
+        elif not has_windows(image):
+            cause = "a file of this kind is read as a whole"
+            remedy = "if the file is not damaged, save it as OME-Zarr or as a tiled TIFF"
+        else:
+            continue
+        size = describe_excess(header.channels, header.height, header.width)
+        errors[image] = f"{image}: {size}, and {cause}; {remedy}"
+    return errors
+
+
+def _cause(model: Any, outputs: Outputs, image: Path) -> tuple[str, str]:
+    """Why an image is not segmented part by part, and what to do."""
+    kinds = [kind for kind in outputs.extras.get(image, ()) if not EXTRAS[kind].in_parts]
+    option = "--planes" if outputs.planes else f"--save {','.join(kinds)}" if kinds else None
+    if option and can_tile(model):
+        return f"{option} needs it in memory", "without it, the image is segmented part by part"
+    return "the model takes an image in one piece", "if that is too much, cut the image"
 
 
 def least_bytes(model: Any, header: Header) -> int:
