@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import panel as pn
+from panel.io.resources import LOCAL_DIST
 from param.parameterized import get_logger
 
 from finetune.viewer import windows as links
@@ -21,6 +23,9 @@ from finetune.viewer.panels.models import models_panel
 from finetune.viewer.panels.progress import progress_panel
 from finetune.viewer.panels.runs import runs_panel
 from finetune.viewer.windows import Kind, Window
+
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPServerRequest
 
 CONTENTS: dict[Kind, Content] = {
     "runs": runs_panel,
@@ -69,6 +74,8 @@ def build_page(library: Library) -> pn.template.base.BaseTemplate:
     """
     library.scan()
     query = links.read_query(pn.state.location.search if pn.state.location else "")
+    if pn.state.curdoc:  # Panel itself does this only in the visit for which it writes the frame
+        pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
     dark = query.get("theme") == "dark"
     desk = Desk(library, CONTENTS, dark=dark)
     page = Page(
@@ -136,6 +143,11 @@ def _choices(library: Library) -> dict[str, dict[str, tuple[str, str]]]:
     return groups
 
 
+def _frame_key(request: HTTPServerRequest) -> tuple[str, bool]:
+    """What the frame of a page depends on: the address and the theme."""
+    return request.path, request.query_arguments.get("theme") == [b"dark"]
+
+
 def serve_pages(library: Library) -> Callable[[], pn.template.base.BaseTemplate]:
     """Prepare Panel, and the function that builds the page of each visit.
 
@@ -146,6 +158,10 @@ def serve_pages(library: Library) -> Callable[[], pn.template.base.BaseTemplate]
         The function, for `finetune.viewer.server.ViewServer`.
     """
     pn.extension("tabulator", "gridstack", "floatpanel")
+    # The frame of the page is the same for every visit: it is sent at once, and the browser loads the scripts
+    # while the panels of the visit are built.
+    pn.config.reuse_sessions = "warm"
+    pn.config.session_key_func = _frame_key
     # Notes on layout, meant for developers; Bokeh reports errors itself.
     get_logger().setLevel(logging.ERROR)
     return lambda: build_page(library)

@@ -95,12 +95,25 @@ def locate(library: Library, file: DataFile) -> Located:
     if not library.data:
         raise InputError("start finetune view with --data DIR, the folder with the images, to see them")
     for folder in library.data:
-        image, label = folder / file.image, folder / file.label
+        image, label = _below(folder, file.image), _below(folder, file.label)
         if image.exists() and inside(image, [folder]):
             label = label if label.exists() and inside(label, [folder]) else image
             same = image.is_dir() or _hash(image, image.stat().st_mtime_ns) == file.image_sha256
             return Located(image, label, file, "" if same else "the image differs from the one of the record")
-    raise InputError(f"{file.image}: not below the folder given with --data")
+    raise InputError(
+        f"{file.image}: not below the folder given with --data; name the folder that the recipe calls data.root"
+    )
+
+
+def _below(folder: Path, recorded: str) -> Path:
+    """Path of a file of a record. `folder` may be data.root, or a folder below it such as data.root/test."""
+    path = Path(recorded)
+    for count in range(len(path.parts) - 1, 0, -1):
+        if folder.resolve().parts[-count:] == path.parts[:count]:
+            shortened = folder / Path(*path.parts[count:])
+            if shortened.exists():
+                return shortened
+    return folder / path
 
 
 def score(record: RunRecord, name: str) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -42,6 +42,14 @@ class Row(TypedDict):
     audit: str
 
 
+_EMPTY: Row = {
+    "run": "", "state": COMPLETE, "recipe": "", "model": "", "data": "", "images": None,
+    "before": None, "before_interval": "", "after": None, "after_interval": "",
+    "minutes": None, "milliseconds": None, "megabytes": None,
+    "created": "", "audit": NOT_AUDITED,
+}  # fmt: skip
+
+
 def read_rows(library: Library) -> list[Row]:
     """Read all runs.
 
@@ -67,37 +75,49 @@ def read_run(library: Library, key: str) -> RunRecord:
     Raises:
         InputError: if there is no record, or it cannot be read.
     """
+    return _read(_current(library, key))
+
+
+class _Version(NamedTuple):
+    """A record file as it is now."""
+
+    path: Path
+    modified: int
+    size: int
+
+
+def _current(library: Library, key: str) -> _Version:
     item = library.get(key, "run")
     file = item.path / RECORD if item.path.is_dir() else item.path
     if not file.exists():
         raise InputError(f"{key}: {progress_in_words(read_progress(item.path))}")
     library.check(file)
     facts = file.stat()
-    return _read(file, facts.st_mtime_ns, facts.st_size)
+    return _Version(file, facts.st_mtime_ns, facts.st_size)
 
 
-@lru_cache(maxsize=4096)
-def _read(file: Path, modified: int, size: int) -> RunRecord:
-    return find_record(file)
+@lru_cache(maxsize=32)  # a record of 500 images takes over 1 MB of memory
+def _read(version: _Version) -> RunRecord:
+    return find_record(version.path)
 
 
 def _row(library: Library, item: Item) -> Row:
-    row: Row = {
-        "run": item.key, "state": COMPLETE, "recipe": "", "model": "", "data": "", "images": None,
-        "before": None, "before_interval": "", "after": None, "after_interval": "",
-        "minutes": None, "milliseconds": None, "megabytes": None,
-        "created": "", "audit": NOT_AUDITED,
-    }  # fmt: skip
     try:
-        record = read_run(library, item.key)
+        return {**_complete(_current(library, item.key)), "run": item.key}
     except InputError as error:
         reason = str(error).removeprefix(f"{item.path / RECORD}: ").removeprefix(f"{item.key}: ")
-        return {**row, "state": reason, "audit": ""}
+        return {**_EMPTY, "run": item.key, "state": reason, "audit": ""}
+
+
+@lru_cache(maxsize=4096)
+def _complete(version: _Version) -> Row:
+    """Row of a run that has a record, without the key of the run."""
+    record = find_record(version.path)
     accuracy, timing = record.accuracy, record.timing
     before = accuracy.before if accuracy else None
     after = accuracy.after if accuracy else None
     return {
-        **row,
+        **_EMPTY,
         "recipe": str(record.recipe.get("name") or record.name),
         "model": f"{record.model.base.id} × {record.model.target.name}",
         "data": record.data.id,

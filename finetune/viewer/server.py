@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import secrets
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,10 +53,19 @@ class ViewServer:
         """
         self.server.start()
         self.server.io_loop.add_callback(started)
+        threading.Thread(target=self._visit, daemon=True).start()
         try:
             self.server.io_loop.start()
         finally:
             self.server.stop()
+
+    def _visit(self) -> None:
+        """Open the page in both themes: the first visit then finds records read and frames built."""
+        for theme in ("light", "dark"):
+            with suppress(OSError, http.client.HTTPException):
+                connection = http.client.HTTPConnection(ADDRESS, self.port)
+                connection.request("GET", f"/{self.token}/?theme={theme}")
+                connection.getresponse().read()
 
     def stop(self) -> None:
         """End `run`; to be called from any thread."""
@@ -94,7 +106,6 @@ def _bind(page: Callable[[], BaseTemplate], token: str, port: int | None) -> Ser
 
 def _restore(handler: object) -> None:
     import signal
-    import threading
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, handler)  # type: ignore[arg-type]
