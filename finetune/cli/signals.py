@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
+import threading
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+AGAIN = 0.05
+"""Seconds until an interrupt that was lost is raised again."""
 
 _received: list[int] = []
 
@@ -27,6 +37,32 @@ def handle_termination() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, interrupt)
+    _raise_again_if_lost()
+
+
+def _raise_again_if_lost() -> None:
+    """Python ignores exceptions in `__del__` and in callbacks of weak references and of C, also an interrupt."""
+    report = sys.unraisablehook
+
+    def raise_again(ignored: UnraisableHookArgs) -> None:
+        if not issubclass(ignored.exc_type, KeyboardInterrupt):
+            report(ignored)
+            return
+        number = signal.Signals(_received.pop()) if _received else signal.SIGINT
+        timer = threading.Timer(AGAIN, _send, (number,))
+        timer.daemon = True
+        timer.start()
+
+    sys.unraisablehook = raise_again
+
+
+def _send(number: signal.Signals) -> None:
+    """Send a signal to the main thread; it also ends a system call that waits, where the platform permits."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, number)
+    else:
+        _thread.interrupt_main(number)
 
 
 def exit_code(default: int) -> int:

@@ -45,7 +45,7 @@ class Desk:
         self.windows: list[Window] = []
         self.area = pn.Column(sizing_mode="stretch_width")
         self.floating = pn.Column(sizing_mode="stretch_width", height=0)
-        self.arrange = pn.widgets.Toggle(name="Arrange panels", width=130)
+        self.arrange = pn.widgets.Toggle(label="Arrange panels", width=130)
         self.arrange.param.watch(lambda event: self._show(), "value")
         self._bodies: dict[int, View] = {}
         self._floats: dict[int, View] = {}
@@ -265,6 +265,6 @@ def _hint() -> View:
 
 
 def _button(name: str, action: Callable[[], Any]) -> pn.widgets.Button:
-    button = pn.widgets.Button(name=name, button_style="outline", margin=2, height=30)
+    button = pn.widgets.Button(label=name, button_style="outline", margin=2, height=30)
     button.on_click(lambda event: action())
     return button

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import panel as pn
@@ -58,8 +59,9 @@ NOTHING = ("", "")
 
 
 class Page(pn.template.VanillaTemplate):
-    """Panel's plainest template, with the fonts of the computer instead of one from the internet."""
+    """Panel's plainest template, with landmarks, and the fonts of the computer instead of one from the internet."""
 
+    _template = Path(__file__).with_suffix(".html")
     _resources = {"css": {}}
 
 
@@ -107,7 +109,7 @@ def _first_windows(library: Library) -> list[Window]:
 
 
 def _toolbar(desk: Desk, dark: bool) -> pn.viewable.Viewable:
-    choice = pn.widgets.Select(name="Open a panel", groups=_choices(desk.library), value=NOTHING, width=340)
+    choice = pn.widgets.Select(label="Open a panel", groups=_choices(desk.library), value=NOTHING, width=340)
 
     def opened(event: object) -> None:
         kind, key = choice.value
@@ -125,9 +127,9 @@ def _toolbar(desk: Desk, dark: bool) -> pn.viewable.Viewable:
             location.search = links.change_query(location.search, theme="light" if dark else "dark")
 
     choice.param.watch(opened, "value")
-    again = pn.widgets.Button(name="Search again", width=110)
+    again = pn.widgets.Button(label="Search again", width=110)
     again.on_click(search)
-    theme = pn.widgets.Button(name="Light" if dark else "Dark", width=80)
+    theme = pn.widgets.Button(label="Light" if dark else "Dark", width=80)
     theme.on_click(turn)
     return pn.FlexBox(choice, desk.arrange, again, theme, align_items="end")
 

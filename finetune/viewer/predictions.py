@@ -101,7 +101,7 @@ def locate(library: Library, file: DataFile) -> Located:
             same = image.is_dir() or _hash(image, image.stat().st_mtime_ns) == file.image_sha256
             return Located(image, label, file, "" if same else "the image differs from the one of the record")
     raise InputError(
-        f"{file.image}: not below the folder given with --data; name the folder that the recipe calls data.root"
+        f"{file.image}: not below the folder given with --data; give data.root of the recipe"
     )
 
 

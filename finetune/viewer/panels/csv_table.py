@@ -30,7 +30,7 @@ def csv_panel(desk: Desk, window: Window) -> View:
     file = open_csv(desk.library.get(window.items[0], "table").path)
     number = window.options.get("page", 1)
     number = min(max(number, 1), file.pages) if isinstance(number, int) else 1
-    page = pn.widgets.IntInput(name="Page", value=number, start=1, end=file.pages, width=110)
+    page = pn.widgets.IntInput(label="Page", value=number, start=1, end=file.pages, width=110)
     place = pn.Column(sizing_mode="stretch_width")
 
     def show(event: Any = None) -> None:

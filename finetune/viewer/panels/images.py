@@ -40,14 +40,14 @@ def images_panel(desk: Desk, window: Window) -> View:
     options = window.options
     first = str(options.get("image"))
     first = first if first in paths else next(iter(paths))
-    choice = pn.widgets.Select(name="Image", options=list(paths), value=first, width=320)
+    choice = pn.widgets.Select(label="Image", options=list(paths), value=first, width=320)
     kinds = [INTENSITY, LABELS]
     shown = str(options.get("as"))
     shown = shown if shown in kinds else _guess(paths[first])
     kind = pn.widgets.RadioButtonGroup(
-        name="Show as", options=kinds, value=shown, button_type="primary", button_style="outline"
+        label="Show as", options=kinds, value=shown, button_type="primary", button_style="outline"
     )
-    plane = pn.widgets.IntInput(name="Plane", value=1, start=1, end=1, width=90, visible=False)
+    plane = pn.widgets.IntInput(label="Plane", value=1, start=1, end=1, width=90, visible=False)
     place = pn.Column(sizing_mode="stretch_width")
     shown_views: list[LinkedViews] = []
 

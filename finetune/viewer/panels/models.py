@@ -53,14 +53,14 @@ def models_panel(desk: Desk, window: Window) -> View:
         return message("None of these runs has scored test images.")
     options = window.options
     choice = pn.widgets.Select(
-        name="Test image, lowest Dice first",
+        label="Test image, lowest Dice first",
         options={_short(name): name for name in names},
         value=options.get("image") if options.get("image") in names else names[0],
         width=320,
     )
     layers = [name for name in options.get("layers", ["reference", "prediction"]) if name in LAYERS]
     toggles = pn.widgets.CheckButtonGroup(
-        name="Layers", options=list(LAYERS), value=layers, button_type="primary", button_style="outline"
+        label="Layers", options=list(LAYERS), value=layers, button_type="primary", button_style="outline"
     )
     place = pn.FlexBox(sizing_mode="stretch_width")
     state: dict[str, LinkedViews] = {}
@@ -174,11 +174,11 @@ def _prediction(
             return message(f"prediction: {existing.parent.name}/{existing.name}")
         except InputError as error:
             return message(str(error))
-    button = pn.widgets.Button(name="Segment with this model", margin=2)
+    button = pn.widgets.Button(label="Segment with this model", margin=2)
     place = pn.Column(button, height=38, margin=0)  # of one height, so that the views stay side by side
 
     async def run(event: Any) -> None:
-        button.param.update(name="segmenting …", disabled=True)
+        button.param.update(label="segmenting …", disabled=True)
         document = pn.state.curdoc
         try:
             labels = await asyncio.to_thread(predict, desk.library.get(key, "run"), located)

@@ -39,7 +39,7 @@ def progress_panel(desk: Desk, window: Window) -> View:
         ColumnDataSource(data=_column(curve)) for curve in (progress.loss, progress.validation)
     )
     text = message(progress_in_words(progress))
-    button = pn.widgets.Button(name=STOP, visible=is_training(item.path), margin=4)
+    button = pn.widgets.Button(label=STOP, visible=is_training(item.path), margin=4)
 
     def stop(event: Any) -> None:
         """The only file that the page writes."""
@@ -53,7 +53,7 @@ def progress_panel(desk: Desk, window: Window) -> View:
         requested = stop_requested(item.path)
         button.param.update(
             visible=is_training(item.path),
-            name="Training ends after this epoch" if requested else STOP,
+            label="Training ends after this epoch" if requested else STOP,
             disabled=requested,
         )
 
