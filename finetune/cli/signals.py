@@ -57,7 +57,7 @@ def _raise_again_if_lost() -> None:
 
 
 def _send(number: signal.Signals) -> None:
-    """Send a signal to the main thread; it also ends a system call that waits, where the platform permits."""
+    """Send a signal to the main thread, and wake it up where the platform can."""
     main = threading.main_thread().ident
     if hasattr(signal, "pthread_kill") and main is not None:
         signal.pthread_kill(main, number)

@@ -100,9 +100,7 @@ def locate(library: Library, file: DataFile) -> Located:
             label = label if label.exists() and inside(label, [folder]) else image
             same = image.is_dir() or _hash(image, image.stat().st_mtime_ns) == file.image_sha256
             return Located(image, label, file, "" if same else "the image differs from the one of the record")
-    raise InputError(
-        f"{file.image}: not below the folder given with --data; give data.root of the recipe"
-    )
+    raise InputError(f"{file.image}: not below the folder given with --data; give data.root of the recipe")
 
 
 def _below(folder: Path, recorded: str) -> Path:

@@ -87,7 +87,9 @@ def test_a_run_in_progress_is_asked_to_stop(page: Any, served: Served, folder: P
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_of_moderate_impact_or_worse(page: Any, served: Served, theme: str, width: int) -> None:
+def test_axe_finds_nothing_of_moderate_impact_or_worse(
+    page: Any, served: Served, theme: str, width: int
+) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page.set_viewport_size({"width": width, "height": 900})
     runs = ["all/runs/first", "all/runs/second"]
