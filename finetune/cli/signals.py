@@ -41,7 +41,7 @@ def handle_termination() -> None:
 
 
 def _raise_again_if_lost() -> None:
-    """Python ignores exceptions in `__del__` and in callbacks of weak references and of C, also an interrupt."""
+    """Python ignores exceptions, also interrupts, in `__del__` and in callbacks of weak references and C."""
     report = sys.unraisablehook
 
     def raise_again(ignored: UnraisableHookArgs) -> None:

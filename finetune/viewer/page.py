@@ -59,7 +59,7 @@ NOTHING = ("", "")
 
 
 class Page(pn.template.VanillaTemplate):
-    """Panel's plainest template with landmarks, and with the fonts of the computer: none from the internet."""
+    """Panel's plainest template with landmarks, and with fonts of the computer, not of the internet."""
 
     _template = Path(__file__).with_suffix(".html")
     _resources = {"css": {}}
