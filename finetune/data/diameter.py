@@ -40,7 +40,18 @@ def typical_diameter(labels: np.ndarray) -> float | None:
     Returns:
         Pixels, or None if there are no objects.
     """
-    areas = np.bincount(labels.ravel())[1:]
+    return typical_of_areas(np.bincount(labels.ravel())[1:])
+
+
+def typical_of_areas(areas: np.ndarray) -> float | None:
+    """`typical_diameter` of objects of which the areas are known.
+
+    Args:
+        areas: (objects,) pixels; 0 for a label that no object has.
+
+    Returns:
+        Pixels, or None if there are no objects.
+    """
     areas = np.sort(areas[areas > 0])
     if not len(areas):
         return None

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cards.errors import DataError
 from finetune.data.formats.stack import PLANES_REMEDY
@@ -79,13 +79,16 @@ class Surroundings:
 
     Attributes:
         observe: called with each segmented image, or, if it is too large to be kept in memory, its parts.
+            Returns JSON values that the journal keeps.
+        restore: called with what the journal kept of an image that is skipped.
         progress: called after each part of such an image.
         cluster: a Dask cluster that segments images larger than a tile.
         journal: finished images, which are skipped; None if every image is segmented.
         options: sizes of the parts of a large image.
     """
 
-    observe: Callable[[Segmented | SegmentedParts], None] | None = None
+    observe: Callable[[Segmented | SegmentedParts], Any] | None = None
+    restore: Callable[[Any], None] | None = None
     progress: Progress | None = None
     cluster: Cluster | None = None
     journal: Journal | None = None
@@ -142,16 +145,18 @@ def predict_outputs(
         if image in errors:
             yield FolderPrediction(image, None, None, errors[image])
             continue
-        result = _finished(image, outputs, around.journal)
+        result = _finished(image, outputs, around)
         yield result or _predict(model, image, outputs, headers.get(image), around)
     clear_leftovers(outputs)  # those that were too young at the beginning
 
 
-def _finished(image: Path, outputs: Outputs, journal: Journal | None) -> FolderPrediction | None:
+def _finished(image: Path, outputs: Outputs, around: Surroundings) -> FolderPrediction | None:
     """Result of an image that the same command finished before it was killed."""
-    entry = journal.entry(image) if journal else None
-    if entry is None or outputs.table:  # the table needs the measurements of all images
+    entry = around.journal.entry(image) if around.journal else None
+    if entry is None:
         return None
+    if around.restore:
+        around.restore(entry["kept"])
     clear_job(outputs.paths[image])  # the command was killed between the label image and the end
     return FolderPrediction(
         image, outputs.paths[image], entry["instances"], seconds=0.0, files=outputs.extras.get(image, {})
@@ -169,6 +174,7 @@ def _predict(
     start = time.perf_counter()
     extras, path = outputs.extras.get(image, {}), outputs.paths[image]
     files = [*extras.values(), path]
+    kept: Any = None
 
     def announce() -> None:
         if around.journal:
@@ -176,13 +182,13 @@ def _predict(
 
     def finish(instances: int) -> None:
         if around.journal:
-            around.journal.add(image, instances, files)
+            around.journal.add(image, instances, files, kept)
 
     def write_more(parts: SegmentedParts) -> None:
+        nonlocal kept
         announce()
         write_extras_in_parts(parts, extras, outputs)
-        if around.observe:
-            around.observe(parts)
+        kept = around.observe(parts) if around.observe else None
 
     options = around.options or StreamOptions()
     if around.cluster:
@@ -207,8 +213,7 @@ def _predict(
         return FolderPrediction(image, None, None, str(error), time.perf_counter() - start)
     announce()
     write_outputs(result, path, extras, outputs)
-    if around.observe:
-        around.observe(result)
+    kept = around.observe(result) if around.observe else None
     instances = int(result.labels.max(axis=(1, 2), initial=0).sum())
     finish(instances)
     seconds = time.perf_counter() - start

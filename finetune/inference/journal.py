@@ -86,7 +86,7 @@ class Journal:
             image: the image.
 
         Returns:
-            `instances` and `files`; None if image or files are missing or have changed.
+            `instances`, `files` and `kept`; None if image or files are missing or have changed.
         """
         entry = self._entries.get(image.name)
         if entry is None or not _is_finished(entry) or entry["image"] != file_state(image):
@@ -115,19 +115,21 @@ class Journal:
         """
         self._add({"name": image.name, "files": dict.fromkeys(map(self._name, files))})
 
-    def add(self, image: Path, instances: int, files: list[Path]) -> None:
+    def add(self, image: Path, instances: int, files: list[Path], kept: Any = None) -> None:
         """Add a finished image.
 
         Args:
             image: the image.
             instances: number of its instances.
             files: what was written for it.
+            kept: JSON values that files about all images need of it.
 
         Raises:
             InputError: if the disk is full or cannot be written.
         """
         states = {self._name(path): file_state(path) for path in files}
-        self._add({"name": image.name, "image": file_state(image), "instances": instances, "files": states})
+        entry = {"name": image.name, "image": file_state(image), "instances": instances, "files": states}
+        self._add(entry | {"kept": kept})
 
     def add_hash(self, name: str, sha256: str) -> None:
         """State the hash of a file about all images before it appears under its name.

@@ -20,9 +20,11 @@ from finetune.data.channels import Channels, select_channels
 from finetune.data.headers import Header
 from finetune.data.images import read_image
 from finetune.data.statistics import Measured, measure_image, summarize
+from finetune.data.windows import has_windows, open_windows
 
 SAMPLED_IMAGES = 16  # spread evenly over all images
-MOST_PIXELS = 2**26  # channels × height × width of an image that is read for the comparison
+MOST_PIXELS = 2**26  # channels × height × width of an image that is read as a whole for the comparison
+WINDOWS, WINDOW = 4, 512  # of a larger one, 4 × 4 windows of 512 × 512 pixels are read
 
 BRIGHTER = 2.0  # times outside of the range of the training images
 LARGER_PIXELS = 1.25
@@ -120,30 +122,50 @@ def compare_images(
     """
     if training is None:
         return Comparison(reason)
-    measured = [one for path in _sample(headers) if (one := _measure(path, select, planes)) is not None]
+    measured = [
+        one for path in _sample(headers, planes) if (one := _measure(path, headers[path], select, planes))
+    ]
     found = summarize([one for one in measured if len(one.bright) == len(training.channels)])
     if found is None:
         return Comparison("not compared: the images have other channels, or are too large", training)
     return Comparison(None, training, found, _differences(found, training))
 
 
-def _sample(headers: Mapping[Path, Header]) -> list[Path]:
-    small = [
-        path
-        for path, header in headers.items()
-        if header.channels * header.height * header.width <= MOST_PIXELS
+def _sample(headers: Mapping[Path, Header], planes: bool) -> list[Path]:
+    readable = [
+        path for path, header in headers.items() if not _is_large(header) or not planes and has_windows(path)
     ]
-    indices = np.unique(np.linspace(0, len(small) - 1, min(SAMPLED_IMAGES, len(small))).round().astype(int))
-    return [small[index] for index in indices]
+    count = min(SAMPLED_IMAGES, len(readable))
+    indices = np.unique(np.linspace(0, len(readable) - 1, count).round().astype(int))
+    return [readable[index] for index in indices]
 
 
-def _measure(path: Path, select: Channels, planes: bool) -> Measured | None:
+def _is_large(header: Header) -> bool:
+    return header.channels * header.height * header.width > MOST_PIXELS
+
+
+def _measure(path: Path, header: Header, select: Channels, planes: bool) -> Measured | None:
     """Statistics of an image, or of the first plane of a stack; None if it cannot be read."""
     try:
-        pixels = read_image(path, 0 if planes else None)
-        return measure_image(select_channels(pixels, select, str(path)), path)
+        pixels = _read_windows(path) if _is_large(header) else read_image(path, 0 if planes else None)
+        finite = pixels.dtype.kind != "f" or bool(np.isfinite(pixels).all())
+        return measure_image(select_channels(pixels, select, str(path)), path) if finite else None
     except DataError:  # reported when the image is segmented
         return None
+
+
+def _read_windows(path: Path) -> np.ndarray:
+    """Windows (C, h, w) that are spread evenly over a large image, side by side."""
+    with open_windows(path) as windows:
+        _, height, width = windows.shape
+        rows, columns = (
+            [
+                slice(int(start), int(start) + min(WINDOW, size))
+                for start in np.linspace(0, max(0, size - WINDOW), WINDOWS)
+            ]
+            for size in (height, width)
+        )
+        return np.concatenate([windows.read(y, x) for y in rows for x in columns], axis=-1)
 
 
 def _differences(found: ImageStatistics, training: ImageStatistics) -> list[str]:

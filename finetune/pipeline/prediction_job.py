@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
 from cards.fingerprint import sha256_file
-from finetune.data.diameter import typical_diameter
+from finetune.data.diameter import typical_diameter, typical_of_areas
 from finetune.data.headers import Header
-from finetune.inference.extras.measurements import MeasurementTable
+from finetune.inference.extras.measurements import MeasurementTable, to_json
 from finetune.inference.extras.registry import TABLE, Segmented, SegmentedParts
 from finetune.inference.folder import FolderPrediction, Surroundings, predict_outputs
 from finetune.inference.journal import Journal, open_journal
+from finetune.inference.label_parts import instance_areas
 from finetune.inference.markers import CARD_FILE, MARK, RECORD_FILE, software
 from finetune.inference.outputs import OTHER_FOLDER, Outputs
 from finetune.inference.protocol import Predictor
@@ -102,7 +103,7 @@ class PredictionJob:
         """
         results: list[FolderPrediction] = []
         with open_journal(self.model, self.outputs) as journal:
-            around = Surroundings(self._observe, progress, cluster, journal, self.options)
+            around = Surroundings(self._observe, self._restore, progress, cluster, journal, self.options)
             predicted = predict_outputs(self.model, self.outputs, self.headers, self.errors, around)
             try:
                 for result in predicted:
@@ -115,15 +116,22 @@ class PredictionJob:
                 raise
             self._finish(results, journal)
 
-    def _observe(self, result: Segmented | SegmentedParts) -> None:
-        if isinstance(result, SegmentedParts):
-            if self.outputs.table:
-                self._table.add_parts(result)
-            return
-        sizes = (typical_diameter(labels) for labels in result.labels)
-        self._diameters += [size for size in sizes if size is not None]
-        if self.outputs.table:
-            self._table.add(result)
+    def _observe(self, result: Segmented | SegmentedParts) -> dict[str, Any]:
+        """Measure an image; what is returned restores it when the command is repeated."""
+        if self.comparison.training is None:
+            sizes: list[float | None] = []
+        elif isinstance(result, SegmentedParts):
+            sizes = [typical_of_areas(instance_areas(result.bands))]
+        else:
+            sizes = [typical_diameter(labels) for labels in result.labels]
+        found = [size for size in sizes if size is not None]
+        self._diameters += found
+        table = to_json(self._table.add(result)) if self.outputs.table else []
+        return {"diameters": found, TABLE: table}
+
+    def _restore(self, kept: dict[str, Any]) -> None:
+        self._diameters += kept["diameters"]
+        self._table.restore(kept[TABLE])
 
     def _finish(self, results: list[FolderPrediction], journal: Journal | None) -> None:
         self.comparison.compare_objects(self._diameters)

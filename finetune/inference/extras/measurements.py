@@ -7,9 +7,10 @@ column. Positions count from the center of the first pixel. What was not measure
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,39 +43,47 @@ INTENSITIES = {"mean": "intensity_mean", "min": "intensity_min", "max": "intensi
 Column = np.ndarray
 
 
+class Part(NamedTuple):
+    """Measurements of a plane or a part of an image.
+
+    Attributes:
+        image: name of the image file.
+        columns: values by name of the column, one per instance.
+    """
+
+    image: str
+    columns: dict[str, Column]
+
+
 class MeasurementTable:
     """Collects the measurements of images; one row per instance."""
 
     def __init__(self) -> None:
         """Start with an empty table."""
-        self._parts: list[dict[str, Column]] = []
+        self._parts: list[Part] = []
 
-    def add(self, result: Segmented) -> None:
+    def add(self, result: Segmented | SegmentedParts) -> list[Part]:
         """Measure the instances of an image.
 
         Args:
             result: the segmented image.
-        """
-        for index, pixels, labels in zip(plane_indices(result), result.pixels, result.labels, strict=True):
-            columns = measure(labels, pixels, result.calibration.y, result.calibration.x)
-            count = len(columns["label"])
-            place: dict[str, Column] = {"image": np.full(count, result.name, object)}
-            place |= {axis.lower(): np.full(count, number) for axis, number in index.items()}
-            self._parts.append(place | columns)
 
-    def add_parts(self, parts: SegmentedParts) -> None:
-        """Measure the instances of an image that is not kept in memory.
+        Returns:
+            What was added.
+        """
+        added = list(_of_parts(result) if isinstance(result, SegmentedParts) else _of_planes(result))
+        self._parts += added
+        return added
+
+    def restore(self, kept: Sequence[Any]) -> None:
+        """Add the measurements of an image that was measured before.
 
         Args:
-            parts: the segmented image.
+            kept: result of `to_json`.
         """
-        y, x, width = parts.calibration.y, parts.calibration.x, parts.bands.shape[1]
-        for top, labels, offset in complete_parts(parts.bands):
-            pixels = parts.windows.read(slice(top, top + len(labels)), slice(0, width))
-            columns = measure(labels, pixels, y, x, top)
-            columns["label"] = columns["label"] + offset
-            name = np.full(len(columns["label"]), parts.name, object)
-            self._parts.append({"image": name} | columns)
+        for part in kept:
+            columns = {name: np.array(values) for name, values in part["columns"].items()}
+            self._parts.append(Part(part["image"], columns))
 
     def write(self, path: Path) -> None:
         """Write the table as CSV, UTF-8.
@@ -82,14 +91,47 @@ class MeasurementTable:
         Args:
             path: the file, which must not exist.
         """
-        names = sorted({name for part in self._parts for name in part}, key=_order)
+        names = sorted({name for part in self._parts for name in part.columns}, key=_order)
         with new_file(path) as raw, TextIOWrapper(raw, "utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
-            table.writerow(names or ["image", "label"])
-            for part in self._parts:
-                columns = [[_text(value) for value in part[name]] if name in part else None for name in names]
-                for row in range(len(part["label"])):
-                    table.writerow([column[row] if column else "" for column in columns])
+            table.writerow(["image", *(names or ["label"])])
+            for image, columns in self._parts:
+                texts = [[_text(value) for value in columns[n]] if n in columns else None for n in names]
+                for row in range(len(columns["label"])):
+                    table.writerow([image, *(column[row] if column else "" for column in texts)])
+
+
+def to_json(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """Measurements as JSON values, from which `MeasurementTable.restore` gives the same table.
+
+    Args:
+        parts: what was added for an image.
+
+    Returns:
+        Name of the image and columns of each part.
+    """
+    return [
+        {"image": part.image, "columns": {name: values.tolist() for name, values in part.columns.items()}}
+        for part in parts
+    ]
+
+
+def _of_planes(result: Segmented) -> Iterator[Part]:
+    for index, pixels, labels in zip(plane_indices(result), result.pixels, result.labels, strict=True):
+        columns = measure(labels, pixels, result.calibration.y, result.calibration.x)
+        count = len(columns["label"])
+        place = {axis.lower(): np.full(count, number) for axis, number in index.items()}
+        yield Part(result.name, place | columns)
+
+
+def _of_parts(parts: SegmentedParts) -> Iterator[Part]:
+    """Parts of an image that is not kept in memory."""
+    y, x, width = parts.calibration.y, parts.calibration.x, parts.bands.shape[1]
+    for top, labels, offset in complete_parts(parts.bands):
+        pixels = parts.windows.read(slice(top, top + len(labels)), slice(0, width))
+        columns = measure(labels, pixels, y, x, top)
+        columns["label"] = columns["label"] + offset
+        yield Part(parts.name, columns)
 
 
 def measure(
@@ -134,7 +176,7 @@ def measure(
     return columns
 
 
-FIRST = ("image", "t", "z", "label", "area", "centroid_y", "centroid_x", *LENGTHS.values(), "eccentricity")
+FIRST = ("t", "z", "label", "area", "centroid_y", "centroid_x", *LENGTHS.values(), "eccentricity")
 
 
 def _order(name: str) -> tuple[int, int, str]:

@@ -90,17 +90,14 @@ def bands_of(labels: np.ndarray, side: int) -> LabelBands:
     return LabelBands(blocks, load, "pixels")
 
 
-def test_each_instance_lies_in_one_part_even_if_it_is_taller_than_a_band(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("finetune.inference.label_parts.ROWS", 3)
+def test_each_instance_lies_in_one_part_even_if_it_is_taller_than_a_band() -> None:
     labels = np.zeros((40, 12), np.int32)
     labels[0:2, 0:2], labels[1:30, 4], labels[5:8, 8:10], labels[33:40, 0:3] = 1, 2, 3, 4
     joined, seen = np.zeros_like(labels), list[int]()
-    for top, part, offset in complete_parts(bands_of(labels, 8)):
+    for top, part, offset in complete_parts(bands_of(labels, 8), step=3):
         assert part.any()
         joined[top : top + len(part)] += np.where(part > 0, part + offset, 0)
         seen += (np.unique(part[part > 0]) + offset).tolist()
     np.testing.assert_array_equal(joined, labels)
     assert seen == [1, 2, 3, 4]
-    assert [top for top, _, _ in outlined_rows(bands_of(labels, 8))][:4] == [0, 3, 6, 8]
+    assert [top for top, _, _ in outlined_rows(bands_of(labels, 8), step=3)][:4] == [0, 3, 6, 8]
