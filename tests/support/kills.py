@@ -147,8 +147,8 @@ def main() -> None:
         *rng.choice(accesses, kills // 2, replace=False),
         *(accesses - 1 - rng.choice(min(LAST, accesses), kills // 2, replace=False)),
     ]
-    for moment in (int(moment) + 1 for moment in moments):
-        out = folder / f"killed-at-{moment}"
+    for number, moment in enumerate(int(moment) + 1 for moment in moments):  # a moment may be drawn twice
+        out = folder / f"killed{number}-at-{moment}"
         ended = killed_at(moment, images, out, kind)
         assert os.WIFSIGNALED(ended), f"access {moment} of {accesses}: it was not killed, but ended {ended}"
         make_leftovers_old(out)
