@@ -68,8 +68,8 @@ def measure(recipe_file: Path, overrides: list[str]) -> dict:
         "seconds": [end - begin for begin, end in zip(times, times[1:], strict=False)],
         "losses": [epoch["loss"] for epoch in history.epochs],
         "images": plan.count("train"),
-        "encoder": plan.counted.total - plan.counted.trainable,
-        "decoder": plan.counted.trainable,
+        "encoder": plan.parameters.total - plan.parameters.trainable,
+        "decoder": plan.parameters.trainable,
     }
 
 

@@ -15,6 +15,9 @@ class Epoch(RecordModel):
     loss: float
     validation_dice: float | None = None
     validation_iou: float | None = Field(None, description="mean IoU over point and box prompts")
+    seconds: float | None = Field(
+        None, description="duration of training and validation up to the end of this epoch, over all attempts"
+    )
 
     @property
     def validation(self) -> float | None:

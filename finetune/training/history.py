@@ -133,7 +133,8 @@ class HistoryCallback(pl.Callback):
         validated = metric in trainer.callback_metrics and _validates(trainer)
         value = float(trainer.callback_metrics[metric]) if validated else None
         loss = float(trainer.callback_metrics["loss"])
-        epoch = Epoch.model_validate({"epoch": trainer.current_epoch + 1, "loss": loss, metric: value})
+        number, seconds = trainer.current_epoch + 1, history.seconds
+        epoch = Epoch.model_validate({"epoch": number, "loss": loss, metric: value, "seconds": seconds})
         history.epochs.append(epoch.model_dump())
         if validated and history.best_epoch == epoch.epoch:
             history.empty_validation = module.found_nothing

@@ -279,6 +279,8 @@ def test_early_stopping_keeps_the_best_weights(recipe_file: Path, tmp_path: Path
     assert training.epochs < 40
     dices = [epoch.validation_dice for epoch in training.history]
     assert training.best_epoch == dices.index(max(dices)) + 1
+    seconds = [epoch.seconds for epoch in training.history]
+    assert seconds[0] > 0 and seconds == sorted(seconds) and seconds[-1] == training.seconds
 
 
 @pytest.mark.usefixtures("without_onnx")
