@@ -38,7 +38,11 @@ def label_dice(model: Predictor, sample: Sample) -> float:
 
 
 def check_exports(
-    run: Path, model: Any, samples: Iterable[Sample], score: Score = label_dice
+    run: Path,
+    model: Any,
+    samples: Iterable[Sample],
+    score: Score = label_dice,
+    verified: Callable[[], None] = lambda: None,
 ) -> list[ExportCheck]:
     """Reload each exported file of a run and compare its Dice with the trained model's, image by image.
 
@@ -58,6 +62,7 @@ def check_exports(
         samples: test images with all their channels and with reference labels of the kind that the model
             learned. They are kept in memory.
         score: Dice of one image, of the trained model or a reloaded one.
+        verified: called after each exporter.
 
     Returns:
         A check per file and weights format, equal or not; none without test images.
@@ -81,6 +86,7 @@ def check_exports(
                 expected[key] = _scores(_in_precision(model, key[1]), shown, score)
             scores = _scores(export.model, shown, score)
             checks.append(_compare(run, export, expected[key], scores))
+        verified()
     return checks
 
 

@@ -25,11 +25,21 @@ from finetune.pipeline.record_builder import written_files
 from finetune.pipeline.related_pictures import related_pictures
 from finetune.pipeline.task import Task
 from finetune.utils.atomic import write_file
+from finetune.utils.progress import Stage
 
 CARDS = ("README.md", "report.html")
 
 
-def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path) -> RunRecord:
+def step_count() -> int:
+    """Steps of `write_artifacts`.
+
+    Returns:
+        Two for each exporter, which writes and is verified; one for the figures and one for the cards.
+    """
+    return 2 * len(EXPORTERS) + 2
+
+
+def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path, shown: Stage) -> RunRecord:
     """Export the model, verify each exported file, draw the figures, and write cards and record.
 
     Args:
@@ -37,6 +47,7 @@ def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path
         plan: the resolved recipe with the trained model.
         record: the record without exports and files.
         folder: the run folder.
+        shown: progress, in as many steps as `step_count` states.
 
     Returns:
         The record as written, with checks and files.
@@ -47,11 +58,11 @@ def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path
     split: Split = "test" if plan.data.of("test") else "train"
     export = ExportInput(plan.model, record, partial(plan.data.samples, split))
     warnings = list(record.warnings)
-    for name, exporter in EXPORTERS.items():
+    for name, exporter in shown.track(EXPORTERS.items()):
         reason = exporter.supports(plan.model)
         warnings += [reason] if reason else exporter.write(export, folder / name)
     images = islice(plan.data.samples("test"), plan.recipe.evaluation.check_images)
-    checks = check_exports(folder, plan.model, images, task.export_score)
+    checks = check_exports(folder, plan.model, images, task.export_score, shown.advance)
     warnings += describe_differences(checks)
     tests = _passed_tests(folder, checks)
     record = record.model_copy(update={"exports": checks, "runtimes": tests, "warnings": warnings})
@@ -67,7 +78,10 @@ def write_artifacts(task: Task, plan: Plan[Any], record: RunRecord, folder: Path
     previews = plan.previews.result().model_copy(update={"related": related})
     if previews.images or related:
         write_file(folder / PREVIEWS, previews.dumps())
-    return write_cards(record, folder)
+    shown.advance()
+    record = write_cards(record, folder)
+    shown.finish()  # without test images, nothing was verified
+    return record
 
 
 def write_cards(record: RunRecord, folder: Path) -> RunRecord:

@@ -15,7 +15,7 @@ from cards.errors import InputError
 from cards.record import RunRecord
 from finetune.adapters import merge
 from finetune.data.annotations.registry import label_files
-from finetune.pipeline.artifacts import write_artifacts
+from finetune.pipeline.artifacts import step_count, write_artifacts
 from finetune.pipeline.destination import inputs_of
 from finetune.pipeline.plan import Plan
 from finetune.pipeline.pre_registration import parse_target_value, read_registration
@@ -32,6 +32,7 @@ from finetune.training.distributed import is_helper_process
 from finetune.training.optimizer import OptimizerOptions
 from finetune.training.trainer import fit, read_finished
 from finetune.utils.memory import PeakMemory
+from finetune.utils.progress import stage
 
 
 def run(
@@ -104,8 +105,10 @@ def run(
         record = task.build_record(plan, history, before, after, memory.bytes if trains else None)
         record = record.model_copy(update={"registration": read_registration(folder)})
         task.save_scores(record, folder / "scores.csv")
-        console.print("exporting and verifying")
-        record = write_artifacts(task, plan, record, folder)
+        if not console.is_terminal:  # a log gets no progress
+            console.print("exporting and verifying")
+        with stage(console, "exporting and verifying", step_count()) as shown:
+            record = write_artifacts(task, plan, record, folder, shown)
         forget_previous(folder)
         return record
 

@@ -30,9 +30,9 @@ from finetune.metrics.dice import dice
 from finetune.recipe.reader import read_recipe
 
 
-def run(recipe_file: Path, out: Path, *overrides: str) -> tuple[RunRecord, str]:
-    """The record, and what the terminal showed."""
-    console = Console(file=io.StringIO(), width=200)
+def run(recipe_file: Path, out: Path, *overrides: str, terminal: bool = False) -> tuple[RunRecord, str]:
+    """The record, and what the terminal or log showed."""
+    console = Console(file=io.StringIO(), width=200, force_terminal=terminal)
     record = finetune.run(read_recipe(recipe_file, overrides), out=out, console=console)
     return record, console.file.getvalue()
 
@@ -47,7 +47,8 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     recipe_file.write_text(RECIPE.replace("ROOT", str(place / "discs")))
     with pytest.MonkeyPatch.context() as patch:
         hide_onnx(patch)  # the package of the second run has them
-        run(recipe_file, place / "base", "training.epochs=10")
+        _, shown = run(recipe_file, place / "base", "training.epochs=10", terminal=True)
+        (place / "terminal.txt").write_text(shown, encoding="utf-8")
     run(recipe_file, place / "tuned", "training.epochs=5", f"model.checkpoint={place / 'base'}")
     return place / "base", place / "tuned", place / "discs"
 
@@ -67,6 +68,12 @@ def test_a_copy_of_the_hub_folder_and_the_package_rebuild_record_and_card(
     packaged = find_record(folder / "bioimageio" / "discs.zip")
     later = {"exports": [], "files": [], "runtimes": [], "warnings": []}  # follow once the package exists
     assert packaged.model_copy(update=later) == record.model_copy(update=later)
+
+
+def test_a_terminal_shows_the_progress_of_the_exports_to_the_end(tuned: tuple[Path, Path, Path]) -> None:
+    shown = (tuned[0].parent / "terminal.txt").read_text(encoding="utf-8")
+    lines = re.findall(r"exporting and verifying .*?(\d+) %", shown)
+    assert len(set(lines)) > 3 and lines[-1] == "100"
 
 
 def test_the_run_folder_is_as_designed(tuned: tuple[Path, Path, Path]) -> None:
