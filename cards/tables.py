@@ -13,7 +13,7 @@ from cards import statements as facts
 from cards.base import Split
 from cards.markdown import call, code, linked
 from cards.record import File, RunRecord
-from cards.training import Epoch
+from cards.training import Epoch, StepTimes
 
 Rows = list[list[str]]
 
@@ -93,13 +93,20 @@ def training(record: RunRecord) -> Rows:
         ["Weight decay", words.number(how.weight_decay)],
         ["Loss", how.loss],
         ["Augmentation", how.augmentation],
-        ["Precision", how.precision],
+        ["Precision", how.precision + _step_times(how.step_times)],
         ["Seed", str(how.seed)],
         ["Duration", f"{words.duration(how.seconds)} on {facts.trained_on(record)}"],
         ["Throughput", words.speed(how.images_per_second)],
         ["Resumed", words.times(how.resumed)],
         ["Last epoch", _last(history)],
     ]
+
+
+def _step_times(times: StepTimes | None) -> str:
+    if times is None:
+        return ""
+    measured = f"float32 {words.duration(times.float32)}, bfloat16 {words.duration(times.bf16)}"
+    return f", selected by the time of a training step: {measured}"
 
 
 def _last(epoch: Epoch | None) -> str:

@@ -25,6 +25,13 @@ class Epoch(RecordModel):
         return self.validation_iou if self.validation_dice is None else self.validation_dice
 
 
+class StepTimes(RecordModel):
+    """Median time of a training step in two precisions, in s, measured on a GPU before training."""
+
+    float32: float = Field(gt=0)
+    bf16: float = Field(gt=0)
+
+
 class Training(RecordModel):
     """Training settings, duration and history."""
 
@@ -42,6 +49,9 @@ class Training(RecordModel):
     loss: str
     augmentation: str
     precision: str
+    step_times: StepTimes | None = Field(
+        None, description="what `compute.precision: auto` was selected by; None where nothing was measured"
+    )
     seed: int
     seconds: float
     device: str | None = Field(None, description="hardware that trained the network")

@@ -39,6 +39,7 @@ from finetune.targets.registry import build_target
 from finetune.training.history import History
 from finetune.training.module import Segmenter
 from finetune.training.optimizer import OptimizerOptions
+from finetune.training.precision import measure_precision
 from finetune.training.precompute import with_frozen_encoder
 from finetune.utils import progress
 from finetune.utils.memory import estimate_training_bytes
@@ -56,7 +57,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
     Returns:
         The resolved recipe.
     """
-    options = recipe.model.target_options
+    options, precision = recipe.model.target_options, recipe.compute.precision
     target = build_target(recipe.model.target, options)
     inputs = collect_inputs(recipe, target.labels, console)
     recipe = _measure_diameter(inputs.recipe, inputs.pairs, inputs.label_kind)
@@ -76,7 +77,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
             f"{names}: the default is kept, because there are no validation images to select it on"
         )
         selected = []
-    return build_plan(
+    plan = build_plan(
         recipe,
         inputs,
         loaded,
@@ -85,6 +86,11 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
         auto_options=selected,
         warnings=warnings,
     )
+    if precision == "auto":
+        plan.recipe, plan.step_times = measure_precision(
+            plan.recipe, plan.model.network, inputs.channels, inputs.device
+        )
+    return plan
 
 
 def build_module(plan: Plan[Model], folder: Path, optimizer: OptimizerOptions) -> Segmenter:

@@ -12,6 +12,7 @@ from cards.base import Split
 from cards.evidence import InferencePrecision
 from cards.licenses import check_license
 from cards.record import Origin
+from cards.training import StepTimes
 from finetune.adapters import Count, apply, count
 from finetune.data.augmentation import Augmentation
 from finetune.data.datamodule import SegmentationData
@@ -40,6 +41,7 @@ class Plan(Generic[AnyModel]):
         previews: pictures of the test images for the report, collected during evaluation.
         auto_options: target options that are selected on the validation images after training.
         warnings: findings that a person should know.
+        step_times: what the precision of training was selected by; None if it was not measured.
         inference: the precision of inference, chosen after training; None where only float32 is possible.
     """
 
@@ -52,6 +54,7 @@ class Plan(Generic[AnyModel]):
     previews: PreviewCollector
     auto_options: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    step_times: StepTimes | None = None
     inference: InferencePrecision | None = None
 
     def count(self, split: Split) -> int:

@@ -241,6 +241,7 @@ def _training(plan: Plan[Any], history: History, device: str) -> Training:
         loss=plan.model.target.loss_name,
         augmentation=_augmentation(plan),
         precision=plan.recipe.compute.precision,
+        step_times=plan.step_times,
         seed=training.seed,
         seconds=history.seconds,
         device=device,

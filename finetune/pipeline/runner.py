@@ -21,7 +21,7 @@ from finetune.pipeline.plan import Plan
 from finetune.pipeline.pre_registration import parse_target_value, read_registration
 from finetune.pipeline.pre_registration import register as write_registration
 from finetune.pipeline.run_folder import RunFolder
-from finetune.pipeline.start_state import begin_or_compare
+from finetune.pipeline.start_state import begin_or_compare, keep_precision, keep_step_times
 from finetune.pipeline.task import task_for
 from finetune.recipe.library import find_recipe
 from finetune.recipe.reader import write_recipe
@@ -76,6 +76,7 @@ def run(
     with run_folder as folder:
         if not helping:
             restore(folder, lambda line: console.print(line, markup=False, soft_wrap=True))
+            recipe = keep_precision(folder, recipe)
         plan = task.prepare(recipe, console)
         plan.report(console)
         if not helping:
@@ -83,6 +84,7 @@ def run(
                 path for pair in plan.inputs.pairs for path in (pair.image, *label_files(pair.label))
             )
             begin_or_compare(folder, plan.recipe, plan.origin.sha256, plan.inputs.files)
+            plan.step_times = keep_step_times(folder, plan.step_times)
             write_recipe(plan.recipe, folder / "recipe.yaml")
             write_registration(folder, plan, target_value)
         before = None

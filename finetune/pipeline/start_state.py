@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from cards.errors import DataError, InputError, ModelError, RecipeError
 from cards.record import DataFile
+from cards.training import StepTimes
 from finetune.recipe.schema import Recipe
 from finetune.utils.atomic import PREFIX, write_file
 
@@ -105,6 +106,40 @@ def begin_or_compare(folder: Path, recipe: Recipe, base: str | None, files: list
             f"{folder}: the images differ from those the run began with: {', '.join(changes[:SHOWN])}{more}; "
             "restore them, or start over with --overwrite"
         )
+
+
+def keep_precision(folder: Path, recipe: Recipe) -> Recipe:
+    """Let a resumed run train in the precision with which it began, where the recipe leaves it open.
+
+    Args:
+        folder: the folder of the unfinished run.
+        recipe: the recipe, before it is resolved.
+
+    Returns:
+        The recipe with that precision; unchanged if it states one, or the run has not begun.
+    """
+    begun = read_marker(folder).get("recipe", {}).get("compute", {}).get("precision")
+    if begun is None or recipe.compute.precision != "auto":
+        return recipe
+    return recipe.model_copy(update={"compute": recipe.compute.model_copy(update={"precision": begun})})
+
+
+def keep_step_times(folder: Path, measured: StepTimes | None) -> StepTimes | None:
+    """Store the times that the precision was selected by; a resumed run measures none and reads these.
+
+    Args:
+        folder: the folder of the unfinished run.
+        measured: the times; None if none were measured.
+
+    Returns:
+        The times with which the run began.
+    """
+    stored = read_marker(folder)
+    if "step_times" not in stored:
+        content = measured.model_dump() if measured else None
+        write_file(folder / MARKER, json.dumps(stored | {"step_times": content}))
+        return measured
+    return StepTimes.model_validate(stored["step_times"]) if stored["step_times"] else None
 
 
 def _with_defaults(stored: Any) -> Any:

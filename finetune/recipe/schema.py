@@ -142,7 +142,9 @@ class ComputeSection(Section):
     nodes: int = Field(1, ge=1)
     strategy: str = "auto"
     precision: str = Field(
-        "auto", description="Lightning's precision; auto: bf16-mixed where it is fast, else 32-true"
+        "auto",
+        description="Lightning's precision; auto: bf16-mixed where it is fast, else 32-true; a single GPU "
+        "times a few steps in both",
     )
     inference: Literal["auto", "float32", "bf16"] = Field(
         "auto",

@@ -6,8 +6,10 @@ import examples
 import pytest
 from example_evidence import inference
 
+from cards import tables
 from cards.evidence import InferencePrecision
 from cards.precision import precision_problem, precision_sentences
+from cards.training import StepTimes
 
 
 def test_the_card_states_precision_gain_and_what_it_does_to_the_labels() -> None:
@@ -16,6 +18,14 @@ def test_the_card_states_precision_gain_and_what_it_does_to_the_labels() -> None
         "fast as float32; 99.98% of the pixels kept their label; mean Dice changed by −0.0001; mean AP50 "
         "changed by +0.0000."
     )
+
+
+def test_the_card_states_the_step_times_that_selected_the_precision_of_training() -> None:
+    record = examples.full()
+    assert ["Precision", "bf16-mixed"] in tables.training(record)
+    record.training.step_times = StepTimes(float32=0.0193, bf16=0.0173)
+    expected = "bf16-mixed, selected by the time of a training step: float32 19.3 ms, bfloat16 17.3 ms"
+    assert ["Precision", expected] in tables.training(record)
 
 
 def test_the_card_of_a_run_without_a_comparison_says_float32() -> None:

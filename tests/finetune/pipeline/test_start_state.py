@@ -7,7 +7,15 @@ import pytest
 
 from cards.errors import InputError
 from cards.record import DataFile
-from finetune.pipeline.start_state import MARKER, begin_or_compare, mark, read_marker
+from cards.training import StepTimes
+from finetune.pipeline.start_state import (
+    MARKER,
+    begin_or_compare,
+    keep_precision,
+    keep_step_times,
+    mark,
+    read_marker,
+)
 from finetune.recipe.library import find_recipe
 
 
@@ -81,3 +89,20 @@ def test_a_run_that_began_before_a_key_was_added_can_be_resumed(begun: Path) -> 
     del marker["recipe"]["compute"]["energy"], marker["recipe"]["compute"]["country"]
     (begun / MARKER).write_text(json.dumps(marker))
     begin_or_compare(begun, RECIPE, "base", BEGUN)
+
+
+def test_a_resumed_run_keeps_the_precision_and_the_times_that_it_was_selected_by(tmp_path: Path) -> None:
+    mark(tmp_path, overwrite=False)
+    assert RECIPE.compute.precision == "auto"
+    assert keep_precision(tmp_path, RECIPE) == RECIPE  # the run has not begun
+    selected = RECIPE.compute.model_copy(update={"precision": "32-true"})
+    begin_or_compare(tmp_path, RECIPE.model_copy(update={"compute": selected}), "base", BEGUN)
+    times = StepTimes(float32=0.02, bf16=0.03)
+    assert keep_step_times(tmp_path, times) == times
+    assert keep_precision(tmp_path, RECIPE).compute.precision == "32-true"
+    assert keep_step_times(tmp_path, None) == times
+
+
+def test_a_run_of_an_earlier_version_has_no_step_times(begun: Path) -> None:
+    assert keep_step_times(begun, None) is None
+    assert keep_step_times(begun, None) is None
