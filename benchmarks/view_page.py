@@ -123,9 +123,8 @@ def measure_runs(page: Page, record: Path, folder: Path) -> None:
         elapsed, used = time.perf_counter() - start, cpu_seconds(process) - used
         drawn = thread_seconds(session) - drawn
     print(
-        f"{COPIES} runs: first drawn after {first:.2f} s, then after {elapsed:.2f} s; processor time of the server "
-        f"{used:.2f} s, of the main "
-        f"thread of the browser {drawn:.2f} s"
+        f"{COPIES} runs: first drawn after {first:.2f} s, then after {elapsed:.2f} s; processor time of the "
+        f"server {used:.2f} s, of the main thread of the browser {drawn:.2f} s"
     )
 
 
