@@ -150,10 +150,9 @@ def build_record(
     Returns:
         The record.
     """
-    generator = promptable(plan.model.architecture.repository).NATIVE.labels_by
     labels_before = before.labels if before else None
     record = record_builder.build_record(
-        "interactive", plan, history, labels_before, after.labels, training_peak_bytes, generator
+        "interactive", plan, history, labels_before, after.labels, training_peak_bytes, plan.model.labels_by
     )
     record.prompts = prompt_scores(before.prompts if before else None, after.prompts)
     record.warnings += [

@@ -16,6 +16,7 @@ from finetune.inference.model import config_of
 from finetune.inference.preprocess import channels_first, prepare
 from finetune.networks.prompt_labels import POSITIVE
 from finetune.networks.sam2_promptable import Promptable
+from finetune.prompts.foreground import LABELS_BY, ForegroundGenerator
 from finetune.prompts.interaction import as_corners, best, predict_masks, to_square
 from finetune.repositories.registry import promptable
 from finetune.targets.prompt_options import Prompts
@@ -81,7 +82,7 @@ class PromptedModel:
         return np.concatenate([np.zeros((0, *pixels.shape[1:]), bool), *(masks.cpu() for masks in predicted)])
 
     def predict(self, image: np.ndarray) -> np.ndarray:
-        """Segment an image without prompts with the repository's mask generator (seconds to minutes).
+        """Segment an image without prompts, see `generator` (seconds to minutes).
 
         Args:
             image: (H, W), (C, H, W) or (H, W, C) of any numeric dtype.
@@ -95,14 +96,26 @@ class PromptedModel:
         return self.label(channels_first(image, self.channels), self.generator())
 
     def generator(self) -> Any:
-        """Build the repository's mask generator for images without prompts, with the current weights.
+        """Build the mask generator for images without prompts, with the current weights.
+
+        It is that of the repository, or prompts bright objects: `target.automatic`.
 
         Returns:
             An object with `generate`, see `InteractiveRepository.automatic`.
         """
         from finetune.adapters import merge
 
-        return promptable(self.architecture.repository).automatic(merge(self.network), self.architecture)
+        network = merge(self.network)
+        if self.target.automatic == "foreground":
+            return ForegroundGenerator(network)
+        return promptable(self.architecture.repository).automatic(network, self.architecture)
+
+    @property
+    def labels_by(self) -> str:
+        """Name of the mask generator, for the record."""
+        if self.target.automatic == "foreground":
+            return LABELS_BY
+        return promptable(self.architecture.repository).NATIVE.labels_by
 
     def label(self, pixels: np.ndarray, generator: Any) -> np.ndarray:
         """Segment raw pixels without prompts.

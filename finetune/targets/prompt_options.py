@@ -28,6 +28,11 @@ class Prompts(Options):
     corrections: int = Field(
         3, ge=0, description="correction points after the first prompt, each in an error of the previous mask"
     )
+    automatic: Literal["grid", "foreground"] = Field(
+        "grid",
+        description="points for images without prompts: 'grid', by the mask generator of the model's "
+        "package; 'foreground', at the centers of bright objects, in less time (accuracy not measured)",
+    )
 
     name: ClassVar[str] = PROMPTS
     channels: ClassVar[int] = 1

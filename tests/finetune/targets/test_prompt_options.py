@@ -11,7 +11,7 @@ from finetune.targets.prompt_options import build_prompts
 
 def test_it_is_built_again_from_its_options() -> None:
     prompts = build_prompts({"instances": 4})
-    assert prompts.options() == {"instances": 4, "corrections": 3}
+    assert prompts.options() == {"instances": 4, "corrections": 3, "automatic": "grid"}
     assert build_prompts(prompts.options()) == prompts
     assert build_prompts() == build_prompts({})
 
