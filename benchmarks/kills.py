@@ -2,10 +2,11 @@
 
     uv run python benchmarks/kills.py runs/nuclei --kills 20
 
-The command is `finetune predict`, for a large image to OME-TIFF and to OME-Zarr, and for a folder of small
-images with all optional outputs. It is killed after a random time, up to twice the time of its share of the
-work, and repeated in the same folder; a command that ends first is compared, and starts again elsewhere. At
-the end every file is compared, byte for byte; `prediction.json` without the time that it states.
+The command is `finetune predict`, from a large TIFF to OME-TIFF, from a large OME-Zarr image to OME-Zarr, and
+for a folder of small images, with all optional outputs. It is killed at a random time after its start, up to
+twice the time of its share of the work, and repeated in the same folder; a command that ends first is
+compared, and starts again elsewhere. At the end every file is compared, byte for byte; `prediction.json`
+without the time that it states.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+import zarr
 from streaming import nuclei, write_image
 
-STARTUP = 2.0  # seconds before which a command writes nothing
 SMALL = 8  # images of the folder
+SAVE = "measurements,overlays,outlines,geojson,rois"  # for large images, too
 
 
 def content(folder: Path) -> dict[str, object]:
@@ -47,17 +49,21 @@ def kill_and_repeat(command: list[str], folder: Path, kills: int, rng: np.random
         return subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.DEVNULL)
 
     began = time.perf_counter()
-    if start(folder / "whole").wait():
+    process = start(folder / "whole")
+    while process.poll() is None and not (folder / "whole").exists():
+        time.sleep(0.02)
+    startup = time.perf_counter() - began  # before that, a command writes nothing
+    if process.wait():
         raise SystemExit("the prediction fails")
     seconds, expected = time.perf_counter() - began, content(folder / "whole")
-    longest = 2 * max(seconds - STARTUP, 1) / kills + seconds / 10
+    longest = 2 * (seconds - startup) / kills + seconds / 10
     killed = completed = different = 0
     unfinished = True
     while killed < kills or unfinished:
         out = folder / f"killed{completed}"
         process, unfinished = start(out), True
         try:
-            process.wait(STARTUP + rng.uniform(0, longest) if killed < kills else None)
+            process.wait(0.9 * startup + rng.uniform(0, longest) if killed < kills else None)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -80,19 +86,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_image(folder / "large.zarr", arguments.size)
+        pixels = zarr.open_array(folder / "large.zarr" / "0", mode="r")[...]
+        tifffile.imwrite(folder / "large.tif", pixels, tile=(512, 512), compression="zlib")
         (folder / "small").mkdir()
         for number in range(SMALL):
             tifffile.imwrite(folder / "small" / f"{number}.tif", nuclei(256 + number)[0])
         command = [sys.executable, "-m", "finetune.cli", "predict", arguments.run]
-        save = ["--save", "measurements,overlays,outlines,probabilities,geojson,rois"]
+        every = f"{SAVE},probabilities"
         for title, options in {
-            "large image, OME-TIFF": [str(folder / "large.zarr")],
-            "large image, OME-Zarr": [str(folder / "large.zarr"), "--format", "ome-zarr"],
-            "small images, OME-TIFF": [str(folder / "small"), *save],
-            "small images, OME-Zarr": [str(folder / "small"), *save, "--format", "ome-zarr"],
+            "large TIFF": [folder / "large.tif", "--save", SAVE],
+            "large OME-Zarr": [folder / "large.zarr", "--save", SAVE, "--format", "ome-zarr"],
+            "small images, OME-TIFF": [folder / "small", "--save", every],
+            "small images, OME-Zarr": [folder / "small", "--save", every, "--format", "ome-zarr"],
         }.items():
             place = folder / title.replace(" ", "-")
-            summary = kill_and_repeat([*command, *options], place, arguments.kills, rng)
+            summary = kill_and_repeat([*command, *map(str, options)], place, arguments.kills, rng)
             print(f"{title}: {summary}", flush=True)
 
 

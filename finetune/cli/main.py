@@ -7,6 +7,7 @@ Heavy imports are inside the functions, so that `finetune --help` is immediate.
 from __future__ import annotations
 
 import sys
+from errno import ENAMETOOLONG
 
 import typer
 
@@ -95,6 +96,11 @@ def main() -> None:
     except InputError as error:
         for line in str(error).splitlines():
             print(f"finetune: {line}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno != ENAMETOOLONG:
+            raise
+        print(f"finetune: {str(error.filename)[:60]}…: the name is too long", file=sys.stderr)
         sys.exit(2)
 
 

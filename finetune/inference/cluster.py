@@ -131,6 +131,7 @@ def open_cluster(address: str, load: LoadModel) -> Iterator[Cluster]:
             )
         else:
             target = address
+            _check_address(address)
         try:
             client = stack.enter_context(Client(target, timeout=TIMEOUT, set_as_default=False))
         except (OSError, ValueError, TypeError) as error:
@@ -139,6 +140,20 @@ def open_cluster(address: str, load: LoadModel) -> Iterator[Cluster]:
                 "give local:N for N processes on this machine"
             ) from error
         yield Cluster(client, load, address)
+
+
+def _check_address(address: str) -> None:
+    """Refuse what is no address: a client that could not start blocks the end of the process."""
+    from distributed.comm import get_address_host, parse_address, parse_host_port
+
+    try:
+        parse_host_port(parse_address(address)[1])
+        get_address_host(address)  # refuses unknown protocols
+    except ValueError as error:
+        raise InputError(
+            f"--dask {address}: is no address of a scheduler, such as tcp://10.0.0.1:8786; give local:N for "
+            "N processes on this machine"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cards.errors import DataError
 from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import Header, read_header
+from finetune.data.images import page_count
 from finetune.data.memory_limit import exceeds_memory
 from finetune.inference.extras.registry import Segmented, SegmentedParts, check_size
 from finetune.inference.journal import Journal
@@ -126,7 +127,7 @@ def predict_outputs(
             try:
                 check_channels(header.channels, model.channels)
             except DataError as error:
-                errors[image] = f"{image}: {error}"
+                errors[image] = f"{image}: {error}{_planes_hint(image, model.channels, outputs)}"
     if (found := getattr(model, "target", None)) is not None and getattr(found, "whole", False):
         from finetune.inference.tiling import check_size as check_whole  # it imports torch
 
@@ -148,6 +149,20 @@ def predict_outputs(
         result = _finished(image, outputs, around)
         yield result or _predict(model, image, outputs, headers.get(image), around)
     clear_leftovers(outputs)  # those that were too young at the beginning
+
+
+def _planes_hint(image: Path, channels: int, outputs: Outputs) -> str:
+    """What to do with pages that were taken for channels, because the file does not name their axis."""
+    try:
+        if (
+            not outputs.planes
+            and page_count(image) > 1
+            and read_header(image, planes=True).channels == channels
+        ):
+            return ", or, if they are planes, segment each with --planes"
+    except DataError:  # the image has an error already
+        pass
+    return ""
 
 
 def _finished(image: Path, outputs: Outputs, around: Surroundings) -> FolderPrediction | None:

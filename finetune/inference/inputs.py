@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,9 +33,11 @@ def find_images(inputs: Path | str | Sequence[Path | str]) -> tuple[list[Path], 
     Raises:
         DataError: if an input is missing, a folder contains no images, or a pattern matches none.
     """
-    found: dict[Path, Path] = {}
+    found: dict[tuple[str, str], Path] = {}
     notes: list[str] = []
     for one in [inputs] if isinstance(inputs, str | Path) else inputs:
+        if not str(one):
+            raise DataError("INPUT: is empty; name an image, a folder of images or a pattern")
         path = Path(one).expanduser()
         if path.is_file() or is_zarr(path):
             files = [path]
@@ -48,7 +51,8 @@ def find_images(inputs: Path | str | Sequence[Path | str]) -> tuple[list[Path], 
             missing = "is a link to a missing file" if path.is_symlink() else "no such file or folder"
             raise DataError(f"{path}: {missing}")
         for file in files:
-            found.setdefault(file.absolute(), file)
+            # A pattern with ** finds a file again through a link to a folder above it.
+            found.setdefault((os.path.realpath(file), file.name), file)
     return list(found.values()), notes
 
 

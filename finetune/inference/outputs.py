@@ -175,7 +175,7 @@ def clear_leftovers(outputs: Outputs) -> None:
 
 def _paths(files: list[Path], out: Path, ending: str) -> dict[Path, Path]:
     """Output path of each image; no two are the same, and none is an image."""
-    originals, sources = {_real(image) for image in files}, dict[Path, Path]()
+    originals, sources = {Path(os.path.realpath(image)) for image in files}, dict[Path, Path]()
     for image in files:
         path = out / f"{image.stem if ending == '.tif' else stem(image)}{ending}"
         if path in sources:
@@ -207,7 +207,7 @@ def _check_distinct(extras: dict[Path, dict[str, Path]]) -> None:
 
 def _check_folder(files: list[Path], out: Path) -> None:
     """Refuse a folder that holds the images, is a file, or cannot be written."""
-    if _real(out) in {_real(image.parent) for image in files}:
+    if _real(out) in {Path(os.path.realpath(image.parent)) for image in files}:
         raise DataError(
             f"{out}: is the folder of the images, where label images would be taken for images; "
             f"{OTHER_FOLDER}"

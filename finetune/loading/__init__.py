@@ -109,9 +109,11 @@ def load_members(
         The models.
 
     Raises:
-        ModelError: if one cannot be loaded.
+        ModelError: if one cannot be loaded, or is named twice.
     """
     from finetune.inference.package_path import is_package
+
+    _check_distinct(sources)
 
     def needs_target(source: str | Path) -> bool:
         published = published_name(source)
@@ -123,6 +125,16 @@ def load_members(
         load(one, trust=trust, target=target if needs_target(one) else None, precision=precision)
         for one in sources
     ]
+
+
+def _check_distinct(sources: Sequence[str | Path]) -> None:
+    seen: set[str] = set()
+    for source in sources:
+        place = Path(source).expanduser()
+        name = str(place.resolve() if place.exists() else source)
+        if name in seen:
+            raise ModelError(f"{source}: is named twice; an ensemble averages different models")
+        seen.add(name)
 
 
 def load_model(source: str | Path, *, trust: bool = False) -> Model | PromptedModel:

@@ -65,6 +65,7 @@ def test_dry_run_resolves_everything_and_writes_a_contact_sheet_only(
         (["run", "quickstart", "--resume", "x"], "remove the other arguments"),
         (["run", "quickstart", "data.root=nowhere"], "no such folder"),
         (["predict", "nothing", "."], "contains no images"),
+        (["predict", "nothing", "x" * 5000], "xxx…: the name is too long"),
     ],
 )
 def test_bad_arguments_are_one_line_and_exit_code_2(command, arguments: list[str], words: str) -> None:

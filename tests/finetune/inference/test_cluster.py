@@ -77,6 +77,15 @@ def test_workers_with_another_precision_are_refused(cluster: Cluster, tmp_path: 
     assert together.read_bytes() == alone.read_bytes()
 
 
+@pytest.mark.parametrize("address", ["somewhere", "http://127.0.0.1:9"])
+def test_what_is_no_address_is_refused_at_once(address: str) -> None:
+    with (
+        pytest.raises(InputError, match=f"--dask {address}: is no address of a scheduler"),
+        open_cluster(address, spots_model),
+    ):
+        pass
+
+
 def test_a_scheduler_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("finetune.inference.cluster.TIMEOUT", 1)
     with (

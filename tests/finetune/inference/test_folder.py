@@ -237,3 +237,22 @@ def test_leftovers_of_a_killed_process_are_deleted_and_files_of_a_running_one_ar
         assert try_lock(running.fileno())
         list(predict_folder(Columns(), tmp_path / "images", labels))
     assert files_in(labels) == sorted([*names[1:], "a.tif"])
+
+
+def test_links_that_lead_nowhere_do_not_stop_the_other_images(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    write(images / "good.tif", 3)
+    (images / "loop.tif").symlink_to(images / "loop.tif")
+    (images / "gone.tif").symlink_to(images / "nothing.tif")
+    results = {result.image.name: result for result in predict_folder(Columns(), images, tmp_path / "out")}
+    assert results["good.tif"].instances == 3
+    assert results["gone.tif"].error == f"{images / 'gone.tif'}: no such file"
+    assert str(results["loop.tif"].error).startswith(f"{images / 'loop.tif'}: cannot be opened")
+
+
+def test_pages_that_were_taken_for_channels_may_be_planes(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "good.tif", 3)
+    stack = np.zeros((4, 8, 9), np.uint8)
+    tifffile.imwrite(tmp_path / "images" / "stack.tif", stack, photometric="minisblack")
+    _, result = predict_folder(Columns(), tmp_path / "images", tmp_path / "out")
+    assert str(result.error).endswith("or, if they are planes, segment each with --planes")

@@ -66,3 +66,14 @@ def test_a_pattern_does_not_open_the_files_inside_an_ome_zarr_image(folder: Path
     (image / "zarr.json").write_text("{}")
     tifffile.imwrite(image / "inside.tif", np.zeros((4, 5), np.uint8))
     assert names(folder, "**/*") == ["a.tif", "a.zarr", "b.tif", "c.png", "day 1/a.tif"]
+
+
+def test_an_image_that_a_pattern_finds_again_through_a_link_counts_once(folder: Path) -> None:
+    once, _ = find_images(f"{folder}/**/*.tif")
+    (folder / "self").symlink_to(folder)
+    assert find_images(f"{folder}/**/*.tif")[0] == once
+
+
+def test_an_empty_input_is_not_the_current_folder() -> None:
+    with pytest.raises(DataError, match="INPUT: is empty"):
+        find_images("")

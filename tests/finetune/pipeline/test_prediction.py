@@ -39,6 +39,8 @@ def test_several_models_load_as_one(models: list[Path]) -> None:
     assert isinstance(ensemble, EnsembleModel) and len(ensemble.members) == 2
     assert np.array_equal(finetune.predict(models, IMAGE), ensemble.predict(IMAGE))
     assert not isinstance(finetune.load(models[:1]), EnsembleModel)
+    with pytest.raises(finetune.ModelError, match="is named twice"):
+        finetune.load([models[0], models[1] / ".." / models[0].name])
 
 
 def test_an_ensemble_segments_the_images_of_a_pattern_and_is_described(
