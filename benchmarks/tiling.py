@@ -7,16 +7,19 @@ Each network is trained for a few steps on synthetic nuclei. A row states the la
 maps of tiles and of the whole image, and the pixels whose label differs, for five sizes of tiles; then the
 pixels whose label differs if instances are decided block by block, as those of large images are. Networks
 that depend on the whole image also state the tile mismatch of a record, which is measured on smaller images
-(`finetune.inference.tile_mismatch`), beside that of the large image, with tiles of the same size. The whole
-image and its maps lie in memory: 8192 × 8192 pixels with 9 maps take 12 GB.
+(`finetune.inference.tile_mismatch`), beside that of the large image, with tiles of the same size. `--uneven`
+makes brightness and background of all images increase from left to right. The whole image and its maps lie in
+memory: 8192 × 8192 pixels with 9 maps take 12 GB.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from streaming import nuclei, trained
 
 from finetune.data.reader import Sample
@@ -29,7 +32,7 @@ from finetune.networks.unet import UNet
 
 TILES = (256, 384, 512, 768, 1024)
 TARGETS = ("foreground_boundary", "flows", "rays")
-OTHERS = ("group norm", "style")
+OTHERS = ("group norm", "instance norm", "style", "attention")
 
 
 def by_blocks(model: Model, maps: np.ndarray, side: int) -> np.ndarray:
@@ -51,14 +54,53 @@ def exact(arguments: argparse.Namespace, target: str) -> Model:
     return trained(arguments.width, target, arguments.steps, options=options)
 
 
+class SegFormer(torch.nn.Module):
+    """The smallest SegFormer (Xie et al. 2021, https://arxiv.org/abs/2105.15203), with random weights."""
+
+    divisor = 32
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+        self.network = SegformerForSemanticSegmentation(SegformerConfig(num_channels=1, num_labels=maps))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Maps at full resolution."""
+        return F.interpolate(self.network(images).logits, images.shape[2:], mode="bilinear")
+
+
+def with_instance_norm(network: torch.nn.Module) -> torch.nn.Module:
+    """Replace group normalization."""
+    for module in network.modules():
+        for name, child in module.named_children():
+            if isinstance(child, torch.nn.GroupNorm):
+                setattr(module, name, torch.nn.InstanceNorm2d(child.num_channels, affine=True))
+    return network
+
+
 def other(arguments: argparse.Namespace, name: str) -> Model:
-    """A network that depends on the whole image: the U-Net of finetune, or that of Cellpose."""
+    """A network that depends on the whole image: the U-Net of finetune, that of Cellpose, or SegFormer."""
+    width, steps = arguments.width, arguments.steps
     if name == "style":
-        return trained(0, "flows", arguments.steps, network=lambda maps: CPnet(1, maps))
-    width = arguments.width
-    return trained(
-        width, "foreground_boundary", arguments.steps, network=lambda maps: UNet(1, maps, width, depth=2)
-    )
+        return trained(0, "flows", steps, network=lambda maps: CPnet(1, maps))
+    target = "foreground_boundary"
+    if name == "attention":
+        return trained(0, target, steps, network=SegFormer)
+    if name == "instance norm":
+        return trained(
+            0, target, steps, network=lambda maps: with_instance_norm(UNet(1, maps, width, depth=2))
+        )
+    return trained(0, target, steps, network=lambda maps: UNet(1, maps, width, depth=2))
+
+
+def image(size: int, seed: int = 0, uneven: bool = False) -> np.ndarray:
+    """Synthetic nuclei (H, W) uint16; `uneven` if brightness and background increase from left to right."""
+    pixels = nuclei(size, seed)[0]
+    if uneven:
+        right = np.linspace(0, 1, size)
+        pixels = (pixels * (0.3 + 1.7 * right) + 8000 * right).clip(0, 2**16 - 1).astype(np.uint16)
+    return pixels
 
 
 def largest_difference(maps: np.ndarray, expected: np.ndarray) -> float:
@@ -66,15 +108,17 @@ def largest_difference(maps: np.ndarray, expected: np.ndarray) -> float:
     return max(float(np.abs(one - other).max()) for one, other in zip(maps, expected, strict=True))
 
 
-def compare_sizes(model: Model, pixels: np.ndarray, blocks: bool) -> Iterator[tuple[int, float]]:
+def compare_sizes(
+    model: Model, pixels: np.ndarray, tiles: Sequence[int], blocks: bool
+) -> Iterator[tuple[int, float]]:
     """Print a row for each size of tiles; yields the size and the part of the pixels whose label differs."""
-    image, side = model.prepare(pixels[None]), len(pixels)
-    whole = model.predict_maps(image, tile=side)
+    prepared, side = model.prepare(pixels[None]), len(pixels)
+    whole = model.predict_maps(prepared, tile=side)
     expected = None
-    for tile in TILES:
+    for tile in tiles:
         if tile >= side:
             continue
-        maps = model.predict_maps(image, tile=tile)
+        maps = model.predict_maps(prepared, tile=tile)
         largest, different = largest_difference(maps, whole), 0
         if largest:
             expected = model.target.decode(whole) if expected is None else expected
@@ -89,10 +133,10 @@ def compare_sizes(model: Model, pixels: np.ndarray, blocks: bool) -> Iterator[tu
             print(f"  blocks of {length}: {different} px of {expected.max():,} instances", flush=True)
 
 
-def state(model: Model, size: int, count: int) -> tuple[int, float] | None:
+def state(model: Model, size: int, count: int, uneven: bool) -> tuple[int, float] | None:
     """Size of tiles and tile mismatch, as a record states them for images of a data set."""
     nothing = np.zeros((size, size), np.int32)
-    images = [Sample(str(seed), nuclei(size, seed)[0][None], nothing) for seed in range(1, count + 1)]
+    images = [Sample(str(seed), image(size, seed, uneven)[None], nothing) for seed in range(1, count + 1)]
     tiling = measure_tiling(model, images)
     if tiling is None or tiling.tile is None or tiling.mismatch is None:
         return None
@@ -107,24 +151,26 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=80, help="training steps")
     parser.add_argument("--targets", nargs="*", default=TARGETS, help="targets of the exact network")
     parser.add_argument("--others", nargs="*", default=OTHERS, help="networks that depend on the whole image")
+    parser.add_argument("--tiles", nargs="*", type=int, default=TILES, help="sizes of tiles")
+    parser.add_argument("--uneven", action="store_true", help="brightness increases from left to right")
     parser.add_argument("--rays", type=int, default=32, help="rays of the target rays")
     parser.add_argument("--blocks", type=int, default=1, help="0 leaves out instances decided by blocks")
     parser.add_argument("--stated-size", type=int, default=1024, help="pixels along a side of its images")
     parser.add_argument("--stated-images", type=int, default=4, help="images of a stated mismatch")
     arguments = parser.parse_args()
-    pixels = nuclei(arguments.size)[0]
+    pixels = image(arguments.size, uneven=arguments.uneven)
     for name in arguments.targets:
         model = exact(arguments, name)
         model.measure_receptive_field()
         print(f"exact × {name}: receptive field {model.receptive_field}, halo {model.halo}", flush=True)
-        list(compare_sizes(model, pixels, bool(arguments.blocks)))
+        list(compare_sizes(model, pixels, arguments.tiles, bool(arguments.blocks)))
     for name in arguments.others:
         model = other(arguments, name)
         print(f"{name} × {model.target.name}", flush=True)
-        stated = state(model, arguments.stated_size, arguments.stated_images)
-        for tile, share in compare_sizes(model, pixels, blocks=False):
-            if stated and tile == stated[0]:
-                ratio = stated[1] / share if share else float("nan")
+        stated = state(model, arguments.stated_size, arguments.stated_images, arguments.uneven)
+        for tile, share in compare_sizes(model, pixels, arguments.tiles, blocks=False):
+            if stated and tile == stated[0] and (share or stated[1]):
+                ratio = stated[1] / share if share else float("inf")
                 print(f"  stated / measured for tiles of {tile}: {ratio:.2f}", flush=True)
 
 

@@ -104,6 +104,11 @@ class Tiling(RecordModel):
         "depends, measured by gradient; 'image' if every pixel counts; None if not measured",
     )
     halo: int = Field(description="pixels of context around the part of a tile that is kept")
+    image_statistics: bool = Field(
+        False,
+        description="whether layers that depend on the whole image, such as group normalization, use its "
+        "statistics in all tiles",
+    )
     tile: int | None = Field(None, description="height and width of the tiles that were compared, in pixels")
     images: int = Field(0, description="images larger than a tile that were compared")
     pixels: int = Field(0, description="pixels of these images")

@@ -25,6 +25,11 @@ def tiling_sentences(record: RunRecord) -> str:
 def _receptive_field(tiling: Tiling) -> str:
     if tiling.receptive_field is None:
         return "Receptive field: not measured."
+    if tiling.receptive_field == "image" and tiling.image_statistics:
+        return (
+            "Some layers use statistics of the whole input, such as its mean. All tiles use those of the "
+            "whole image, which are measured first."
+        )
     if tiling.receptive_field == "image":
         return "Every output pixel depends on the whole input, so labels depend on the tile."
     return (

@@ -24,6 +24,7 @@ from finetune.inference.model import Model
 from finetune.inference.scratch_job import KEY, ScratchJob
 from finetune.inference.stream import Stream, StreamOptions
 from finetune.inference.streaming import Progress
+from finetune.inference.views import LayerValues
 from finetune.utils.optional import require
 
 LOCAL = "local:"
@@ -70,11 +71,16 @@ class Cluster:
         task = Task(self.load, image.resolve(), stream.job.folder.resolve(), options)
         tiles = stream.job.missing("tiles", len(stream.tiles))
         if tiles:
-            stream.measure()
+            stream.measure(report, partial(self._sum_rows, task))
         self._run(partial(_predict, task), _batches(tiles, TILES), partial(report, "predicting"))
         blocks = stream.job.missing("blocks", sum(map(len, stream.blocks)))
         self._run(partial(_decode, task), _batches(blocks, 1), partial(report, "finding instances"))
         return stream.labels()
+
+    def _sum_rows(self, task: Task, step: int, layers: LayerValues, rows: int) -> None:
+        """Sum the values of layers in workers; this process reads the results."""
+        batches = [[row] for row in range(rows)]
+        self._run(partial(_sum_row, task, step, layers), batches, lambda done, total: None)
 
     def _run(
         self, work: Callable[[list[int]], None], batches: list[list[int]], report: Callable[[int, int], None]
@@ -175,6 +181,14 @@ class Task:
 
 _streams: dict[str, Stream] = {}  # of the images that this worker has open, by content of job.json
 _lock = threading.Lock()  # of the network: one task at a time in a process
+
+
+def _sum_row(task: Task, step: int, layers: LayerValues, rows: list[int]) -> None:
+    """Sum the values of layers over rows of tiles, and write the sums."""
+    with _lock:
+        stream = _open(task)
+        for row in rows:
+            stream.sum_row(0, 0, step, row, layers)
 
 
 def _predict(task: Task, numbers: list[int]) -> None:

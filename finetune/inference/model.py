@@ -13,17 +13,12 @@ from torch import nn
 from cards.base import NetworkSpec
 from finetune.data.channels import Channels
 from finetune.data.normalization import Normalize
+from finetune.inference.image_statistics import image_statistics
 from finetune.inference.preprocess import channels_first, prepare
-from finetune.inference.receptive_field import measure_receptive_field
-from finetune.inference.shared_statistics import (
-    Network,
-    has_statistics,
-    measure_statistics,
-    sample_windows,
-    share_statistics,
-)
+from finetune.inference.receptive_field import measure_receptive_field, statistics_of_noise
+from finetune.inference.shared_statistics import Network, Statistics, share_statistics
 from finetune.inference.tile_network import TileNetwork
-from finetune.inference.tiling import HALO, TILE, predict_maps
+from finetune.inference.tiling import HALO, TILE, Grid, predict_maps, read_padded
 from finetune.targets.base import Target
 from finetune.utils.bfloat16 import in_bf16
 
@@ -68,6 +63,7 @@ class Model:
     verified: Precision = "float32"
     precision: Precision = "float32"
     _bf16: Callable[[torch.Tensor], torch.Tensor] | None = field(default=None, init=False, repr=False)
+    _has_statistics: bool | None = field(default=None, init=False, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -118,9 +114,8 @@ class Model:
         tiled = max(height, width) > tile and not self.target.whole
         halo, run = self.tile_halo(tile) if tiled else 0, cast("Network", self.run)
         if tiled and self.shares_statistics and min(height, width) >= self.divisor:
-            windows = sample_windows(height, width, self.divisor, tile)
-            sample = torch.stack([image[:, slice(*rows), slice(*columns)] for rows, columns in windows])
-            run = share_statistics(self.run, measure_statistics(self.run, sample))
+            grid = Grid(height, width, self.divisor, tile, halo)
+            run = share_statistics(self.run, image_statistics(self.run, grid, read_padded(image, grid)))
         return predict_maps(run, self.target, image, self.divisor, tile=tile, halo=halo)
 
     def run(self, images: torch.Tensor) -> torch.Tensor:
@@ -150,15 +145,24 @@ class Model:
 
     @property
     def shares_statistics(self) -> bool:
-        """Whether tiles are normalized by the same statistics, see `finetune.inference.shared_statistics`.
+        """Whether layers use the same statistics in all tiles, see `finetune.inference.shared_statistics`.
 
         Only if the network does not depend on the whole image in another way, too.
         """
-        if self.receptive_field != "image" or not has_statistics(self.network):
+        if self.receptive_field != "image":
             return False
-        if not self.halo:  # it was measured before halos of such networks were
+        if self._has_statistics is None:
+            self._has_statistics = bool(self._statistics_of_noise())
+        if self._has_statistics and not self.halo:  # it was measured before halos of such networks were
             self.measure_receptive_field()
-        return self.halo > 0
+        return self._has_statistics and self.halo > 0
+
+    def _statistics_of_noise(self) -> Statistics:
+        if isinstance(self.network, torch.jit.ScriptModule):
+            return []
+        return statistics_of_noise(
+            lambda noise: self.network(noise.to(self.device)), self.channels, self.divisor
+        )
 
     def tile_halo(self, tile: int = TILE) -> int:
         """Pixels of context around the kept part of a tile.
@@ -167,12 +171,13 @@ class Model:
             tile: height and width of a tile in pixels.
 
         Returns:
-            The measured halo; of a network that depends on the whole image, or was not measured, the halo
-            that its package states, and at least `HALO`, but no more than a quarter of the tile.
+            The measured halo; of a network that depends on the whole image in other ways than by statistics,
+            or was not measured, the halo that its package states, and at least `HALO`, but no more than a
+            quarter of the tile.
         """
         if self.receptive_field is None:
             self.measure_receptive_field()
-        if isinstance(self.receptive_field, int):
+        if isinstance(self.receptive_field, int) or self.shares_statistics:
             return self.halo
         return min(max(HALO, self.halo), tile // 4)
 

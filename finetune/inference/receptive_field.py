@@ -18,12 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from finetune.inference.shared_statistics import (
-    Network,
-    has_statistics,
-    measure_statistics,
-    share_statistics,
-)
+from finetune.inference.shared_statistics import Network, Statistics, measure_statistics, share_statistics
 
 
 class ReceptiveField(NamedTuple):
@@ -34,8 +29,8 @@ class ReceptiveField(NamedTuple):
             an axis; "image" if every pixel of the input counts, as with group normalization, global attention
             or a style vector.
         halo: pixels of context that a block of `divisor` pixels needs on each side, at most `radius`. For
-            "image", the halo that is enough if only the statistics of normalization layers are those of the
-            image (`finetune.inference.shared_statistics`); 0 where no halo is enough.
+            "image", the halo that is enough if statistics of layers are those of the image
+            (`finetune.inference.shared_statistics`); 0 where no halo is enough.
     """
 
     radius: int | Literal["image"]
@@ -77,15 +72,29 @@ def measure_receptive_field(network: nn.Module, channels: int, divisor: int) -> 
             network = network if on_cpu else copy.deepcopy(network).cpu()
         network.eval()
         field = _along_axes(network, channels, divisor)
-        if field.radius == "image" and has_statistics(network):
-            image = _noise((1, channels, _up(LENGTHS[0], divisor), _up(LENGTHS[0], divisor)), 0, turned=False)
-            shared = share_statistics(network, measure_statistics(network, image))
+        if field.radius == "image" and (statistics := statistics_of_noise(network, channels, divisor)):
+            shared = share_statistics(network, statistics)
             return ReceptiveField("image", _along_axes(shared, channels, divisor).halo)
         return field
     except (RuntimeError, ValueError, AssertionError, NotImplementedError, IndexError):
         return None  # the network takes other sizes, or its operations have no gradient
     finally:
         network.train(training)
+
+
+def statistics_of_noise(network: Network, channels: int, divisor: int) -> Statistics:
+    """Statistics of the layers that depend on the whole image, for an image of noise.
+
+    Args:
+        network: (N, C, H, W) float32 -> raw output, on the CPU and in evaluation mode.
+        channels: C.
+        divisor: the network takes heights and widths that are multiples of this, in pixels.
+
+    Returns:
+        The statistics; empty if the network has no such layers, or is TorchScript, which is not examined.
+    """
+    length = _up(LENGTHS[0], divisor)
+    return measure_statistics(network, _noise((1, channels, length, length), 0, turned=False))
 
 
 def _along_axes(network: Network, channels: int, divisor: int) -> ReceptiveField:
@@ -119,6 +128,8 @@ def _by_gradient(
         image = _noise((1, channels, breadth, length), seed, turned).requires_grad_()
         with torch.enable_grad(), _Linear():
             output = network(image)
+        if not output.requires_grad:  # it is made of statistics alone
+            return ReceptiveField(0, 0)
         # The output may be smaller than the image; the gradient of its sum over channels and the other axis.
         profile = output.float().sum(dim=(0, 1, 3) if turned else (0, 1, 2))
         stride = length // len(profile)
@@ -147,6 +158,8 @@ def _agrees_with_tile(network: Network, channels: int, divisor: int, halo: int, 
         tile = network(image.narrow(axis, start, size)).float()
     stride = length // whole.shape[axis]
     kept = (size - 2 * halo) // stride
+    if not kept:
+        return False  # the output is no image
     expected = whole.narrow(axis, (start + halo) // stride, kept)
     difference = tile.narrow(axis, halo // stride, kept) - expected
     return float(difference.abs().max()) <= TOLERANCE * max(float(expected.abs().max()), 1.0)

@@ -1,83 +1,65 @@
-"""Group and instance normalization with the same statistics in all tiles of an image.
+"""Layers that use statistics of their whole input, and statistics that all tiles of an image share.
 
 Group normalization (Wu & He 2018, https://arxiv.org/abs/1803.08494) and instance normalization (Ulyanov et
 al. 2016, https://arxiv.org/abs/1607.08022) subtract the mean of a layer over the input of the network, and
-divide by its standard deviation. Tiles would each be normalized by their own statistics, and differ at their
-seams. Here, windows that are spread over the image pass through the network together, each layer is
-normalized by the statistics of all of them, and these statistics serve all tiles. They approximate those of
-the whole image: the last layers see them only after all layers before are normalized, so exact ones would
-take as many passes over the image as there are layers.
+divide by its standard deviation. The style vector of Cellpose and squeeze-and-excitation (Hu et al. 2018,
+https://arxiv.org/abs/1709.01507) take the mean over all pixels. Tiles would each use statistics of their own,
+and differ at their seams. Here, such layers are intercepted: their statistics are measured, or replaced by
+given ones. `finetune.inference.image_statistics` finds those of a whole image.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from finetune.inference.tiling import Span
-
-WINDOWS = 3  # windows along each axis; together, they have 9 / 4 of the pixels of a tile
-PART = 1 / 2  # height and width of a window, as a part of those of a tile
 MARGIN = 8  # 1 / MARGIN of a window at each end, where zeros pad the layers, does not count
 
-Statistics = list[tuple[torch.Tensor, torch.Tensor]]
-"""Mean and variance (G,) of the groups of each normalization layer, in the order in which the layers run."""
+Moments = tuple[torch.Tensor, torch.Tensor]
+"""Mean and variance (G,) of the groups of a layer. The variance of a mean over all pixels is not used."""
+
+Statistics = list[Moments]
+"""Moments of each layer, in the order in which the layers run."""
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 
 
-def has_statistics(network: nn.Module) -> bool:
-    """Whether a network has layers that normalize by statistics of their input.
+class Layer(NamedTuple):
+    """One call of a layer that uses statistics of its input.
 
-    Args:
-        network: any network.
-
-    Returns:
-        True if there is a group or instance normalization; False for TorchScript, which is not examined.
+    Attributes:
+        input: (N, C, ...); C consists of groups.
+        groups: number of groups.
+        finish: mean and variance (G,) -> output of the layer.
     """
-    instance = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
-    return any(
-        isinstance(module, nn.GroupNorm) or (isinstance(module, instance) and not module.track_running_stats)
-        for module in network.modules()
-    )
+
+    input: torch.Tensor
+    groups: int
+    finish: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+    def values(self, inner: tuple[slice, ...]) -> torch.Tensor:
+        """Values of each group.
+
+        Args:
+            inner: part of the pixels.
+
+        Returns:
+            (N, G, any number) float32.
+        """
+        return self.input[:, :, *inner].float().reshape(len(self.input), self.groups, -1)
 
 
-def sample_windows(height: int, width: int, divisor: int, tile: int) -> list[tuple[Span, Span]]:
-    """Windows that are spread evenly over an image.
-
-    Args:
-        height: height of the image in pixels, at least `divisor`.
-        width: its width.
-        divisor: windows start at multiples of this; their height and width are multiples, too.
-        tile: height and width of a tile in pixels.
-
-    Returns:
-        Rows and columns of each window, each as start and end; all windows have the same size.
-    """
-    side = math.ceil(PART * tile / divisor) * divisor
-    rows, columns = (
-        _spread(length, min(side, length // divisor * divisor), divisor) for length in (height, width)
-    )
-    return [(row, column) for row in rows for column in columns]
-
-
-def _spread(length: int, side: int, divisor: int) -> list[Span]:
-    count = min(WINDOWS, -(-length // side))
-    starts = (np.arange(count) + 0.5) * length / count - side / 2  # in the middle of equal parts of the image
-    starts = starts.clip(0, length - side).astype(int) // divisor * divisor
-    return [(int(start), int(start) + side) for start in starts]
+Use = Callable[[int, Layer], Moments]
+"""Number of a layer and the layer -> moments that it uses."""
 
 
 @torch.no_grad()
 def measure_statistics(network: Network, windows: torch.Tensor) -> Statistics:
-    """Statistics of the normalization layers over several windows of an image together.
+    """Statistics of the layers over several windows of an image together.
 
     Args:
         network: (N, C, H, W) float32 -> raw output, in evaluation mode.
@@ -86,13 +68,34 @@ def measure_statistics(network: Network, windows: torch.Tensor) -> Statistics:
     Returns:
         The statistics; empty if the network has no such layers, or is TorchScript.
     """
-    with SharedStatistics() as shared:
+    found: Statistics = []
+
+    def use(number: int, layer: Layer) -> Moments:
+        found.append(window_moments(layer))
+        return found[-1]
+
+    with Intercepted(use):
         network(windows)
-    return shared.statistics
+    return found
+
+
+def window_moments(layer: Layer) -> Moments:
+    """Moments of a layer over several windows and their pixels, without margins.
+
+    Args:
+        layer: the layer.
+
+    Returns:
+        The moments.
+    """
+    lengths = layer.input.shape[2:]
+    inner = tuple(slice(length // MARGIN, length - length // MARGIN) for length in lengths)
+    variance, mean = torch.var_mean(layer.values(inner), dim=(0, 2), correction=0)
+    return mean, variance
 
 
 def share_statistics(network: Network, statistics: Statistics) -> Network:
-    """A network that normalizes by given statistics.
+    """A network whose layers use given statistics.
 
     Args:
         network: (N, C, H, W) float32 -> raw output, in evaluation mode.
@@ -103,28 +106,23 @@ def share_statistics(network: Network, statistics: Statistics) -> Network:
     """
 
     def run(images: torch.Tensor) -> torch.Tensor:
-        with SharedStatistics(statistics):
+        with Intercepted(lambda number, layer: statistics[number]):
             return network(images)
 
     return run
 
 
-class SharedStatistics(TorchFunctionMode):
-    """Normalizes all inputs of one pass through the network by the same statistics.
+class Intercepted(TorchFunctionMode):
+    """Decides which statistics the layers use during one pass through a network."""
 
-    Attributes:
-        statistics: of the layers that have run.
-    """
-
-    def __init__(self, statistics: Statistics | None = None) -> None:
-        """Use or measure statistics.
+    def __init__(self, use: Use) -> None:
+        """Intercept layers.
 
         Args:
-            statistics: of all layers; None for those of the inputs together.
+            use: called for each layer, in the order in which they run.
         """
         super().__init__()
-        self._given = None if statistics is None else iter(statistics)
-        self.statistics: Statistics = []
+        self._use, self._count = use, 0
 
     def __torch_function__(
         self,
@@ -133,54 +131,42 @@ class SharedStatistics(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        describe = NORMALIZATIONS.get(func)
+        describe = LAYERS.get(func)
         layer = describe(*args, **(kwargs or {})) if describe else None
         if layer is None:
             return func(*args, **(kwargs or {}))
-        self.statistics.append(layer.measure() if self._given is None else next(self._given))
-        return layer.apply(*self.statistics[-1])
+        moments = self._use(self._count, layer)
+        self._count += 1
+        return layer.finish(*moments)
 
 
-class _Layer(NamedTuple):
-    """One call of a normalization of (N, C, H, W); C consists of groups."""
-
-    input: torch.Tensor
-    groups: int
-    weight: torch.Tensor | None
-    bias: torch.Tensor | None
-    eps: float
-
-    def measure(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and variance (G,) over all inputs and their pixels, without margins."""
-        lengths = self.input.shape[2:]
-        inner = (slice(length // MARGIN, length - length // MARGIN) for length in lengths)
-        values = self.input[:, :, *inner].float().reshape(len(self.input), self.groups, -1)
-        variance, mean = torch.var_mean(values, dim=(0, 2), correction=0)
-        return mean, variance
-
-    def apply(self, mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
-        """Normalize, scale and shift."""
-        members = self.input.shape[1] // self.groups
-        scale = torch.rsqrt(variance + self.eps).repeat_interleave(members)
-        scale = scale if self.weight is None else scale * self.weight
+def _normalized(
+    input: torch.Tensor, groups: int, weight: torch.Tensor | None, bias: torch.Tensor | None, eps: float
+) -> Layer:
+    def finish(mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+        members = input.shape[1] // groups
+        scale = torch.rsqrt(variance + eps).repeat_interleave(members)
+        scale = scale if weight is None else scale * weight
         shift = -mean.repeat_interleave(members) * scale
-        shift = shift if self.bias is None else shift + self.bias
-        size = (1, -1, *(1 for _ in self.input.shape[2:]))
-        normalized = torch.addcmul(shift.reshape(size), self.input.float(), scale.reshape(size))
-        return normalized.to(self.input.dtype)
+        shift = shift if bias is None else shift + bias
+        size = (1, -1, *(1 for _ in input.shape[2:]))
+        normalized = torch.addcmul(shift.reshape(size), input.float(), scale.reshape(size))
+        return normalized.to(input.dtype)
+
+    return Layer(input, groups, finish)
 
 
-def _group(
+def _group_norm(
     input: torch.Tensor,
     num_groups: int,
     weight: torch.Tensor | None = None,
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
-) -> _Layer:
-    return _Layer(input, num_groups, weight, bias, eps)
+) -> Layer:
+    return _normalized(input, num_groups, weight, bias, eps)
 
 
-def _instance(
+def _instance_norm(
     input: torch.Tensor,
     running_mean: torch.Tensor | None = None,
     running_var: torch.Tensor | None = None,
@@ -189,12 +175,31 @@ def _instance(
     use_input_stats: bool = True,
     momentum: float = 0.1,
     eps: float = 1e-5,
-) -> _Layer | None:
-    return _Layer(input, input.shape[1], weight, bias, eps) if use_input_stats else None
+) -> Layer | None:
+    return _normalized(input, input.shape[1], weight, bias, eps) if use_input_stats else None
 
 
-NORMALIZATIONS: dict[Callable[..., Any], Callable[..., _Layer | None]] = {
-    F.group_norm: _group,
-    F.instance_norm: _instance,
+def _mean(input: torch.Tensor, dim: Any = None, keepdim: bool = False, **_: Any) -> Layer | None:
+    """The mean over all pixels; None for a mean over anything else."""
+    if not isinstance(dim, list | tuple) or input.ndim != 4 or {axis % 4 for axis in dim} != {2, 3}:
+        return None
+
+    def finish(mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+        size = (len(input), len(mean), 1, 1) if keepdim else (len(input), len(mean))
+        return mean.to(input.dtype).reshape(1, *size[1:]).expand(size)
+
+    return Layer(input, input.shape[1], finish)
+
+
+def _pool(input: torch.Tensor, output_size: Any) -> Layer | None:
+    return _mean(input, (2, 3), keepdim=True) if output_size in (1, (1, 1), [1, 1]) else None
+
+
+LAYERS: dict[Callable[..., Any], Callable[..., Layer | None]] = {
+    F.group_norm: _group_norm,
+    F.instance_norm: _instance_norm,
+    F.adaptive_avg_pool2d: _pool,
+    torch.mean: _mean,
+    torch.Tensor.mean: _mean,
 }
-"""Functions that are replaced, with the arguments that torch passes on."""
+"""Functions that are intercepted, with the arguments that torch passes on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,17 +14,25 @@ import torch
 from finetune.data.channels import select_channels
 from finetune.data.streaming_statistics import measure
 from finetune.data.windows import Windows
+from finetune.inference.image_statistics import Sums
 from finetune.inference.label_bands import LabelBands
 from finetune.inference.preprocess import check_channels
 from finetune.inference.scratch_job import ScratchJob
+from finetune.inference.shared_statistics import Statistics
 from finetune.inference.stitching import BLOCK, MARGIN, Block, DecodedBlock, blocks_of, decode_block
 from finetune.inference.tile_network import TileNetwork
 from finetune.inference.tiling import TILE, Grid, Tile
-from finetune.inference.views import View, views_of
+from finetune.inference.views import LayerValues, View, views_of
 
 LARGE = 4096**2  # pixels; larger images are not kept in memory
 READ, READ_COLUMNS = 1024, 16384  # height and width of the parts that are read for the statistics
 FEW_MAPS = 8  # with more, blocks are smaller
+
+Report = Callable[[str, int, int], None]
+"""Name of a stage, finished parts and all parts."""
+
+SumAhead = Callable[[int, LayerValues, int], None]
+"""Number of a pass over the image, statistics that the layers use, number of rows of tiles."""
 
 
 @dataclass(frozen=True)
@@ -95,22 +103,67 @@ class Stream:
         """How instances of blocks are joined; see `finetune.inference.stitching`."""
         return str(getattr(self.model.target, "stitching", "instances"))
 
-    def measure(self) -> list[np.ndarray]:
+    def measure(self, report: Report | None = None, sum_ahead: SumAhead | None = None) -> list[np.ndarray]:
         """Statistics of the whole image for the normalization of each member, and of layers that need some.
+
+        Args:
+            report: called with a stage, finished rows of tiles and all rows.
+            sum_ahead: called before each pass over the image, to sum rows elsewhere, as `sum_row` does.
 
         Returns:
             Each (2, C) float64, see `finetune.data.streaming_statistics.measure`.
         """
         found = []
         for number, group in enumerate(self.views):
-            values = self.job.remember(f"statistics-{number}", partial(self._measure, group[0].network))
-            statistics = np.array(values, np.float64)
+            statistics = self._input_statistics(number)
             found.append(statistics)
             for turned, view in enumerate(group):
                 if view.shares_statistics:
-                    measure_layers = partial(view.measure_layers, statistics)
+                    sum_rows = partial(self._sum_rows, number, turned, report, sum_ahead)
+                    measure_layers = partial(view.measure_layers, statistics, sum_rows)
                     view.share(self.job.remember(f"layers-{number}-{turned}", measure_layers))
         return found
+
+    def sum_row(self, member: int, turned: int, step: int, row: int, layers: LayerValues) -> Sums:
+        """Sums of the values of each layer over a row of tiles, in one of the passes over the image.
+
+        Args:
+            member: number of the member.
+            turned: number of the orientation.
+            step: number of the pass.
+            row: number of the row.
+            layers: statistics that the layers use.
+
+        Returns:
+            The sums.
+        """
+        compute = partial(self.views[member][turned].sum_row, row, self._input_statistics(member), layers)
+        sums: Sums = self.job.remember(f"layers-{member}-{turned}-{step}-{row}", compute)
+        return sums
+
+    def _sum_rows(
+        self,
+        member: int,
+        turned: int,
+        report: Report | None,
+        sum_ahead: SumAhead | None,
+        step: int,
+        used: Statistics,
+    ) -> list[Sums]:
+        layers = [[mean.tolist(), variance.tolist()] for mean, variance in used]
+        rows = self.views[member][turned].rows
+        if sum_ahead:
+            sum_ahead(step, layers, rows)
+        sums = []
+        for row in range(rows):
+            sums.append(self.sum_row(member, turned, step, row, layers))
+            if report:
+                report(f"measuring statistics, pass {step + 1}", row + 1, rows)
+        return sums
+
+    def _input_statistics(self, member: int) -> np.ndarray:
+        measure_input = partial(self._measure, self.views[member][0].network)
+        return np.array(self.job.remember(f"statistics-{member}", measure_input), np.float64)
 
     def _measure(self, network: TileNetwork) -> list[list[float]]:
         height, width = self.windows.shape[1:]

@@ -10,20 +10,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
 import torch
 
 from finetune.inference.label_bands import LabelBands
-from finetune.inference.stream import Stream
+from finetune.inference.stream import Report, Stream
 
 AHEAD = 2  # batches that are read before they are needed
 BEHIND = 4  # tiles that wait to be written
 
-Progress = Callable[[str, int, int], None]
-"""Name of a stage, finished parts and all parts."""
+Progress = Report
 
 T = TypeVar("T")
 
@@ -43,7 +41,7 @@ def segment_stream(stream: Stream, progress: Progress | None = None) -> LabelBan
         OSError: if the disk is full.
     """
     report = progress or (lambda stage, done, total: None)
-    predict_tiles(stream, partial(report, "predicting"))
+    predict_tiles(stream, report)
     total = sum(map(len, stream.blocks))
     missing = stream.job.missing("blocks", total)
     with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
@@ -52,18 +50,18 @@ def segment_stream(stream: Stream, progress: Progress | None = None) -> LabelBan
     return stream.labels()
 
 
-def predict_tiles(stream: Stream, report: Callable[[int, int], None]) -> None:
+def predict_tiles(stream: Stream, report: Progress) -> None:
     """Predict the maps of all tiles that are not finished.
 
     Args:
         stream: model, image and finished parts.
-        report: called with the number of finished tiles and of all tiles.
+        report: called with a stage, finished parts and all parts.
     """
     total = len(stream.tiles)
     missing = stream.job.missing("tiles", total)
     if not missing:
         return
-    statistics = stream.measure()
+    statistics = stream.measure(report)
     size = stream.batch
     batches = [missing[start : start + size] for start in range(0, len(missing), size)]
 
@@ -79,7 +77,7 @@ def predict_tiles(stream: Stream, report: Callable[[int, int], None]) -> None:
             while len(written) > BEHIND:
                 written.popleft().result()
             done += len(numbers)
-            report(done, total)
+            report("predicting", done, total)
         for future in written:
             future.result()
 

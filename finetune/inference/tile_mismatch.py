@@ -1,8 +1,8 @@
 """Tile mismatch: how many labels change when an image is predicted in tiles instead of in one piece.
 
-No pixel changes for a network whose receptive field is covered by the halo of the tiles. Group normalization,
-instance normalization, global attention and style vectors use statistics of the tile instead of the image:
-their mismatch is measured on images of the data set.
+No pixel changes for a network whose receptive field is covered by the halo of the tiles. Layers that use
+statistics of the whole image (group and instance normalization, style vectors) use the same in all tiles, up
+to rounding. Global attention differs from tile to tile: its mismatch is measured on images of the data set.
 """
 
 from __future__ import annotations
@@ -37,12 +37,16 @@ def measure_tiling(model: Model, samples: Iterable[Sample]) -> Tiling | None:
     if model.target.whole:
         return None
     model.measure_receptive_field()
-    tiling = Tiling(receptive_field=model.receptive_field, halo=model.tile_halo())
+    tiling = Tiling(
+        receptive_field=model.receptive_field,
+        halo=model.tile_halo(),
+        image_statistics=model.shares_statistics,
+    )
     small = (sample for sample in samples if sample.pixels[0].size <= LARGEST)
     largest = nlargest(IMAGES, small, key=lambda sample: sample.pixels[0].size)
     side = max((max(sample.pixels.shape[1:]) for sample in largest), default=0)
     tile = min(TILE, side // 2 // model.divisor * model.divisor)
-    if isinstance(model.receptive_field, int):  # a smaller tile would be enlarged
+    if isinstance(model.receptive_field, int) or tiling.image_statistics:  # a smaller tile would be enlarged
         tile = max(tile, 4 * (-(-model.halo // model.divisor) * model.divisor))
     larger = [sample for sample in largest if max(sample.pixels.shape[1:]) > tile]
     if not larger or tile < 2 * model.divisor:

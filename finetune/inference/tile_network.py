@@ -25,7 +25,8 @@ class TileNetwork:
         tile: height and width of a tile in pixels.
         halo: pixels of context around the kept part of a tile.
         alignment: tiles start at multiples of this, in pixels; `divisor` if 0.
-        shares_statistics: whether group and instance normalization use the same statistics in all tiles.
+        shares_statistics: whether layers that depend on the whole image use its statistics in all tiles, see
+            `finetune.inference.shared_statistics`.
     """
 
     network: Callable[[torch.Tensor], torch.Tensor]

@@ -179,10 +179,9 @@ def predict_maps(
         tile = max(height, width)
     grid = Grid(height, width, divisor, tile, halo, alignment)
     maps = np.empty((target.channels, height, width), np.float32)
-    padded = _pad(image, grid)
+    read = read_padded(image, grid)
     for part in grid:
-        rows, columns = (slice(*span) for span in part.window)
-        raw = network(padded[None, :, rows, columns])
+        raw = network(read(part)[None])
         maps[:, *part.outer] = target.activate(raw.float())[0, :, *part.inner].cpu().numpy()
     return maps
 
@@ -206,10 +205,19 @@ def check_size(target: Decoding, height: int, width: int, which: str) -> None:
         )
 
 
-def _pad(image: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Continue the image at the lower right, as `Grid.continued` does for a window."""
+def read_padded(image: torch.Tensor, grid: Grid) -> Callable[[Tile], torch.Tensor]:
+    """Read tiles from an image that is continued at the lower right, as by `Grid.continued`.
+
+    Args:
+        image: (C, H, W).
+        grid: its tiles.
+
+    Returns:
+        A function from a tile to the pixels (C, h, w) of its window.
+    """
     bottom, right = grid.padded(grid.height) - grid.height, grid.padded(grid.width) - grid.width
-    return F.pad(image, (0, right, 0, bottom), mode=grid.padding) if bottom or right else image
+    padded = F.pad(image, (0, right, 0, bottom), mode=grid.padding) if bottom or right else image
+    return lambda tile: padded[:, slice(*tile.window[0]), slice(*tile.window[1])]
 
 
 def _up(length: int, unit: int) -> int:

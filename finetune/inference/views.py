@@ -7,7 +7,7 @@ from the corner that is its upper left one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,17 @@ import torch
 from finetune.data.channels import select_channels
 from finetune.data.windows import Windows
 from finetune.inference.ensemble import EnsembleModel
+from finetune.inference.image_statistics import SumRows, Sums, image_statistics, rows_of, sum_tiles
 from finetune.inference.protocol import Predictor
-from finetune.inference.shared_statistics import measure_statistics, sample_windows, share_statistics
+from finetune.inference.shared_statistics import Statistics, share_statistics
 from finetune.inference.symmetries import SYMMETRIES, SymmetricModel, turn_back
 from finetune.inference.tile_network import TileNetwork
 from finetune.inference.tiling import Grid, Span, Tile
 from finetune.targets.pixels import orient_pixels
 
 Rectangle = tuple[Span, Span]
+LayerValues = list[list[list[float]]]
+"""Mean and variance of each group, for each layer."""
 
 
 class View:
@@ -108,35 +111,59 @@ class View:
 
     @property
     def shares_statistics(self) -> bool:
-        """Whether normalization layers use the same statistics in all tiles."""
+        """Whether layers use the same statistics in all tiles."""
         return self.network.shares_statistics and min(self._lengths) >= self.network.divisor
 
-    def measure_layers(self, statistics: np.ndarray) -> list[list[list[float]]]:
-        """Statistics of the normalization layers.
+    @property
+    def rows(self) -> int:
+        """Number of rows of tiles."""
+        return len(rows_of(self.grid))
+
+    def measure_layers(self, statistics: np.ndarray, sum_rows: SumRows) -> LayerValues:
+        """Statistics that layers have in the whole image.
 
         Args:
             statistics: of the whole image, for the normalization of the input.
+            sum_rows: sums over all rows of tiles, of `sum_row`.
 
         Returns:
             Mean and variance of each group, for each layer.
         """
-        windows = sample_windows(*self._lengths, self.network.divisor, self.network.tile)
-        sample = torch.stack([self.read(Tile(window, window), statistics) for window in windows])
-        found = measure_statistics(self.network.network, sample.to(self.network.device))
+        read = self._reader(statistics)
+        found = image_statistics(self.network.network, self.grid, read, sum_rows)
         return [[mean.tolist(), variance.tolist()] for mean, variance in found]
 
-    def share(self, layers: list[list[list[float]]]) -> None:
+    def sum_row(self, row: int, statistics: np.ndarray, layers: LayerValues) -> Sums:
+        """Sums of the values of each layer over a row of tiles.
+
+        Args:
+            row: number of the row.
+            statistics: of the whole image, for the normalization of the input.
+            layers: statistics that the layers use.
+
+        Returns:
+            The sums.
+        """
+        tiles, read = rows_of(self.grid)[row], self._reader(statistics)
+        return sum_tiles(self.network.network, self.grid, tiles, read, self._tensors(layers))
+
+    def share(self, layers: LayerValues) -> None:
         """Use the same statistics in all tiles.
 
         Args:
             layers: as `measure_layers` returns them.
         """
+        self._run = share_statistics(self.network.network, self._tensors(layers))
+
+    def _reader(self, statistics: np.ndarray) -> Callable[[Tile], torch.Tensor]:
+        return lambda tile: self.read(tile, statistics).to(self.network.device)
+
+    def _tensors(self, layers: LayerValues) -> Statistics:
         device = self.network.device
-        given = [
+        return [
             (torch.tensor(mean, device=device), torch.tensor(variance, device=device))
             for mean, variance in layers
         ]
-        self._run = share_statistics(self.network.network, given)
 
     @property
     def _lengths(self) -> tuple[int, int]:

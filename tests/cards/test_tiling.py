@@ -23,6 +23,20 @@ from cards.tiling import tiling_sentences
             "0.34% of the pixels of 1 image, with tiles of 128 × 128 px.",
         ),
         (
+            Tiling(
+                receptive_field="image",
+                halo=64,
+                image_statistics=True,
+                tile=64,
+                images=3,
+                pixels=99,
+                mismatch=0,
+            ),
+            "Some layers use statistics of the whole input, such as its mean. All tiles use those of the "
+            "whole image, which are measured first. Tile mismatch: none; labels were the same in all "
+            "pixels of 3 images, with tiles of 64 × 64 px.",
+        ),
+        (
             Tiling(halo=64),
             "Receptive field: not measured. Tile mismatch: not measured, because no image is larger than a "
             "tile.",

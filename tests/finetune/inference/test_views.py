@@ -79,7 +79,7 @@ def test_the_maps_are_those_of_the_whole_image(kind: str, tmp_path: Path) -> Non
     whole = predict_pixels(model, spots_image(*SHAPE)[None])
     with open_windows(path) as windows, open_job(tmp_path / "out.tif", {}) as job:
         stream = Stream(model, windows, job, StreamOptions(tile=96))
-        predict_tiles(stream, lambda done, total: None)
+        predict_tiles(stream, lambda stage, done, total: None)
         maps = stream.read_maps(slice(0, SHAPE[0]), slice(0, SHAPE[1]))
     assert len(stream.tiles) > 3
     assert whole.std(axis=(1, 2)).min() > 0
@@ -100,22 +100,24 @@ def test_an_ensemble_gives_the_labels_of_the_image_in_memory(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_network_with_group_normalization_gives_the_same_maps_from_file_and_in_memory(
+def test_a_network_with_group_normalization_gives_the_maps_of_the_image_in_one_piece(
     turned: bool, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
     model: Any = unet(2)
     model.network = UNet(1, 3, width=8, depth=1).eval()
     model = SymmetricModel(model) if turned else model
-    path = write_spots(tmp_path / "spots.tif", *SHAPE)
-    options = StreamOptions(tile=96)
+    shape = (103, 71)
+    path = write_spots(tmp_path / "spots.tif", *shape)
+    stages = set()
     with open_windows(path) as windows, open_job(tmp_path / "out.tif", {}) as job:
-        stream = Stream(model, windows, job, options)
-        predict_tiles(stream, lambda done, total: None)
-        maps = stream.read_maps(slice(0, SHAPE[0]), slice(0, SHAPE[1]))
+        stream = Stream(model, windows, job, StreamOptions(tile=64))
+        predict_tiles(stream, lambda stage, done, total: stages.add(stage))
+        maps = stream.read_maps(slice(0, shape[0]), slice(0, shape[1]))
     assert len(stream.tiles) > 3
-    expected = tiled_in_memory(model, spots_image(*SHAPE)[None], 96)
-    np.testing.assert_allclose(maps, expected, atol=1e-5 * np.abs(expected).max())
+    assert {"measuring statistics, pass 1", "predicting"} <= stages
+    expected = tiled_in_memory(model, spots_image(*shape)[None], 128)  # in one piece
+    np.testing.assert_allclose(maps, expected, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(("rotations", "flip"), SYMMETRIES)
