@@ -7,7 +7,7 @@ Heavy imports are inside the functions, so that `finetune --help` is immediate.
 from __future__ import annotations
 
 import sys
-from errno import ENAMETOOLONG
+from errno import EACCES, ENAMETOOLONG, EPERM
 
 import typer
 
@@ -39,6 +39,14 @@ from finetune.cli.view import view
 from finetune.utils.startup import end
 
 INTERRUPTED = 130
+REFUSED = {
+    ENAMETOOLONG: "the name is too long",
+    EACCES: "no permission to read or write it",
+    EPERM: "no permission to read or write it",
+}
+"""Errors of the operating system at any path that a user names, such as a file in a folder without access."""
+
+LONGEST_NAME = 255  # characters of a path in an error
 COMMANDS = (
     init,
     run,
@@ -98,9 +106,11 @@ def main() -> None:
             print(f"finetune: {line}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        if error.errno != ENAMETOOLONG:
+        if error.errno not in REFUSED or not error.filename:
             raise
-        print(f"finetune: {str(error.filename)[:60]}…: the name is too long", file=sys.stderr)
+        name = str(error.filename)
+        name = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+        print(f"finetune: {name}: {REFUSED[error.errno]}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -39,7 +39,7 @@ def pair_labels(predictions: Labels, reference: Labels) -> LabelPairs:
     """Match predictions and references.
 
     Files are matched by name, without ending and without Cellpose's `_masks`, `_cp_masks` and `_seg.npy`; two
-    single files or arrays match each other.
+    single files or arrays match each other, and a single file matches the file of its name in a folder.
 
     Args:
         predictions: a label image (H, W) of integers, a sequence of them, an image file, or a folder.
@@ -52,6 +52,10 @@ def pair_labels(predictions: Labels, reference: Labels) -> LabelPairs:
         DataError: if a folder or file is missing, holds no label images, or no names agree.
     """
     predicted, expected = _list(predictions, "predictions"), _list(reference, "reference")
+    if SINGLE not in expected:
+        predicted = _by_name(predicted)
+    elif SINGLE not in predicted:
+        expected = _by_name(expected)
     common = [name for name in predicted if name in expected]
     if not common:
         raise DataError(
@@ -128,13 +132,23 @@ def _list(source: Labels, what: str) -> dict[str, np.ndarray | Path]:
     candidates = [*images_in(path), *sorted(path.glob(f"*{SEG_NPY}"))]
     masks = [file for file in candidates if _name_as_mask(file)]
     for file in masks or candidates:  # Cellpose writes masks beside the images, which are no label images
-        name = _name_as_mask(file) or stem(file)
+        name = _name(file)
         if name in files:
             raise DataError(f"{file}: {files[name]} has the same name; keep one of them")
         files[name] = file
     if not files:
         raise DataError(f"{path}: contains no label images (TIFF, PNG or Cellpose's _seg.npy)")
     return dict(sorted(files.items()))
+
+
+def _by_name(labels: dict[str, np.ndarray | Path]) -> dict[str, np.ndarray | Path]:
+    """A single file by its own name."""
+    file = labels.get(SINGLE)
+    return {_name(file): file} if isinstance(file, Path) and len(labels) == 1 else labels
+
+
+def _name(file: Path) -> str:
+    return _name_as_mask(file) or stem(file)
 
 
 def _name_as_mask(file: Path) -> str | None:

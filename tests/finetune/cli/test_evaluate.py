@@ -111,6 +111,12 @@ def test_no_common_names_is_one_line(folders: Path) -> None:
     assert "no prediction has the name of a reference: a and cell_0, … (4 files)" in str(result.exception)
 
 
+def test_a_single_file_is_compared_with_the_file_of_its_name(folders: Path) -> None:
+    result = evaluate(folders / "predicted" / "cell_1.ome.tif", folders / "reference")
+    assert ": 1 image\n" in result.stdout
+    assert "3 references not compared: cell_0, cell_2, cell_3" in result.stderr
+
+
 @pytest.mark.parametrize("name", ["labels.tif", "labels.png"])
 def test_single_files_of_any_name_are_compared(tmp_path: Path, name: str) -> None:
     if name.endswith("png"):

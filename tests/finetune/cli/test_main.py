@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,15 @@ def test_bad_arguments_are_one_line_and_exit_code_2(command, arguments: list[str
     assert words in result.stderr
     assert result.stderr.count("finetune: ") == 1
     assert "Traceback" not in result.stderr
+
+
+def test_a_folder_without_access_is_one_line(command, tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    if os.access(tmp_path / "closed", os.R_OK):
+        pytest.skip("root may read every folder")
+    result = command("predict", "nothing", str(tmp_path / "closed" / "a.tif"))
+    assert result.returncode == 2
+    assert result.stderr == f"finetune: {tmp_path / 'closed' / 'a.tif'}: no permission to read or write it\n"
 
 
 def test_bad_data_leaves_no_folder_and_inputs_untouched(
