@@ -8,6 +8,11 @@ from cards.base import RecordModel
 from cards.evidence import Energy, Selection
 
 
+def _is_missing(value: object) -> bool:
+    """Keys that were added later are left out without a value: the hash of an earlier record stays."""
+    return value is None
+
+
 class Epoch(RecordModel):
     """Loss and validation metric of one epoch."""
 
@@ -16,7 +21,9 @@ class Epoch(RecordModel):
     validation_dice: float | None = None
     validation_iou: float | None = Field(None, description="mean IoU over point and box prompts")
     seconds: float | None = Field(
-        None, description="duration of training and validation up to the end of this epoch, over all attempts"
+        None,
+        exclude_if=_is_missing,
+        description="duration of training and validation up to the end of this epoch, over all attempts",
     )
 
     @property
@@ -50,7 +57,9 @@ class Training(RecordModel):
     augmentation: str
     precision: str
     step_times: StepTimes | None = Field(
-        None, description="what `compute.precision: auto` was selected by; None where nothing was measured"
+        None,
+        exclude_if=_is_missing,
+        description="what `compute.precision: auto` was selected by; None where nothing was measured",
     )
     seed: int
     seconds: float

@@ -26,7 +26,7 @@ LEAST_IOU = 0.8  # predicted IoU of a mask that is kept; `pred_iou_thresh` of SA
 MOST_COVERED = 0.5  # part of a mask that better masks may cover
 BATCH_SIZE = 16  # points
 
-LABELS_BY = "finetune, prompted with the centers of bright objects"
+LABELS_BY = "finetune from points at the centers of bright objects"
 
 
 def foreground_points(image: np.ndarray) -> np.ndarray:
