@@ -1,7 +1,8 @@
 """Load a model: a run folder, a Hugging Face folder or repository, or a BioImage.IO package.
 
 No Python code of the model is executed: weights are read as safetensors, and `config.json` names a network,
-a target and a normalization that finetune builds. Packages are run from TorchScript or ONNX weights.
+a target and a normalization that finetune builds. Packages are run from TorchScript or ONNX weights, or, if
+finetune wrote them, as the network that it builds with the weights of the TorchScript.
 TorchScript is checked operator by operator before it is used, see `finetune.weights.torchscript_check`.
 """
 

@@ -11,6 +11,8 @@ from cards.errors import InputError, ModelError
 from finetune.loading.config import PackageConfig
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from finetune.inference.model import Model
     from finetune.inference.protocol import Predictor
     from finetune.repositories.bioimageio.package import Package
@@ -72,8 +74,10 @@ def _build(config: PackageConfig, package: Package, trust: bool) -> Model:
         raise ModelError(f"{package.source}: config.finetune.prediction: {error}") from error
     if target.head() is not None:  # the package's network ends with the head, which the target applies itself
         network = getattr(network, "network", network)
+    # Without a receptive field, layers may need statistics of the whole image, which TorchScript cannot use.
+    rebuilt = None if isinstance(config.receptive_field, int) else _rebuild(config, network, target.channels)
     return Model(
-        network=network.eval(),
+        network=(rebuilt or network).eval(),
         target=target,
         normalize=normalize,
         select=config.select_channels,
@@ -82,5 +86,44 @@ def _build(config: PackageConfig, package: Package, trust: bool) -> Model:
         architecture=config.architecture,
         halo=config.halo,
         receptive_field=config.receptive_field,
-        torchscript=True,
+        torchscript=rebuilt is None,
     )
+
+
+def _rebuild(config: PackageConfig, script: nn.Module, maps: int) -> nn.Module | None:
+    """The network of a package, built by finetune's own code with the weights of its TorchScript.
+
+    Args:
+        config: names the architecture.
+        script: TorchScript, which was checked.
+        maps: number of maps.
+
+    Returns:
+        The network; None if finetune has no code for it, or weights or output differ.
+    """
+    import torch
+
+    from finetune.networks.encoder_decoder import EncoderDecoder
+    from finetune.repositories.registry import build
+    from finetune.weights.equivalence import agree
+    from finetune.weights.without_initialization import WithoutInitialization
+
+    architecture = config.architecture
+    try:
+        with WithoutInitialization():  # every weight comes from the file
+            network = build(
+                architecture.repository,
+                architecture.name,
+                in_channels=config.channels,
+                out_channels=maps,
+                options=architecture.options,
+            ).network
+        if isinstance(network, EncoderDecoder):  # packages leave out weights that never run
+            network = EncoderDecoder(network.encoder, network.decoder)
+        network.load_state_dict(script.state_dict())
+        network = network.eval().to(memory_format=torch.channels_last)
+        with torch.no_grad():
+            agree("The package", network, script.eval(), config.channels, config.divisor)
+    except (InputError, RuntimeError, ValueError, TypeError):
+        return None
+    return network

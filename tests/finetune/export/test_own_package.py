@@ -25,13 +25,26 @@ def test_labels_of_a_package_are_those_of_the_run(request, exported):
     assert expected.max() > 0
 
 
-@pytest.mark.parametrize("exported", ["flows", "rays"])
+@pytest.mark.parametrize("exported", ["plain", "flows", "rays"])
 def test_labels_of_a_package_are_those_of_the_run_in_overlapping_tiles(request, exported):
-    # Not those of a U-Net: in TorchScript, each tile is normalized by its own statistics.
     exported = request.getfixturevalue(exported)
     large = np.tile(exported.pixels, (1, 22, 1))
     assert max(large.shape) > 1024
     assert np.array_equal(finetune.load(exported.path).predict(large), exported.model.predict(large))
+
+
+def test_a_network_that_is_not_that_of_the_weights_is_not_used(plain, tmp_path: Path):
+    folder = tmp_path / "package"
+    shutil.unpack_archive(plain.path, folder)
+    text = (folder / "rdf.yaml").read_text()
+    assert not finetune.load(folder).torchscript
+    for known, other in (("width: 8", "width: 16"), ("repository: wipp", "repository: nobody")):
+        changed = text.replace(known, other)
+        assert changed != text
+        (folder / "rdf.yaml").write_text(changed)
+        loaded = finetune.load(folder)
+        assert loaded.torchscript
+        assert np.array_equal(loaded.predict(plain.pixels), plain.model.predict(plain.pixels))
 
 
 def test_labels_do_not_depend_on_where_a_package_comes_from(plain, tmp_path: Path, monkeypatch):
