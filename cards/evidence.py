@@ -119,6 +119,12 @@ class Tiling(RecordModel):
         description="tile mismatch: fraction of pixels that are foreground in one label image only, or of "
         "instances that do not match at an IoU above 0.5; None if no image is larger than a tile",
     )
+    mismatch_range: tuple[float, float] | None = Field(
+        None, description="smallest and largest tile mismatch of an image"
+    )
+    side: int | None = Field(
+        None, description="height or width of the largest image that was compared, in pixels"
+    )
 
 
 class InferencePrecision(RecordModel):

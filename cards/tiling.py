@@ -28,7 +28,7 @@ def _receptive_field(tiling: Tiling) -> str:
     if tiling.receptive_field == "image" and tiling.image_statistics:
         return (
             "Some layers use statistics of the whole input, such as its mean. All tiles use those of the "
-            "whole image, which are measured first."
+            "whole image, which are measured first, so that labels agree up to rounding."
         )
     if tiling.receptive_field == "image":
         return "Every output pixel depends on the whole input, so labels depend on the tile."
@@ -44,4 +44,13 @@ def _mismatch(tiling: Tiling) -> str:
     compared = f"{words.counted(tiling.images, 'image')}, with tiles of {tiling.tile} × {tiling.tile} px"
     if tiling.mismatch == 0:
         return f"Tile mismatch: none; labels were the same in all pixels of {compared}."
-    return f"Tile mismatch: {100 * tiling.mismatch:.2g}% of the pixels of {compared}."
+    low, high = (
+        f"{100 * value:.2g}" for value in tiling.mismatch_range or (tiling.mismatch, tiling.mismatch)
+    )
+    spread = f" ({low} to {high}% of an image)" if low != high else ""
+    size = (
+        f" It differs for other sizes of tiles, and of images, which had up to {tiling.side} px here."
+        if tiling.side
+        else ""
+    )
+    return f"Tile mismatch: {100 * tiling.mismatch:.2g}% of the pixels of {compared}{spread}.{size}"

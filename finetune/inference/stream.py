@@ -117,6 +117,8 @@ class Stream:
         for number, group in enumerate(self.views):
             statistics = self._input_statistics(number)
             found.append(statistics)
+            # Each orientation has statistics of its own: kernels are not symmetric, so that the values of a
+            # layer in a turned image are not those of the image, turned.
             for turned, view in enumerate(group):
                 if view.shares_statistics:
                     sum_rows = partial(self._sum_rows, number, turned, report, sum_ahead)

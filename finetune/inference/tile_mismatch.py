@@ -51,19 +51,22 @@ def measure_tiling(model: Model, samples: Iterable[Sample]) -> Tiling | None:
     larger = [sample for sample in largest if max(sample.pixels.shape[1:]) > tile]
     if not larger or tile < 2 * model.divisor:
         return tiling
-    different = pixels = 0
+    different, pixels = [], []
     for sample in larger:
         image = model.prepare(sample.pixels)
         tiled = model.predict_maps(image, tile=tile)
         whole = model.predict_maps(image, tile=max(image.shape[-2:]))
-        different += count_mismatches(model.target.decode(tiled), model.target.decode(whole))
-        pixels += image[0].numel()
+        different.append(count_mismatches(model.target.decode(tiled), model.target.decode(whole)))
+        pixels.append(image[0].numel())
+    parts = [count / all_of_it for count, all_of_it in zip(different, pixels, strict=True)]
     compared = {
         "halo": model.tile_halo(tile),
         "tile": tile,
         "images": len(larger),
-        "pixels": pixels,
-        "mismatch": different / pixels,
+        "pixels": sum(pixels),
+        "mismatch": sum(different) / sum(pixels),
+        "mismatch_range": (min(parts), max(parts)),
+        "side": side,
     }
     return tiling.model_copy(update=compared)
 

@@ -26,6 +26,21 @@ from cards.tiling import tiling_sentences
             Tiling(
                 receptive_field="image",
                 halo=64,
+                tile=128,
+                images=2,
+                pixels=99,
+                mismatch=0.003,
+                mismatch_range=(0.001, 0.005),
+                side=256,
+            ),
+            "Every output pixel depends on the whole input, so labels depend on the tile. Tile mismatch: "
+            "0.3% of the pixels of 2 images, with tiles of 128 × 128 px (0.1 to 0.5% of an image). It "
+            "differs for other sizes of tiles, and of images, which had up to 256 px here.",
+        ),
+        (
+            Tiling(
+                receptive_field="image",
+                halo=64,
                 image_statistics=True,
                 tile=64,
                 images=3,
@@ -33,8 +48,8 @@ from cards.tiling import tiling_sentences
                 mismatch=0,
             ),
             "Some layers use statistics of the whole input, such as its mean. All tiles use those of the "
-            "whole image, which are measured first. Tile mismatch: none; labels were the same in all "
-            "pixels of 3 images, with tiles of 64 × 64 px.",
+            "whole image, which are measured first, so that labels agree up to rounding. Tile mismatch: "
+            "none; labels were the same in all pixels of 3 images, with tiles of 64 × 64 px.",
         ),
         (
             Tiling(halo=64),

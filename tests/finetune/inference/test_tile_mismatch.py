@@ -74,6 +74,7 @@ def test_a_network_with_global_attention_has_one() -> None:
     assert (tiling.receptive_field, tiling.image_statistics, tiling.tile) == ("image", False, 40)
     assert tiling.mismatch is not None
     assert 0 < tiling.mismatch < 1
+    assert (tiling.mismatch_range, tiling.side) == ((tiling.mismatch, tiling.mismatch), 80)
 
 
 def test_images_no_larger_than_a_tile_are_not_compared() -> None:
