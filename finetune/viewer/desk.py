@@ -30,6 +30,28 @@ View = pn.viewable.Viewable
 Content = Callable[["Desk", Window], View]
 
 
+class Grid(pn.layout.GridStack):
+    """Panel's grid; what it holds is laid out again when the style sheet that sets its width arrives late."""
+
+    _scripts = {
+        **pn.layout.GridStack._scripts,
+        "render": f"{pn.layout.GridStack._scripts['render']}"
+        """
+        const widths = new Map()
+        state.observer = new ResizeObserver(entries => {
+          const changed = entries.filter(({target}) => widths.get(target) !== target.clientWidth)
+          for (const {target} of changed) widths.set(target, target.clientWidth)
+          if (changed.length) view.invalidate_layout()
+        })
+        for (const {el} of gridstack.engine.nodes) {
+          widths.set(el, el.clientWidth)
+          state.observer.observe(el)
+        }
+        """,
+        "remove": "state.observer.disconnect(); state.gridstack.destroy()",
+    }
+
+
 class Desk:
     """Panels of one visit."""
 
@@ -135,7 +157,7 @@ class Desk:
 
     def _grid(self, docked: list[Window], frames: dict[tuple[int, int, int, int], View]) -> View:
         rows = links.free_row(docked) + (SPARE if self.arrange.value else 0)
-        grid = pn.layout.GridStack(
+        grid = Grid(
             objects=dict(frames),
             ncols=COLUMNS,
             nrows=rows,

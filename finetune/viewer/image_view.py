@@ -17,6 +17,8 @@ from finetune.viewer.plots import new_plot
 
 SIDE = 800
 """Pixels along the longer side that are sent for one layer; see `Picture.part`."""
+TOOLBAR = 30
+"""Height of the toolbar above an image in pixels."""
 DELAY = 60
 """Milliseconds between the last movement and the next read."""
 
@@ -99,6 +101,8 @@ class LinkedViews:
             sizing_mode="scale_width",
             toolbar_location="above",
             min_border=0,
+            # The toolbar takes height from the image. Pixels stay square by a border beside it.
+            min_border_right=round(TOOLBAR * self.width / self.height),
             output_backend="canvas",
         )
         plot.axis.visible = False
