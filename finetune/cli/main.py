@@ -36,7 +36,6 @@ from finetune.cli.test_package import test_package
 from finetune.cli.validate import validate
 from finetune.cli.verify import verify
 from finetune.cli.view import view
-from finetune.utils.startup import end
 
 INTERRUPTED = 130
 REFUSED = {
@@ -97,10 +96,7 @@ def main() -> None:
     except KeyboardInterrupt:  # before the command took over
         sys.exit(exit_code(INTERRUPTED))
     except SystemExit as stop:
-        code = exit_code(INTERRUPTED) if stop.code == INTERRUPTED else stop.code
-        if isinstance(code, int):
-            end(code)
-        sys.exit(code)
+        sys.exit(exit_code(INTERRUPTED) if stop.code == INTERRUPTED else stop.code)
     except InputError as error:
         for line in str(error).splitlines():
             print(f"finetune: {line}", file=sys.stderr)

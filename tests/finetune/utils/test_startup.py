@@ -58,3 +58,17 @@ sys.exit(3)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (3, "output\nhandler\n", "")
+
+
+def test_a_command_that_is_called_inside_a_process_does_not_end_it() -> None:
+    script = """
+import sys
+from finetune.cli.main import main
+sys.argv = ["finetune", "--help"]
+try:
+    main()
+except SystemExit as stop:
+    print("returned", stop.code)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "returned 0"
