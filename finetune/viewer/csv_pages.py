@@ -27,6 +27,7 @@ class CsvFile:
         starts: position in bytes of the first row of each page.
         rows: number of rows below the header.
         size: of the file when it was indexed, in bytes.
+        unclosed: whether a quoted cell is never closed; it holds the rest of the file.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class CsvFile:
     starts: list[int]
     rows: int
     size: int
+    unclosed: bool
 
     @property
     def pages(self) -> int:
@@ -99,7 +101,7 @@ def open_csv(path: Path) -> CsvFile:
     line = _text(header_bytes)
     delimiter = "\t" if path.suffix.lower() == ".tsv" else max(DELIMITERS, key=line.count)
     header = next(iter(_parse(header_bytes, delimiter, path)), [])
-    return CsvFile(path, _unique(header), delimiter, lines.starts, lines.rows, size)
+    return CsvFile(path, _unique(header), delimiter, lines.starts, lines.rows, size, lines.unclosed)
 
 
 def _unique(header: list[str]) -> list[str]:

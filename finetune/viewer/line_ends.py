@@ -19,11 +19,13 @@ class Lines:
         first: position in bytes behind the first row, the header.
         rows: number of rows below the header.
         starts: position of every `every`-th row below the header.
+        unclosed: whether a quoted cell is never closed; it holds the rest of the file.
     """
 
     first: int
     rows: int
     starts: list[int]
+    unclosed: bool
 
 
 def index_lines(path: Path, every: int) -> Lines:
@@ -60,6 +62,6 @@ def index_lines(path: Path, every: int) -> Lines:
             quotes += quoted.size
             offset += len(block)
     if rows < 0:
-        return Lines(offset, 0, [])
+        return Lines(offset, 0, [], quotes % 2 == 1)
     rows += last < offset  # a last row without a line break
-    return Lines(first, rows, starts[: -(-rows // every)])
+    return Lines(first, rows, starts[: -(-rows // every)], quotes % 2 == 1)

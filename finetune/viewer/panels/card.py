@@ -45,7 +45,7 @@ def _card(desk: Desk, key: str) -> View:
         ]
         page = render_html(render_body(record, shown), folder or Path())
     except InputError as error:
-        return message(f"{key}: {error}")
+        return message(str(error))
     frame = (
         f'<iframe sandbox="" title="Card of {html.escape(key)}" srcdoc="{html.escape(page)}" '
         f'style="width:100%;height:{HEIGHT}px;border:0;background:#fff"></iframe>'

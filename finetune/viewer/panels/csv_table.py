@@ -58,6 +58,8 @@ def _page(file: CsvFile, number: int, window: Window, desk: Desk) -> View:
         )
     else:
         text = f"{counted(len(rows), 'row')}, {columns}"
+    if file.unclosed:
+        text += ". A quotation mark is never closed: the last cell holds the rest of the file."
     return pn.Column(message(text), table(frame, window, desk), sizing_mode="stretch_width")
 
 

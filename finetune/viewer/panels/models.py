@@ -47,10 +47,16 @@ def models_panel(desk: Desk, window: Window) -> View:
     Returns:
         The content.
     """
-    records = {key: read_run(desk.library, key) for key in window.items[:MOST]}
+    records: dict[str, RunRecord] = {}
+    problems: list[View] = []
+    for key in window.items[:MOST]:
+        try:
+            records[key] = read_run(desk.library, key)
+        except InputError as error:
+            problems.append(message(str(error)))
     names = test_images(records)
     if not names:
-        return message("None of these runs has scored test images.")
+        return pn.Column(*problems, message("None of these runs has scored test images."))
     options = window.options
     choice = pn.widgets.Select(
         label="Test image, lowest Dice first",
@@ -90,7 +96,7 @@ def models_panel(desk: Desk, window: Window) -> View:
     toggles.param.watch(toggle, "value")
     place[:] = _views(desk, window, records, choice.value, toggles, contrast, state)
     controls = pn.FlexBox(choice, toggles, contrast.control, align_items="end", sizing_mode="stretch_width")
-    return pn.Column(controls, _legend(), place, sizing_mode="stretch_width")
+    return pn.Column(*problems, controls, _legend(), place, sizing_mode="stretch_width")
 
 
 def _views(

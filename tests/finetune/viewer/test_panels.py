@@ -34,3 +34,27 @@ def test_of_hundreds_of_columns_the_first_are_shown(tmp_path: Path) -> None:
     ((text, table),) = csv_panel(Desk(library, {}), Window(kind="table", items=["wide.csv"]))
     assert "1 row, 500 columns, of which the first 200 are shown" in text.object
     assert list(table.value) == names[:MOST_COLUMNS]
+
+
+def test_a_quotation_mark_that_is_never_closed_is_reported(tmp_path: Path) -> None:
+    from finetune.viewer.desk import Desk
+    from finetune.viewer.panels.csv_table import csv_panel
+
+    (tmp_path / "open.csv").write_text('a,b\n1,"unclosed\n2,x\n')
+    library = Library([tmp_path / "open.csv"])
+    library.scan()
+    ((text, _),) = csv_panel(Desk(library, {}), Window(kind="table", items=["open.csv"]))
+    assert "1 row, 2 columns. A quotation mark is never closed" in text.object
+
+
+def test_models_of_readable_runs_are_shown_beside_the_reason_why_another_is_not(tmp_path: Path) -> None:
+    from finetune.viewer.desk import Desk
+    from finetune.viewer.panels.models import models_panel
+
+    for name in ("checkpoints", "logs"):
+        (tmp_path / "half" / name).mkdir(parents=True)
+    library = Library([tmp_path / "half", RUN])
+    library.scan()
+    problem, controls, *_ = models_panel(Desk(library, {}), Window(kind="models", items=["half", "run"]))
+    assert "half: no record yet" in problem.object
+    assert controls[0].options
