@@ -24,6 +24,7 @@ from finetune.utils.lock import FileLock, LockedError
 KEY = "job.json"
 LOCK = "lock"
 PARTS = ("tiles", "blocks")
+LAYERS = "layers"  # first part of the names of results for which the network ran over the image
 
 
 class ScratchJob:
@@ -204,8 +205,8 @@ def open_job(output: Path, key: Mapping[str, Any]) -> Iterator[ScratchJob]:
         try:
             yield job
         finally:
-            if folder.exists() and not any(any((folder / part).iterdir()) for part in PARTS):
-                job.remove()  # nothing to continue with
+            if folder.exists() and not _has_results(folder):
+                job.remove()
     finally:
         lock.close()
 
@@ -232,6 +233,12 @@ def _is_job(folder: Path) -> bool:
     """Whether finetune created a folder; a killed process may have left it before it was marked."""
     names = {entry.name for entry in folder.iterdir()}
     return KEY in names or all(name == LOCK or name.startswith(PREFIX) for name in names)
+
+
+def _has_results(folder: Path) -> bool:
+    """Whether there is something to continue with that took long."""
+    finished = any(any((folder / part).iterdir()) for part in PARTS)
+    return finished or any(folder.glob(f"{LAYERS}-*.json"))
 
 
 def _prepare(folder: Path, key: str) -> None:

@@ -17,7 +17,7 @@ from finetune.data.windows import Windows
 from finetune.inference.image_statistics import Sums
 from finetune.inference.label_bands import LabelBands
 from finetune.inference.preprocess import check_channels
-from finetune.inference.scratch_job import ScratchJob
+from finetune.inference.scratch_job import LAYERS, ScratchJob
 from finetune.inference.shared_statistics import Statistics
 from finetune.inference.stitching import BLOCK, MARGIN, Block, DecodedBlock, blocks_of, decode_block
 from finetune.inference.tile_network import TileNetwork
@@ -123,7 +123,7 @@ class Stream:
                 if view.shares_statistics:
                     sum_rows = partial(self._sum_rows, number, turned, report, sum_ahead)
                     measure_layers = partial(view.measure_layers, statistics, sum_rows)
-                    view.share(self.job.remember(f"layers-{number}-{turned}", measure_layers))
+                    view.share(self.job.remember(f"{LAYERS}-{number}-{turned}", measure_layers))
         return found
 
     def sum_row(self, member: int, turned: int, step: int, row: int, layers: LayerValues) -> Sums:
@@ -140,7 +140,7 @@ class Stream:
             The sums.
         """
         compute = partial(self.views[member][turned].sum_row, row, self._input_statistics(member), layers)
-        sums: Sums = self.job.remember(f"layers-{member}-{turned}-{step}-{row}", compute)
+        sums: Sums = self.job.remember(f"{LAYERS}-{member}-{turned}-{step}-{row}", compute)
         return sums
 
     def _sum_rows(

@@ -120,6 +120,29 @@ def test_a_network_with_group_normalization_gives_the_maps_of_the_image_in_one_p
     np.testing.assert_allclose(maps, expected, atol=1e-4 * np.abs(expected).max())
 
 
+def test_a_prediction_that_is_stopped_while_it_measures_statistics_continues(tmp_path: Path) -> None:
+    model = unet(2, "foreground")
+    model.network, passes = UNet(1, 1, width=8, depth=1).eval(), []
+    model.network.register_forward_pre_hook(lambda network, images: passes.append(len(images)))
+    image, options = write_spots(tmp_path / "spots.tif", 103, 71), StreamOptions(tile=64)
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage.endswith("pass 2"):
+            raise KeyboardInterrupt
+
+    assert model.tile_halo()
+    assert model.shares_statistics
+    passes.clear()
+    segment_large(model, image, tmp_path / "whole.tif", options=options)
+    taken = len(passes)
+    with pytest.raises(KeyboardInterrupt):
+        segment_large(model, image, tmp_path / "stopped.tif", options=options, progress=stop)
+    passes.clear()
+    segment_large(model, image, tmp_path / "stopped.tif", options=options)
+    assert 0 < len(passes) < taken - 4  # the first pass over the tiles is not repeated
+    assert (tmp_path / "stopped.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
 @pytest.mark.parametrize(("rotations", "flip"), SYMMETRIES)
 def test_a_rectangle_turns_with_the_image(rotations: int, flip: bool) -> None:
     image = np.zeros((5, 8), int)
