@@ -71,7 +71,11 @@ def kill_and_repeat(command: list[str], folder: Path, kills: int, rng: np.random
             continue
         if process.returncode:
             raise SystemExit(f"a repeated command ends with {process.returncode}")
-        different += content(out) != expected
+        found = content(out)
+        names = [name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)]
+        if names:
+            different += 1
+            print(f"{out.name}: {len(names)} files differ or are missing, such as {min(names)}", flush=True)
         completed, unfinished = completed + 1, False
     return f"{killed} kills of {completed} predictions ({seconds:.0f} s each), {different} differ"
 

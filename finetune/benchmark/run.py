@@ -49,10 +49,14 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
         The results, as written to `benchmark.json`.
 
     Raises:
-        InputError: if there are no models or images, or the folder holds anything else.
+        InputError: if there are no models or images, a model is listed twice, or the folder holds anything
+            else.
     """
     if not benchmark.models and not benchmark.tune:
         raise InputError(f"{benchmark.name}: no models; list them under models or tune")
+    for number, entry in enumerate(benchmark.models):
+        if any(_is_same(entry, other) for other in benchmark.models[:number]):
+            raise InputError(f"{benchmark.name}: {entry.model} is listed twice; list each model once")
     if benchmark.fractions and not benchmark.tune:
         raise InputError(
             f"{benchmark.name}: fractions need a recipe; list it under tune, or add --tune RECIPE"
@@ -82,6 +86,10 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
     finally:
         lock.release()
     return results
+
+
+def _is_same(entry: ModelEntry, other: ModelEntry) -> bool:
+    return entry.model_copy(update={"title": None}) == other.model_copy(update={"title": None})
 
 
 def _start(benchmark: BenchmarkFile, images: BenchmarkImages, out: Path, console: Console) -> Benchmark:

@@ -49,7 +49,7 @@ def benchmark(
 
     Writes a table of accuracy, time and license as CSV, Markdown, LaTeX and HTML, the scores of each image,
     and a plot of accuracy against time. A second call continues an interrupted benchmark. A model that fails
-    is listed with the reason.
+    is listed with the reason. If all fail, the exit code is 1.
     """
     from rich.console import Console
 
@@ -77,6 +77,8 @@ def benchmark(
     for sentence in (*recommend(results, file.within), *enough_images(results)):
         print_line(sentence)
     print_line(f"tables, plot and scores: {folder} (open {folder / 'report.html'})")
+    if results.results and len(results.failed()) == len(results.results):
+        raise typer.Exit(1)
 
 
 def _percentages(text: str) -> list[float]:

@@ -115,6 +115,18 @@ def test_models_can_be_named_on_the_command_line(tmp_path: Path) -> None:
     assert titles == [json.loads((RUN / "record.json").read_text())["card"]["title"], "unet"]
 
 
+def test_a_benchmark_in_which_every_model_fails_has_exit_code_1(tmp_path: Path) -> None:
+    result = benchmark("--models", "nothing", "--data", RELEASE / "discs", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "failed: nothing: " in result.stdout and (tmp_path / "out" / "table.csv").is_file()
+
+
+def test_a_model_that_is_listed_twice_is_one_line(tmp_path: Path) -> None:
+    result = benchmark("--models", RUN, RUN, "--data", RELEASE / "discs", "--out", tmp_path / "out")
+    assert "is listed twice; list each model once" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
 def test_images_that_the_model_was_trained_on_are_counted(file: Path, tmp_path: Path) -> None:
     assert benchmark(file, "images=train", "--out", tmp_path / "out").exit_code == 0
     exposure = Benchmark.read(tmp_path / "out" / "benchmark.json").results[0].exposure
