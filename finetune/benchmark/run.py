@@ -54,9 +54,9 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
     """
     if not benchmark.models and not benchmark.tune:
         raise InputError(f"{benchmark.name}: no models; list them under models or tune")
-    for number, entry in enumerate(benchmark.models):
-        if any(_is_same(entry, other) for other in benchmark.models[:number]):
-            raise InputError(f"{benchmark.name}: {entry.model} is listed twice; list each model once")
+    for number, model in enumerate(benchmark.models):
+        if any(_is_same(model, other) for other in benchmark.models[:number]):
+            raise InputError(f"{benchmark.name}: {model.model} is listed twice; list each model once")
     if benchmark.fractions and not benchmark.tune:
         raise InputError(
             f"{benchmark.name}: fractions need a recipe; list it under tune, or add --tune RECIPE"
