@@ -38,6 +38,20 @@ RelativePath = Annotated[str, AfterValidator(_relative)]
 Url = Annotated[str, AfterValidator(_url)]
 
 
+def is_unset(value: object) -> bool:
+    """Whether a key that was added to the record later has no value and is left out.
+
+    Records of earlier versions keep their hash in this way: `Field(None, exclude_if=is_unset)`.
+
+    Args:
+        value: of the key.
+
+    Returns:
+        True for None and False.
+    """
+    return value is None or value is False
+
+
 class RecordModel(BaseModel):
     """Base class of all parts of the record.
 

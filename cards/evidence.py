@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cards.base import RecordModel, RelativePath, Split
+from cards.base import RecordModel, RelativePath, Split, is_unset
 
 RelationKind = Literal["exact", "near", "crop", "same field"]
 """How two images are related: equal pixels; a copy that was re-encoded, brightened, rotated or mirrored; one
@@ -106,6 +106,7 @@ class Tiling(RecordModel):
     halo: int = Field(description="pixels of context around the part of a tile that is kept")
     image_statistics: bool = Field(
         False,
+        exclude_if=is_unset,
         description="whether layers that depend on the whole image, such as group normalization, use its "
         "statistics in all tiles",
     )
@@ -120,10 +121,12 @@ class Tiling(RecordModel):
         "instances that do not match at an IoU above 0.5; None if no image is larger than a tile",
     )
     mismatch_range: tuple[float, float] | None = Field(
-        None, description="smallest and largest tile mismatch of an image"
+        None, exclude_if=is_unset, description="smallest and largest tile mismatch of an image"
     )
     side: int | None = Field(
-        None, description="height or width of the largest image that was compared, in pixels"
+        None,
+        exclude_if=is_unset,
+        description="height or width of the largest image that was compared, in pixels",
     )
 
 

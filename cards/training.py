@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cards.base import RecordModel
+from cards.base import RecordModel, is_unset
 from cards.evidence import Energy, Selection
-
-
-def _is_missing(value: object) -> bool:
-    """Keys that were added later are left out without a value: the hash of an earlier record stays."""
-    return value is None
 
 
 class Epoch(RecordModel):
@@ -22,7 +17,7 @@ class Epoch(RecordModel):
     validation_iou: float | None = Field(None, description="mean IoU over point and box prompts")
     seconds: float | None = Field(
         None,
-        exclude_if=_is_missing,
+        exclude_if=is_unset,
         description="duration of training and validation up to the end of this epoch, over all attempts",
     )
 
@@ -58,7 +53,7 @@ class Training(RecordModel):
     precision: str
     step_times: StepTimes | None = Field(
         None,
-        exclude_if=_is_missing,
+        exclude_if=is_unset,
         description="what `compute.precision: auto` was selected by; None where nothing was measured",
     )
     seed: int
