@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cards.record import RunRecord
 from finetune.benchmark.schema import read_benchmark
+from finetune.cli.main import app
 from finetune.data.datasets import DATASETS
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,11 @@ def figures_in(text: str) -> set[str]:
     return set(FIGURE.findall(re.sub(r"\s*\n#?\s*", " ", "\n".join(lines))))
 
 
+def results_of_records() -> str:
+    """The tables of the runs in benchmarks/records, each of which is in the log: means over seeds."""
+    return CliRunner().invoke(app, ["card", "table", str(ROOT / "benchmarks" / "records")]).stdout
+
+
 def test_figures_are_found_in_tables_and_across_lines() -> None:
     text = "# Dice 0.8961 ±\n# 0.0567\n| 0.9053\u00a0±\u00a00.0391 |\n0.9736 instead of 0.9436 ± 0.0077"
     assert figures_in(text) == {"0.8961 ± 0.0567", "0.9053 ± 0.0391"}
@@ -50,6 +57,7 @@ def test_every_figure_of_readme_docs_and_recipes_is_in_the_log() -> None:
     logged |= {f"{row['unrelated_dice']} ± {row['unrelated_dice_std']}" for row in rows()}
     for path in (ROOT / "recipes" / "benchmarks").glob("*.yaml"):
         logged |= {f"{one.dice:.4f} ± {one.std:.4f}" for one in read_benchmark(path, []).quoted if one.std}
+    logged |= figures_in(results_of_records())
     published = {path: figures_in(path.read_text(encoding="utf-8")) for path in PUBLISHED}
     assert sum(map(len, published.values())) > 10
     missing = {str(path): sorted(those - logged) for path, those in published.items() if those - logged}
