@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -170,8 +171,8 @@ def test_the_record_of_a_prediction_continues_and_names_no_local_path(
 def test_an_ensemble_has_one_card_that_describes_its_members(
     model: Path, images: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "labels"
-    arguments = (model, images, "--ensemble", model, "--symmetries", "--out", out)
+    out, other = tmp_path / "labels", shutil.copytree(model, tmp_path / "other")
+    arguments = (model, images, "--ensemble", other, "--symmetries", "--out", out)
     assert predict(*arguments).exit_code == 0
     card = (out / "README.md").read_text()
     assert "Ensemble of 2 models" in card and card.count("not measured") == 3
