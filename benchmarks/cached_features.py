@@ -21,11 +21,12 @@ import csv
 import io
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from timed_training import run
 
 RECIPE = """\
 model: {{repository: {repository}, name: {name}, target: {target}, adapt: head, pretrained: false}}
@@ -134,12 +135,6 @@ def report(name: str, found: dict) -> float:
     losses = ", ".join(f"{loss:.5f}" for loss in found["losses"])
     print(f"{name:<24}{seconds:8.2f} s an epoch ({first:.2f} s the first); losses {losses}")
     return seconds
-
-
-def run(command: list[str]) -> dict:
-    """Run it, and read the last line that it prints."""
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(printed.strip().splitlines()[-1])
 
 
 if __name__ == "__main__":

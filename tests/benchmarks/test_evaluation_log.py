@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import re
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from scripts import load_script
 from typer.testing import CliRunner
 
 from cards.record import RunRecord
@@ -89,9 +89,7 @@ def log(tmp_path: Path) -> Path:
 @pytest.fixture
 def add(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run the script on a record; returns what it prints."""
-    spec = importlib.util.spec_from_file_location("evaluation_log", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = load_script(SCRIPT)
 
     def run(record: RunRecord) -> str:
         (tmp_path / "record.json").write_text(record.dumps(), encoding="utf-8")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+from scripts import load_script
 
 from cards.record import RunRecord
 from cards.training import Epoch
@@ -17,10 +17,7 @@ HISTORY = [(0.5, 3.0), (None, 5.0), (0.91, 8.0), (0.90, 10.0), (0.93, 14.0)]  # 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("time_to_dice", ROOT / "benchmarks" / "time_to_dice.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(ROOT / "benchmarks" / "time_to_dice.py")
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+from scripts import load_script
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = ["change", "baseline", "dice", "difference", "low", "high", "measured_on", "kept", "note"]
@@ -14,10 +14,7 @@ ROW = dict.fromkeys(COLUMNS, "") | {"change": "A", "baseline": "unet", "measured
 
 @pytest.fixture(scope="module")
 def pages():
-    spec = importlib.util.spec_from_file_location("evaluation_pages", ROOT / "docs" / "evaluation_pages.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(ROOT / "docs" / "evaluation_pages.py")
 
 
 def test_every_change_states_recipe_images_and_whether_it_was_kept(pages) -> None:

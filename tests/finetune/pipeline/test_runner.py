@@ -267,17 +267,6 @@ def test_images_that_only_bear_the_name_of_a_data_set_are_not_called_so(
     )
 
 
-@pytest.mark.parametrize(
-    "override",
-    ["compute.precision=bf17", "compute.accelerator=gpus", "compute.devices=none", "compute.strategy=dp"],
-)
-def test_what_lightning_cannot_do_is_said_before_it_begins(
-    recipe_file: Path, tmp_path: Path, override: str
-) -> None:
-    with pytest.raises(InputError, match="^compute: "):
-        run(recipe_file, tmp_path / "run", override)
-
-
 @pytest.mark.usefixtures("without_onnx")
 def test_early_stopping_keeps_the_best_weights(recipe_file: Path, tmp_path: Path) -> None:
     record, _ = run(recipe_file, tmp_path / "run", "training.epochs=40", "training.patience=1")

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import finetune
 from cards.errors import InputError
 from finetune.recipe.library import find_recipe
+from finetune.recipe.reader import read_recipe
 from finetune.training.hardware import resolve_compute
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -28,3 +30,14 @@ def test_an_unknown_precision_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"^compute: .*12-true") as error:
         resolve_compute(recipe)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["compute.precision=bf17", "compute.accelerator=gpus", "compute.devices=none", "compute.strategy=dp"],
+)
+def test_what_lightning_cannot_do_is_said_before_it_begins(
+    recipe_file: Path, tmp_path: Path, override: str
+) -> None:
+    with pytest.raises(InputError, match="^compute: "):
+        finetune.run(read_recipe(recipe_file, [override]), out=tmp_path / "run")
