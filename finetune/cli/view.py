@@ -53,11 +53,11 @@ def view(
     from finetune.viewer.page import serve_pages  # imports Panel, which takes seconds
 
     server = ViewServer(serve_pages(library), port)
-    print_line(f"{server.url} (Ctrl-C ends)")
 
     def started() -> None:
         import webbrowser
 
+        print_line(f"{server.url} (Ctrl-C ends)")
         if not no_browser:
             webbrowser.open(server.url)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy import ndimage
 
 from cards.base import LabelKind
 
@@ -50,6 +49,8 @@ def renumber(labels: np.ndarray) -> np.ndarray:
 
 
 def _components(mask: np.ndarray) -> np.ndarray:
+    from scipy import ndimage  # takes 0.2 s: a viewer that starts needs no components
+
     return ndimage.label(mask, output=np.int32)[0]
 
 

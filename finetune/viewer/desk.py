@@ -287,6 +287,6 @@ def _hint() -> View:
 
 
 def _button(name: str, action: Callable[[], Any]) -> pn.widgets.Button:
-    button = pn.widgets.Button(label=name, button_style="outline", margin=2, height=30)
+    button = pn.widgets.Button(label=name, variant="outline", margin=2, height=30)
     button.on_click(lambda event: action())
     return button

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,21 +131,19 @@ class Library:
                 yield Item(name, kind, given)
                 return
             raise InputError(f"{given}: is neither a run, a package, a CSV, an image nor a benchmark.json")
-        for number, (folder, depth) in enumerate(_walk(given, DEPTH)):
+        for number, (folder, depth, run) in enumerate(_walk(given, DEPTH)):
             if number == MOST_FOLDERS:
                 self.notes.append(f"{name}: only the first {MOST_FOLDERS:,} folders were searched")
                 return
             below = folder.relative_to(given).as_posix()
             key = name if below == "." else f"{name}/{below}"
-            yield from self._folder(folder, key)
+            yield from [Item(key, "run", folder)] if run else self._folder(folder, key)
             if depth == DEPTH and any(entry.is_dir() for entry in _entries(folder)):
                 self.notes.append(f"{key}: folders below it were not searched")
 
     def _folder(self, folder: Path, key: str) -> Iterator[Item]:
-        if is_run(folder):
-            yield Item(key, "run", folder)
-            return
-        files = [entry for entry in _entries(folder) if self._holds(entry)]
+        # What is not a link lies in the folder given, because the search follows no links.
+        files = [entry for entry in _entries(folder) if not entry.is_symlink() or self._holds(entry)]
         if any(is_image(file) for file in files):
             yield Item(key, "images", folder)
         for file in files:
@@ -221,13 +220,14 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, int]]:
-    """Folders with their depth; not hidden ones, links, or the inside of runs and OME-Zarr images."""
-    waiting = [(folder, 0)]
+def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, int, bool]]:
+    """Folders, depth, whether it is a run; not hidden ones, links, or the inside of runs and OME-Zarr."""
+    waiting = deque([(folder, 0)])
     while waiting:
-        current, level = waiting.pop(0)
-        yield current, level
-        if level == depth or is_run(current):
+        current, level = waiting.popleft()
+        run = is_run(current)
+        yield current, level, run
+        if level == depth or run:
             continue
         folders = [path for path in _entries(current) if path.is_dir() and not path.is_symlink()]
         waiting += [(path, level + 1) for path in folders if not is_image(path)]

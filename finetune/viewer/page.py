@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 from panel.io.resources import LOCAL_DIST
@@ -26,6 +26,7 @@ from finetune.viewer.panels.runs import runs_panel
 from finetune.viewer.windows import Kind, Window
 
 if TYPE_CHECKING:
+    from bokeh.document import Document
     from tornado.httputil import HTTPServerRequest
 
 CONTENTS: dict[Kind, Content] = {
@@ -63,6 +64,12 @@ class Page(pn.template.VanillaTemplate):
 
     _template = Path(__file__).with_suffix(".html")
     _resources = {"css": {}}
+
+    def _init_doc(self, doc: Document | None = None, *arguments: Any, **options: Any) -> Document:
+        document = doc or pn.state.curdoc
+        assert document is not None
+        with document.models.freeze():  # its models are collected once, not for each root
+            return super()._init_doc(document, *arguments, **options)
 
 
 def build_page(library: Library) -> pn.template.base.BaseTemplate:

@@ -75,7 +75,7 @@ def read_run(library: Library, key: str) -> RunRecord:
     Raises:
         InputError: if there is no record, or it cannot be read.
     """
-    return _read(_current(library, key))
+    return _read(_current(library, library.get(key, "run")))
 
 
 class _Version(NamedTuple):
@@ -86,11 +86,11 @@ class _Version(NamedTuple):
     size: int
 
 
-def _current(library: Library, key: str) -> _Version:
-    item = library.get(key, "run")
+def _current(library: Library, item: Item) -> _Version:
     file = item.path / RECORD if item.path.is_dir() else item.path
     if not file.exists():
-        raise InputError(f"{key}: {progress_in_words(read_progress(item.path))}")
+        library.check(item.path)
+        raise InputError(f"{item.key}: {progress_in_words(read_progress(item.path))}")
     library.check(file)
     facts = file.stat()
     return _Version(file, facts.st_mtime_ns, facts.st_size)
@@ -103,7 +103,7 @@ def _read(version: _Version) -> RunRecord:
 
 def _row(library: Library, item: Item) -> Row:
     try:
-        return {**_complete(_current(library, item.key)), "run": item.key}
+        return {**_complete(_current(library, item)), "run": item.key}
     except InputError as error:
         reason = str(error).removeprefix(f"{item.path / RECORD}: ").removeprefix(f"{item.key}: ")
         return {**_EMPTY, "run": item.key, "state": reason, "audit": ""}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import http.client
 import secrets
 import threading
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 ADDRESS = "127.0.0.1"
 PORT = 5006
 UNUSED_SCRIPTS = ("bokeh-mathjax", "bokeh-gl")
+PATIENCE = 3
+"""Seconds until the address is shown although records are still being read."""
 ATTEMPTS = 20
 """Ports that are tried when the first is taken."""
 
@@ -49,23 +52,26 @@ class ViewServer:
         """Serve until interrupted.
 
         Args:
-            started: called when the server answers.
+            started: called when the server answers, and has read the records unless that takes longer than
+                `PATIENCE` seconds.
         """
         self.server.start()
-        self.server.io_loop.add_callback(started)
-        threading.Thread(target=self._visit, daemon=True).start()
+        threading.Thread(target=self._prepare, args=(started,), daemon=True).start()
         try:
             self.server.io_loop.start()
         finally:
             self.server.stop()
 
-    def _visit(self) -> None:
-        """Open the page in both themes: the first visit then finds records read and frames built."""
-        for theme in ("light", "dark"):
-            with suppress(OSError, http.client.HTTPException):
-                connection = http.client.HTTPConnection(ADDRESS, self.port)
-                connection.request("GET", f"/{self.token}/?theme={theme}")
-                connection.getresponse().read()
+    def _prepare(self, started: Callable[[], None]) -> None:
+        """Visit the page, so that the first visit of the user finds records read and the frame built."""
+        with suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=PATIENCE)
+            connection.request("GET", f"/{self.token}/")
+            connection.getresponse().read()
+        # What was loaded so far stays: searching it for garbage would stop a later visit for 0.1 s or more.
+        gc.collect()
+        gc.freeze()
+        self.server.io_loop.add_callback(started)
 
     def stop(self) -> None:
         """End `run`; to be called from any thread."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Collection, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, ClassVar
 
 import pandas as pd
 import panel as pn
+from bokeh.models import ImportedStyleSheet
+from panel.io.resources import CDN_DIST, DIST_DIR, LOCAL_DIST
 
 from finetune.viewer.desk import Desk
 from finetune.viewer.windows import Window
@@ -16,11 +19,25 @@ HEADER, ROW = 90, 31
 """Heights of the heading with its filters, and of a row, in pixels."""
 HEIGHT = 400
 """Largest height in pixels; further rows are scrolled, and only visible ones are drawn."""
+BUFFER = 4 * ROW
+"""Height of the rows that are drawn above and below the visible ones, in pixels."""
 CHARACTER, BOLD, PADDING, ARROW = 8, 9, 10, 40
 NARROWEST, WIDEST = 90, 320
 """Widths of columns in pixels, estimated from their text: to measure them takes the browser longer."""
 MEASURED = 200
 """Rows from which the width of a column is estimated."""
+
+
+class Table(pn.widgets.Tabulator):
+    """Panel's table, without icons, and with style sheets as text: a table that loads them is drawn again."""
+
+    _stylesheets: ClassVar[list[str]] = []
+
+    def _process_param_change(self, params: dict[str, Any]) -> dict[str, Any]:
+        changed = super()._process_param_change(params)
+        if sheets := changed.get("stylesheets"):
+            changed["stylesheets"] = [_inline(one) for one in sheets]
+        return changed
 
 
 def table(
@@ -32,7 +49,7 @@ def table(
     formatters: Mapping[str, Any] | None = None,
     wrapped: Collection[str] = (),
     **options: Any,
-) -> pn.widgets.Tabulator:
+) -> Table:
     """Build a table.
 
     Args:
@@ -54,7 +71,7 @@ def table(
     titles = {fields[name]: title for name, title in titles.items()}
     sorters = window.options.get("sort")
     text = dict.fromkeys((name for name in frame if _is_text(frame, name)), "plaintext")
-    view = pn.widgets.Tabulator(
+    view = Table(
         frame,
         show_index=False,
         theme="midnight" if desk.dark else "simple",
@@ -62,9 +79,9 @@ def table(
         titles={name: html.escape(title) for name, title in titles.items()},
         header_filters=_filters(frame),
         formatters=text | dict.fromkeys(wrapped, {"type": "textarea"}) | dict(formatters or {}),
-        layout="fit_data",
+        layout="fit_columns",
         widths={name: _width(frame[name], title) for name, title in titles.items()},
-        configuration={} if wrapped else {"rowHeight": ROW},
+        configuration={"renderVerticalBuffer": BUFFER, **({} if wrapped else {"rowHeight": ROW})},
         pagination=None,
         sizing_mode="stretch_width",
         sorters=sorters if _valid(sorters, frame) else [],
@@ -77,6 +94,17 @@ def table(
 
     view.param.watch(remember, "sorters")
     return view
+
+
+def _inline(sheet: Any) -> Any:
+    """Content of a style sheet of Panel; what is not a file of Panel stays as it is."""
+    return _content(str(sheet.url)) or sheet if isinstance(sheet, ImportedStyleSheet) else sheet
+
+
+@cache
+def _content(url: str) -> str:
+    file = DIST_DIR / url.split("?")[0].removeprefix(CDN_DIST).removeprefix(LOCAL_DIST)
+    return file.read_text("utf-8") if file.is_file() else ""
 
 
 def _field(name: str, number: int) -> str:

@@ -45,7 +45,7 @@ def images_panel(desk: Desk, window: Window) -> View:
     shown = str(options.get("as"))
     shown = shown if shown in kinds else _guess(paths[first])
     kind = pn.widgets.RadioButtonGroup(
-        label="Show as", options=kinds, value=shown, button_type="primary", button_style="outline"
+        label="Show as", options=kinds, value=shown, color="primary", variant="outline"
     )
     plane = pn.widgets.IntInput(label="Plane", value=1, start=1, end=1, width=90, visible=False)
     place = pn.Column(sizing_mode="stretch_width")

@@ -66,7 +66,7 @@ def models_panel(desk: Desk, window: Window) -> View:
     )
     layers = [name for name in options.get("layers", ["reference", "prediction"]) if name in LAYERS]
     toggles = pn.widgets.CheckButtonGroup(
-        label="Layers", options=list(LAYERS), value=layers, button_type="primary", button_style="outline"
+        label="Layers", options=list(LAYERS), value=layers, color="primary", variant="outline"
     )
     place = pn.FlexBox(sizing_mode="stretch_width")
     state: dict[str, LinkedViews] = {}

@@ -115,7 +115,7 @@ def runs_panel(desk: Desk, window: Window) -> View:
     buttons = []
     for name, action in actions.items():
         button = pn.widgets.Button(
-            label=name, button_type="primary" if name == "Compare" else "default", margin=(4, 4)
+            label=name, color="primary" if name == "Compare" else "default", margin=(4, 4)
         )
         button.on_click(action)
         buttons.append(button)

@@ -58,3 +58,16 @@ def test_models_of_readable_runs_are_shown_beside_the_reason_why_another_is_not(
     problem, controls, *_ = models_panel(Desk(library, {}), Window(kind="models", items=["half", "run"]))
     assert "half: no record yet" in problem.object
     assert controls[0].options
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_table_is_drawn_without_waiting_for_style_sheets(dark: bool) -> None:
+    import pandas as pd
+
+    from finetune.viewer.desk import Desk
+    from finetune.viewer.panels.grid import table
+
+    shown = table(pd.DataFrame({"a": [1]}), Window(kind="table"), Desk(Library([]), {}, dark=dark))
+    sheets = shown.get_root().stylesheets
+    assert all(isinstance(sheet, str) for sheet in sheets)
+    assert any(".tabulator" in sheet for sheet in sheets)
