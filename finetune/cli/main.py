@@ -19,6 +19,7 @@ from finetune.cli.card import card
 from finetune.cli.cp import cp
 from finetune.cli.data import data
 from finetune.cli.download import download
+from finetune.cli.empty_arguments import check_not_empty
 from finetune.cli.evaluate import evaluate
 from finetune.cli.extensions import ExtensibleGroup
 from finetune.cli.init import init
@@ -92,6 +93,7 @@ def main() -> None:
     """
     try:
         handle_termination()
+        check_not_empty(sys.argv[1:])
         app()
     except KeyboardInterrupt:  # before the command took over
         sys.exit(exit_code(INTERRUPTED))

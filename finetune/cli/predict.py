@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -100,6 +101,14 @@ def predict(
             "or local:N for N processes on this machine.",
         ),
     ] = "",
+    tile_mismatch: Annotated[
+        bool,
+        typer.Option(
+            "--tile-mismatch",
+            help="Measure how many labels of an image larger than 1024 × 1024 pixels depend on the tiles, "
+            "and state it in prediction.json. Predicts the image, or windows of it, again in one piece.",
+        ),
+    ] = False,
     offline: Offline = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per image instead of text.")
@@ -134,6 +143,7 @@ def predict(
         for note in outputs.notes:
             print(f"note: {note}", file=sys.stderr)
 
+        from finetune.inference.image_mismatch import check_can_measure, tiles_note
         from finetune.inference.memory_notes import memory_notes
         from finetune.pipeline.prediction_job import PredictionJob
         from finetune.pipeline.prediction_models import load_models
@@ -143,8 +153,12 @@ def predict(
         )
         for note in memory_notes(predictor, outputs, headers):
             print(f"note: {printable(note)}", file=sys.stderr)
+        if tile_mismatch:
+            check_can_measure(predictor)
+        elif tiles := tiles_note(predictor, headers.values()):
+            print(f"note: {tiles}", file=sys.stderr)
     results = []
-    job = PredictionJob(predictor, members, outputs, headers, errors, symmetries)
+    job = PredictionJob(predictor, members, outputs, headers, errors, symmetries, tile_mismatch=tile_mismatch)
     _warn(job.comparison.warnings)
     before = len(job.comparison.warnings)
     with (
@@ -157,6 +171,8 @@ def predict(
                 print(f"finetune: {printable(result.error)}", file=sys.stderr)
             if as_json or not result.error:
                 print(_json(result, job) if as_json else _line(result), flush=True)
+            if measured := job.mismatches.get(result.image.name):
+                print(f"note: {printable(str(result.image))}: {measured.sentence()}", file=sys.stderr)
             advance()
     _warn(job.comparison.warnings[before:])
     if summary := failure_summary(results):
@@ -193,6 +209,7 @@ def _warn(warnings: Sequence[str]) -> None:
 
 
 def _json(result: FolderPrediction, job: PredictionJob) -> str:
+    measured = job.mismatches.get(result.image.name)
     return json.dumps(
         {
             "image": str(result.image),
@@ -200,6 +217,7 @@ def _json(result: FolderPrediction, job: PredictionJob) -> str:
             "instances": result.instances,
             "seconds": round(result.seconds, 4) if result.seconds is not None else None,
             "files": {kind: str(path) for kind, path in (result.files | job.common_files).items()},
+            **({"tile_mismatch": measured and asdict(measured)} if job.tile_mismatch else {}),
             "warnings": job.comparison.warnings,
             "error": result.error,
         }

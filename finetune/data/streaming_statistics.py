@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from cards.errors import DataError
+from finetune.data.channels import Channels, select_channels
 from finetune.data.normalization import Normalize, Percentile, ZeroMeanUnitVariance
+from finetune.data.windows import Windows
 
 Blocks = Callable[[], Iterator[np.ndarray]]
 """Reads the blocks of an image, (C, h, w) of any numeric dtype, from the first one on at every call."""
 
+ROWS, COLUMNS = 1024, 16384  # height and width in pixels of the parts that are read at once
 HALF = 16  # bits that one pass counts
 
 
@@ -42,6 +45,32 @@ def measure(normalize: Normalize, blocks: Blocks) -> np.ndarray:
     for block in blocks():
         _check_finite(block)
     return np.empty((2, 0))
+
+
+def measure_windows(normalize: Normalize, windows: Windows, select: Channels) -> np.ndarray:
+    """Compute the statistics by which a normalization scales an image that is read window by window.
+
+    Args:
+        normalize: the normalization.
+        windows: the image.
+        select: which channels are used.
+
+    Returns:
+        (2, C) float64, see `measure`.
+
+    Raises:
+        DataError: if the image cannot be read, or pixels are NaN or infinite.
+    """
+    _, height, width = windows.shape
+
+    def blocks() -> Iterator[np.ndarray]:
+        for top in range(0, height, ROWS):
+            for left in range(0, width, COLUMNS):
+                rows = slice(top, min(top + ROWS, height))
+                columns = slice(left, min(left + COLUMNS, width))
+                yield select_channels(windows.read(rows, columns), select)
+
+    return measure(normalize, blocks)
 
 
 def _percentiles(blocks: Blocks, percents: tuple[float, float]) -> np.ndarray:

@@ -83,8 +83,20 @@ def open_windows(path: Path) -> Iterator[Windows]:
 
                 yield Windows(read_shape(path)[0], _checked(read, path))
                 return
-    image = read_image(path)
-    yield Windows((len(image), *image.shape[1:]), lambda rows, columns: image[:, rows, columns])
+    yield windows_of(read_image(path))
+
+
+def windows_of(image: np.ndarray) -> Windows:
+    """Windows of an image in memory.
+
+    Args:
+        image: (C, H, W) of any numeric dtype.
+
+    Returns:
+        The image.
+    """
+    channels, height, width = image.shape
+    return Windows((channels, height, width), lambda rows, columns: image[:, rows, columns])
 
 
 def _checked(read: Callable[[slice, slice], np.ndarray], path: Path) -> Callable[[slice, slice], np.ndarray]:

@@ -163,12 +163,15 @@ class Journal:
 
 
 @contextmanager
-def open_journal(model: Predictor, outputs: Outputs) -> Iterator[Journal | None]:
+def open_journal(
+    model: Predictor, outputs: Outputs, *, tile_mismatch: bool = False
+) -> Iterator[Journal | None]:
     """Keep the journal of a prediction while it runs; delete it if the block ends without an error.
 
     Args:
         model: the model.
         outputs: what is written.
+        tile_mismatch: whether the tile mismatch of each image is measured.
 
     Yields:
         The journal; None for a model that cannot be identified.
@@ -185,7 +188,7 @@ def open_journal(model: Predictor, outputs: Outputs) -> Iterator[Journal | None]
         "planes": outputs.planes,
         "save": [*kinds, *([outputs.table.name] if outputs.table else [])],
     }
-    key = json.loads(json.dumps(key))
+    key = json.loads(json.dumps(key | ({"tile_mismatch": True} if tile_mismatch else {})))
     if journal.exists and journal.key != key and outputs.replace and not outputs.overwrite:
         raise DataError(
             f"{min(outputs.replace)}: was written by an unfinished prediction with another model or other "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from finetune.data.channels import select_channels
-from finetune.data.streaming_statistics import measure
+from finetune.data.streaming_statistics import measure_windows
 from finetune.data.windows import Windows
 from finetune.inference.image_statistics import Sums
 from finetune.inference.label_bands import LabelBands
@@ -20,12 +20,10 @@ from finetune.inference.preprocess import check_channels
 from finetune.inference.scratch_job import LAYERS, ScratchJob
 from finetune.inference.shared_statistics import Statistics
 from finetune.inference.stitching import BLOCK, MARGIN, Block, DecodedBlock, blocks_of, decode_block
-from finetune.inference.tile_network import TileNetwork
 from finetune.inference.tiling import TILE, Grid, Tile
 from finetune.inference.views import LayerValues, View, views_of
 
 LARGE = 4096**2  # pixels; larger images are not kept in memory
-READ, READ_COLUMNS = 1024, 16384  # height and width of the parts that are read for the statistics
 FEW_MAPS = 8  # with more, blocks are smaller
 
 Report = Callable[[str, int, int], None]
@@ -164,20 +162,12 @@ class Stream:
         return sums
 
     def _input_statistics(self, member: int) -> np.ndarray:
-        measure_input = partial(self._measure, self.views[member][0].network)
+        network = self.views[member][0].network
+
+        def measure_input() -> list[list[float]]:
+            return measure_windows(network.normalize, self.windows, network.select).tolist()
+
         return np.array(self.job.remember(f"statistics-{member}", measure_input), np.float64)
-
-    def _measure(self, network: TileNetwork) -> list[list[float]]:
-        height, width = self.windows.shape[1:]
-
-        def blocks() -> Iterator[np.ndarray]:
-            for top in range(0, height, READ):
-                for left in range(0, width, READ_COLUMNS):
-                    rows = slice(top, min(top + READ, height))
-                    columns = slice(left, min(left + READ_COLUMNS, width))
-                    yield select_channels(self.windows.read(rows, columns), network.select)
-
-        return measure(network.normalize, blocks).tolist()
 
     def read_tiles(self, numbers: Sequence[int], statistics: Sequence[np.ndarray]) -> list[torch.Tensor]:
         """Inputs of the networks for a batch of tiles; one tile if there are several views.

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cards.errors import InputError
 from cards.fingerprint import sha256_file
 from finetune.data.diameter import typical_diameter, typical_of_areas
 from finetune.data.headers import Header
+from finetune.data.windows import windows_of
 from finetune.inference.extras.measurements import MeasurementTable, to_json
 from finetune.inference.extras.registry import TABLE, Segmented, SegmentedParts
 from finetune.inference.folder import FolderPrediction, Surroundings, predict_outputs
@@ -32,6 +33,8 @@ from finetune.utils.atomic import disk_errors, write_file
 
 if TYPE_CHECKING:
     from finetune.inference.cluster import Cluster
+    from finetune.inference.image_mismatch import ImageMismatch
+    from finetune.inference.model import Model
     from finetune.inference.stream import StreamOptions
     from finetune.inference.streaming import Progress
 
@@ -48,6 +51,8 @@ class PredictionJob:
         errors: why the other images cannot be read, by image.
         symmetries: whether the prediction is averaged over rotations and reflections.
         options: sizes of the parts of a large image.
+        tile_mismatch: whether the tile mismatch of each image is measured.
+        mismatches: what was measured, by name of the image; None for one that is not tiled.
         comparison: of the images with the training images.
     """
 
@@ -58,6 +63,8 @@ class PredictionJob:
     errors: dict[Path, str]
     symmetries: bool = False
     options: StreamOptions | None = None
+    tile_mismatch: bool = False
+    mismatches: dict[str, ImageMismatch | None] = field(default_factory=dict, init=False)
     comparison: Comparison = field(init=False)
     _diameters: list[float] = field(default_factory=list)
     _table: MeasurementTable = field(default_factory=MeasurementTable)
@@ -102,7 +109,7 @@ class PredictionJob:
             InputError: if no image fits the model, or the disk is full or cannot be written.
         """
         results: list[FolderPrediction] = []
-        with open_journal(self.model, self.outputs) as journal:
+        with open_journal(self.model, self.outputs, tile_mismatch=self.tile_mismatch) as journal:
             around = Surroundings(self._observe, self._restore, progress, cluster, journal, self.options)
             predicted = predict_outputs(self.model, self.outputs, self.headers, self.errors, around)
             try:
@@ -127,11 +134,28 @@ class PredictionJob:
         found = [size for size in sizes if size is not None]
         self._diameters += found
         table = to_json(self._table.add(result)) if self.outputs.table else []
-        return {"diameters": found, TABLE: table}
+        kept = {"diameters": found, TABLE: table}
+        if self.tile_mismatch:
+            measured = self.mismatches[result.name] = self._measure_mismatch(result)
+            kept["tile_mismatch"] = {result.name: measured and asdict(measured)}
+        return kept
+
+    def _measure_mismatch(self, result: Segmented | SegmentedParts) -> ImageMismatch | None:
+        from finetune.inference.image_mismatch import measure_image  # it imports torch
+        from finetune.inference.tiling import TILE
+
+        model = cast("Model", self.model)
+        if isinstance(result, SegmentedParts):
+            return measure_image(model, [result.windows], self.options.tile if self.options else TILE)
+        return measure_image(model, [windows_of(plane) for plane in result.pixels])
 
     def _restore(self, kept: dict[str, Any]) -> None:
+        from finetune.inference.image_mismatch import ImageMismatch  # it imports torch
+
         self._diameters += kept["diameters"]
         self._table.restore(kept[TABLE])
+        for name, measured in kept.get("tile_mismatch", {}).items():
+            self.mismatches[name] = ImageMismatch(**measured) if measured else None
 
     def _finish(self, results: list[FolderPrediction], journal: Journal | None) -> None:
         self.comparison.compare_objects(self._diameters)
@@ -183,12 +207,15 @@ class PredictionJob:
         error = result.error and result.error.removeprefix(f"{result.image}: ").replace(
             str(result.image.parent), ""
         )
+        measured = self.mismatches.get(result.image.name)
+        mismatch = {"tile_mismatch": measured and asdict(measured)} if self.tile_mismatch else {}
         return {
             "image": result.image.name,
             "labels": result.labels.relative_to(folder).as_posix() if result.labels else None,
             "instances": result.instances,
             "files": {kind: path.relative_to(folder).as_posix() for kind, path in result.files.items()},
             "error": error,
+            **mismatch,
         }
 
 

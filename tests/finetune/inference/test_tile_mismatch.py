@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from attention_model import attention_model
 
 from cards.base import NetworkSpec
 from finetune.data.normalization import Percentile
@@ -45,20 +46,6 @@ def test_a_network_with_a_halo_has_no_mismatch() -> None:
     assert exact.config()["halo"] == 2
 
 
-class Attention(torch.nn.Module):
-    """Pixels attend to the means of blocks of pixels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.ones(1))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        queries = images.flatten(2).transpose(1, 2) * self.weight
-        keys = torch.nn.functional.avg_pool2d(images, 16).flatten(2).transpose(1, 2)
-        seen = torch.nn.functional.scaled_dot_product_attention(queries, keys, keys)
-        return images - seen.transpose(1, 2).reshape(images.shape)
-
-
 def test_a_network_with_group_normalization_has_none() -> None:
     torch.manual_seed(0)
     network = UNet(1, 1, width=8, depth=1)
@@ -69,7 +56,7 @@ def test_a_network_with_group_normalization_has_none() -> None:
 
 
 def test_a_network_with_global_attention_has_one() -> None:
-    tiling = measure_tiling(model(Attention(), "foreground"), samples(80))
+    tiling = measure_tiling(attention_model(), samples(80))
     assert tiling is not None
     assert (tiling.receptive_field, tiling.image_statistics, tiling.tile) == ("image", False, 40)
     assert tiling.mismatch is not None
