@@ -130,7 +130,7 @@ def _train(
         # Buffers are not averaged: running statistics of batch normalization are a moving average already.
         # Averaging them again would retain their initial values for longer than a short training lasts.
         average = exponential_moving_average(training.average)
-        callbacks.append(WeightAveraging(use_buffers=False, avg_fn=average))
+        callbacks.append(WeightAveraging(use_buffers=False, multi_avg_fn=average))
     if stopping and validates:
         callbacks.append(stopping)
     if console.is_terminal:
@@ -185,7 +185,7 @@ def _checkpoint(folder: Path, name: str, **options: Any) -> ModelCheckpoint:
     return ModelCheckpoint(folder, name, save_top_k=1, enable_version_counter=False, **options)
 
 
-def exponential_moving_average(decay: float) -> Callable[..., torch.Tensor]:
+def exponential_moving_average(decay: float) -> Callable[..., None]:
     """Exponential moving average of the weights that keeps frozen weights bit for bit.
 
     `torch.optim.swa_utils.get_ema_avg_fn` computes decay · average + (1 - decay) · current, which rounds even
@@ -197,9 +197,17 @@ def exponential_moving_average(decay: float) -> Callable[..., torch.Tensor]:
         decay: weight of the previous average, between 0 and 1.
 
     Returns:
-        `avg_fn` of `torch.optim.swa_utils.AveragedModel`: (average, current, number averaged) -> average.
+        `multi_avg_fn` of `torch.optim.swa_utils.AveragedModel`: it is called with averages, current weights
+        and the number of averaged updates, and changes the averages in place. All weights are averaged at
+        once, because a GPU would spend more time on starting the computation of each than on computing it.
     """
-    return lambda average, current, _: average + (1 - decay) * (current - average)
+
+    def average(averages: list[torch.Tensor], current: list[torch.Tensor], _: object) -> None:
+        change = torch._foreach_sub(current, averages)
+        torch._foreach_mul_(change, 1 - decay)
+        torch._foreach_add_(averages, change)
+
+    return average
 
 
 def _loggers(folder: Path) -> list[Any]:

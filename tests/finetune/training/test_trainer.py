@@ -173,7 +173,7 @@ def test_batch_normalization_knows_the_weights_that_are_kept(tmp_path: Path, rec
 def test_averaging_keeps_frozen_weights_bit_for_bit(decay: float) -> None:
     torch.manual_seed(0)
     network = torch.nn.Linear(300, 300)
-    averaged = AveragedModel(network, avg_fn=exponential_moving_average(decay))
+    averaged = AveragedModel(network, multi_avg_fn=exponential_moving_average(decay))
     averaged.update_parameters(network)  # the first update copies
     network.bias.requires_grad_(False)
     for _ in range(50):
