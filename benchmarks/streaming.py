@@ -32,8 +32,10 @@ from finetune.inference.model import Model
 from finetune.inference.scratch_job import job_folder
 from finetune.inference.tiling import Grid
 from finetune.networks.stardist_unet import StarDistUNet
+from finetune.networks.unet import UNet
 from finetune.targets.registry import build_target
 
+DEPTH = 2  # poolings of the U-Net without normalization
 PATTERN = 1024  # height and width in pixels of the pattern that the image repeats
 
 
@@ -80,7 +82,7 @@ def trained(
     torch.manual_seed(0)
     target, normalize = build_target(target_name, options), Percentile()
     if network is None:
-        built: torch.nn.Module = StarDistUNet(1, target.channels, depth=2, width=width, features=0)
+        built: torch.nn.Module = StarDistUNet(1, target.channels, depth=DEPTH, width=width, features=0)
     else:
         built = network(target.channels)
     pixels, labels = nuclei(PATTERN)
@@ -103,9 +105,16 @@ def trained(
         normalize=normalize,
         select="auto",
         channels=1,
-        divisor=getattr(built, "divisor", 4),
+        divisor=divisor_of(built),
         architecture=NetworkSpec(repository="benchmark", name="unet"),
     )
+
+
+def divisor_of(network: torch.nn.Module) -> int:
+    """Heights and widths that the network takes are multiples of this: as it states, or by its poolings."""
+    if isinstance(network, UNet):
+        return int(2 ** (len(network.encoder) - 1))
+    return int(getattr(network, "divisor", 2**DEPTH))
 
 
 def bare_seconds(model: Model, size: int) -> float:

@@ -8,10 +8,9 @@ maps of tiles and of the whole image, and the pixels whose label differs, for fi
 pixels whose label differs if instances are decided block by block, as those of large images are. Networks
 that depend on the whole image also state the tile mismatch of a record, which is measured on smaller images
 (`finetune.inference.tile_mismatch`), beside that of the large image, with tiles of the same size. For a
-network with global attention, `--window-images` compares the mismatch that `finetune predict --tile-mismatch`
-states, from random windows of an image, with that of all windows. `--uneven` makes brightness and background
-of all images increase from left to right. The whole image and its maps lie in memory: 8192 × 8192 pixels with
-9 maps take 12 GB.
+network with global attention, they also state the mismatch that `finetune predict --tile-mismatch` measures
+on the large image. `--uneven` makes brightness and background of all images increase from left to right. The
+whole image and its maps lie in memory: 8192 × 8192 pixels with 9 maps take 12 GB.
 """
 
 from __future__ import annotations
@@ -149,24 +148,6 @@ def state(model: Model, size: int, count: int, uneven: bool) -> tuple[int, float
     return tiling.tile, tiling.mismatch
 
 
-def compare_windows(model: Model, size: int, count: int, uneven: bool, tile: int) -> None:
-    """Tile mismatch of images as a prediction states it, from some windows, and that of all windows."""
-    inside = 0
-    for seed in range(count):
-        windows = [windows_of(image(size, seed, uneven)[None])]
-        stated = measure_image(model, windows, tile, 2 * tile)
-        complete = measure_image(model, windows, tile, 2 * tile, accuracy=0, most=size**2)
-        if not stated or not stated.mismatch or not complete or not complete.mismatch:
-            continue
-        low, high = stated.interval or (complete.mismatch, complete.mismatch)
-        inside += low <= complete.mismatch <= high
-        print(f"  image {seed}: {stated.sentence()}; all windows: {complete.mismatch:.4%}, ", end="")
-        print(f"stated / measured: {stated.mismatch / complete.mismatch:.2f}", flush=True)
-    print(
-        f"  {inside} of {count} images: the mismatch of all windows lies in the stated interval", flush=True
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", type=int, default=2048, help="height and width of the image in pixels")
@@ -180,12 +161,6 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=1, help="0 leaves out instances decided by blocks")
     parser.add_argument("--stated-size", type=int, default=1024, help="pixels along a side of its images")
     parser.add_argument("--stated-images", type=int, default=4, help="images of a stated mismatch")
-    parser.add_argument(
-        "--window-images", type=int, default=0, help="images of which random windows are compared with all"
-    )
-    parser.add_argument(
-        "--window-tile", type=int, default=256, help="size of tiles; windows have twice as much"
-    )
     arguments = parser.parse_args()
     pixels = image(arguments.size, uneven=arguments.uneven)
     for name in arguments.targets:
@@ -196,14 +171,14 @@ def main() -> None:
     for name in arguments.others:
         model = other(arguments, name)
         print(f"{name} × {model.target.name}", flush=True)
-        if name == "attention" and arguments.window_images:
-            compare_windows(
-                model, arguments.size, arguments.window_images, arguments.uneven, arguments.window_tile
-            )
         stated = state(model, arguments.stated_size, arguments.stated_images, arguments.uneven)
         for tile, share in compare_sizes(model, pixels, arguments.tiles, blocks=False):
             if stated and tile == stated[0] and share * pixels.size >= FEW:
                 print(f"  stated / measured for tiles of {tile}: {stated[1] / share:.2f}", flush=True)
+            if name == "attention" and share:
+                found = measure_image(model, [windows_of(pixels[None])], tile, window=arguments.size)
+                if found and found.mismatch is not None:
+                    print(f"  measured on the image / measured: {found.mismatch / share:.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -170,15 +170,17 @@ def image_format(path: Path) -> Format:
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
-    """Create the error for a damaged file.
+    """Create the error for a file that is damaged or may not be read.
 
     Args:
-        path: the file.
+        path: the file, or the folder of an OME-Zarr image.
         error: whatever the decoder raised.
 
     Returns:
         The error, to be raised by the caller.
     """
+    if isinstance(error, PermissionError):
+        return DataError(f"{path}: no permission to read it")
     reason = str(error).strip().splitlines() or [type(error).__name__]
     return DataError(f"{path}: cannot be read, it may be damaged or cut short ({reason[0]})")
 

@@ -25,9 +25,11 @@ from finetune.inference.scratch_job import KEY, ScratchJob
 from finetune.inference.stream import Stream, StreamOptions
 from finetune.inference.streaming import Progress
 from finetune.inference.views import LayerValues
+from finetune.utils.atomic import is_disk_full
 from finetune.utils.optional import require
 
 LOCAL = "local:"
+LOST = "scheduler-connection-lost"  # reason of distributed for tasks that are cancelled
 TIMEOUT = 20  # seconds until a scheduler that does not answer counts as missing
 TILES = 4  # tiles of a task
 RETRIES = 3  # how often a task is repeated that failed
@@ -66,6 +68,7 @@ class Cluster:
 
         Raises:
             InputError: if the cluster is gone; finished parts are kept.
+            OSError: if the disk is full.
         """
         report = progress or (lambda stage, done, total: None)
         task = Task(self.load, image.resolve(), stream.job.folder.resolve(), options)
@@ -85,7 +88,7 @@ class Cluster:
     def _run(
         self, work: Callable[[list[int]], None], batches: list[list[int]], report: Callable[[int, int], None]
     ) -> None:
-        from distributed import as_completed
+        from distributed import CommClosedError, as_completed
 
         if not batches:
             return
@@ -97,8 +100,12 @@ class Cluster:
         except InputError:
             raise
         except Exception as error:  # of distributed, or of a worker
+            if is_disk_full(error):
+                raise
             lines = str(error).strip().splitlines()
             reason = lines[0] if lines else type(error).__name__
+            if isinstance(error, CommClosedError) or LOST in reason:
+                reason = "the connection to its scheduler is lost"
             raise InputError(
                 f"--dask {self.name}: the cluster failed ({reason[:200]}); repeat the command, which "
                 "continues with what is finished"
@@ -131,13 +138,14 @@ def open_cluster(address: str, load: LoadModel) -> Iterator[Cluster]:
                 LocalCluster(
                     n_workers=int(count),
                     threads_per_worker=1,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # any free port
                     silence_logs=logging.CRITICAL,  # a worker that dies is replaced
                 )
             )
         else:
             target = address
             _check_address(address)
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # errors are raised, too
         try:
             client = stack.enter_context(Client(target, timeout=TIMEOUT, set_as_default=False))
         except (OSError, ValueError, TypeError) as error:

@@ -1,16 +1,16 @@
 """Tile mismatch of one image that is predicted, measured on that image.
 
 The mismatch of a network with global attention differs from image to image, and grows with the image. The
-figure of a run, which was measured on its test images, does not hold for other images. Here windows of the
-image are predicted in one piece and in tiles. An image no larger than a window is one window, and the figure
-is exact; of a larger one, random windows are compared until the mean is known to within 10 %.
+figure of a run, which was measured on its test images, does not hold for other images. Here windows that
+cover the image are predicted in one piece and in tiles. An image no larger than a window is one window. All
+windows are compared: single windows hold most of the pixels that differ, so that a sample misses them.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,9 @@ from finetune.data.headers import Header
 from finetune.data.streaming_statistics import measure_windows
 from finetune.data.windows import Windows
 from finetune.inference.model import Model
+from finetune.inference.streaming import Progress
 from finetune.inference.tile_mismatch import count_mismatches
 from finetune.inference.tiling import TILE, WHOLE
-
-ACCURACY = 0.1  # half width of the interval, as a part of the mean
-LEAST, MOST = 8, 64  # windows that are compared, if an image has as many
-LEVEL = 0.95  # of the interval
 
 
 @dataclass(frozen=True)
@@ -37,20 +34,15 @@ class ImageMismatch:
     Attributes:
         tile: height and width of the tiles in pixels.
         window: height and width, in pixels, of the windows that were also predicted in one piece.
-        compared: number of windows that were compared, at random places of a grid that covers the image.
-        windows: number of windows of that grid.
-        mismatch: fraction of the pixels of these windows whose label differs, as in
-            `finetune.inference.tile_mismatch`; None if the memory does not suffice for one window.
-        interval: 95 % confidence interval of the fraction in all windows; None if all were compared, or no
-            pixel differs.
+        windows: number of windows; they cover the image, and neighbors may overlap.
+        mismatch: fraction of the pixels of the windows whose label differs, as in
+            `finetune.inference.tile_mismatch`; None if the memory does not suffice for a window.
     """
 
     tile: int
     window: tuple[int, int]
-    compared: int
     windows: int
     mismatch: float | None
-    interval: tuple[float, float] | None
 
     def sentence(self) -> str:
         """The figure in words.
@@ -63,14 +55,8 @@ class ImageMismatch:
             return (
                 f"tile mismatch: not measured; memory does not suffice for {height} × {width} px in one piece"
             )
-        share = f"{100 * self.mismatch:.2g}% of the pixels"
-        if self.interval:
-            low, high = (f"{100 * limit:.2g}" for limit in self.interval)
-            share += f" (95 % confidence interval: {low} to {high}%)"
-        if self.windows == 1:
-            return f"tile mismatch: {share}"
-        number = "all" if self.compared == self.windows else f"{self.compared} of"
-        return f"tile mismatch: {share}, in {number} {self.windows} windows of {height} × {width} px"
+        share = f"tile mismatch: {100 * self.mismatch:.2g}% of the pixels"
+        return share if self.windows == 1 else f"{share} of {self.windows} windows of {height} × {width} px"
 
 
 def check_can_measure(model: Any) -> None:
@@ -119,8 +105,7 @@ def measure_image(
     images: Sequence[Windows],
     tile: int = TILE,
     window: int = WHOLE,
-    accuracy: float = ACCURACY,
-    most: int = MOST,
+    report: Progress | None = None,
 ) -> ImageMismatch | None:
     """Measure the tile mismatch of an image.
 
@@ -129,9 +114,7 @@ def measure_image(
         images: the image, or each plane of a stack; all have the same height and width.
         tile: height and width of the tiles in pixels.
         window: largest height and width, in pixels, that is predicted in one piece.
-        accuracy: half width of the confidence interval, as a part of the mean, at which no more windows are
-            compared.
-        most: windows that are compared at most.
+        report: called with a stage, finished windows and all windows.
 
     Returns:
         The mismatch; None for an image no larger than a tile, which is predicted in one piece.
@@ -143,33 +126,22 @@ def measure_image(
     if max(height, width) <= tile:
         return None
     rows, columns = _spans(height, window, model.divisor), _spans(width, window, model.divisor)
-    places = [(number, row, column) for number in range(len(images)) for row in rows for column in columns]
-    statistics: dict[int, np.ndarray] = {}
+    count = len(images) * len(rows) * len(columns)
     shares: list[float] = []
-    for index in np.random.default_rng(0).permutation(len(places))[:most]:
-        number, row, column = places[index]
-        if number not in statistics:
-            statistics[number] = measure_windows(model.normalize, images[number], model.select)
-        pixels = select_channels(images[number].read(row, column), model.select)
-        image = torch.from_numpy(model.normalize.apply(pixels, statistics[number])).to(model.device)
-        try:
-            shares.append(_share(model, image, tile))
-        except (MemoryError, RuntimeError) as error:  # torch reports missing memory as a RuntimeError
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
-                raise
-            break
-        if len(shares) >= LEAST and 0 < _half_width(shares, len(places)) <= accuracy * np.mean(shares):
-            break
-    mean = float(np.mean(shares)) if shares else None
-    half = _half_width(shares, len(places))
-    return ImageMismatch(
-        tile=tile,
-        window=(rows[0].stop, columns[0].stop),
-        compared=len(shares),
-        windows=len(places),
-        mismatch=mean,
-        interval=(max(mean - half, 0.0), min(mean + half, 1.0)) if mean and half else None,
-    )
+    for image in images:
+        statistics = measure_windows(model.normalize, image, model.select)
+        for row, column in product(rows, columns):
+            pixels = select_channels(image.read(row, column), model.select)
+            prepared = torch.from_numpy(model.normalize.apply(pixels, statistics)).to(model.device)
+            try:
+                shares.append(_share(model, prepared, tile))
+            except (MemoryError, RuntimeError) as error:  # torch reports missing memory as a RuntimeError
+                if isinstance(error, RuntimeError) and "memory" not in str(error):
+                    raise
+                return ImageMismatch(tile, (rows[0].stop, columns[0].stop), count, None)
+            if report:
+                report("comparing tiles", len(shares), count)
+    return ImageMismatch(tile, (rows[0].stop, columns[0].stop), count, float(np.mean(shares)))
 
 
 def _share(model: Model, image: torch.Tensor, tile: int) -> float:
@@ -186,17 +158,3 @@ def _spans(length: int, window: int, divisor: int) -> list[slice]:
     last = length - size
     starts = [round(last * index / max(count - 1, 1) / divisor) * divisor for index in range(count)]
     return [slice(min(start, last), min(start, last) + size) for start in starts]
-
-
-def _half_width(shares: Sequence[float], windows: int) -> float:
-    """Half width of the confidence interval of the mean of all windows, of which a sample was drawn.
-
-    Student's t with the correction for finite populations (Cochran, Sampling Techniques, 1977, section 2.8).
-    """
-    from scipy.special import stdtrit
-
-    count = len(shares)
-    if count < 2 or count == windows:
-        return 0.0
-    error = np.std(shares, ddof=1) * math.sqrt((1 - count / windows) / count)
-    return float(stdtrit(count - 1, (1 + LEVEL) / 2) * error)

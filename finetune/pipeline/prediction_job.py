@@ -110,7 +110,9 @@ class PredictionJob:
         """
         results: list[FolderPrediction] = []
         with open_journal(self.model, self.outputs, tile_mismatch=self.tile_mismatch) as journal:
-            around = Surroundings(self._observe, self._restore, progress, cluster, journal, self.options)
+            around = Surroundings(
+                partial(self._observe, progress), self._restore, progress, cluster, journal, self.options
+            )
             predicted = predict_outputs(self.model, self.outputs, self.headers, self.errors, around)
             try:
                 for result in predicted:
@@ -123,7 +125,7 @@ class PredictionJob:
                 raise
             self._finish(results, journal)
 
-    def _observe(self, result: Segmented | SegmentedParts) -> dict[str, Any]:
+    def _observe(self, progress: Progress | None, result: Segmented | SegmentedParts) -> dict[str, Any]:
         """Measure an image; what is returned restores it when the command is repeated."""
         if self.comparison.training is None:
             sizes: list[float | None] = []
@@ -136,18 +138,23 @@ class PredictionJob:
         table = to_json(self._table.add(result)) if self.outputs.table else []
         kept = {"diameters": found, TABLE: table}
         if self.tile_mismatch:
-            measured = self.mismatches[result.name] = self._measure_mismatch(result)
+            measured = self.mismatches[result.name] = self._measure_mismatch(result, progress)
             kept["tile_mismatch"] = {result.name: measured and asdict(measured)}
         return kept
 
-    def _measure_mismatch(self, result: Segmented | SegmentedParts) -> ImageMismatch | None:
+    def _measure_mismatch(
+        self, result: Segmented | SegmentedParts, progress: Progress | None
+    ) -> ImageMismatch | None:
         from finetune.inference.image_mismatch import measure_image  # it imports torch
         from finetune.inference.tiling import TILE
 
-        model = cast("Model", self.model)
-        if isinstance(result, SegmentedParts):
-            return measure_image(model, [result.windows], self.options.tile if self.options else TILE)
-        return measure_image(model, [windows_of(plane) for plane in result.pixels])
+        tile = self.options.tile if self.options and isinstance(result, SegmentedParts) else TILE
+        images = (
+            [result.windows]
+            if isinstance(result, SegmentedParts)
+            else [windows_of(plane) for plane in result.pixels]
+        )
+        return measure_image(cast("Model", self.model), images, tile, report=progress)
 
     def _restore(self, kept: dict[str, Any]) -> None:
         from finetune.inference.image_mismatch import ImageMismatch  # it imports torch

@@ -26,6 +26,7 @@ PREFIX = ".finetune-"
 """Start of every temporary name, by which leftovers of a killed process are recognized."""
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+WRITTEN = re.compile(r"\d+ requested and \d+ written")  # of numpy, if fewer values are written than asked for
 
 
 @contextmanager
@@ -258,6 +259,8 @@ def is_disk_full(error: BaseException | None) -> bool:
             return True
         if isinstance(error, RuntimeError) and "PytorchStreamWriter failed" in str(error):
             return True  # torch.save hides the errno
+        if isinstance(error, OSError) and error.errno is None and WRITTEN.search(str(error)):
+            return True  # so does numpy
         error = error.__cause__ or error.__context__
     return False
 

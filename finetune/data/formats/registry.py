@@ -46,9 +46,12 @@ def is_zarr(path: Path) -> bool:
         path: any path.
 
     Returns:
-        True for a folder with the metadata of a group.
+        True for a folder with the metadata of a group, or, if the folder may not be read, with its suffix.
     """
-    return path.is_dir() and any((path / name).is_file() for name in ZARR_FILES)
+    try:
+        return path.is_dir() and any((path / name).is_file() for name in ZARR_FILES)
+    except PermissionError:
+        return path.suffix == ".zarr"
 
 
 def count_pages(kind: str, path: Path) -> int:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -99,3 +103,36 @@ def test_a_scheduler_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_number_of_processes_must_be_a_number(address: str) -> None:
     with pytest.raises(InputError, match="local:2"), open_cluster(address, spots_model):
         pass
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_midway_is_one_line_and_the_same_call_continues(tmp_path: Path) -> None:
+    image = write_spots(tmp_path / "spots.tif", 400, 500)
+    alone, together = tmp_path / "alone.tif", tmp_path / "together.tif"
+    segment_large(spots_model(), image, alone, options=OPTIONS)
+    address = tmp_path / "scheduler.json"
+    with ExitStack() as stack:
+
+        def start(name: str, *arguments: object) -> subprocess.Popen[bytes]:
+            words = [sys.executable, "-m", f"distributed.cli.dask_{name}", *map(str, arguments)]
+            process = subprocess.Popen(
+                [*words, "--scheduler-file", str(address), "--no-dashboard"],
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            stack.callback(process.kill)
+            return process
+
+        scheduler = start("scheduler", "--host", "127.0.0.1", "--port", 0)
+        start("worker", "--nworkers", 1, "--nthreads", 1)
+        while not address.exists():
+            time.sleep(0.1)
+        found = json.loads(address.read_text())["address"]
+        opened = stack.enter_context(open_cluster(found, spots_model))
+        kill = lambda stage, done, total: scheduler.kill() if done == 2 else None  # noqa: E731
+        with pytest.raises(InputError, match="the connection to its scheduler is lost.*; repeat the command"):
+            segment_large(spots_model(), image, together, options=OPTIONS, progress=kill, cluster=opened)
+    assert any((job_folder(together) / "tiles").iterdir())
+    segment_large(spots_model(), image, together, options=OPTIONS)
+    assert together.read_bytes() == alone.read_bytes()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from folder_prediction import predict_folder
+from full_disk import nearly_full_disk
 
 from cards.errors import DataError, InputError
 from finetune.inference.folder import FolderPrediction
@@ -204,21 +205,12 @@ def test_masks_and_other_results_beside_their_images_are_left_out_and_counted(tm
 def test_a_full_disk_is_one_line_and_leaves_no_partial_file(
     tmp_path: Path,
 ) -> None:
-    import resource
-    import signal
-
     rng = np.random.default_rng(0)
     (tmp_path / "images").mkdir()
     tifffile.imwrite(tmp_path / "images" / "a.tif", rng.integers(0, 2, (300, 300)).astype(np.uint8))
-    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.getsignal(signal.SIGXFSZ)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(InputError, match="the disk is full; free some space, or choose another folder"):
-            list(predict_folder(Columns(), tmp_path / "images", tmp_path / "labels"))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
+    message = "the disk is full; free some space, or choose another folder"
+    with nearly_full_disk(1000), pytest.raises(InputError, match=message):
+        list(predict_folder(Columns(), tmp_path / "images", tmp_path / "labels"))
     assert files_in(tmp_path / "labels") == []
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 from forked_command import run_command
+from full_disk import nearly_full_disk
 from numbering import by_first_pixel
 from spots_model import spots_image, spots_model, write_spots
 
-from cards.errors import DataError
+from cards.errors import DataError, InputError
 from finetune.data.headers import read_header
 from finetune.inference.large_images import is_large, job_key, segment_large
 from finetune.inference.outputs import plan_outputs
@@ -117,6 +118,20 @@ def run_kills(kind: str, folder: Path, kills: int) -> dict[str, int]:
     assert ended.returncode == 0, ended.stderr
     result: dict[str, int] = json.loads(ended.stdout)
     return result
+
+
+def test_a_disk_that_is_full_midway_is_one_line_and_the_same_call_continues(
+    tmp_path: Path, expected: np.ndarray
+) -> None:
+    image, out = write_input(tmp_path, "tiled"), tmp_path / "labels" / "spots.tif"
+    with (
+        nearly_full_disk(8 * 64 * 64),
+        pytest.raises(InputError, match=r"spots\.tif: the disk is full; free"),
+    ):
+        segment_large(spots_model(), image, out, options=StreamOptions(tile=128, block=96, margin=32))
+    assert not out.exists()
+    segment_large(spots_model(), image, out, options=StreamOptions(tile=128, block=96, margin=32))
+    np.testing.assert_array_equal(tifffile.imread(out), expected)
 
 
 @pytest.mark.parametrize("left", [[], ["lock"], ["lock", ".finetune-0123456789abcdef.partial"]])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
-import resource
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from full_disk import nearly_full_disk
 from safetensors.torch import load_file
 
 from cards.errors import InputError
@@ -25,16 +23,6 @@ from finetune.utils.atomic import (
     write_file,
     write_safetensors,
 )
-
-
-@contextmanager
-def nearly_full_disk(size: int = 4096) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def names(folder: Path) -> list[str]:
