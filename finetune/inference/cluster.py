@@ -88,7 +88,8 @@ class Cluster:
     def _run(
         self, work: Callable[[list[int]], None], batches: list[list[int]], report: Callable[[int, int], None]
     ) -> None:
-        from distributed import CommClosedError, as_completed
+        from distributed import as_completed
+        from distributed.comm import CommClosedError
 
         if not batches:
             return
