@@ -7,35 +7,11 @@ from typing import Any
 
 import numpy as np
 import panel as pn
-import param
-from panel.reactive import ReactiveHTML
 
 from finetune.viewer.colors import Limits, shade
+from finetune.viewer.fields import HIGHEST, LOWEST, Slider
 
 AUTOMATIC = (0, 100)
-LOWEST, HIGHEST = -50, 200
-"""Ends of the sliders, in percent of the automatic range."""
-
-
-class Slider(ReactiveHTML):
-    """A slider of the browser: screen readers read its name, which the handles of Bokeh's sliders lack.
-
-    Attributes:
-        value: in percent.
-    """
-
-    value = param.Integer(default=0, bounds=(LOWEST, HIGHEST))
-
-    _template = f"""
-    <label id="label" style="display: inline-grid; font-size: 12px">{{{{ name }}}} (%)
-      <input id="range" type="range" style="width: 110px; margin: 8px 0" min="{LOWEST}" max="{HIGHEST}"
-        value="${{value}}" onchange="${{script('moved')}}"></input>
-    </label>"""
-    _scripts = {
-        "render": "range.value = data.value",
-        "value": "range.value = data.value",
-        "moved": "data.value = parseInt(range.value)",
-    }
 
 
 class Contrast:

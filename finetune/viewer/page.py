@@ -57,6 +57,8 @@ OPEN_AT_ONCE = 3
 FAVICON = "static/extensions/panel/images/favicon.ico"
 
 NOTHING = ("", "")
+FOCUS = ":focus-visible { outline: 2px solid #3584e4 !important; outline-offset: 1px !important }"
+"""Where the keyboard is must be visible on light and dark pages alike."""
 
 
 class Page(pn.template.VanillaTemplate):
@@ -166,7 +168,7 @@ def serve_pages(library: Library) -> Callable[[], pn.template.base.BaseTemplate]
     Returns:
         The function, for `finetune.viewer.server.ViewServer`.
     """
-    pn.extension("tabulator", "gridstack", "floatpanel")
+    pn.extension("tabulator", "gridstack", "floatpanel", raw_css=[FOCUS])
     # The frame of the page is the same for every visit: it is sent at once, and the browser loads the scripts
     # while the panels of the visit are built.
     pn.config.reuse_sessions = "warm"

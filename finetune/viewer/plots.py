@@ -7,6 +7,15 @@ from typing import Any
 import panel as pn
 from bokeh.plotting import figure
 
+FOCUS = """
+:host(:focus-within)::after {
+  content: ""; position: absolute; inset: 0; z-index: 10; pointer-events: none; border: 2px solid #3584e4
+}
+"""
+
+KEYS = "Plot: arrow keys move, + and − zoom, 0 shows everything"
+"""For screen readers; `page.html` reads the keys."""
+
 
 def new_plot(**options: Any) -> figure:
     """Create a plot as wide as its panel.
@@ -21,6 +30,8 @@ def new_plot(**options: Any) -> figure:
         "sizing_mode": "stretch_width",
         "height": 300,
         "tools": "pan,wheel_zoom,box_zoom,reset",
+        "stylesheets": [FOCUS],
+        "html_attributes": {"role": "group", "aria-label": KEYS},
     }
     return figure(**defaults | options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -24,8 +25,6 @@ from finetune.viewer.plots import finish, new_plot
 from finetune.viewer.run_table import read_run
 from finetune.viewer.windows import Window
 
-TABS = ".bk-tab.bk-active { color: inherit; background: transparent; font-weight: bold }"
-"""The tab that is shown must be legible on a dark page, too."""
 DASHES = ("solid", "dashed", "dotted", "dotdash")
 
 
@@ -42,24 +41,31 @@ def compare_panel(desk: Desk, window: Window) -> View:
     runs = {key: read_run(desk.library, key) for key in window.items}
     if len(runs) < 2:
         return message("A comparison needs at least two runs.")
+    parts: dict[str, Callable[[], View]] = {
+        "Accuracy": lambda: _accuracy(runs, window, desk),
+        "Learning curves": lambda: _curves(runs),
+        "Differences": lambda: _differences(runs, window, desk),
+        "Cards": lambda: card_panel(desk, window),
+    }
+    names = list(parts)
     tab = window.options.get("tab", 0)
-    tabs = pn.Tabs(
-        ("Accuracy", _accuracy(runs, window, desk)),
-        ("Learning curves", _curves(runs)),
-        ("Differences", _differences(runs, window, desk)),
-        ("Cards", card_panel(desk, window)),
-        active=tab if tab in range(4) else 0,
-        dynamic=True,
-        sizing_mode="stretch_width",
-        stylesheets=[TABS],
+    # Bokeh's tabs cannot be turned by keyboard.
+    choice = pn.widgets.RadioButtonGroup(
+        label="Part",
+        options=names,
+        value=names[tab if tab in range(len(names)) else 0],
+        color="primary",
+        variant="outline",
     )
+    place = pn.Column(parts[choice.value](), sizing_mode="stretch_width")
 
     def turned(event: Any) -> None:
-        window.options["tab"] = event.new
+        place[:] = [parts[event.new]()]
+        window.options["tab"] = names.index(event.new)
         desk.changed()
 
-    tabs.param.watch(turned, "active")
-    return tabs
+    choice.param.watch(turned, "value")
+    return pn.Column(choice, place, sizing_mode="stretch_width")
 
 
 def _accuracy(runs: Runs, window: Window, desk: Desk) -> View:
@@ -126,6 +132,8 @@ def _curves(runs: Runs) -> View:
                 plot.line(curve[x], curve[y], color=color, line_dash=dash, line_width=2, legend_label=key)
                 plot.scatter(curve[x], curve[y], color=color, size=5, legend_label=key)
     shown: list[View] = [finish(loss)]
+    if measured:
+        validation.legend.location = "bottom_right"  # the curve rises
     shown.append(finish(validation) if measured else message("No validation metric was measured."))
     return pn.Column(*shown, sizing_mode="stretch_width")
 

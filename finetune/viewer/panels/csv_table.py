@@ -10,6 +10,7 @@ import panel as pn
 from cards.formatting import counted
 from finetune.viewer.csv_pages import CsvFile, open_csv
 from finetune.viewer.desk import Desk, View, message
+from finetune.viewer.fields import NumberField
 from finetune.viewer.panels.grid import table
 from finetune.viewer.windows import Window
 
@@ -30,12 +31,13 @@ def csv_panel(desk: Desk, window: Window) -> View:
     file = open_csv(desk.library.get(window.items[0], "table").path)
     number = window.options.get("page", 1)
     number = min(max(number, 1), file.pages) if isinstance(number, int) else 1
-    page = pn.widgets.IntInput(label="Page", value=number, start=1, end=file.pages, width=110)
+    page = NumberField(name="Page", value=number, end=file.pages, width=110, height=52, margin=(5, 10))
     place = pn.Column(sizing_mode="stretch_width")
 
     def show(event: Any = None) -> None:
-        window.options["page"] = page.value or 1
-        place[:] = [_page(file, (page.value or 1) - 1, window, desk)]
+        shown = min(max(page.value, 1), file.pages)
+        window.options["page"] = shown
+        place[:] = [_page(file, shown - 1, window, desk)]
         desk.changed()
 
     page.param.watch(show, "value")

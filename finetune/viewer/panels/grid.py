@@ -24,6 +24,14 @@ BUFFER = 4 * ROW
 CHARACTER, BOLD, PADDING, ARROW = 8, 9, 10, 40
 NARROWEST, WIDEST = 90, 320
 """Widths of columns in pixels, estimated from their text: to measure them takes the browser longer."""
+HEADING = '<button type="button" class="sort">{}</button>'
+"""Heading of a column: a button, so that the table can be sorted by keyboard."""
+STYLE = """
+button.sort { all: unset; cursor: pointer }
+button.sort:focus-visible { outline: none !important }
+.tabulator .tabulator-col:has(button.sort:focus-visible) { outline: 2px solid #3584e4; outline-offset: -2px }
+.tabulator .tabulator-tableholder:focus-visible { outline: 2px solid #3584e4; outline-offset: -2px }
+"""
 MEASURED = 200
 """Rows from which the width of a column is estimated."""
 
@@ -76,7 +84,9 @@ def table(
         show_index=False,
         theme="midnight" if desk.dark else "simple",
         disabled=True,
-        titles={name: html.escape(title) for name, title in titles.items()},
+        titles={name: HEADING.format(html.escape(title)) for name, title in titles.items()},
+        header_tooltips={name: html.escape(title) for name, title in titles.items()},
+        editors=dict.fromkeys(frame),  # cells with editors are stops of the Tab key
         header_filters=_filters(frame),
         formatters=text | dict.fromkeys(wrapped, {"type": "textarea"}) | dict(formatters or {}),
         layout="fit_columns",
@@ -84,6 +94,7 @@ def table(
         configuration={"renderVerticalBuffer": BUFFER, **({} if wrapped else {"rowHeight": ROW})},
         pagination=None,
         sizing_mode="stretch_width",
+        stylesheets=[STYLE],
         sorters=sorters if _valid(sorters, frame) else [],
         **{"height": min(HEIGHT, HEADER + ROW * max(len(frame), 2)), **options},
     )

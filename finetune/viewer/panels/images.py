@@ -14,6 +14,7 @@ from finetune.data.layouts import MASK_FOLDERS, mask_stem
 from finetune.viewer.colors import automatic_limits, color_labels
 from finetune.viewer.contrast import Contrast
 from finetune.viewer.desk import Desk, View, message
+from finetune.viewer.fields import NumberField
 from finetune.viewer.image_view import Bounds, Layer, LinkedViews, valid_bounds
 from finetune.viewer.library import images_of
 from finetune.viewer.pictures import Picture, open_picture
@@ -47,7 +48,7 @@ def images_panel(desk: Desk, window: Window) -> View:
     kind = pn.widgets.RadioButtonGroup(
         label="Show as", options=kinds, value=shown, color="primary", variant="outline"
     )
-    plane = pn.widgets.IntInput(label="Plane", value=1, start=1, end=1, width=90, visible=False)
+    plane = NumberField(name="Plane", width=110, height=52, margin=(5, 10), visible=False)
     place = pn.Column(sizing_mode="stretch_width")
     shown_views: list[LinkedViews] = []
 
@@ -93,7 +94,7 @@ def _view(
     window: Window,
     path: Path,
     kind: str,
-    plane: pn.widgets.IntInput,
+    plane: NumberField,
     contrast: Contrast,
     shown: list[LinkedViews],
 ) -> View:

@@ -14,11 +14,12 @@ import pytest
 import tifffile
 from finished_run import write_run
 from PIL import Image
-from view_browser import CHROMIUM, address, panels, rows
+from view_browser import CHROMIUM, address, panels
 from view_server import Served
 
 from finetune.pipeline.run_folder import RunFolder
 from finetune.training.run_files import STOP
+from finetune.viewer.csv_pages import PAGE
 
 pytest.importorskip("panel")
 pytest.importorskip("playwright.sync_api")
@@ -36,13 +37,14 @@ EXCLUDED = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs, and a large image and a small one."""
+    """Two runs, an image, and a table of two pages."""
     root = tmp_path_factory.mktemp("operated") / "all"
     for name in ("first", "second"):
         write_run(root / "runs" / name, package=False)
     (root / "images").mkdir()
     pixels = np.random.default_rng(0).integers(0, 4000, (300, 400), dtype=np.uint16)
     tifffile.imwrite(root / "images" / "a.tif", pixels)
+    (root / "table.csv").write_text("n\n" + "".join(f"{number}\n" for number in range(PAGE + 1)))
     return root
 
 
@@ -116,11 +118,12 @@ def test_axe_finds_nothing_of_moderate_impact_or_worse(
         {"kind": "runs", "place": [0, 0, 12, 9]},
         {"kind": "compare", "items": runs, "place": [0, 9, 12, 12]},
         {"kind": "images", "items": ["all/images"], "place": [0, 21, 12, 13]},
+        {"kind": "table", "items": ["all/table.csv"], "place": None},
     )
     page.goto(f"{address(served, *shown)}&theme={theme}")
-    assert rows(page) == runs
     page.get_by_text("have in common").wait_for()
     page.get_by_label("White").wait_for()
+    page.get_by_label("Page").wait_for()
     page.wait_for_timeout(1000)
     found = axe.Axe().run(page).response["violations"]
     defects = {
