@@ -36,6 +36,7 @@ from finetune.pipeline.plan import Plan, build_plan, load_options
 from finetune.recipe.schema import Recipe
 from finetune.repositories.registry import load
 from finetune.targets.registry import build_target
+from finetune.training.hardware import device_of
 from finetune.training.history import History
 from finetune.training.module import Segmenter
 from finetune.training.optimizer import OptimizerOptions
@@ -43,6 +44,7 @@ from finetune.training.precision import measure_precision
 from finetune.training.precompute import with_frozen_encoder
 from finetune.utils import progress
 from finetune.utils.memory import estimate_training_bytes
+from finetune.utils.memory_format import fastest_format
 
 export_score = label_dice
 
@@ -113,7 +115,12 @@ def build_module(plan: Plan[Model], folder: Path, optimizer: OptimizerOptions) -
         }
         features, network = FeatureStore(folder / "features", frozen.encoder, settings), frozen.decoder
     return Segmenter(
-        network, plan.model.target, divisor=plan.model.divisor, optimizer=optimizer, features=features
+        network,
+        plan.model.target,
+        divisor=plan.model.divisor,
+        optimizer=optimizer,
+        features=features,
+        memory_format=fastest_format(network, device_of(plan.recipe.compute)),
     )
 
 

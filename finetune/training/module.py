@@ -39,6 +39,7 @@ class Segmenter(pl.LightningModule):
         divisor: int,
         optimizer: OptimizerOptions,
         features: FeatureStore | None = None,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         """Combine a network and a target.
 
@@ -50,10 +51,10 @@ class Segmenter(pl.LightningModule):
             optimizer: settings of optimizer and learning-rate schedule.
             features: precomputed features of a frozen encoder; `network` is then the decoder of an
                 `EncoderDecoder`.
+            memory_format: of images and weights, see `finetune.utils.memory_format`.
         """
         super().__init__()
-        # Convolutions are faster in channels_last memory format; the results are the same.
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network, self.memory_format = network.to(memory_format=memory_format), memory_format
         self.target, self.features = target, features
         self.divisor, self.optimizer_options = divisor, optimizer
         self.validation_dice = MeanDice()
@@ -70,7 +71,7 @@ class Segmenter(pl.LightningModule):
         """
         if self.features is not None:
             return self._decode(self.features(images), images)
-        return self.network(images.contiguous(memory_format=torch.channels_last))
+        return self.network(images.contiguous(memory_format=self.memory_format))
 
     def _decode(self, features: Sequence[torch.Tensor], like: torch.Tensor) -> torch.Tensor:
         dtype = next(self.network.parameters()).dtype

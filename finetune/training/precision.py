@@ -18,6 +18,7 @@ from cards.training import StepTimes
 from finetune.adapters import freeze_statistics
 from finetune.recipe.schema import ComputeSection, Recipe
 from finetune.utils.faster_on_cpu import FasterOnCpu
+from finetune.utils.memory_format import fastest_format
 
 WARM_UP, STEPS = 2, 4
 LEAST_GAIN = 1.05  # time of a step in float32 divided by that in bfloat16; less is within the noise
@@ -66,9 +67,10 @@ def time_steps(network: nn.Module, shape: tuple[int, int, int, int], device: tor
     """
     seconds: dict[bool, list[float]] = {False: [], True: []}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.enable_grad():
-        network = copy.deepcopy(network).to(device).to(memory_format=torch.channels_last).train()
+        memory_format = fastest_format(network, device)
+        network = copy.deepcopy(network).to(device).to(memory_format=memory_format).train()
         freeze_statistics(network)
-        images = torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last)
+        images = torch.rand(shape, device=device).contiguous(memory_format=memory_format)
         optimizer = torch.optim.AdamW([one for one in network.parameters() if one.requires_grad])
         for _ in range(WARM_UP + STEPS):
             for bf16, times in seconds.items():
