@@ -209,7 +209,9 @@ class Desk:
             dock = _button("Dock", lambda: self._dock(window))
             width, height = FLOATING
             panel = pn.layout.FloatPanel(
-                pn.Column(dock, self._body(window), width=width - 40, height=height - 80, scroll=True),
+                pn.Column(
+                    dock, self._body(window), sizing_mode="stretch_width", height=height - 80, scroll=True
+                ),
                 name=html.escape(window.title()),  # jsPanel reads its heading as HTML
                 contained=False,
                 position="center",
@@ -279,7 +281,7 @@ def as_html(text: str) -> str:
     Returns:
         HTML.
     """
-    return f'<p style="margin:2px 0">{html.escape(text)}</p>'
+    return f'<p style="margin:2px 0;overflow-wrap:anywhere">{html.escape(text)}</p>'
 
 
 def _hint() -> View:

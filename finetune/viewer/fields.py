@@ -44,7 +44,8 @@ class NumberField(ReactiveHTML):
     _template = """
     <label id="label" style="display: inline-grid; font-size: 12px">{{ name }}
       <input id="field" type="number" min="1"
-        style="width: 90px; height: 31px; font-size: 14px; box-sizing: border-box"
+        style="width: 90px; height: 31px; font-size: 14px; box-sizing: border-box; padding: 0 8px;
+          border: 1px solid gray; border-radius: 4px; background: transparent; color: inherit"
         max="${end}" value="${value}" onchange="${script('typed')}"></input>
     </label>"""
     _scripts = {

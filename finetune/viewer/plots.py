@@ -47,6 +47,9 @@ def finish(plot: figure) -> pn.pane.Bokeh:
     """
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
+    plot.axis.axis_label_text_font_size = "12px"  # a dark theme has larger text, for which there is no room
+    plot.axis.axis_label_text_font_style = "normal"
+    plot.axis.major_label_text_font_size = "11px"
     if plot.legend:
         plot.legend.click_policy = "hide"
         plot.legend.background_fill_alpha = 0.6

@@ -25,6 +25,7 @@ from finetune.viewer.plots import finish, new_plot
 from finetune.viewer.run_table import read_run
 from finetune.viewer.windows import Window
 
+NARROW = "@media (max-width: 500px) { .bk-btn { padding: 6px 5px !important; font-size: 12px !important } }"
 DASHES = ("solid", "dashed", "dotted", "dotdash")
 
 
@@ -56,6 +57,7 @@ def compare_panel(desk: Desk, window: Window) -> View:
         value=names[tab if tab in range(len(names)) else 0],
         color="primary",
         variant="outline",
+        stylesheets=[NARROW],
     )
     place = pn.Column(parts[choice.value](), sizing_mode="stretch_width")
 

@@ -30,6 +30,8 @@ STYLE = """
 button.sort { all: unset; cursor: pointer }
 button.sort:focus-visible { outline: none !important }
 .tabulator .tabulator-col:has(button.sort:focus-visible) { outline: 2px solid #3584e4; outline-offset: -2px }
+.tabulator .tabulator-header-filter input { color: inherit }
+.tabulator .tabulator-header-filter input::placeholder { color: inherit; opacity: 0.75 }
 .tabulator .tabulator-tableholder:focus-visible { outline: 2px solid #3584e4; outline-offset: -2px }
 """
 MEASURED = 200

@@ -7,7 +7,7 @@ from typing import Any
 import panel as pn
 from bokeh.models import ColumnDataSource
 
-from cards.canvas import BLUE, VERMILION
+from cards.canvas import BLUE, SKY, VERMILION
 from cards.errors import InputError
 from cards.reading import NAME as RECORD
 from finetune.pipeline.stop_request import is_training, request_stop, stop_requested
@@ -63,7 +63,8 @@ def progress_panel(desk: Desk, window: Window) -> View:
     upper = new_plot(
         x_axis_label="epoch", y_axis_label="validation metric", height=220, x_range=lower.x_range
     )
-    for plot, source, color in ((lower, loss, VERMILION), (upper, validation, BLUE)):
+    cold = SKY if desk.dark else BLUE
+    for plot, source, color in ((lower, loss, VERMILION), (upper, validation, cold)):
         plot.line("epoch", "value", source=source, color=color, line_width=2)
         plot.scatter("epoch", "value", source=source, color=color, size=6)
 
