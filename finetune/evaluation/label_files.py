@@ -11,7 +11,7 @@ import numpy as np
 from cards.errors import DataError
 from finetune.data.annotations.seg_npy import read_seg_npy
 from finetune.data.formats.registry import EXTRA, is_zarr
-from finetune.data.images import read_labels
+from finetune.data.images import page_count, read_labels
 from finetune.data.layouts import images_in, mask_stem, stem
 from finetune.utils.optional import require
 
@@ -69,8 +69,30 @@ def pair_labels(predictions: Labels, reference: Labels) -> LabelPairs:
     )
 
 
+def planes_of(name: str, predicted: np.ndarray | Path, expected: np.ndarray | Path) -> dict[str, int | None]:
+    """The planes that a prediction and its reference hold, as `finetune predict --planes` writes them.
+
+    Args:
+        name: of the image.
+        predicted: array or file.
+        expected: array or file.
+
+    Returns:
+        The index of each plane from 0 by name, such as `embryo#0`; of a single label image, None by `name`.
+
+    Raises:
+        DataError: if a file cannot be read, or the numbers of planes differ.
+    """
+    count, pages = _page_count(predicted), _page_count(expected)
+    if count != pages:
+        raise DataError(
+            f"{_title(name, predicted)}: holds {count} planes, the reference {pages}; both must hold as many"
+        )
+    return {f"{name}#{page}": page for page in range(count)} if count > 1 else {name: None}
+
+
 def read_pair(
-    name: str, predicted: np.ndarray | Path, expected: np.ndarray | Path
+    name: str, predicted: np.ndarray | Path, expected: np.ndarray | Path, page: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read a prediction and its reference.
 
@@ -78,6 +100,7 @@ def read_pair(
         name: of the image, for errors.
         predicted: array or file.
         expected: array or file.
+        page: index of a plane from 0; None for files that hold one.
 
     Returns:
         Two label images (H, W) of integers and equal shape.
@@ -85,23 +108,37 @@ def read_pair(
     Raises:
         DataError: if a file cannot be read, is no label image, or the shapes differ.
     """
-    labels, reference = _read(predicted), _read(expected)
+    labels, reference = _read(predicted, page), _read(expected, page)
     for array in (labels, reference):
         if array.ndim != 2 or array.dtype.kind not in "iub":
             raise DataError(f"{name}: a label image is a 2D integer array, got {array.dtype} {array.shape}")
         if array.size and array.min() < 0:
             raise DataError(f"{name}: a label image holds no negative numbers, got {array.min()}")
     if labels.shape != reference.shape:
-        raise DataError(f"{name}: the prediction has shape {labels.shape}, the reference {reference.shape}")
+        raise DataError(
+            f"{_title(name, predicted)}: the prediction has shape {labels.shape}, "
+            f"the reference {reference.shape}"
+        )
     return labels, reference
 
 
-def _read(source: np.ndarray | Path) -> np.ndarray:
+def _title(name: str, source: np.ndarray | Path) -> str:
+    """Name of an image in an error; that of a single file is no help."""
+    return str(source) if name == SINGLE and isinstance(source, Path) else name
+
+
+def _page_count(source: np.ndarray | Path) -> int:
+    if isinstance(source, np.ndarray) or source.name.endswith(SEG_NPY):
+        return 1
+    return page_count(_labels_inside(source) or source)
+
+
+def _read(source: np.ndarray | Path, page: int | None) -> np.ndarray:
     if isinstance(source, np.ndarray):
         return source
     if source.name.endswith(SEG_NPY):
         return read_seg_npy(source, (0, 0))
-    return read_labels(_labels_inside(source) or source)
+    return read_labels(_labels_inside(source) or source, page)
 
 
 def _labels_inside(source: Path) -> Path | None:

@@ -11,7 +11,7 @@ from cards.base import LabelKind
 from cards.errors import DataError, InputError
 from cards.scores import Summary
 from finetune.evaluation.detailed import detailed_metrics
-from finetune.evaluation.label_files import LabelPairs, Labels, pair_labels, read_pair
+from finetune.evaluation.label_files import LabelPairs, Labels, pair_labels, planes_of, read_pair
 from finetune.metrics.summary import bootstrap_mean, spread
 
 Interval = tuple[float, float]
@@ -91,7 +91,8 @@ def evaluate(
     failed: dict[str, str] = {}
     for name, pair in pairs.pairs.items():
         try:
-            images[name] = detailed_metrics(*read_pair(name, *pair), labels, pixel_size)
+            for plane, page in planes_of(name, *pair).items():
+                images[plane] = detailed_metrics(*read_pair(plane, *pair, page), labels, pixel_size)
         except DataError as error:
             if strict:
                 raise

@@ -152,3 +152,17 @@ def test_an_empty_prediction_has_no_boundary_distance(tmp_path: Path) -> None:
     assert result.exit_code == 0
     line = next(line for line in result.stdout.splitlines() if line.startswith("Boundary distance (px)"))
     assert "not measured" in line
+
+
+def test_the_planes_of_stacks_are_compared_one_by_one(tmp_path: Path) -> None:
+    stacks = {"predicted": [REFERENCE, moved(1)], "reference": [REFERENCE] * 2, "shorter": [REFERENCE] * 3}
+    for name, planes in stacks.items():
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(path, np.stack(planes).astype(np.uint16), imagej=True, metadata={"axes": "ZYX"})
+    result = evaluate(tmp_path / "predicted.tif", tmp_path / "reference.tif", "--json")
+    images = json.loads(result.stdout)["predictions"][0]["images"]
+    assert [images[name]["dice"] for name in ("0#0", "0#1")] == [1, pytest.approx(0.9, abs=0.09)]
+    refused = CliRunner().invoke(
+        app, ["evaluate", *(str(tmp_path / f"{n}.tif") for n in ("shorter", "reference"))]
+    )
+    assert "shorter.tif: holds 3 planes, the reference 2; both must hold as many" in str(refused.exception)
