@@ -1,21 +1,19 @@
-"""How fast is the page of `finetune view`, and what does it look like?
+"""How fast is the page of `finetune view`?
 
-    python benchmarks/view_page.py RUN... --data FOLDER [--screenshot FILE]
+    python benchmarks/view_page.py RUN... --data FOLDER
 
-RUN are three finished runs, FOLDER holds the images. Measures in headless Chromium, driven by
-Playwright: the time until a table of 200 runs is drawn (copies of the first record; at the first visit, as
-soon as the server answers, and at later ones, with the processor time of the server), the time to sort 5,000
-rows of a CSV file and of report.html, the bytes sent for an image of 8,192 × 8,192 pixels, and the frames per
-second while three linked views are moved. Other work on the machine adds to all of these times. With
---screenshot, writes a picture of the page.
+RUN are three finished runs, FOLDER holds the images. Measures in headless Chromium, driven by Playwright:
+the time until the address of 200 runs is printed (copies of the first record) and until their table is drawn
+(at the first visit, as soon as the address is printed, and at later ones, with the processor time of the
+server), the time to sort 5,000 rows of a CSV file and of report.html, the bytes sent for an image of
+8,192 × 8,192 pixels, and the frames per second while three linked views are moved. Other work on the machine
+adds to all of these times.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import re
 import shutil
 import statistics
 import subprocess
@@ -30,8 +28,7 @@ from urllib.parse import quote
 
 import numpy as np
 import tifffile
-from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from cards.report_table import number_cell, render_table, table_program
 
@@ -109,8 +106,9 @@ def measure_runs(page: Page, record: Path, folder: Path) -> None:
     for number in range(COPIES):
         (folder / f"run_{number:03}").mkdir(parents=True)
         shutil.copy(record, folder / f"run_{number:03}" / "record.json")
+    start = time.perf_counter()
     with served(folder) as (url, process):
-        start = time.perf_counter()
+        printed, start = time.perf_counter() - start, time.perf_counter()
         page.goto(url)
         page.locator(".tabulator-row").first.wait_for()
         first = time.perf_counter() - start
@@ -122,9 +120,9 @@ def measure_runs(page: Page, record: Path, folder: Path) -> None:
             page.locator(".tabulator-row").first.wait_for()
             later.append(time.perf_counter() - start)
         used = (cpu_seconds(process) - used) / VISITS
+    print(f"{COPIES} runs: address after {printed:.2f} s, table {first:.2f} s later; in {VISITS} more visits")
     print(
-        f"{COPIES} runs: first drawn after {first:.2f} s; in {VISITS} more visits after "
-        f"{statistics.median(later):.2f} s (median) and at most {max(later):.2f} s, with {used:.2f} s of "
+        f"after {statistics.median(later):.2f} s (median) and at most {max(later):.2f} s, {used:.2f} s of "
         "processor time of the server each"
     )
 
@@ -199,47 +197,23 @@ def measure_frames(page: Page, runs: list[Path], data: Path) -> None:
         print(f"{len(keys[:3])} linked views moved: {page.evaluate('window.rate'):.0f} frames per second")
 
 
-def take_screenshot(page: Page, runs: list[Path], data: Path, file: Path) -> None:
-    """Two linked views above the comparison and the table of runs."""
-    keys = [run.name for run in runs]
-    panels = (
-        panel("models", *keys[:2], place=(0, 0, 12, 12), layers=["reference", "prediction"]),
-        panel("runs", place=(0, 12, 6, 8)),
-        panel("compare", *keys[:2], place=(6, 12, 6, 8), tab=1),
-    )
-    page.set_viewport_size({"width": 1280, "height": 1280})
-    with served(*runs, "--data", data) as (url, _):
-        page.goto(address(url, *panels))
-        for left in (1, 0):
-            page.get_by_role("button", name="Segment with this model").first.click()
-            unfinished = page.get_by_role("button", name=re.compile("Segment with|segmenting"))
-            expect(unfinished).to_have_count(left, timeout=300_000)
-        page.wait_for_timeout(2000)
-        picture = Image.open(io.BytesIO(page.screenshot()))
-        picture.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE).save(file, optimize=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--data", required=True, type=Path)
-    parser.add_argument("--screenshot", type=Path)
     options = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as scratch:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(120_000)
-        if options.screenshot:
-            take_screenshot(page, options.runs, options.data, options.screenshot)
-        else:
-            measure_runs(page, options.runs[0] / "record.json", Path(scratch) / "runs")
-            measure_table(page, Path(scratch) / "table")
-            measure_report(page, Path(scratch) / "report.html")
-            measure_image(page, Path(scratch) / "image")
-            measure_frames(page, options.runs, options.data)
+        measure_runs(page, options.runs[0] / "record.json", Path(scratch) / "runs")
+        measure_table(page, Path(scratch) / "table")
+        measure_report(page, Path(scratch) / "report.html")
+        measure_image(page, Path(scratch) / "image")
+        measure_frames(page, options.runs, options.data)
         browser.close()
 
 

@@ -5,7 +5,7 @@
 RUN is a run folder whose base model was measured before training, and of whose test images some are related
 to training images. QUICKSTART is a run folder of the recipe `quickstart`. Writes `report-viewer.png`,
 `report-images.png` and `audit-page.png` into `docs/how-to/`, and `recipes/quickstart.png`. Needs an installed
-Chromium and the package playwright. `benchmarks/view_page.py --screenshot` draws the page of `finetune view`.
+Chromium and the package playwright. `viewer_screenshots.py` draws the pages of `finetune view`.
 """
 
 from __future__ import annotations
