@@ -49,7 +49,8 @@ def _mismatch(tiling: Tiling) -> str:
     )
     spread = f" ({low} to {high}% of an image)" if low != high else ""
     size = (
-        f" It differs for other sizes of tiles, and of images, which had up to {tiling.side} px here."
+        f" It differs for other sizes of tiles, and of images, which had up to {tiling.side} px here; "
+        "`finetune predict --tile-mismatch` measures it on each image."
         if tiling.side
         else ""
     )

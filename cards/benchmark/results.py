@@ -47,6 +47,11 @@ class ModelResult(RecordModel):
     )
     error: str | None = Field(None, description="why the model could not be measured")
 
+    @property
+    def reason(self) -> str:
+        """Why the model could not be measured, without its title; empty if it was."""
+        return (self.error or "").removeprefix(f"{self.title}: ")
+
     def values(self, metric: str, images: Collection[str] | None = None) -> list[float]:
         """Values of a metric.
 

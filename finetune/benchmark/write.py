@@ -63,7 +63,7 @@ def report(benchmark: Benchmark, within: Sequence[float]) -> str:
         source = benchmark.quoted_from or "source not stated"
         parts.append(f"Rows marked *quoted* were not measured here. Source: {source}.")
     if failed := benchmark.failed():
-        reasons = "\n".join(f"- {result.title}: {plain(result.error or '')}" for result in failed)
+        reasons = "\n".join(f"- {result.title}: {plain(result.reason)}" for result in failed)
         parts += ["## Failed", reasons]
     if sentences := recommend(benchmark, within):
         parts += ["## Recommendation", "\n".join(f"- {sentence}" for sentence in sentences)]

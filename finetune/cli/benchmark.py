@@ -70,7 +70,7 @@ def benchmark(
     header, *body = rows(results)
     print_table(header, body)
     for result in results.failed():
-        print_line(f"failed: {result.title}: {result.error}")
+        print_line(f"failed: {result.title}: {result.reason}")
     for one in results.fractions:
         if one.result.error:
             print_line(f"failed: {one.recipe}, {one.fraction:.0%} of the images: {one.result.error}")
