@@ -142,9 +142,12 @@ class PackageForm(Protocol):
         map_names: one name per map.
     """
 
-    exports_labels: bool
     exported_axes: Literal["bcyx", "byxc"]
     map_names: tuple[str, ...]
+
+    @property
+    def exports_labels(self) -> bool:
+        """See Attributes."""
 
     def head(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
         """Function between the network and `bioimageio_postprocessing`.

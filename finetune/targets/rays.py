@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from finetune.targets.pixels import orient_pixels, rescale_pixels
 from finetune.targets.rays_options import RaysOptions
+from finetune.targets.rays_outlines import least_probability, outlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,11 +48,11 @@ class Rays:
     )
     keep_encoded = True
     whole = False
-    exports_labels = True
     exported_axes: Literal["bcyx", "byxc"] = "byxc"  # the operation gives no other
     choices: dict[str, tuple[float, ...]] = {
         "prob_threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
         "nms_threshold": (0.3, 0.4, 0.5),
+        "outline_threshold": (0.0, 0.06, 0.1, 0.15),
     }
 
     def __init__(self, options: RaysOptions | None = None) -> None:
@@ -64,6 +65,11 @@ class Rays:
         self.rays, self.grid = self.settings.rays, self.settings.grid
         self.channels = 1 + self.rays
         self.map_names: tuple[str, ...] = ("probability", *(f"distance{ray}" for ray in range(self.rays)))
+
+    @property
+    def exports_labels(self) -> bool:
+        """Whether packages end in labels: not with outlines, for which BioImage.IO has no operation."""
+        return not self.settings.outline_threshold
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Encode object probability and ray distances.
@@ -131,7 +137,7 @@ class Rays:
         return maps.repeat_interleave(self.grid, -2).repeat_interleave(self.grid, -1)
 
     def used(self, maps: np.ndarray) -> np.ndarray:
-        """Pixels that propose a polygon: `decode` does not read the maps of any other.
+        """Pixels that propose a polygon or an outline: `decode` does not read the maps of any other.
 
         Args:
             maps: (1 + n, h, w) float32, of a part of an image that starts at a pixel of the grid.
@@ -141,10 +147,13 @@ class Rays:
         """
         on_grid = np.zeros(maps.shape[1:], bool)
         on_grid[:: self.grid, :: self.grid] = True
-        return np.asarray(on_grid & (maps[0] > self.settings.prob_threshold))
+        least, threshold = self.settings.prob_threshold, self.settings.outline_threshold
+        if threshold:
+            least = min(least, least_probability(threshold))
+        return np.asarray(on_grid & (maps[0] > least))
 
     def decode(self, maps: np.ndarray) -> np.ndarray:
-        """Select and rasterize polygons by StarDist's non-maximum suppression.
+        """Select and rasterize polygons by StarDist's non-maximum suppression, and find outlines if asked to.
 
         Args:
             maps: (1 + n, H, W) float32.
@@ -172,7 +181,9 @@ class Rays:
             thresh=self.settings.nms_threshold,
             verbose=False,
         )
-        return polygons_to_label(distances[kept], points[kept], shape=maps.shape[1:], prob=scores[kept])
+        labels = polygons_to_label(distances[kept], points[kept], shape=maps.shape[1:], prob=scores[kept])
+        threshold = self.settings.outline_threshold
+        return outlines(labels, probability, self.grid, threshold) if threshold else labels
 
     def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
         """Rotate and mirror the pixels, and permute the rays.
@@ -218,18 +229,20 @@ class Rays:
         """Sigmoid and lower bound of the distances, which the BioImage.IO operation lacks.
 
         Returns:
-            `finetune.targets.rays_head.proposals`.
+            A function of `finetune.targets.rays_head`.
         """
-        from finetune.targets.rays_head import proposals
+        from finetune.targets.rays_head import full_size_proposals, proposals
 
-        return proposals
+        return full_size_proposals if self.grid == 2 and not self.exports_labels else proposals
 
     def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
         """StarDist's post-processing, from the output of the head to labels of the image's size.
 
         Returns:
-            BioImage.IO operations.
+            BioImage.IO operations; none if packages end in maps.
         """
+        if not self.exports_labels:
+            return []
         kwargs = {
             "prob_threshold": self.settings.prob_threshold,
             "nms_threshold": self.settings.nms_threshold,

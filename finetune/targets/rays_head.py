@@ -1,6 +1,6 @@
-"""Head of the target rays, used for predictions and in packages.
+"""Heads of the target rays, used for predictions and in packages.
 
-Its source is copied into BioImage.IO packages, so it uses torch only.
+The source of one of them is copied into each BioImage.IO package, so each uses torch only, and not the other.
 """
 
 from __future__ import annotations
@@ -21,3 +21,16 @@ def proposals(output: torch.Tensor) -> torch.Tensor:
     """
     maps = torch.cat([output[:, :1].sigmoid(), output[:, 1:].clamp(min=1e-3)], dim=1)
     return maps.permute(0, 2, 3, 1)
+
+
+def full_size_proposals(output: torch.Tensor) -> torch.Tensor:
+    """Convert raw output of a network with a grid of 2 to object probability and distances in every pixel.
+
+    Args:
+        output: logit and distances (N, 1 + n, H / 2, W / 2).
+
+    Returns:
+        Probability and distances (N, H, W, 1 + n): those of each pixel of the grid in 2 × 2 pixels.
+    """
+    maps = torch.cat([output[:, :1].sigmoid(), output[:, 1:].clamp(min=1e-3)], dim=1)
+    return maps.permute(0, 2, 3, 1).repeat_interleave(2, 1).repeat_interleave(2, 2)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from finetune.utils.options import Options
-
-if TYPE_CHECKING:
-    pass
 
 
 class RaysOptions(Options):
@@ -29,4 +26,11 @@ class RaysOptions(Options):
         ge=0,
         le=1,
         description="of two polygons that share more than this of the smaller, one is dropped",
+    )
+    outline_threshold: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="pixels within 3 px of a polygon belong to its instance if their object probability is "
+        "higher; 0 keeps the polygons, as StarDist does",
     )

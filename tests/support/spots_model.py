@@ -49,9 +49,9 @@ class SpotPolygons(torch.nn.Module):
         return torch.cat([bright, *rays], dim=1)
 
 
-def spots_model(rays: int = 0, grid: int = 1) -> Model:
+def spots_model(rays: int = 0, grid: int = 1, outline_threshold: float = 0) -> Model:
     """The model, for images of one channel; with rays, its target is that of StarDist."""
-    options = {"rays": rays, "grid": grid}
+    options = {"rays": rays, "grid": grid, "outline_threshold": outline_threshold}
     return Model(
         network=(SpotPolygons(rays, grid) if rays else Spots()).eval(),
         target=build_target("rays", options) if rays else build_target("foreground_boundary"),

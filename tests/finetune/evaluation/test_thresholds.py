@@ -67,7 +67,10 @@ def test_tells_which_options_are_left_open():
 
 @pytest.mark.parametrize(
     ("target", "option", "can"),
-    [("rays", "grid", "prob_threshold, nms_threshold can"), ("flows", "min_size", "flow_threshold can")],
+    [
+        ("rays", "grid", "prob_threshold, nms_threshold, outline_threshold can"),
+        ("flows", "min_size", "flow_threshold can"),
+    ],
 )
 def test_what_is_learned_cannot_be_left_open(target, option, can):
     with pytest.raises(InputError, match=f"{option} cannot be auto; .*{can}"):

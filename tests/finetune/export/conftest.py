@@ -239,6 +239,13 @@ def rays(export, seeing, image) -> Exported:
 
 
 @pytest.fixture(scope="session")
+def outlines(export, seeing, image) -> Exported:
+    """A package that yields the maps of StarDist, from which finetune decodes labels with outlines."""
+    model = seeing("rays", {"rays": 16, "grid": 2, "outline_threshold": 0.2})
+    return export(model, image(height=150, width=170), image(height=120, width=136, seed=1))
+
+
+@pytest.fixture(scope="session")
 def colored(export, make_model, image) -> Exported:
     """Two of three channels in another order, standardized, foreground alone; made from a small image."""
     model = make_model(channels=2, target="foreground", normalize=ZeroMeanUnitVariance(), select=[2, 0])

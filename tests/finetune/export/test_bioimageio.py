@@ -276,7 +276,15 @@ def test_labels_are_described_as_labels(flows, rays):
     assert (kwargs.n_rays, kwargs.grid, kwargs.prob_threshold, kwargs.nms_threshold) == (16, (2, 2), 0.5, 0.4)
 
 
-def test_maps_are_named(plain, colored):
-    for exported in (plain, colored):
+def test_maps_are_named(plain, colored, outlines):
+    for exported, axis in ((plain, 1), (colored, 1), (outlines, 3)):
         (output,) = open_package(exported.path, check_files=True).description.outputs
-        assert tuple(output.axes[1].channel_names) == exported.model.target.map_names
+        assert tuple(output.axes[axis].channel_names) == exported.model.target.map_names
+
+
+@pytest.mark.parametrize("weights_format", FORMATS)
+def test_maps_of_half_the_resolution_have_the_size_of_the_image_in_packages(outlines, weights_format):
+    with open_weights(open_package(outlines.path, check_files=True), weights_format) as predict:
+        maps = predict(outlines.pixels)
+    assert maps.shape == (17, *outlines.pixels.shape[1:])
+    assert same_partition(outlines.model.target.decode(maps), outlines.model.predict(outlines.pixels))

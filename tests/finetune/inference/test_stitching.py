@@ -44,13 +44,15 @@ def noisy(maps: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("side", [32, 48, 64, 100, 500])
-@pytest.mark.parametrize("name", ["foreground", "boundary", "foreground_boundary", "flows", "rays"])
+@pytest.mark.parametrize(
+    "name", ["foreground", "boundary", "foreground_boundary", "flows", "rays", "outlines"]
+)
 def test_blocks_give_the_instances_of_the_whole_image(name: str, side: int) -> None:
-    if name in ("flows", "rays"):
-        pytest.importorskip({"flows": "cellpose", "rays": "stardist"}[name])
-    target = build_target(name)
+    if package := {"flows": "cellpose", "rays": "stardist", "outlines": "stardist"}.get(name):
+        pytest.importorskip(package)
+    target = build_target("rays", {"outline_threshold": 0.3}) if name == "outlines" else build_target(name)
     maps = target.encode(disc_labels())
-    maps = maps if name in ("flows", "rays") else noisy(maps)
+    maps = maps if package else noisy(maps)
     expected = target.decode(maps)
     if name != "boundary":
         expected = by_first_pixel(expected)

@@ -229,12 +229,14 @@ def test_only_large_images_are_segmented_part_by_part(tmp_path: Path) -> None:
     assert is_large(spots_model(), image, header._replace(height=5000, width=5000), outputs)
 
 
-@pytest.mark.parametrize("grid", [1, 2])
-def test_only_proposals_of_polygons_are_kept_on_disk(grid: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("grid", "outline_threshold", "share"), [(1, 0, 1 / 2), (2, 0, 1 / 2), (2, 0.55, 1)])
+def test_only_proposals_of_polygons_are_kept_on_disk(
+    grid: int, outline_threshold: float, share: float, tmp_path: Path
+) -> None:
     """33 maps of all pixels would take 132 bytes per pixel."""
     pytest.importorskip("stardist")
     image, out = write_spots(tmp_path / "spots.tif", *SHAPE), tmp_path / "labels" / "spots.tif"
-    model = spots_model(rays=8, grid=grid)
+    model = spots_model(rays=8, grid=grid, outline_threshold=outline_threshold)
     expected = by_first_pixel(model.predict(spots_image(*SHAPE)))
     assert expected.max() > 100
     sizes = []
@@ -244,4 +246,4 @@ def test_only_proposals_of_polygons_are_kept_on_disk(grid: int, tmp_path: Path) 
 
     segment_large(model, image, out, options=OPTIONS, progress=watch)
     np.testing.assert_array_equal(tifffile.imread(out), expected)
-    assert 0 < max(sizes) < 301 * 262 * 9 * 4 / (2 * grid**2)
+    assert 0 < max(sizes) < share * 301 * 262 * 9 * 4 / grid**2

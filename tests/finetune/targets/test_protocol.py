@@ -186,6 +186,6 @@ def test_every_wrong_option_is_reported_by_its_name() -> None:
     errors = target_option_errors("rays", {"ray": 3, "grid": "auto", "prob_threshold": "auto", "rays": 33})
     assert errors == {
         "ray": "unknown option of target 'rays' 'ray'; did you mean rays?",
-        "grid": "grid cannot be auto; prob_threshold, nms_threshold can",
+        "grid": "grid cannot be auto; prob_threshold, nms_threshold, outline_threshold can",
         "rays": "rays must be an integer from 4 to 256 and a multiple of 4, got 33",
     }

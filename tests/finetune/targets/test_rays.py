@@ -88,6 +88,42 @@ def test_labels_are_those_of_the_bioimageio_operation(seed: int, options: dict[s
     np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("grid", [1, 2])
+@pytest.mark.parametrize("error", [0.8, 1.2])
+def test_outlines_of_polygons_of_wrong_size_come_from_the_probability(
+    nuclei: np.ndarray, grid: int, error: float
+) -> None:
+    polygons, target = (
+        build_target("rays", {"grid": grid, "outline_threshold": value}) for value in (0, 0.06)
+    )
+    maps = polygons.encode(nuclei)
+    maps[1:] *= error
+    before, after = (compute_metrics(each.decode(maps), nuclei) for each in (polygons, target))
+    assert before["dice"] < 0.92
+    assert after["dice"] > 0.96
+    assert after["ap75"] > before["ap75"]
+
+
+def test_outlines_end_near_the_polygons() -> None:
+    target = build_target("rays", {"rays": 8, "outline_threshold": 0.1})
+    maps = np.zeros((9, 40, 40), np.float32)
+    maps[0] = 0.3  # no outline anywhere
+    maps[0, 20, 20], maps[1:] = 0.9, 5
+    rows, columns = np.nonzero(target.decode(maps))
+    assert 7 <= np.hypot(rows - 20, columns - 20).max() <= 5 + 3 + 1
+
+
+def test_labels_do_not_depend_on_pixels_that_are_not_used(nuclei: np.ndarray) -> None:
+    for options in ({}, {"grid": 2}, {"grid": 2, "outline_threshold": 0.2}):
+        target = build_target("rays", options)
+        maps = target.encode(nuclei)
+        used = target.used(maps)
+        on_grid = used[:: target.grid, :: target.grid]
+        assert 0.02 < on_grid.mean() < 0.5
+        kept = np.where(used, maps, 0)
+        np.testing.assert_array_equal(target.decode(kept), target.decode(maps))
+
+
 def test_loss_by_hand() -> None:
     # 4 pixels with a logit of 0; one is of probability 1/2, its 4 rays are 2 off; one ray of -3 outside.
     output, maps = torch.zeros(1, 5, 2, 2), torch.zeros(1, 5, 2, 2)
