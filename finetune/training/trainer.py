@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from collections.abc import Callable
@@ -63,6 +64,7 @@ def fit(
     history = read_finished(folder)
     if history is None:
         history = _train(module, data, recipe, folder, console)
+        _release(module, data)
         if not is_helper_process():
             _write_finished(history, folder)
             (folder / STOP).unlink(missing_ok=True)
@@ -172,6 +174,14 @@ def _train(
         epochs = f"{len(history.epochs)} of {training.epochs} epochs"
         console.print(f"training was stopped by request after {epochs}", highlight=False)
     return history
+
+
+def _release(module: TrainableModule, data: SegmentationData) -> None:
+    """Free optimizer, gradients and averaged weights, which take several times the memory of the network."""
+    assert isinstance(module, pl.LightningModule)
+    module.trainer = data.trainer = None
+    module.zero_grad(set_to_none=True)
+    gc.collect()  # trainer, loops and callbacks refer to each other
 
 
 def _energy_meter(compute: ComputeSection) -> EnergyMeter | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -167,6 +168,19 @@ def test_batch_normalization_knows_the_weights_that_are_kept(tmp_path: Path, rec
     statistics = [name for name in kept if "running_" in name]
     assert statistics and all(torch.equal(kept[name], last[name]) for name in statistics)
     assert any(not torch.equal(kept[name], last[name]) for name in kept if name not in statistics)
+
+
+def test_training_leaves_no_optimizer_and_no_gradients_in_memory(recipe_file: Path, tmp_path: Path) -> None:
+    def optimizers() -> int:
+        return sum(isinstance(one, torch.optim.Optimizer) for one in gc.get_objects())
+
+    gc.collect()
+    before = optimizers()
+    plan = prepare(read_recipe(recipe_file, ["training.average=0.99"]), Console(quiet=True))
+    module = build_module(plan, tmp_path, optimizer_options(plan))
+    fit(module, plan.data, plan.recipe, tmp_path, Console(quiet=True))
+    assert optimizers() == before
+    assert all(parameter.grad is None for parameter in module.parameters())
 
 
 @pytest.mark.parametrize("decay", [0.9, 0.98, 0.999])
