@@ -63,6 +63,9 @@ class Library:
         Raises:
             InputError: if a path that was given does not exist, or is a file that cannot be shown.
         """
+        for path in self.paths:
+            if not path.exists():
+                raise InputError(f"{path}: no such file or folder, or a link that leads nowhere")
         items: dict[str, Item] = {}
         self.notes = []
         self._roots = [path.resolve() for path in (*self.paths, *self.data)]
@@ -123,8 +126,6 @@ class Library:
         return _resolved_inside(path, self._roots)
 
     def _search(self, given: Path) -> Iterator[Item]:
-        if not given.exists():
-            raise InputError(f"{given}: no such file or folder")
         name = given.resolve().name
         if given.is_file():
             if kind := _file_kind(given):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import http.client
+import logging
 import secrets
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cards.errors import InputError
 
@@ -55,6 +57,8 @@ class ViewServer:
             started: called when the server answers, and has read the records unless that takes longer than
                 `PATIENCE` seconds.
         """
+        logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)  # warns of pages that were closed
+        self.server.io_loop.asyncio_loop.set_exception_handler(_report)  # type: ignore[attr-defined]
         self.server.start()
         threading.Thread(target=self._prepare, args=(started,), daemon=True).start()
         try:
@@ -76,6 +80,15 @@ class ViewServer:
     def stop(self) -> None:
         """End `run`; to be called from any thread."""
         self.server.io_loop.add_callback(self.server.io_loop.stop)
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report an error of a task, unless a page was closed while something was sent to it."""
+    from tornado.iostream import StreamClosedError
+    from tornado.websocket import WebSocketClosedError
+
+    if not isinstance(context.get("exception"), StreamClosedError | WebSocketClosedError):
+        loop.default_exception_handler(context)
 
 
 def _bind(page: Callable[[], BaseTemplate], token: str, port: int | None) -> Server:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import panel as pn
 
+from cards.errors import InputError
 from cards.formatting import counted
 from finetune.viewer.csv_pages import CsvFile, open_csv
 from finetune.viewer.desk import Desk, View, message
@@ -37,7 +38,11 @@ def csv_panel(desk: Desk, window: Window) -> View:
     def show(event: Any = None) -> None:
         shown = min(max(page.value, 1), file.pages)
         window.options["page"] = shown
-        place[:] = [_page(file, shown - 1, window, desk)]
+        try:
+            desk.library.get(window.items[0], "table")  # it may have been deleted
+            place[:] = [_page(file, shown - 1, window, desk)]
+        except InputError as error:
+            place[:] = [message(str(error))]
         desk.changed()
 
     page.param.watch(show, "value")

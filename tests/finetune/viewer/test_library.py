@@ -116,6 +116,12 @@ def test_a_path_that_cannot_be_shown_is_named(tmp_path: Path, name: str, content
         library(tmp_path / name)
 
 
+def test_a_link_to_itself_is_named(tmp_path: Path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match="loop: no such file or folder"):
+        library(tmp_path / "loop")
+
+
 def test_one_image_has_no_interval(runs: Path):
     from cards.scores import ImageScore, Stage
 

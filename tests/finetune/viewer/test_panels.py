@@ -47,6 +47,22 @@ def test_a_quotation_mark_that_is_never_closed_is_reported(tmp_path: Path) -> No
     assert "1 row, 2 columns. A quotation mark is never closed" in text.object
 
 
+def test_a_table_that_was_deleted_while_shown_is_reported_when_its_page_is_turned(tmp_path: Path) -> None:
+    from finetune.viewer.csv_pages import PAGE
+    from finetune.viewer.desk import Desk
+    from finetune.viewer.panels.csv_table import csv_panel
+
+    (tmp_path / "long.csv").write_text("n\n" + "1\n" * (PAGE + 1))
+    library = Library([tmp_path / "long.csv"])
+    library.scan()
+    page, place = csv_panel(Desk(library, {}), Window(kind="table", items=["long.csv"]))
+    page.value = 2
+    assert "Rows 5,001 to 5,001" in place[0][0].object
+    (tmp_path / "long.csv").unlink()
+    page.value = 1
+    assert "long.csv: no longer there" in place[0].object
+
+
 def test_models_of_readable_runs_are_shown_beside_the_reason_why_another_is_not(tmp_path: Path) -> None:
     from finetune.viewer.desk import Desk
     from finetune.viewer.panels.models import models_panel
