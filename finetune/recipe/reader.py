@@ -149,7 +149,7 @@ def _message(problem: Any, keys: list[str | int], schema: type[BaseModel]) -> st
     section, last = _section(keys[:-1], schema), keys[-1] if keys else None
     fields = section.model_fields if section else {}
     if problem["type"] == "extra_forbidden":
-        similar = difflib.get_close_matches(str(last), fields, n=1)
+        similar = difflib.get_close_matches(str(last), fields, n=1) or _elsewhere(str(last), schema)
         hint = f"did you mean {similar[0]}?" if similar else f"known: {', '.join(fields)}"
         return f"unknown key; {hint}"
     if problem["type"] == "missing":
@@ -161,6 +161,12 @@ def _message(problem: Any, keys: list[str | int], schema: type[BaseModel]) -> st
     message = problem["msg"].removeprefix("Value error, ")
     got = "" if isinstance(problem["input"], dict) else f", got {shown(problem['input'])}"
     return f"{message[0].lower()}{message[1:]}{got}"
+
+
+def _elsewhere(key: str, schema: type[BaseModel]) -> list[str]:
+    """Keys of this name in the sections of a recipe, such as `training.epochs`."""
+    sections = ((name, _model_in(field.annotation)) for name, field in schema.model_fields.items())
+    return [f"{name}.{key}" for name, section in sections if section and key in section.model_fields]
 
 
 def _keys(location: tuple[Any, ...], content: Any, missing: bool) -> list[str | int]:

@@ -38,6 +38,13 @@ def test_validate(command, recipe_file: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_key_without_its_section_is_named_with_it(command) -> None:
+    for given in ("seed=1", "model.seed=1"):
+        result = command("validate", "quickstart", given)
+        assert result.returncode == 2
+        assert f"override {given[:-2]}: unknown key; did you mean training.seed?" in result.stderr
+
+
 def test_cp_then_validate(command, tmp_path: Path) -> None:
     assert command("cp", "quickstart", "my.yaml").returncode == 0
     assert command("validate", "my.yaml").returncode == 0
