@@ -154,6 +154,7 @@ def test_panels_are_moved_floated_docked_and_closed(page: Any, served: Served) -
         go_to(page, name)
         page.keyboard.press("Enter")
         page.wait_for_function(f"decodeURIComponent(location.search).includes({json.dumps(expected)})")
+        page.wait_for_function(f"({FOCUSED})()?.name === {json.dumps(name)}")  # it can be pressed again
     go_to(page, "Float")
     page.keyboard.press("Enter")
     page.locator(".jsPanel").wait_for()
