@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -50,8 +51,11 @@ def view(
     if not library.items:
         names = ", ".join(map(str, paths))
         raise InputError(f"{names}: no run, CSV, image or benchmark.json in it or in the folders below it")
-    from finetune.viewer.page import serve_pages  # imports Panel, which takes seconds
-
+    gc.disable()  # what is imported is no garbage
+    try:
+        from finetune.viewer.page import serve_pages  # imports Panel, which takes seconds
+    finally:
+        gc.enable()
     server = ViewServer(serve_pages(library), port)
 
     def started() -> None:

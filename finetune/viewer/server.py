@@ -57,6 +57,7 @@ class ViewServer:
             started: called when the server answers, and has read the records unless that takes longer than
                 `PATIENCE` seconds.
         """
+        gc.disable()  # until the records are read: what they need stays
         logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)  # warns of pages that were closed
         self.server.io_loop.asyncio_loop.set_exception_handler(_report)  # type: ignore[attr-defined]
         self.server.start()
@@ -64,6 +65,7 @@ class ViewServer:
         try:
             self.server.io_loop.start()
         finally:
+            gc.enable()
             self.server.stop()
 
     def _prepare(self, started: Callable[[], None]) -> None:
@@ -75,6 +77,7 @@ class ViewServer:
         # What was loaded so far stays: searching it for garbage would stop a later visit for 0.1 s or more.
         gc.collect()
         gc.freeze()
+        gc.enable()
         self.server.io_loop.add_callback(started)
 
     def stop(self) -> None:
