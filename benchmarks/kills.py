@@ -25,6 +25,8 @@ import tifffile
 import zarr
 from streaming import nuclei, write_image
 
+from finetune.inference.journal import JOURNAL
+
 SMALL = 8  # images of the folder
 SAVE = "measurements,overlays,outlines,geojson,rois"  # for large images, too
 
@@ -40,6 +42,11 @@ def content(folder: Path) -> dict[str, object]:
     for prediction in record["predictions"]:
         del prediction["created"]
     return files | {"prediction.json": record}
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a command had written everything, so that only its end was killed."""
+    return (folder / "prediction.json").is_file() and not (folder / JOURNAL).exists()
 
 
 def kill_and_repeat(command: list[str], folder: Path, kills: int, rng: np.random.Generator) -> str:
@@ -68,8 +75,9 @@ def kill_and_repeat(command: list[str], folder: Path, kills: int, rng: np.random
             process.send_signal(signal.SIGKILL)
             process.wait()
             killed += 1
-            continue
-        if process.returncode:
+            if not is_complete(out):
+                continue
+        if process.returncode > 0:  # it was not killed
             raise SystemExit(f"a repeated command ends with {process.returncode}")
         found = content(out)
         names = [name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)]

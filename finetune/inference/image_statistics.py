@@ -30,6 +30,7 @@ from finetune.inference.shared_statistics import (
 )
 from finetune.inference.tiling import Grid, Span, Tile
 
+ONE_PIECE = 2  # an image with no more pixels than the square of this many tiles is measured in one piece
 WINDOWS = 3  # windows along each axis; together, they have 9 / 4 of the pixels of a tile
 PART = 1 / 2  # height and width of a window, as a part of those of a tile
 TOLERANCE = 1e-5  # of the statistics, in standard deviations of their layer
@@ -57,6 +58,8 @@ def image_statistics(network: Network, grid: Grid, read: Read, sum_rows: SumRows
     Returns:
         The statistics; empty if the network has no layers that need them.
     """
+    if grid.height * grid.width <= (ONE_PIECE * grid.tile) ** 2:
+        return _measure_whole(network, grid, read)
     windows = sample_windows(grid.height, grid.width, grid.divisor, grid.tile)
     sample = torch.stack([read(Tile(window, window)) for window in windows])
     rows = rows_of(grid)
@@ -74,6 +77,22 @@ def image_statistics(network: Network, grid: Grid, read: Read, sum_rows: SumRows
             break
         before = error
     return used
+
+
+@torch.no_grad()
+def _measure_whole(network: Network, grid: Grid, read: Read) -> Statistics:
+    """Statistics of the image in one piece, with its padding."""
+    found: Statistics = []
+
+    def use(number: int, layer: Layer) -> Moments:
+        variance, mean = torch.var_mean(layer.values((slice(None), slice(None))), (0, 2), correction=0)
+        found.append((mean, variance))
+        return found[-1]
+
+    window = (0, grid.padded(grid.height)), (0, grid.padded(grid.width))
+    with Intercepted(use):
+        network(read(Tile(window, window))[None])
+    return found
 
 
 def rows_of(grid: Grid) -> list[list[Tile]]:

@@ -126,6 +126,18 @@ def test_an_even_image_takes_no_more_than_three_passes() -> None:
     assert count.passes <= windows + 3 * (windows + len(grid))
 
 
+def test_an_image_of_few_tiles_takes_one_pass_and_has_the_statistics_of_one_piece() -> None:
+    built, image = model(), uneven_image()[:, :227, :255]
+    grid = Grid(227, 255, 2, 128, 8)
+    count = Count(built.network)
+    statistics = image_statistics(count, grid, read_padded(image, grid))
+    padded = torch.nn.functional.pad(image, (0, 1, 0, 1), mode="reflect")[None]
+    with torch.no_grad():
+        shared = share_statistics(built.network, statistics)(padded)
+        torch.testing.assert_close(shared, built.network(padded), atol=1e-4, rtol=1e-4)
+    assert (count.passes, len(grid)) == (1, 6)
+
+
 @pytest.mark.parametrize("shape", [(1000, 700), (300, 90), (64, 5000)])
 def test_windows_lie_in_the_image_and_start_at_multiples_of_the_divisor(shape: tuple[int, int]) -> None:
     windows = sample_windows(*shape, 16, 256)
