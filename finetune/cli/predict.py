@@ -106,7 +106,7 @@ def predict(
         typer.Option(
             "--tile-mismatch",
             help="Measure how many labels of an image larger than 1024 × 1024 pixels depend on the tiles, "
-            "and state it in prediction.json. Predicts the image, or windows of it, again in one piece.",
+            "and state it in prediction.json. Predicts the image twice more, in tiles and in one piece.",
         ),
     ] = False,
     offline: Offline = None,
