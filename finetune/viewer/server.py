@@ -54,8 +54,8 @@ class ViewServer:
         """Serve until interrupted.
 
         Args:
-            started: called when the server answers, and has read the records unless that takes longer than
-                `PATIENCE` seconds.
+            started: called from another thread when the server has read the records, or after `PATIENCE`
+                seconds if that takes longer.
         """
         gc.disable()  # until the records are read: what they need stays
         logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)  # warns of pages that were closed
@@ -78,7 +78,7 @@ class ViewServer:
         gc.collect()
         gc.freeze()
         gc.enable()
-        self.server.io_loop.add_callback(started)
+        started()  # not by the loop, which may still be reading
 
     def stop(self) -> None:
         """End `run`; to be called from any thread."""
