@@ -52,26 +52,36 @@ def pixels(picture: bytes) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(picture)).convert("RGB")).astype(int)
 
 
+def settled(page: Any, canvas: Any) -> bytes:
+    """Picture of a canvas, when picture and address no longer change."""
+    previous = None
+    for _ in range(30):
+        page.wait_for_timeout(1000)
+        present = (canvas.screenshot(), page.url)
+        if present == previous:
+            return present[0]
+        previous = present
+    pytest.fail("the page keeps changing")
+
+
 def test_the_contrast_is_changed_by_keyboard_and_kept_in_the_address(page: Any, served: Served) -> None:
     page.goto(address(served, {"kind": "images", "items": ["all/images"], "place": [0, 0, 6, 12]}))
     canvas = page.locator("canvas").first
     canvas.wait_for()
-    page.wait_for_timeout(1000)
-    before = canvas.screenshot()
+    before = settled(page, canvas)
     page.get_by_label("White").focus()
     for _ in range(3):
         page.keyboard.press("PageDown")
     page.wait_for_url(re.compile("contrast"))
-    page.wait_for_timeout(1500)  # until all three have arrived
+    brighter = settled(page, canvas)
     black, white = panels(page)[0].options["contrast"]
     assert black == 0 and white < 100
-    brighter = canvas.screenshot()
     assert brighter != before
     page.reload()
     canvas.wait_for()
-    page.wait_for_timeout(1000)
+    again = settled(page, canvas)
     assert panels(page)[0].options["contrast"] == [black, white]
-    change = pixels(canvas.screenshot()) - pixels(brighter)
+    change = pixels(again) - pixels(brighter)
     assert np.abs(change).max() <= 2  # the smoothed edge of the image may be drawn differently
 
 
