@@ -52,7 +52,7 @@ class Rays:
     choices: dict[str, tuple[float, ...]] = {
         "prob_threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
         "nms_threshold": (0.3, 0.4, 0.5),
-        "outline_threshold": (0.0, 0.06, 0.1, 0.15),
+        "outline_threshold": (0.0, 0.07, 0.1, 0.13),
     }
 
     def __init__(self, options: RaysOptions | None = None) -> None:
