@@ -30,7 +30,7 @@ from finetune.training.protocol import TrainableModule
 from finetune.training.run_files import FINISHED, STOP
 from finetune.training.stopping import StopOnRequest
 from finetune.utils.atomic import write_file
-from finetune.utils.malloc import TRAINING, keep_freed_memory
+from finetune.utils.malloc import TRAINING, keep_freed_memory, return_freed_memory
 
 
 def fit(
@@ -182,6 +182,7 @@ def _release(module: TrainableModule, data: SegmentationData) -> None:
     module.trainer = data.trainer = None
     module.zero_grad(set_to_none=True)
     gc.collect()  # trainer, loops and callbacks refer to each other
+    return_freed_memory()
 
 
 def _energy_meter(compute: ComputeSection) -> EnergyMeter | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from typing import Any
 
 # mallopt(3): numbers of two parameters of glibc's allocator, from malloc.h
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -22,9 +23,19 @@ def keep_freed_memory(largest: int) -> None:
     Args:
         largest: size of the largest block that is kept, in bytes, at most 1 GiB.
     """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    mallopt = _of_glibc("mallopt")
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, largest)
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def return_freed_memory() -> None:
+    """Return what `keep_freed_memory` kept, before work that needs memory in blocks of other sizes."""
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_glibc(name: str) -> Any:
+    """A function of the allocator; None on other platforms, and with musl, which has none."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
