@@ -56,6 +56,8 @@ def measure_receptive_field(network: nn.Module, channels: int, divisor: int) -> 
     The gradient of output pixels at the ends and in the middle of a block of `divisor` pixels is computed
     along both axes. The result is confirmed with a tile: where a tile of an image has that much context, the
     output must be that of the image. This also excludes networks that depend on the position in the image.
+    Of a network with the attribute `context`, the halo in pixels, only this is confirmed: it has one whose
+    gradient would take too much memory.
 
     Args:
         network: (N, C, H, W) float32 -> (N, K, h, w). It is not changed.
@@ -71,7 +73,7 @@ def measure_receptive_field(network: nn.Module, channels: int, divisor: int) -> 
         with torch.no_grad():
             network = network if on_cpu else copy.deepcopy(network).cpu()
         network.eval()
-        field = _along_axes(network, channels, divisor)
+        field = _stated(network, channels, divisor) or _along_axes(network, channels, divisor)
         if field.radius == "image" and (statistics := statistics_of_noise(network, channels, divisor)):
             shared = share_statistics(network, statistics)
             return ReceptiveField("image", _along_axes(shared, channels, divisor).halo)
@@ -95,6 +97,15 @@ def statistics_of_noise(network: Network, channels: int, divisor: int) -> Statis
     """
     length = _up(LENGTHS[0], divisor)
     return measure_statistics(network, _noise((1, channels, length, length), 0, turned=False))
+
+
+def _stated(network: nn.Module, channels: int, divisor: int) -> ReceptiveField | None:
+    """The receptive field that a network states; None if it states none, or not the right one."""
+    halo = getattr(network, "context", None)
+    if not isinstance(halo, int):
+        return None
+    confirmed = all(_agrees_with_tile(network, channels, divisor, halo, turned) for turned in (False, True))
+    return ReceptiveField(divisor - 1 + halo, halo) if confirmed else None
 
 
 def _along_axes(network: Network, channels: int, divisor: int) -> ReceptiveField:

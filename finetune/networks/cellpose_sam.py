@@ -26,6 +26,7 @@ class CellposeSAM(CPSAM):
     """
 
     portable = True  # exports copy this file into BioImage.IO packages; it needs cellpose as well
+    context = MARGIN  # pixels around each block of 224 px on which its output depends, see `receptive_field`
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         """Build the network with random weights.

@@ -55,6 +55,25 @@ def test_a_network_with_group_normalization_has_a_halo_for_equal_statistics() ->
     assert measure_receptive_field(UNet(1, 1, width=8, depth=1), 1, 2) == ("image", 2 + 2 * 2 + 2)
 
 
+class Blocks(nn.Module):
+    """Computes the mean of each block of 8 pixels with 3 pixels around it; refuses to compute a gradient."""
+
+    def __init__(self, context: int) -> None:
+        super().__init__()
+        self.context = context
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if images.requires_grad:
+            raise RuntimeError("the gradient would take too much memory")
+        padded = nn.functional.pad(images, (3, 3, 3, 3), mode="reflect")
+        return nn.functional.avg_pool2d(padded, 14, 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
+
+
+def test_what_a_network_states_is_confirmed_without_a_gradient() -> None:
+    assert measure_receptive_field(Blocks(3), 1, 8) == (10, 3)
+    assert measure_receptive_field(Blocks(0), 1, 8) is None  # a tile without context gives another output
+
+
 def test_batch_normalization_in_evaluation_mode_has_a_halo() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2)).train()
     assert measure_receptive_field(network, 1, 1) == (1, 1)
