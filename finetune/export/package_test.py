@@ -16,7 +16,6 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from cards.bioimageio_people import without_accounts
-from cards.errors import ModelError
 from cards.evidence import RuntimeCheck
 from finetune.export.environments import CURRENT, ENVIRONMENTS, environment_python
 from finetune.repositories.bioimageio.contents import read_contents
@@ -85,7 +84,7 @@ def offline_copy(path: Path, folder: Path) -> Path:
     """
     try:
         opened = read_contents(path.name, path.resolve())
-    except ModelError:  # the test finds out, and says so
+    except Exception:  # of many types, see `read_contents`; the test finds out, and says so
         return path.resolve()
     if (content := without_accounts(opened.content)) == opened.content:
         return path.resolve()
