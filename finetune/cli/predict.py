@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -209,7 +208,6 @@ def _warn(warnings: Sequence[str]) -> None:
 
 
 def _json(result: FolderPrediction, job: PredictionJob) -> str:
-    measured = job.mismatches.get(result.image.name)
     return json.dumps(
         {
             "image": str(result.image),
@@ -217,7 +215,7 @@ def _json(result: FolderPrediction, job: PredictionJob) -> str:
             "instances": result.instances,
             "seconds": round(result.seconds, 4) if result.seconds is not None else None,
             "files": {kind: str(path) for kind, path in (result.files | job.common_files).items()},
-            **({"tile_mismatch": measured and asdict(measured)} if job.tile_mismatch else {}),
+            **job.mismatch_entry(result),
             "warnings": job.comparison.warnings,
             "error": result.error,
         }

@@ -156,6 +156,18 @@ class PredictionJob:
         )
         return measure_image(cast("Model", self.model), images, tile, report=progress)
 
+    def mismatch_entry(self, result: FolderPrediction) -> dict[str, Any]:
+        """The tile mismatch of an image, as results state it.
+
+        Args:
+            result: of the image.
+
+        Returns:
+            The entry `tile_mismatch`; empty if it is not measured.
+        """
+        measured = self.mismatches.get(result.image.name)
+        return {"tile_mismatch": measured and asdict(measured)} if self.tile_mismatch else {}
+
     def _restore(self, kept: dict[str, Any]) -> None:
         from finetune.inference.image_mismatch import ImageMismatch  # it imports torch
 
@@ -214,15 +226,13 @@ class PredictionJob:
         error = result.error and result.error.removeprefix(f"{result.image}: ").replace(
             str(result.image.parent), ""
         )
-        measured = self.mismatches.get(result.image.name)
-        mismatch = {"tile_mismatch": measured and asdict(measured)} if self.tile_mismatch else {}
         return {
             "image": result.image.name,
             "labels": result.labels.relative_to(folder).as_posix() if result.labels else None,
             "instances": result.instances,
             "files": {kind: path.relative_to(folder).as_posix() for kind, path in result.files.items()},
             "error": error,
-            **mismatch,
+            **self.mismatch_entry(result),
         }
 
 
