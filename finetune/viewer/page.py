@@ -54,6 +54,7 @@ HEADINGS: dict[ItemKind, str] = {
 OPEN_AT_ONCE = 3
 """Tables, images and benchmarks that open by themselves if there is no run."""
 
+KEYBOARD = Path(__file__).with_name("keyboard.js")
 FAVICON = "static/extensions/panel/images/favicon.ico"
 
 NOTHING = ("", "")
@@ -70,6 +71,7 @@ class Page(pn.template.VanillaTemplate):
     def _init_doc(self, doc: Document | None = None, *arguments: Any, **options: Any) -> Document:
         document = doc or pn.state.curdoc
         assert document is not None
+        document.template_variables["keyboard"] = KEYBOARD.read_text(encoding="utf-8")
         with document.models.freeze():  # its models are collected once, not for each root
             return super()._init_doc(document, *arguments, **options)
 

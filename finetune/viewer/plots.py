@@ -14,7 +14,7 @@ FOCUS = """
 """
 
 KEYS = "Plot: arrow keys move, + and − zoom, 0 shows everything"
-"""For screen readers; `page.html` reads the keys."""
+"""For screen readers; `keyboard.js` reads the keys."""
 
 
 def new_plot(**options: Any) -> figure:
