@@ -6,7 +6,8 @@
 
 Prints CPU time, summed over threads, so that other programs on the machine disturb little, and the ratio to
 float32. All settings take turns, image by image, and the fastest of all rounds counts. "channels last" is
-float32 in the memory format in which a model is loaded and trained; "faster" steps use `FasterOnCpu`, as runs
+float32 in the memory format in which a model is loaded and trained; "not packed" leaves the weights of linear
+layers in torch's order, see `finetune.utils.packed_linear`; "faster" steps use `FasterOnCpu`, as runs
 do. Weights are random.
 """
 
@@ -43,10 +44,11 @@ def inference(network: nn.Module, images: torch.Tensor) -> dict[str, Call]:
     network = network.eval()
     contiguous = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     network = network.to(memory_format=torch.channels_last)
-    bf16 = in_bf16(network)
+    unpacked, bf16 = in_bf16(network, pack=False), in_bf16(network)
     return {
         "float32": lambda: contiguous(images),
         "float32, channels last": lambda: network(images),
+        "bf16, not packed": lambda: unpacked(images),
         "bf16": lambda: bf16(images),
     }
 

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from finetune.utils.faster_on_cpu import FasterOnCpu
+from finetune.utils.packed_linear import pack_linear_layers
 
 aten = torch.ops.aten
 PRODUCTS = {
@@ -52,7 +53,7 @@ def is_fast_in_bf16(device: torch.device) -> bool:
     return any(check() for check in checks if check is not None)
 
 
-def in_bf16(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+def in_bf16(network: nn.Module, pack: bool = True) -> Callable[[torch.Tensor], torch.Tensor]:
     """Copy a network, to run it in bfloat16.
 
     Convolutions, linear layers and attention compute in bfloat16, with float32 sums; what torch's autocast
@@ -62,6 +63,8 @@ def in_bf16(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
 
     Args:
         network: images (N, C, H, W) float32 -> raw output. It is not changed.
+        pack: whether to arrange the weights of linear layers for oneDNN (`finetune.utils.packed_linear`), if
+            the network is on a CPU that multiplies in bfloat16. It makes no difference to the output.
 
     Returns:
         The same function, in evaluation mode; its output is bfloat16, and float32 where autocast keeps it.
@@ -71,6 +74,9 @@ def in_bf16(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
         for module in copied.modules():
             if isinstance(module, LAYERS):
                 module.to(torch.bfloat16)
+        on_cpu = all(parameter.device.type == "cpu" for parameter in copied.parameters())
+        if pack and on_cpu and is_fast_in_bf16(torch.device("cpu")):
+            pack_linear_layers(copied)
 
     def run(images: torch.Tensor) -> torch.Tensor:
         device = images.device

@@ -57,7 +57,7 @@ def test_a_network_in_bf16_gives_about_the_output_of_float32_and_is_not_changed(
 def test_a_processor_that_emulates_bf16_gives_about_the_output_of_one_that_has_it(name: str) -> None:
     if not is_fast_in_bf16(torch.device("cpu")):
         pytest.skip("the processor has no bfloat16 to compare with")
-    run = in_bf16(network_of(name))
+    run = in_bf16(network_of(name), pack=False)
     native = run(IMAGE).float()
     with EmulatedBf16():
         emulated = run(IMAGE).float()
