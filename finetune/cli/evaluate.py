@@ -48,7 +48,8 @@ def evaluate(
     Prints Dice, AP, PQ and boundary distance: mean and standard deviation over images, median, and the 95 %
     bootstrap interval of the mean. CSV and JSON also hold AP at all IoU thresholds from 0.5 to 0.95. Files
     are matched by name, without the extension. References without a prediction and images that cannot be
-    compared are listed, and the exit code is then 1.
+    compared are listed, and the exit code is then 1. Label images that look like something else, such as
+    gray levels, are compared with a warning.
     """
     from cards.errors import InputError
     from finetune.utils.startup import uncollected
@@ -79,6 +80,8 @@ def evaluate(
         print(json.dumps(_as_json(folders, results, differences, unit), indent=2, ensure_ascii=False))
     else:
         _print(folders, results, differences, titles)
+    warnings = [(folder, result.warnings) for folder, result in zip(folders, results, strict=True)]
+    _warn([*warnings, (reference, results[0].reference_warnings)])
     if _report_missing(folders, results):
         raise typer.Exit(1)
 
@@ -153,6 +156,8 @@ def _as_json(
                 "failed": result.failed,
                 "without_prediction": result.without_prediction,
                 "without_reference": result.without_reference,
+                "warnings": result.warnings,
+                "reference_warnings": result.reference_warnings,
             }
             for folder, result in zip(folders, results, strict=True)
         ],
@@ -160,6 +165,12 @@ def _as_json(
     if differences is not None:
         content["difference"] = {name: asdict(difference) for name, difference in differences.items()}
     return content
+
+
+def _warn(warnings: list[tuple[Path, list[str]]]) -> None:
+    for folder, lines in warnings:
+        for line in lines:
+            print(f"warning: {folder}: {line}", file=sys.stderr)
 
 
 def _report_missing(folders: list[Path], results: list[Evaluation]) -> bool:

@@ -10,8 +10,10 @@ import numpy as np
 from cards.base import LabelKind
 from cards.errors import DataError, InputError
 from cards.scores import Summary
+from finetune.data.mask_checks import Finding, check_mask
 from finetune.evaluation.detailed import detailed_metrics
 from finetune.evaluation.label_files import LabelPairs, Labels, pair_labels, planes_of, read_pair
+from finetune.evaluation.label_warnings import label_warnings
 from finetune.metrics.summary import bootstrap_mean, spread
 
 Interval = tuple[float, float]
@@ -29,6 +31,8 @@ class Evaluation:
         failed: why an image could not be compared, by name; only with `strict=False`.
         without_prediction: names of references without a prediction; only with `strict=False`.
         without_reference: names of predictions without a reference; only with `strict=False`.
+        warnings: one line for each reason to doubt that the predictions are label images.
+        reference_warnings: the same for the references.
     """
 
     images: Mapping[str, Mapping[str, float | None]]
@@ -37,6 +41,8 @@ class Evaluation:
     failed: Mapping[str, str] = field(default_factory=dict)
     without_prediction: list[str] = field(default_factory=list)
     without_reference: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    reference_warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -89,10 +95,14 @@ def evaluate(
         _refuse_unmatched(pairs)
     images: dict[str, dict[str, float | None]] = {}
     failed: dict[str, str] = {}
+    findings: tuple[dict[str, Finding | None], ...] = ({}, {})
     for name, pair in pairs.pairs.items():
         try:
             for plane, page in planes_of(name, *pair).items():
-                images[plane] = detailed_metrics(*read_pair(plane, *pair, page), labels, pixel_size)
+                both = read_pair(plane, *pair, page)
+                images[plane] = detailed_metrics(*both, labels, pixel_size)
+                for found, array in zip(findings, both, strict=True):
+                    found[plane] = check_mask(array, labels)
         except DataError as error:
             if strict:
                 raise
@@ -107,6 +117,8 @@ def evaluate(
         failed=failed,
         without_prediction=pairs.without_prediction,
         without_reference=pairs.without_reference,
+        warnings=label_warnings("predictions", findings[0]),
+        reference_warnings=label_warnings("references", findings[1]),
     )
 
 

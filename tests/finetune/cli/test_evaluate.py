@@ -166,3 +166,35 @@ def test_the_planes_of_stacks_are_compared_one_by_one(tmp_path: Path) -> None:
         app, ["evaluate", *(str(tmp_path / f"{n}.tif") for n in ("shorter", "reference"))]
     )
     assert "shorter.tif: holds 3 planes, the reference 2; both must hold as many" in str(refused.exception)
+
+
+def test_gray_level_images_in_place_of_predictions_are_compared_with_a_warning(folders: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, REFERENCE.shape, np.uint8)
+    tifffile.imwrite(folders / "predicted" / "cell_2.ome.tif", noise)
+    result = evaluate(folders / "predicted", folders / "reference")
+    assert result.exit_code == 0
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning")]
+    assert len(warnings) == 1
+    assert "predicted: 1 of 4 predictions look like images" in warnings[0]
+    assert "cell_2" in warnings[0]
+
+
+def test_a_suspicious_reference_is_named_once_for_two_predictions(folders: Path) -> None:
+    reused = np.zeros((200, 200), np.uint16)
+    for row in range(10, 190, 30):
+        for column in range(10, 190, 30):
+            reused[row : row + 8, column : column + 8] = 1
+    for name in ("reference", "predicted", "other"):
+        for file in (folders / name).iterdir():
+            tifffile.imwrite(file, reused if name == "reference" else np.zeros_like(reused))
+    lines = evaluate(
+        folders / "predicted", folders / "reference", "--compare", folders / "other"
+    ).stderr.splitlines()
+    assert [line.split(":")[1].split("/")[-1] for line in lines if line.startswith("warning")] == [
+        "reference"
+    ]
+    assert "4 of 4 references give all objects of a class one label" in "".join(lines)
+
+
+def test_label_images_get_no_warning(folders: Path) -> None:
+    assert not evaluate(folders / "predicted", folders / "reference").stderr
