@@ -7,14 +7,17 @@ instances alone; here Dice counts as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from finetune.data.reader import Sample
 from finetune.evaluation.evaluate import score
 from finetune.evaluation.plausibility import MOST_TIMES, decode_plausible, instance_limit, instances_of
 from finetune.inference.model import Model
+from finetune.targets.base import Refining
 from finetune.targets.registry import AUTO, Target, build_target
 
 
@@ -60,23 +63,55 @@ def select_options(
         build_target(name, options | dict(zip(names, combination, strict=True)))
         for combination in product(*values)
     ]
+    groups = _by_first_step(candidates)
     total = dict.fromkeys(range(len(candidates)), 0.0)
     for sample in samples:
         maps = model.predict_maps(model.prepare(sample.pixels))
         limit = instance_limit(instances_of(sample.labels, model.target))
-        for number in list(total):
-            labels = decode_plausible(candidates[number], maps, limit)
+        for group in list(groups):
+            labels = decode_plausible(group.first_step, maps, limit)
             if labels is None:
-                del total[number]
+                groups.remove(group)
+                for number in group.numbers:
+                    del total[number]
                 continue
-            scored = score(model, sample, labels, 0.0)
-            total[number] += scored.metrics["dice"] + scored.metrics["ap50"]
+            for number in group.numbers:
+                scored = score(model, sample, _refine(candidates[number], labels, maps), 0.0)
+                total[number] += scored.metrics["dice"] + scored.metrics["ap50"]
     if not total and warn:
         warn(
             f"{', '.join(names)}: the default is kept, because with all candidates the model predicts more "
             f"than {MOST_TIMES} times as many instances as a validation image holds: train longer"
         )
     return candidates[max(total, key=total.__getitem__, default=0)]
+
+
+class _Group(NamedTuple):
+    """Candidates that differ in the last step of `decode` only.
+
+    Attributes:
+        first_step: their target without this step.
+        numbers: their indices.
+    """
+
+    first_step: Target
+    numbers: list[int]
+
+
+def _by_first_step(candidates: Sequence[Target]) -> list[_Group]:
+    groups: dict[str, _Group] = {}
+    for number, candidate in enumerate(candidates):
+        options = candidate.options()
+        if isinstance(candidate, Refining):
+            options[candidate.refinement] = 0
+        groups.setdefault(repr(options), _Group(build_target(candidate.name, options), [])).numbers.append(
+            number
+        )
+    return list(groups.values())
+
+
+def _refine(candidate: Target, labels: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    return candidate.refine(labels, maps) if isinstance(candidate, Refining) else labels
 
 
 def _default_first(values: tuple[float, ...], default: float) -> list[float]:

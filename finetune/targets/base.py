@@ -133,6 +133,28 @@ class Decoding(Protocol):
 
 
 @runtime_checkable
+class Refining(Protocol):
+    """A last step of `decode` of its own, so that its option is selected without repeating the steps before.
+
+    Attributes:
+        refinement: the option of this step in `choices`; 0 leaves the step out.
+    """
+
+    refinement: str
+
+    def refine(self, labels: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        """The last step of `decode`.
+
+        Args:
+            labels: (H, W) int32, what `decode` gives without this step.
+            maps: (K, H, W) float32.
+
+        Returns:
+            Labels (H, W) int32.
+        """
+
+
+@runtime_checkable
 class PackageForm(Protocol):
     """What an exported package has to know of a target.
 

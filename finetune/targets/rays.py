@@ -54,6 +54,7 @@ class Rays:
         "nms_threshold": (0.3, 0.4, 0.5),
         "outline_threshold": (0.0, 0.07, 0.1, 0.13),
     }
+    refinement = "outline_threshold"
 
     def __init__(self, options: RaysOptions | None = None) -> None:
         """Set the options.
@@ -182,8 +183,22 @@ class Rays:
             verbose=False,
         )
         labels = polygons_to_label(distances[kept], points[kept], shape=maps.shape[1:], prob=scores[kept])
+        return self.refine(labels, maps)
+
+    def refine(self, labels: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        """The last step of `decode`: outlines instead of polygons, if asked to.
+
+        Args:
+            labels: (H, W) integer, the polygons.
+            maps: (1 + n, H, W) float32.
+
+        Returns:
+            Labels (H, W).
+        """
         threshold = self.settings.outline_threshold
-        return outlines(labels, probability, self.grid, threshold) if threshold else labels
+        if not threshold:
+            return labels
+        return outlines(labels, maps[0, :: self.grid, :: self.grid], self.grid, threshold)
 
     def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
         """Rotate and mirror the pixels, and permute the rays.

@@ -86,6 +86,32 @@ class Eager(Shy):
         self.maps[1:] = 0.3
 
 
+class Small(Shy):
+    """Polygons that are too small, with a probability that ends where the squares do."""
+
+    def __init__(self):
+        super().__init__()
+        maps = build_target("rays", {"rays": 8}).encode(SQUARES)
+        maps[1:] *= 0.8
+        self.maps = torch.from_numpy(maps)
+
+
+def test_outlines_are_selected_together_with_the_thresholds_of_polygons():
+    model = shy_model()
+    model.network = Small()
+    names = ["nms_threshold", "outline_threshold", "prob_threshold"]
+    chosen = select_options(model, names, samples())
+    assert chosen.options()["outline_threshold"] > 0
+    maps = model.predict_maps(model.prepare(samples()[0].pixels))
+
+    def dice(target):
+        found = target.decode(maps) > 0
+        return 2 * np.count_nonzero(found & (SQUARES > 0)) / (found.sum() + (SQUARES > 0).sum())
+
+    others = [build_target("rays", {"rays": 8, "outline_threshold": value}) for value in (0, 0.07, 0.1, 0.13)]
+    assert dice(chosen) == max(map(dice, others))
+
+
 def test_thresholds_that_give_thousands_of_objects_are_not_selected():
     model = shy_model()
     model.network = Eager()
