@@ -67,6 +67,10 @@ def assert_same(weights: dict[str, np.ndarray], expected: dict[str, np.ndarray],
         np.testing.assert_allclose(weights[name], values, rtol=0, atol=atol, err_msg=name)
 
 
+def without_times(record: RunRecord) -> list[object]:
+    return [epoch.model_copy(update={"seconds": None}) for epoch in record.training.history]
+
+
 @pytest.mark.slow
 def test_a_run_that_is_asked_to_stop_is_evaluated_and_exported(tmp_path: Path, recipe_file: Path) -> None:
     process = start(tmp_path, str(recipe_file), "--out", "run", "training.epochs=500")
@@ -100,7 +104,7 @@ def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(
     record = RunRecord.read(tmp_path / "killed")
     assert record.training.resumed == 1
     assert [epoch.epoch for epoch in record.training.history] == [1, 2, 3]
-    assert record.training.history == RunRecord.read(unbroken).training.history
+    assert without_times(record) == without_times(RunRecord.read(unbroken))
     assert not list(tmp_path.glob("*.partial"))
 
 
