@@ -15,13 +15,7 @@ Run it on an otherwise idle machine.
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import tempfile
-from pathlib import Path
-
-from timed_training import draw_patches, find_pairs, report, run, train
+from timed_training import compare, draw_patches, train
 
 # Runs where stardist and tensorflow are installed, and nothing of this project.
 THEIRS = """
@@ -86,41 +80,5 @@ def ours(given: dict) -> dict:
     return train(given, loaded, target, patches)
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    arguments.add_argument("data", type=Path, help="a folder with images/ and masks/, of one channel")
-    arguments.add_argument("--peer", type=Path, help="the Python of an environment with both")
-    arguments.add_argument("--epochs", type=int, default=3)
-    arguments.add_argument("--images", type=int, default=64, help="an epoch")
-    arguments.add_argument("--limit", type=int, help="use so many of the images")
-    arguments.add_argument("--batch", type=int, default=4)
-    arguments.add_argument("--patch", type=int, default=256, help="pixels; 256 is StarDist's own")
-    arguments.add_argument("--rate", type=float, default=3e-4)
-    arguments.add_argument("--decay", type=float, default=0.0)
-    arguments.add_argument("--precisions", nargs="+", default=["32-true", "bf16-mixed"], help="of ours")
-    arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--one", help=argparse.SUPPRESS)
-    given = arguments.parse_args()
-    if given.one:
-        print(json.dumps(ours(json.loads(given.one))))
-        return
-    keys = ("epochs", "images", "batch", "patch", "rate", "decay", "threads")
-    settings = {key: getattr(given, key) for key in keys} | {"pairs": find_pairs(given.data, given.limit)}
-    theirs = None
-    with tempfile.TemporaryDirectory() as folder:
-        if given.peer:
-            found = run([str(given.peer), "-c", THEIRS, json.dumps(settings | {"folder": folder})])
-            theirs = report("stardist", found, given.images)
-    for precision in given.precisions:
-        with tempfile.TemporaryDirectory() as folder:
-            one = json.dumps(settings | {"folder": folder, "precision": precision})
-            found = run([sys.executable, __file__, str(given.data), "--one", one])
-            speed = report(f"finetune, {precision}", found, given.images)
-        if theirs:
-            print(f"ratio {speed / theirs:.2f}")
-
-
 if __name__ == "__main__":
-    main()
+    compare(__doc__, __file__, "stardist", THEIRS, ours)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +23,14 @@ def draw_patches(given: dict, target: Any, loaded: Any, *, patch: int, scale: tu
     """Patches as a run draws them, with encoded maps that are computed before."""
     from finetune.data.augmentation import Augmentation
     from finetune.data.datamodule import SegmentationData
-    from finetune.data.normalization import build_normalize
+    from finetune.data.normalization import PERCENTILE, build_normalize
     from finetune.data.pairs import Pair
     from finetune.data.target_cache import MapStore
 
     data = SegmentationData(
         [Pair(Path(image), Path(label), Path(image).stem, "train") for image, label in given["pairs"]],
         target,
-        build_normalize(loaded.normalize),
+        build_normalize(loaded.normalize or PERCENTILE),
         label_kind="instances",
         channels="gray",
         augmentation=Augmentation(symmetries=True, intensity=0, noise=0, scale=scale),
@@ -98,3 +102,50 @@ def run(command: list[str]) -> dict:
     """Run a command, and read the last line that it prints."""
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(printed.strip().splitlines()[-1])
+
+
+def compare(
+    description: str | None, script: str, peer: str, theirs: str, ours: Callable[[dict], dict]
+) -> None:
+    """Train with another package and with this project, each in a process of its own, and print both speeds.
+
+    Args:
+        description: of the script, for its help.
+        script: path of the script, which is run once more for each precision of ours.
+        peer: name of the other package.
+        theirs: program that trains with it; takes the settings as JSON, and prints seconds and losses.
+        ours: trains with this project; takes the settings, and returns seconds and losses.
+    """
+    arguments = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("data", type=Path, help="a folder with images/ and masks/, of one channel")
+    arguments.add_argument("--peer", type=Path, help=f"the Python of an environment with {peer}")
+    arguments.add_argument("--epochs", type=int, default=3)
+    arguments.add_argument("--images", type=int, default=64, help="an epoch")
+    arguments.add_argument("--limit", type=int, help="use so many of the images")
+    arguments.add_argument("--batch", type=int, default=4)
+    arguments.add_argument("--patch", type=int, default=256, help="pixels")
+    arguments.add_argument("--rate", type=float, default=3e-4)
+    arguments.add_argument("--decay", type=float, default=0.0)
+    arguments.add_argument("--precisions", nargs="+", default=["32-true", "bf16-mixed"], help="of ours")
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--one", help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    if given.one:
+        print(json.dumps(ours(json.loads(given.one))))
+        return
+    keys = ("epochs", "images", "batch", "patch", "rate", "decay", "threads")
+    settings = {key: getattr(given, key) for key in keys} | {"pairs": find_pairs(given.data, given.limit)}
+    their_speed = None
+    if given.peer:
+        with tempfile.TemporaryDirectory() as folder:
+            found = run([str(given.peer), "-c", theirs, json.dumps(settings | {"folder": folder})])
+        their_speed = report(peer, found, given.images)
+    for precision in given.precisions:
+        with tempfile.TemporaryDirectory() as folder:
+            one = json.dumps(settings | {"folder": folder, "precision": precision})
+            found = run([sys.executable, script, str(given.data), "--one", one])
+        speed = report(f"finetune, {precision}", found, given.images)
+        if their_speed:
+            print(f"ratio {speed / their_speed:.2f}")
