@@ -64,7 +64,7 @@ def in_bf16(network: nn.Module, pack: bool = True) -> Callable[[torch.Tensor], t
     Args:
         network: images (N, C, H, W) float32 -> raw output. It is not changed.
         pack: whether to arrange the weights of linear layers for oneDNN (`finetune.utils.packed_linear`), if
-            the network is on a CPU that multiplies in bfloat16. It makes no difference to the output.
+            the network is on a CPU that multiplies in bfloat16. The output is the same up to rounding.
 
     Returns:
         The same function, in evaluation mode; its output is bfloat16, and float32 where autocast keeps it.

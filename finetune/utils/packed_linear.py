@@ -12,7 +12,7 @@ from torch import nn
 
 
 class PackedLinear(nn.Module):
-    """A linear layer of bfloat16 weights for prediction on CPUs; it gives the numbers of `nn.Linear`."""
+    """A linear layer of bfloat16 weights for prediction on CPUs: `nn.Linear` up to rounding."""
 
     def __init__(self, layer: nn.Linear) -> None:
         """Rearrange the weights of a layer.
