@@ -56,4 +56,6 @@ def test_a_network_gives_the_same_output_with_packed_layers() -> None:
     network = load("sam2", "sam2.1-hiera-tiny", LoadOptions(1, 2, pretrained=False)).network.eval()
     image = torch.rand((1, 1, 64, 64), generator=torch.Generator().manual_seed(0))
     plain, packed = in_bf16(network, pack=False)(image).float(), in_bf16(network)(image).float()
-    assert (packed - plain).abs().mean() < 0.01 * plain.std(), "of inputs that are not contiguous, torch rounds twice"
+    assert (packed - plain).abs().mean() < 0.01 * plain.std(), (
+        "of inputs that are not contiguous, torch rounds twice"
+    )
