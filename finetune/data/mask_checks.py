@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from cards.base import LabelKind
+from cards.formatting import counted
 
 GRADIENT = 0.4
 """Fraction of neighboring foreground pixels with different labels above which a mask is soft. Tightly packed
@@ -126,7 +127,8 @@ def _reused(labels: np.ndarray, values: np.ndarray) -> Finding | None:
     if far < FAR_PIECES:
         return None
     kind = "classes" if len(values) <= CLASSES else "reused"
-    numbers = f"{objects} separate objects with {len(values)} labels, {most} of them with label {example}"
+    labels_used = counted(len(values), "label")
+    numbers = f"{objects} separate objects with {labels_used}, {most} of them with label {example}"
     return Finding(kind, numbers)
 
 

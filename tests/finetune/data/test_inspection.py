@@ -117,7 +117,7 @@ def test_each_suspicious_mask_is_named_with_numbers_and_the_right_setting(tmp_pa
     (warning,) = [line for line in warnings if "masks" in line]
     assert warning.startswith("1 of 3 masks look like class masks")
     assert "data.labels=foreground" in warning
-    assert warning.endswith("1 (12 separate objects with 1 labels, 12 of them with label 255)")
+    assert warning.endswith("1 (12 separate objects with 1 label, 12 of them with label 255)")
     _, warnings = check_data(pairs, "foreground", "instances", "auto", tmp_path)
     assert not any("masks" in line for line in warnings)
 

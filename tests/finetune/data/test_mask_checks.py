@@ -86,7 +86,7 @@ def test_class_masks() -> None:
     assert kind((labels > 0) * 255) == "classes"
     found = check_mask(((labels > 0) * 255).astype(np.int32), "instances")
     assert found is not None
-    assert found.numbers.endswith("separate objects with 1 labels, 24 of them with label 255")
+    assert found.numbers.endswith("separate objects with 1 label, 24 of them with label 255")
 
 
 def test_labels_that_overflowed_are_reused() -> None:
