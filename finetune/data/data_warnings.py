@@ -9,7 +9,7 @@ from cards.base import LabelKind, Split
 from cards.record import DataFile
 from finetune.data.alignment import Misalignment
 from finetune.data.layouts import first_few
-from finetune.data.mask_checks import ADVICE, Finding
+from finetune.data.mask_checks import ADVICE, Finding, finding_warnings
 from finetune.data.relations import Imprint
 from finetune.data.statistics import Measured
 
@@ -116,16 +116,7 @@ def _images(checked: Sequence[Checked]) -> list[str]:
 
 
 def _masks(checked: Sequence[Checked]) -> list[str]:
-    warnings = []
-    for kind, advice in ADVICE.items():
-        names = [
-            f"{one.file.name} ({one.finding.numbers})"
-            for one in checked
-            if one.finding and one.finding.kind == kind
-        ]
-        if names:
-            warnings.append(f"{len(names)} of {len(checked)} masks {advice}: {first_few(names)}")
-    return warnings
+    return finding_warnings("masks", ADVICE, [(one.file.name, one.finding) for one in checked])
 
 
 def _misaligned(checked: Sequence[Checked]) -> list[str]:

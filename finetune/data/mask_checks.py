@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy import ndimage
 
 from cards.base import LabelKind
 from cards.formatting import counted
+from finetune.data.layouts import first_few
 
 GRADIENT = 0.4
 """Fraction of neighboring foreground pixels with different labels above which a mask is soft. Tightly packed
@@ -76,6 +78,27 @@ def check_mask(labels: np.ndarray, label_kind: LabelKind) -> Finding | None:
     if (share := float(np.mean(border == label))) >= BORDER:
         return Finding("border", f"label {label} on {share:.0%} of the border")
     return _reused(labels, values)
+
+
+def finding_warnings(
+    what: str, advice: Mapping[str, str], findings: Sequence[tuple[str, Finding | None]]
+) -> list[str]:
+    """Warn about suspicious masks.
+
+    Args:
+        what: what was judged, in the plural, such as "masks".
+        advice: what to do, by kind of finding; follows "N of M masks".
+        findings: name of each mask, and what is suspicious about it.
+
+    Returns:
+        One line per kind of finding, with the names of the first masks.
+    """
+    warnings = []
+    for kind, text in advice.items():
+        names = [f"{name} ({found.numbers})" for name, found in findings if found and found.kind == kind]
+        if names:
+            warnings.append(f"{len(names)} of {len(findings)} {what} {text}: {first_few(names)}")
+    return warnings
 
 
 def _soft(labels: np.ndarray, values: np.ndarray, counts: np.ndarray) -> Finding | None:

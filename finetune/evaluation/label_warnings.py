@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from finetune.data.layouts import first_few
-from finetune.data.mask_checks import Finding
+from finetune.data.mask_checks import Finding, finding_warnings
 
 ADVICE = {
     "soft": "look like images or probabilities, not like labels: check the folder, or threshold them and use "
@@ -30,10 +29,4 @@ def label_warnings(side: str, findings: Mapping[str, Finding | None]) -> list[st
     Returns:
         One line per kind of finding, with the names of the first images.
     """
-    warnings = []
-    for kind, advice in ADVICE.items():
-        found = {name: finding for name, finding in findings.items() if finding and finding.kind == kind}
-        if found:
-            names = first_few([f"{name} ({finding.numbers})" for name, finding in found.items()])
-            warnings.append(f"{len(found)} of {len(findings)} {side} {advice}: {names}")
-    return warnings
+    return finding_warnings(side, ADVICE, list(findings.items()))
