@@ -4,18 +4,18 @@
     uv run python benchmarks/stardist_training.py PATH/dsb2018/train --peer peer/bin/python
 
 Both train the same architecture (32 rays, grid 2, depth 3, 32 channels at the start) from random weights on
-the same images, at the same batch, patch and constant learning rate, with rotations and reflections. Each
-reads, augments and encodes in its own way: ours keeps encoded distances on disk and augments in a process
-beside the training, stardist computes them for each batch. Times are of whole epochs after the first, without
-validation, so neither start-up nor the one encoding of all labels counts. The losses are weighted differently
-and cannot be compared.
+the same images, at the same batch, patch (256 pixels are StarDist's own) and constant learning rate, with
+rotations and reflections. Each reads, augments and encodes in its own way: ours keeps encoded distances on
+disk and augments in a process beside the training, stardist computes them for each batch. Times are of whole
+epochs after the first, without validation, so neither start-up nor the one encoding of all labels counts. The
+losses are weighted differently and cannot be compared.
 
 Run it on an otherwise idle machine.
 """
 
 from __future__ import annotations
 
-from timed_training import compare, draw_patches, train
+from timed_training import compare, train_from_scratch
 
 # Runs where stardist and tensorflow are installed, and nothing of this project.
 THEIRS = """
@@ -63,21 +63,10 @@ print(json.dumps({"seconds": seconds, "losses": losses}))
 
 
 def ours(given: dict) -> dict:
-    """The loop of a run, without what stands around it."""
-    import torch
-
-    from finetune.repositories.registry import LoadOptions, load
-    from finetune.targets.registry import build_target
-    from finetune.utils.malloc import TRAINING, keep_freed_memory
-
-    keep_freed_memory(TRAINING)
-    torch.set_num_threads(given["threads"])
-    torch.manual_seed(0)
-    target = build_target("rays", {"rays": 32, "grid": 2})
-    options = {"grid": 2, "width": 32, "depth": 3}
-    loaded = load("stardist", "unet", LoadOptions(1, target.channels, options=options))
-    patches = draw_patches(given, target, loaded, patch=given["patch"], scale=(1, 1))
-    return train(given, loaded, target, patches)
+    """The same with this project."""
+    return train_from_scratch(
+        given, "stardist/unet", {"grid": 2, "width": 32, "depth": 3}, "rays", {"rays": 32, "grid": 2}
+    )
 
 
 if __name__ == "__main__":

@@ -89,6 +89,34 @@ def train(given: dict, loaded: Any, target: Any, data: Any, *, clip: float | Non
     return {"seconds": seconds, "losses": losses}
 
 
+def train_from_scratch(given: dict, model: str, options: dict, target: str, target_options: dict) -> dict:
+    """Train a network as a run does, without what stands around it.
+
+    Args:
+        given: the settings.
+        model: repository and name, such as "wipp/unet".
+        options: of the model.
+        target: name of the target.
+        target_options: of the target.
+
+    Returns:
+        Seconds and mean loss of each epoch.
+    """
+    import torch
+
+    from finetune.repositories.registry import LoadOptions, load
+    from finetune.targets.registry import build_target
+    from finetune.utils.malloc import TRAINING, keep_freed_memory
+
+    keep_freed_memory(TRAINING)
+    torch.set_num_threads(given["threads"])
+    torch.manual_seed(0)
+    built = build_target(target, target_options)
+    loaded = load(*model.split("/"), LoadOptions(1, built.channels, options=options))
+    patches = draw_patches(given, built, loaded, patch=given["patch"], scale=(1, 1))
+    return train(given, loaded, built, patches)
+
+
 def report(name: str, found: dict, images: int) -> float:
     """Print and return images a second in the epochs after the first, and print the losses."""
     later = found["seconds"][1:] or found["seconds"]
@@ -104,6 +132,27 @@ def run(command: list[str]) -> dict:
     return json.loads(printed.strip().splitlines()[-1])
 
 
+def comparison_arguments(
+    description: str | None, peer: str, *, batch: int, patch: int, rate: float, decay: float
+) -> argparse.ArgumentParser:
+    """Arguments of a script that compares training with another package; the last four are defaults."""
+    arguments = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("data", type=Path, help="a folder with images/ and masks/, of one channel")
+    arguments.add_argument("--peer", type=Path, help=f"the Python of an environment with {peer}")
+    arguments.add_argument("--epochs", type=int, default=3)
+    arguments.add_argument("--images", type=int, default=64, help="an epoch")
+    arguments.add_argument("--limit", type=int, help="use so many of the images")
+    arguments.add_argument("--batch", type=int, default=batch)
+    arguments.add_argument("--patch", type=int, default=patch, help="pixels")
+    arguments.add_argument("--rate", type=float, default=rate)
+    arguments.add_argument("--decay", type=float, default=decay)
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--one", help=argparse.SUPPRESS)
+    return arguments
+
+
 def compare(
     description: str | None, script: str, peer: str, theirs: str, ours: Callable[[dict], dict]
 ) -> None:
@@ -116,21 +165,8 @@ def compare(
         theirs: program that trains with it; takes the settings as JSON, and prints seconds and losses.
         ours: trains with this project; takes the settings, and returns seconds and losses.
     """
-    arguments = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    arguments.add_argument("data", type=Path, help="a folder with images/ and masks/, of one channel")
-    arguments.add_argument("--peer", type=Path, help=f"the Python of an environment with {peer}")
-    arguments.add_argument("--epochs", type=int, default=3)
-    arguments.add_argument("--images", type=int, default=64, help="an epoch")
-    arguments.add_argument("--limit", type=int, help="use so many of the images")
-    arguments.add_argument("--batch", type=int, default=4)
-    arguments.add_argument("--patch", type=int, default=256, help="pixels")
-    arguments.add_argument("--rate", type=float, default=3e-4)
-    arguments.add_argument("--decay", type=float, default=0.0)
+    arguments = comparison_arguments(description, peer, batch=4, patch=256, rate=3e-4, decay=0.0)
     arguments.add_argument("--precisions", nargs="+", default=["32-true", "bf16-mixed"], help="of ours")
-    arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--one", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.one:
         print(json.dumps(ours(json.loads(given.one))))

@@ -14,7 +14,7 @@ Run it on an otherwise idle machine.
 
 from __future__ import annotations
 
-from timed_training import compare, draw_patches, train
+from timed_training import compare, train_from_scratch
 
 # Runs where torch_em is installed, and nothing of this project.
 THEIRS = """
@@ -62,20 +62,8 @@ print(json.dumps({"seconds": seconds, "losses": losses}))
 
 
 def ours(given: dict) -> dict:
-    """The loop of a run, without what stands around it."""
-    import torch
-
-    from finetune.repositories.registry import LoadOptions, load
-    from finetune.targets.registry import build_target
-    from finetune.utils.malloc import TRAINING, keep_freed_memory
-
-    keep_freed_memory(TRAINING)
-    torch.set_num_threads(given["threads"])
-    torch.manual_seed(0)
-    target = build_target("foreground_boundary", {})
-    loaded = load("wipp", "unet", LoadOptions(1, target.channels, options={"width": 32, "depth": 4}))
-    patches = draw_patches(given, target, loaded, patch=given["patch"], scale=(1, 1))
-    return train(given, loaded, target, patches)
+    """The same with this project."""
+    return train_from_scratch(given, "wipp/unet", {"width": 32, "depth": 4}, "foreground_boundary", {})
 
 
 if __name__ == "__main__":
