@@ -95,6 +95,7 @@ def _print(
     for folder, result in zip(folders, results, strict=True):
         print_line(f"{folder}: {counted(len(result.images), 'image')}")
         rows = []
+        several = len(result.images) > 1
         for name, title in titles.items():
             if (summary := result.summary.get(name)) is None:
                 rows.append((title, "not measured", "", ""))
@@ -102,7 +103,7 @@ def _print(
             rows.append(
                 (
                     title,
-                    f"{summary.mean:.4f} ± {summary.std:.4f}",
+                    f"{summary.mean:.4f} ± {summary.std:.4f}" if several else f"{summary.mean:.4f}",
                     f"{summary.median:.4f}",
                     _interval(result.intervals.get(name)),
                 )

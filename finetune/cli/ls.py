@@ -14,7 +14,7 @@ def ls() -> None:
         (
             (
                 recipe.name,
-                f"{recipe.model.repository} {recipe.model.name}",
+                f"{recipe.model.repository} {_short(recipe.model.name)}",
                 recipe.data.name or "",
                 recipe.model.target,
                 recipe.takes,
@@ -22,3 +22,8 @@ def ls() -> None:
             for recipe in all_recipes()
         ),
     )
+
+
+def _short(model: str) -> str:
+    """A model's name, or of an address its last folder."""
+    return model.rsplit("/", 2)[-2] if "://" in model else model

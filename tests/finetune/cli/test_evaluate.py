@@ -114,6 +114,7 @@ def test_no_common_names_is_one_line(folders: Path) -> None:
 def test_a_single_file_is_compared_with_the_file_of_its_name(folders: Path) -> None:
     result = evaluate(folders / "predicted" / "cell_1.ome.tif", folders / "reference")
     assert ": 1 image\n" in result.stdout
+    assert result.stdout.count("±") == 1  # in the heading: one image has no standard deviation
     assert "3 references not compared: cell_0, cell_2, cell_3" in result.stderr
 
 

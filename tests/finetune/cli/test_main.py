@@ -25,6 +25,7 @@ def test_help_needs_no_torch(command) -> None:
 
 def test_ls_tells_what_each_recipe_is(command) -> None:
     output = command("ls").stdout
+    assert "bioimageio unet2d_nuclei_broad " in output
     for word in ("quickstart", "unet_nuclei", "dsb2018", "wipp unet", "foreground_boundary", "boundary"):
         assert word in output
 
@@ -74,14 +75,28 @@ def test_dry_run_resolves_everything_and_writes_a_contact_sheet_only(
         (["run", "quickstart", "data.root=nowhere"], "no such folder"),
         (["predict", "nothing", "."], "contains no images"),
         (["predict", "nothing", "x" * 5000], "xxx…: the name is too long"),
+        (["--nothing"], "no such option: --nothing; see `finetune --help`"),
+        (["nothing"], "no such command 'nothing'; see `finetune --help`"),
+        (["run", "--ot"], "no such option: --ot (possible options: --out); see `finetune run --help`"),
+        (["evaluate"], "missing argument 'predictions'; see `finetune evaluate --help`"),
+        (["evaluate", "a", "b", "--labels", "x"], "invalid value for '--labels': 'x' is not one of"),
     ],
 )
 def test_bad_arguments_are_one_line_and_exit_code_2(command, arguments: list[str], words: str) -> None:
     result = command(*arguments)
     assert result.returncode == 2
     assert words in result.stderr
-    assert result.stderr.count("finetune: ") == 1
-    assert "Traceback" not in result.stderr
+    assert result.stderr.count("finetune: ") == len(result.stderr.splitlines()) == 1
+
+
+def test_version_and_help(command) -> None:
+    from importlib.metadata import version
+
+    assert command("--version").stdout == f"finetune {version('finetune')}\n"
+    for arguments in ([], ["card"]):
+        result = command(*arguments)
+        assert result.returncode == 2
+        assert result.stderr == command(*arguments, "--help").stdout
 
 
 def test_a_folder_without_access_is_one_line(command, tmp_path: Path) -> None:
