@@ -87,6 +87,7 @@ def test_bad_arguments_are_one_line_and_exit_code_2(command, arguments: list[str
     assert result.returncode == 2
     assert words in result.stderr
     assert result.stderr.count("finetune: ") == len(result.stderr.splitlines()) == 1
+    assert "Traceback" not in result.stderr
 
 
 def test_version_and_help(command) -> None:
