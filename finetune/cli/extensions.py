@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from cards.errors import InputError
+from finetune.cli.usage import usage_errors
 from finetune.utils.registration import describe_entry_point, load_entry_point, providers
 
 GROUP = "finetune.commands"
@@ -39,6 +40,16 @@ class ExtensibleGroup(TyperGroup):
                 raise InputError(f"{describe_entry_point(entry)}: the name is taken; uninstall the package")
             found[entry.name] = entry
         return found
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse what comes before the command, as typer does; see `usage_errors`."""
+        with usage_errors():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the arguments of the command and call it, as typer does; see `usage_errors`."""
+        with usage_errors():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names of all commands.

@@ -34,7 +34,6 @@ from finetune.cli.sign import sign
 from finetune.cli.signals import exit_code, handle_termination
 from finetune.cli.stop import stop
 from finetune.cli.test_package import test_package
-from finetune.cli.usage import describe_usage_error
 from finetune.cli.validate import validate
 from finetune.cli.verify import verify
 from finetune.cli.version import global_options
@@ -97,10 +96,7 @@ def main() -> None:
     try:
         handle_termination()
         check_not_empty(sys.argv[1:])
-        sys.exit(app(standalone_mode=False) or 0)
-    except typer.TyperException as error:
-        print(describe_usage_error(error), file=sys.stderr)
-        sys.exit(2)
+        app()
     except KeyboardInterrupt:  # before the command took over
         sys.exit(exit_code(INTERRUPTED))
     except SystemExit as stop:

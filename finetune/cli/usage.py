@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import typer
 
+from cards.errors import InputError
 
-def describe_usage_error(error: typer.TyperException) -> str:
-    """Word an error of typer like every other error of finetune.
 
-    Args:
-        error: an unknown command or option, a missing argument, or a value of the wrong type. A command that
-            consists of others and is called without arguments raises its help as an error.
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Word errors of typer like every other error of finetune.
 
-    Returns:
-        The help, or one line: what is wrong, and the command that lists what is allowed.
+    Yields:
+        While a command line is parsed and its command called.
+
+    Raises:
+        InputError: for an unknown command or option, a missing argument, or a value of the wrong type. It
+            says what is wrong, and which command lists what is allowed.
     """
-    message = error.format_message().strip()
-    if message.startswith("Usage: "):
-        return message
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "finetune"
-    message = message.removesuffix(".").replace("Value error, ", "").replace("(Possible", "(possible")
-    message = f"{message[:1].lower()}{message[1:]}"
-    return f"finetune: {message}{' See' if message.endswith('?') else '; see'} `{command} --help`"
+    try:
+        yield
+    except typer.TyperException as error:
+        message = error.format_message().strip()
+        if message.startswith("Usage: "):  # the help of a command that was called without arguments
+            raise
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "finetune"
+        message = message.removesuffix(".").replace("Value error, ", "").replace("(Possible", "(possible")
+        message = f"{message[:1].lower()}{message[1:]}"
+        hint = f"{' See' if message.endswith('?') else '; see'} `{command} --help`"
+        raise InputError(f"{message}{hint}") from error
