@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,23 @@ def test_the_password_of_a_key_comes_from_the_environment(
     result = call("sign", run, "--key", path)
     assert result.exit_code == 0, result.output
     assert "open sesame" not in result.output
+
+
+def test_ctrl_d_at_the_password_ends_the_command_without_a_traceback(run: Path, tmp_path: Path) -> None:
+    path = write_key(tmp_path / "secret.pem", ec.generate_private_key(ec.SECP256R1()), "open sesame")
+    pty = pytest.importorskip("pty")  # terminals of Unix
+    terminal, stdin = pty.openpty()
+    command = [sys.executable, "-m", "finetune.cli", "sign", str(run), "--key", str(path)]
+    with subprocess.Popen(command, stdin=stdin, stderr=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.read(8) == b"Password"  # from here on, what is typed is read
+        os.write(terminal, b"\x04")
+        errors = process.stderr.read()
+    os.close(terminal)
+    os.close(stdin)
+    assert process.returncode == 1
+    assert b"Traceback" not in errors
+    assert not (run / "model.sig").exists()
 
 
 @pytest.mark.parametrize(
