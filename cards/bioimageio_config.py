@@ -137,11 +137,11 @@ def _evaluations(record: RunRecord) -> list[dict[str, Any]]:
         (
             f"{metric.label} {value}",
             f"{long} over images: {metric.definition()}",
-            round(getattr(found, value), 4),
+            round(number, 4),
         )
         for metric in record.metrics
         if (found := accuracy.after.summary.get(metric.name))
-        for value, long in (("mean", "mean"), ("std", "standard deviation"))
+        for value, long, number in found.moments()
     ]
     before = accuracy.before.summary["dice"] if accuracy.before else None
     summary = (

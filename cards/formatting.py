@@ -61,6 +61,20 @@ def score(value: float | None) -> str:
     return NOT_MEASURED if value is None else f"{value:.4f}"
 
 
+def mean_std(mean: float | None, std: float | None) -> str:
+    """Format a mean with its standard deviation.
+
+    Args:
+        mean: the mean; None if not measured.
+        std: the standard deviation; None if unknown, or of one value.
+
+    Returns:
+        Four decimals each, e.g. "0.9345 ± 0.0432"; the mean alone without a standard deviation; or "not
+        measured".
+    """
+    return score(mean) if mean is None or std is None else f"{mean:.4f} ± {std:.4f}"
+
+
 def signed(value: float) -> str:
     """Format the change of a metric.
 

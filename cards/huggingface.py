@@ -194,11 +194,11 @@ def _results(
             dataset_split=record.accuracy.split if record.accuracy else "test",
             metric_type=metric if value == "mean" else f"{metric}_{value}",
             metric_name=f"{label}, {meaning} over images",
-            metric_value=round(getattr(summary, value), 4),
+            metric_value=round(number, 4),
             verified=False,
         )
         for metric, label, summary in metrics
-        for value, meaning in (("mean", "mean"), ("std", "standard deviation"))
+        for value, meaning, number in summary.moments()
     ]
 
 

@@ -176,9 +176,9 @@ def summarize(values: Sequence[float]) -> Summary:
         values: at least one.
 
     Returns:
-        The summary.
+        The summary; a single value has no standard deviation.
     """
-    return Summary(mean=fmean(values), std=pstdev(values), median=median(values))
+    return Summary(mean=fmean(values), std=pstdev(values) if len(values) > 1 else None, median=median(values))
 
 
 def exposure_sentence(record: RunRecord) -> str | None:

@@ -9,6 +9,7 @@ from cards import statements as facts
 from cards.base import Split
 from cards.leakage import accuracy_on, is_divided, scored_images, unrelated_images
 from cards.record import RunRecord
+from cards.result_tables import spread
 from cards.selection import selection_sentences
 
 SOFTWARE = {
@@ -98,7 +99,8 @@ def _accuracy(record: RunRecord) -> str:
         return f"Accuracy was {words.NOT_MEASURED}."
     split = record.accuracy.split if record.accuracy else "test"
     images = words.counted(len(scored), f"{split} image")
-    sentence = f"On {images}, the model reached {_scores(record, scored)} (mean ± SD over images)"
+    how = " (mean ± SD over images)" if len(scored) > 1 else ""
+    sentence = f"On {images}, the model reached {_scores(record, scored)}{how}"
     if unrelated is None or not is_divided(record):
         return f"{sentence}."
     count = words.count(len(unrelated))
@@ -111,9 +113,7 @@ def _scores(record: RunRecord, images: Collection[str]) -> str:
         metric.name: metric.label for metric in record.metrics if metric.headline
     }
     parts: Sequence[str] = [
-        f"{label} {summaries[key].mean:.4f} ± {summaries[key].std:.4f}"
-        for key, label in labels.items()
-        if key in summaries
+        f"{label} {spread(summaries[key])}" for key, label in labels.items() if key in summaries
     ]
     return words.listed(parts)
 

@@ -19,9 +19,14 @@ def spread(summary: Summary | None) -> str:
         summary: over images; None if not measured.
 
     Returns:
-        Four decimals each, or "not measured".
+        Four decimals each, or "not measured"; of one image, its value.
     """
-    return words.NOT_MEASURED if summary is None else f"{summary.mean:.4f} ± {summary.std:.4f}"
+    return words.NOT_MEASURED if summary is None else words.mean_std(summary.mean, summary.std)
+
+
+def _over(images: int, noun: str) -> str:
+    number = words.counted(images, noun)
+    return f"Mean ± SD over {number}" if images > 1 else number
 
 
 def _summary(stage: Stage | None, metric: str) -> Summary | None:
@@ -56,7 +61,7 @@ def _headline(record: RunRecord) -> tuple[Rows, list[str]]:
     accuracy = record.accuracy
     header = "Accuracy (no test images)"
     if accuracy:
-        header = f"Mean ± SD over {words.counted(accuracy.images, f'{accuracy.split} image')}"
+        header = _over(accuracy.images, f"{accuracy.split} image")
     rows, keys, gap = [[header, "Before", "After"]], [], facts.gap(record)
     for metric in filter(lambda metric: metric.headline, record.metrics):
         before = _summary(accuracy.before if accuracy else None, metric.name)
@@ -98,10 +103,10 @@ def prompts(record: RunRecord) -> Rows:
         Rows of cells, the first of which is the header.
     """
     images = record.prompts[0].images
-    over = words.counted(len(images), "test image")
+    over = _over(len(images), "test image")
     instances = words.counted(sum(image.instances for image in images), "instance")
     random = record.model.base.weights == "random"
-    rows = [[f"Mean IoU ± SD over {over} ({instances})", "Before", "After"]]
+    rows = [[f"IoU: {over} ({instances})", "Before", "After"]]
     for score in record.prompts:
         before = "untrained" if random and score.before is None else spread(score.before)
         rows.append([score.kind, before, spread(score.after)])

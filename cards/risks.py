@@ -43,11 +43,11 @@ def _spread(record: RunRecord) -> str:
     if record.accuracy is None or (dice := record.accuracy.after.summary.get("dice")) is None:
         what = "Accuracy without prompts" if record.prompts else "Accuracy"
         return f"{what} was not measured: errors go unnoticed unless someone looks at the images."
+    unknown = "The model does not indicate how accurate it is on an image."
     images = words.counted(record.accuracy.images, f"{record.accuracy.split} image")
-    return (
-        f"The model does not indicate how accurate it is on an image. On {images}, the standard deviation of "
-        f"Dice between images was {dice.std:.4f}."
-    )
+    if dice.std is None:
+        return f"{unknown} Accuracy was measured on {images}: how much Dice varies between images is unknown."
+    return f"{unknown} On {images}, the standard deviation of Dice between images was {dice.std:.4f}."
 
 
 def recommendations(record: RunRecord) -> list[str]:

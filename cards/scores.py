@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cards.base import LabelKind, RecordModel, Split
+from cards.base import LabelKind, RecordModel, Split, is_unset
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Characters with which spreadsheets begin a formula (OWASP, "CSV injection")."""
@@ -34,8 +34,19 @@ class Summary(RecordModel):
     """Distribution of a metric over images."""
 
     mean: float
-    std: float = Field(description="population standard deviation over images")
+    std: float | None = Field(
+        None, exclude_if=is_unset, description="population standard deviation over two or more images"
+    )
     median: float
+
+    def moments(self) -> list[tuple[str, str, float]]:
+        """Mean and, of several images, standard deviation.
+
+        Returns:
+            Name, description and value of each.
+        """
+        values = [("mean", "mean", self.mean), ("std", "standard deviation", self.std)]
+        return [(name, text, value) for name, text, value in values if value is not None]
 
 
 class Stage(RecordModel):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cards import formatting as words
 from cards.benchmark.results import Benchmark, FractionResult
-from cards.benchmark.tables import Rows, spread
+from cards.benchmark.tables import Rows
 from cards.canvas import PALETTE, open_figure
 
 WIDTH, HEIGHT = 7.0, 3.8  # inches
@@ -104,7 +104,7 @@ def _row(one: FractionResult) -> list[str]:
         one.recipe,
         str(one.train_images),
         f"{one.fraction:.0%}" if one.fraction >= 0.01 else f"{one.fraction:.1%}",
-        spread(result.mean(), result.std()),
+        words.mean_std(result.mean(), result.std()),
         words.NOT_MEASURED if low is None else f"{low:.4f} to {high:.4f}",
         words.score(result.mean("ap50")),
         words.score(result.mean("pq")),

@@ -86,10 +86,10 @@ class ModelResult(RecordModel):
             images: names of the images to include; all if None.
 
         Returns:
-            The standard deviation; None if it was not measured.
+            The standard deviation; None with fewer than two images.
         """
         values = self.values(metric, images)
-        return pstdev(values) if values else None
+        return pstdev(values) if len(values) > 1 else None
 
     def point(self) -> tuple[float, float]:
         """Time and accuracy of a measured model, as they are plotted.

@@ -11,7 +11,8 @@ class Mean:
 
     Attributes:
         mean: over images, then over seeds.
-        std: population standard deviation over images, averaged over seeds.
+        std: population standard deviation over images, averaged over seeds; None with fewer than two
+            images.
         seed_std: sample standard deviation of the means of the seeds; None with a single seed.
         interval: 95 % interval of the mean from resampled images, each averaged over seeds; None with fewer
             than two images, or if it was not computed.
@@ -19,7 +20,7 @@ class Mean:
     """
 
     mean: float
-    std: float
+    std: float | None
     seed_std: float | None
     interval: tuple[float, float] | None
     images: int

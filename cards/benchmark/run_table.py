@@ -10,7 +10,7 @@ from cards.benchmark.grouping import RunTable
 from cards.benchmark.results import REPOSITORIES, QuotedResult
 from cards.benchmark.row_figures import Mean, Paired
 from cards.benchmark.seeds import Bootstrap, Row
-from cards.benchmark.tables import QUOTED, Rows, markdown_table, spread
+from cards.benchmark.tables import QUOTED, Rows, markdown_table
 from cards.markdown import escape
 from cards.record import RunRecord
 
@@ -185,7 +185,7 @@ def _measured(row: Row, baseline: Row | None, bootstrap: Bootstrap, *, with_numb
 
 
 def _mean(mean: Mean | None) -> str:
-    return spread(mean.mean, mean.std) + _interval(mean.interval) if mean else words.NOT_MEASURED
+    return words.mean_std(mean.mean, mean.std) + _interval(mean.interval) if mean else words.NOT_MEASURED
 
 
 def _on_unrelated(row: Row, bootstrap: Bootstrap, *, with_number: bool) -> str:
@@ -208,6 +208,6 @@ def _difference(difference: Paired | None) -> str:
 
 
 def _quoted(result: QuotedResult, width: int) -> list[str]:
-    cells = [QUOTED, result.repository, result.title, spread(result.dice, result.std), "", "", ""]
+    cells = [QUOTED, result.repository, result.title, words.mean_std(result.dice, result.std), "", "", ""]
     cells.append(words.duration(result.seconds) if result.seconds is not None else "")
     return cells + [""] * (width - len(cells))

@@ -115,7 +115,7 @@ class Row:
         each = _over_seeds(seeds)
         return Mean(
             mean=fmean(means),
-            std=fmean(pstdev(values) for values in seeds),
+            std=fmean(pstdev(values) for values in seeds) if len(each) > 1 else None,
             seed_std=stdev(means) if len(means) > 1 else None,
             interval=bootstrap(each) if bootstrap and len(each) > 1 else None,
             images=len(each),

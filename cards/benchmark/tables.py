@@ -65,9 +65,15 @@ def rows(benchmark: Benchmark) -> Rows:
 def _measured(result: ModelResult, unrelated: Collection[str] | None) -> list[str]:
     low, high = result.interval or (None, None)
     interval = words.NOT_MEASURED if low is None else f"{low:.4f} to {high:.4f}"
-    cells = [result.repository, result.title, result.stage, spread(result.mean(), result.std()), interval]
+    cells = [
+        result.repository,
+        result.title,
+        result.stage,
+        words.mean_std(result.mean(), result.std()),
+        interval,
+    ]
     if unrelated is not None:
-        cells.append(spread(result.mean(images=unrelated), result.std(images=unrelated)))
+        cells.append(words.mean_std(result.mean(images=unrelated), result.std(images=unrelated)))
     return [
         *cells,
         words.score(result.mean("ap50")),
@@ -85,25 +91,10 @@ def _failed(result: ModelResult, width: int) -> list[str]:
 
 
 def _quoted(result: QuotedResult, width: int, with_unrelated: bool) -> list[str]:
-    cells = [result.repository, result.title, QUOTED, spread(result.dice, result.std), ""]
+    cells = [result.repository, result.title, QUOTED, words.mean_std(result.dice, result.std), ""]
     cells += [""] * (3 if with_unrelated else 2)
     cells.append(words.duration(result.seconds) if result.seconds is not None else "")
     return cells + [""] * (width - len(cells))
-
-
-def spread(mean: float | None, std: float | None) -> str:
-    """Format a mean with its standard deviation.
-
-    Args:
-        mean: the mean; None if it was not measured.
-        std: the standard deviation; None if it is unknown.
-
-    Returns:
-        For example "0.9345 ± 0.0432".
-    """
-    if mean is None:
-        return words.NOT_MEASURED
-    return words.score(mean) if std is None else f"{mean:.4f} ± {std:.4f}"
 
 
 def select(table: Rows, columns: Collection[str], *, empty: bool = True) -> Rows:

@@ -72,16 +72,16 @@ def _metrics(record: RunRecord) -> Iterator[dict[str, Any]]:
         stages = {"before training": accuracy.before, "after training": accuracy.after}
         for when, stage in stages.items():
             if stage is not None:
-                where = f"{accuracy.images} {accuracy.split} images, {when}"
+                where = f"{words.counted(accuracy.images, f'{accuracy.split} image')}, {when}"
                 yield from _summaries(record, stage.summary, where)
     for score in record.prompts:
-        where = f"{len(score.images)} test images, prompt: {score.kind}"
+        where = f"{words.counted(len(score.images), 'test image')}, prompt: {score.kind}"
         yield from _mean_and_deviation("IoU", score.after, where)
     if timing := record.timing:
         yield {
             "type": "time per image, median, in seconds",
             "value": f"{timing.median_seconds:.4f}",
-            "slice": f"{timing.images} images on {timing.device}",
+            "slice": f"{words.counted(timing.images, 'image')} on {timing.device}",
         }
 
 
@@ -92,8 +92,8 @@ def _summaries(record: RunRecord, summary: Mapping[str, Summary], where: str) ->
 
 
 def _mean_and_deviation(label: str, values: Summary, where: str) -> Iterator[dict[str, Any]]:
-    yield {"type": f"{label}, mean", "value": f"{values.mean:.4f}", "slice": where}
-    yield {"type": f"{label}, standard deviation", "value": f"{values.std:.4f}", "slice": where}
+    for _, name, value in values.moments():
+        yield {"type": f"{label}, {name}", "value": f"{value:.4f}", "slice": where}
 
 
 def _properties(record: RunRecord) -> Iterator[dict[str, str]]:

@@ -92,22 +92,17 @@ def _print(
     differences: dict[str, Difference] | None,
     titles: dict[str, str],
 ) -> None:
+    from cards.result_tables import spread
+
     for folder, result in zip(folders, results, strict=True):
         print_line(f"{folder}: {counted(len(result.images), 'image')}")
         rows = []
-        several = len(result.images) > 1
         for name, title in titles.items():
             if (summary := result.summary.get(name)) is None:
                 rows.append((title, "not measured", "", ""))
                 continue
-            rows.append(
-                (
-                    title,
-                    f"{summary.mean:.4f} ± {summary.std:.4f}" if several else f"{summary.mean:.4f}",
-                    f"{summary.median:.4f}",
-                    _interval(result.intervals.get(name)),
-                )
-            )
+            median, interval = f"{summary.median:.4f}", _interval(result.intervals.get(name))
+            rows.append((title, spread(summary), median, interval))
         print_table(("metric", "mean ± std", "median", "95 % interval of the mean"), rows)
     if differences is not None:
         print_line(f"{folders[1]} minus {folders[0]}, image by image")

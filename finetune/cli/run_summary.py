@@ -30,16 +30,20 @@ def print_summary(record: RunRecord, out: Path) -> None:
         record: the run record.
         out: the run folder.
     """
+    from cards.formatting import counted
+    from cards.result_tables import spread
+
     terminal = sys.stdout.isatty()
     if record.accuracy and terminal:
         print_table(("", "before", "after", "change"), _rows(record))
-        print_line(f"mean ± standard deviation over {record.accuracy.images} test images")
+        over = "mean ± standard deviation over" if record.accuracy.images > 1 else "on"
+        print_line(f"{over} {counted(record.accuracy.images, 'test image')}")
     elif record.accuracy:
         print_line(_accuracy(record))
     for score in record.prompts:
         before = f"{score.before.mean:.4f}" if score.before else "untrained"
-        iou = f"{score.kind}: IoU {score.after.mean:.4f} ± {score.after.std:.4f}"
-        print_line(f"{iou} on {len(score.images)} test images (before: {before})")
+        iou = f"{score.kind}: IoU {spread(score.after)}"
+        print_line(f"{iou} on {counted(len(score.images), 'test image')} (before: {before})")
     curve = [epoch.validation for epoch in record.training.history if epoch.validation is not None]
     if curve and terminal:
         print_line(f"validation: {sparkline(curve)} {curve[0]:.4f} to {curve[-1]:.4f}")
@@ -94,11 +98,14 @@ def _places(out: Path) -> Iterator[tuple[str, str]]:
 
 def _accuracy(record: RunRecord) -> str:
     """Accuracy on one line, for logs and programs."""
+    from cards.formatting import counted
+    from cards.result_tables import spread
+
     accuracy = record.accuracy
     assert accuracy is not None
     after = accuracy.after.summary
     before = f"{accuracy.before.summary['dice'].mean:.4f}" if accuracy.before else accuracy.before_note
-    dice = f"Dice {after['dice'].mean:.4f} ± {after['dice'].std:.4f} on {accuracy.images} test images"
+    dice = f"Dice {spread(after['dice'])} on {counted(accuracy.images, 'test image')}"
     dice = f"segmented without prompts: {dice}" if accuracy.labeled_by else dice
     others = [
         f", {metric.label} {after[metric.name].mean:.4f}"

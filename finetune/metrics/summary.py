@@ -94,9 +94,10 @@ def spread(values: list[float]) -> Summary:
         values: at least one.
 
     Returns:
-        The summary.
+        The summary; a single value has no standard deviation.
     """
-    return Summary(mean=float(np.mean(values)), std=float(np.std(values)), median=float(np.median(values)))
+    std = float(np.std(values)) if len(values) > 1 else None
+    return Summary(mean=float(np.mean(values)), std=std, median=float(np.median(values)))
 
 
 def _by_image(scores: Sequence[ImageScore]) -> dict[str, float]:

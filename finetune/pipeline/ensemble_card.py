@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cards.formatting import counted, mean_std
 from finetune.pipeline.prediction_models import Member
 
 NOT_MEASURED = "not measured"
@@ -56,7 +57,7 @@ def _dice(member: Member) -> str:
     if member.accuracy is None:
         return NOT_MEASURED
     mean, std, images = member.accuracy
-    return f"{mean:.4f} ± {std:.4f} ({images} images)"
+    return f"{mean_std(mean, std)} ({counted(images, 'image')})"
 
 
 def _escape(text: str) -> str:

@@ -40,7 +40,7 @@ class Member:
     precision: str = "float32"
 
     @property
-    def accuracy(self) -> tuple[float, float, int] | None:
+    def accuracy(self) -> tuple[float, float | None, int] | None:
         """Mean and standard deviation of Dice, and the number of test images; None if not measured."""
         accuracy = self.record.accuracy if self.record else None
         if accuracy is None:

@@ -75,6 +75,7 @@ def compare(job: Job) -> None:
     Raises:
         DataError: if a label image has no partner, or two cannot be compared.
     """
+    from cards.result_tables import spread
     from cards.scores import csv_text
     from finetune.evaluation.labels import evaluate
 
@@ -96,4 +97,4 @@ def compare(job: Job) -> None:
         for image, metrics in result.images.items():
             rows.writerow([csv_text(image), *metrics.values()])
     dice = result.summary["dice"]
-    job.log(f"Dice {dice.mean:.4f} ± {dice.std:.4f} over {counted(len(result.images), 'image')}")
+    job.log(f"Dice {spread(dice)} over {counted(len(result.images), 'image')}")

@@ -193,6 +193,8 @@ def fine_tune(job: Job) -> None:
     Raises:
         InputError: if images, masks, model or parameters do not fit together.
     """
+    from cards.formatting import counted
+    from cards.result_tables import spread
     from finetune.pipeline.runner import run
     from finetune.plugins.metadata import about
     from finetune.plugins.progress import log_console
@@ -211,4 +213,4 @@ def fine_tune(job: Job) -> None:
     write_card(job.values, record, job.outputs[LOGS], author=about().author, operations=OPERATIONS)
     if record.accuracy:
         dice = record.accuracy.after.summary["dice"]
-        job.log(f"Dice {dice.mean:.4f} ± {dice.std:.4f} on {record.accuracy.images} test images")
+        job.log(f"Dice {spread(dice)} on {counted(record.accuracy.images, 'test image')}")

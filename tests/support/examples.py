@@ -25,9 +25,9 @@ from cards.training import Epoch, Training
 from finetune.metrics.registry import describe_metrics
 
 
-def full() -> RunRecord:
+def full(test_images: int = 20) -> RunRecord:
     """A run on a pretrained base model, with everything measured."""
-    tests = [f"nucleus_{number:02d}" for number in range(20)]
+    tests = [f"nucleus_{number:02d}" for number in range(test_images)]
     before, after = stage(tests, 0.83, seed=1), stage(tests, 0.93, seed=2)
     difference = after.summary["dice"].mean - before.summary["dice"].mean
     files = [data_file(f"train_{number:02d}", "train", (256, 320)) for number in range(40)]
@@ -148,7 +148,7 @@ def full() -> RunRecord:
             change=Change(mean=difference, low=difference - 0.02, high=difference + 0.02, resamples=10_000),
         ),
         timing=Timing(
-            images=20,
+            images=len(tests),
             median_seconds=0.0432,
             p95_seconds=0.0617,
             network_seconds=0.0381,
@@ -184,7 +184,7 @@ def full() -> RunRecord:
                 artifact="huggingface/model.safetensors",
                 format="safetensors",
                 loaded_by="finetune 0.1.0",
-                images=20,
+                images=len(tests),
                 dice=after.summary["dice"].mean,
                 trained_dice=after.summary["dice"].mean,
                 equal=True,
@@ -194,7 +194,7 @@ def full() -> RunRecord:
                 artifact="bioimageio/unet_nuclei.zip",
                 format="torchscript",
                 loaded_by="bioimageio.core 0.11.0",
-                images=20,
+                images=len(tests),
                 dice=after.summary["dice"].mean,
                 trained_dice=after.summary["dice"].mean,
                 equal=True,
