@@ -24,11 +24,6 @@ def spread(summary: Summary | None) -> str:
     return words.NOT_MEASURED if summary is None else words.mean_std(summary.mean, summary.std)
 
 
-def _over(images: int, noun: str) -> str:
-    number = words.counted(images, noun)
-    return f"Mean ± SD over {number}" if images > 1 else number
-
-
 def _summary(stage: Stage | None, metric: str) -> Summary | None:
     return stage.summary.get(metric) if stage else None
 
@@ -61,7 +56,8 @@ def _headline(record: RunRecord) -> tuple[Rows, list[str]]:
     accuracy = record.accuracy
     header = "Accuracy (no test images)"
     if accuracy:
-        header = _over(accuracy.images, f"{accuracy.split} image")
+        number = words.counted(accuracy.images, f"{accuracy.split} image")
+        header = f"Mean ± SD over {number}" if accuracy.images > 1 else number
     rows, keys, gap = [[header, "Before", "After"]], [], facts.gap(record)
     for metric in filter(lambda metric: metric.headline, record.metrics):
         before = _summary(accuracy.before if accuracy else None, metric.name)
@@ -103,10 +99,11 @@ def prompts(record: RunRecord) -> Rows:
         Rows of cells, the first of which is the header.
     """
     images = record.prompts[0].images
-    over = _over(len(images), "test image")
+    over = words.counted(len(images), "test image")
+    mean = "Mean IoU ± SD" if len(images) > 1 else "Mean IoU"
     instances = words.counted(sum(image.instances for image in images), "instance")
     random = record.model.base.weights == "random"
-    rows = [[f"IoU: {over} ({instances})", "Before", "After"]]
+    rows = [[f"{mean} over {over} ({instances})", "Before", "After"]]
     for score in record.prompts:
         before = "untrained" if random and score.before is None else spread(score.before)
         rows.append([score.kind, before, spread(score.after)])
