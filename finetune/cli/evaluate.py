@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from finetune.evaluation.labels import Difference, Evaluation
 
 
-ONLY_IN_FILES = ("ap55", "ap60", "ap65", "ap70", "ap80", "ap85", "ap90", "ap95")
+ONLY_IN_FILES = ("ap55", "ap60", "ap65", "ap70", "ap80", "ap85", "ap90", "ap95", "matched_instances")
 """Metrics in CSV and JSON, but not in the table on the terminal."""
+
+
+RATES = {"ap50": "AP50", "precision": "precision", "recall": "recall", "f1": "F1"}
 
 
 def evaluate(
@@ -46,10 +49,10 @@ def evaluate(
     """Compare label images of any tool with a reference.
 
     Prints Dice, AP, PQ and boundary distance: mean and standard deviation over images, median, and the 95 %
-    bootstrap interval of the mean. CSV and JSON also hold AP at all IoU thresholds from 0.5 to 0.95. Files
-    are matched by name, without the extension. References without a prediction and images that cannot be
-    compared are listed, and the exit code is then 1. Label images that look like something else, such as
-    gray levels, are compared with a warning.
+    bootstrap interval of the mean; and how many instances of all images together were found. CSV and JSON
+    also hold AP at all IoU thresholds from 0.5 to 0.95. Files are matched by name, without the extension.
+    References without a prediction and images that cannot be compared are listed, and the exit code is then
+    1. Label images that look like something else, such as gray levels, are compared with a warning.
     """
     from cards.errors import InputError
     from finetune.utils.startup import uncollected
@@ -104,6 +107,7 @@ def _print(
             median, interval = f"{summary.median:.4f}", _interval(result.intervals.get(name))
             rows.append((title, spread(summary), median, interval))
         print_table(("metric", "mean ± std", "median", "95 % interval of the mean"), rows)
+        print_line(_pooled(result))
     if differences is not None:
         print_line(f"{folders[1]} minus {folders[0]}, image by image")
         rows = [
@@ -112,6 +116,15 @@ def _print(
             if (difference := differences.get(name))
         ]
         print_table(("metric", "mean difference", "95 % interval", "images"), rows)
+
+
+def _pooled(result: Evaluation) -> str:
+    """Instances of all images together, on one line."""
+    counts, rates = result.instances, result.instances.rates()
+    references = counted(counts.true_positives + counts.false_negatives, "reference instance")
+    extra = counted(counts.false_positives, "false positive")
+    others = ", ".join(f"{name} {rates[key]:.4f}" for key, name in RATES.items())
+    return f"all images together: {counts.true_positives:,} of {references} found, {extra}; {others}"
 
 
 def _interval(interval: tuple[float, float] | None) -> str:
@@ -149,6 +162,7 @@ def _as_json(
                 "images": result.images,
                 "summary": {name: summary.model_dump() for name, summary in result.summary.items()},
                 "intervals": result.intervals,
+                "instances": asdict(result.instances) | result.instances.rates(),
                 "failed": result.failed,
                 "without_prediction": result.without_prediction,
                 "without_reference": result.without_reference,

@@ -19,7 +19,7 @@ THRESHOLDS: Final = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 """IoU thresholds of COCO, https://cocodataset.org/#detection-eval."""
 
 MEAN_AP, DISTANCE, DISTANCE_95 = "mean_ap", "boundary_distance", "boundary_distance_95"
-REFERENCES, PREDICTIONS = "reference_instances", "predicted_instances"
+REFERENCES, PREDICTIONS, MATCHED = "reference_instances", "predicted_instances", "matched_instances"
 
 
 def detailed_metrics(
@@ -37,7 +37,7 @@ def detailed_metrics(
     Returns:
         Values by name: all `METRICS`; `ap50` to `ap95` in steps of 0.05 and their mean `mean_ap`;
         `boundary_distance` (mean) and `boundary_distance_95` (95th percentile), None if only one of the
-        images has a boundary; numbers of instances.
+        images has a boundary; numbers of reference, predicted and matched instances.
     """
     instances = (convert(prediction, labels, "instances"), convert(reference, labels, "instances"))
     matches = match_instances(*instances)
@@ -52,6 +52,7 @@ def detailed_metrics(
         DISTANCE_95: distance.percentile_95 * pixel_size if distance else None,
         REFERENCES: float(matches.references),
         PREDICTIONS: float(matches.predictions),
+        MATCHED: float(len(matches.matched(THRESHOLDS[0]))),
     }
     return {name: values[name] for name in metric_labels()}
 
@@ -88,6 +89,7 @@ def metric_labels(unit: str = "px") -> Mapping[str, str]:
         DISTANCE_95: f"Boundary distance, 95th percentile ({unit})",
         REFERENCES: "Reference instances",
         PREDICTIONS: "Predicted instances",
+        MATCHED: "Matched instances (IoU ≥ 0.5)",
     }
 
 

@@ -14,6 +14,7 @@ from finetune.data.mask_checks import Finding, check_mask
 from finetune.evaluation.detailed import detailed_metrics
 from finetune.evaluation.label_files import LabelPairs, Labels, pair_labels, planes_of, read_pair
 from finetune.evaluation.label_warnings import label_warnings
+from finetune.evaluation.pooled import InstanceCounts, pool
 from finetune.metrics.summary import bootstrap_mean, spread
 
 Interval = tuple[float, float]
@@ -27,6 +28,7 @@ class Evaluation:
         images: values by name of the metric, by name of the image. A value is None where a metric is not
             defined, such as the boundary distance to an empty image.
         summary: mean, population standard deviation and median over the images with a value, by metric.
+        instances: matched, extra and missed instances of all images together.
         intervals: 95 % bootstrap interval of the mean, by metric; empty with fewer than two images.
         failed: why an image could not be compared, by name; only with `strict=False`.
         without_prediction: names of references without a prediction; only with `strict=False`.
@@ -37,6 +39,7 @@ class Evaluation:
 
     images: Mapping[str, Mapping[str, float | None]]
     summary: Mapping[str, Summary]
+    instances: InstanceCounts
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     without_prediction: list[str] = field(default_factory=list)
@@ -112,6 +115,7 @@ def evaluate(
     columns = {name: _values(images, name) for name in next(iter(images.values()))}
     return Evaluation(
         images=images,
+        instances=pool(images),
         summary={name: spread(list(values)) for name, values in columns.items() if len(values)},
         intervals={name: bootstrap_mean(values) for name, values in columns.items() if len(values) > 1},
         failed=failed,

@@ -36,7 +36,8 @@ def test_equal_label_images_score_one() -> None:
     precisions = {f"ap{threshold}": 1 for threshold in range(50, 100, 5)}
     scores = {"dice": 1, **precisions, "mean_ap": 1, "pq": 1}
     distances = {"boundary_distance": 0, "boundary_distance_95": 0}
-    assert result.images == {"0": scores | distances | {"reference_instances": 2, "predicted_instances": 2}}
+    counts = {"reference_instances": 2, "predicted_instances": 2, "matched_instances": 2}
+    assert result.images == {"0": scores | distances | counts}
     assert result.summary["pq"].mean == 1
 
 
