@@ -48,7 +48,7 @@ class ExtensibleGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Parse the arguments of the command and call it, as typer does; see `usage_errors`."""
-        with usage_errors():
+        with usage_errors(ctx):
             return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:

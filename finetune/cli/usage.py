@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 
@@ -11,8 +12,12 @@ from cards.errors import InputError
 
 
 @contextmanager
-def usage_errors() -> Iterator[None]:
+def usage_errors(parent: Any = None) -> Iterator[None]:
     """Word errors of typer like every other error of finetune.
+
+    Args:
+        parent: context of the group whose command is called. An option without its value is reported without
+            the context of the command.
 
     Yields:
         While a command line is parsed and its command called.
@@ -28,8 +33,12 @@ def usage_errors() -> Iterator[None]:
         if message.startswith("Usage: "):  # the help of a command that was called without arguments
             raise
         context = getattr(error, "ctx", None)
-        command = context.command_path if context else "finetune"
+        command = context.command_path if context else _called(parent)
         message = message.removesuffix(".").replace("Value error, ", "").replace("(Possible", "(possible")
         message = f"{message[:1].lower()}{message[1:]}"
         hint = f"{' See' if message.endswith('?') else '; see'} `{command} --help`"
         raise InputError(f"{message}{hint}") from error
+
+
+def _called(parent: Any) -> str:
+    return f"{parent.command_path} {parent.invoked_subcommand or ''}".strip() if parent else "finetune"
