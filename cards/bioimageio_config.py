@@ -141,7 +141,7 @@ def _evaluations(record: RunRecord) -> list[dict[str, Any]]:
         )
         for metric in record.metrics
         if (found := accuracy.after.summary.get(metric.name))
-        for value, long, number in found.moments()
+        for value, long, number in found.mean_and_std()
     ]
     before = accuracy.before.summary["dice"] if accuracy.before else None
     summary = (

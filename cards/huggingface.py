@@ -198,7 +198,7 @@ def _results(
             verified=False,
         )
         for metric, label, summary in metrics
-        for value, meaning, number in summary.moments()
+        for value, meaning, number in summary.mean_and_std()
     ]
 
 

@@ -39,7 +39,7 @@ class Summary(RecordModel):
     )
     median: float
 
-    def moments(self) -> list[tuple[str, str, float]]:
+    def mean_and_std(self) -> list[tuple[str, str, float]]:
         """Mean and, of several images, standard deviation.
 
         Returns:

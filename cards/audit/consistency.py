@@ -10,7 +10,7 @@ import numpy as np
 from cards.audit.card_text import FAMILY
 from cards.audit.claims import Claim, Subject, joined
 from cards.audit.values import equal
-from cards.formatting import counted, number
+from cards.formatting import counted
 from cards.metrics import PRIMARY
 from cards.record import RunRecord
 from cards.scores import Stage, Summary
@@ -101,7 +101,8 @@ def _spread(summary: Summary, values: list[float], where: str) -> list[str]:
     if len(values) == 1 and summary.std is None:  # older records state 0
         del expected["std"]
     return [
-        f"{where}.{name}: {number(found)}, the scores give {float(value):.6f}"
+        f"{where}.{name}: {'missing' if found is None else f'{found:.6f}'}, "
+        f"the scores give {float(value):.6f}"
         for name, value in expected.items()
         if (found := getattr(summary, name)) is None or abs(found - float(value)) > 1e-6
     ]

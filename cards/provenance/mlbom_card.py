@@ -92,7 +92,7 @@ def _summaries(record: RunRecord, summary: Mapping[str, Summary], where: str) ->
 
 
 def _mean_and_deviation(label: str, values: Summary, where: str) -> Iterator[dict[str, Any]]:
-    for _, name, value in values.moments():
+    for _, name, value in values.mean_and_std():
         yield {"type": f"{label}, {name}", "value": f"{value:.4f}", "slice": where}
 
 
