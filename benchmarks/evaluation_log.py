@@ -100,8 +100,9 @@ def figures(scores: list[ImageScore], unrelated: set[str] | None) -> Entry:
 
 
 def spread(name: str, values: list[float]) -> Entry:
-    """Mean and standard deviation with four decimals, as they are published; nothing without values."""
-    return {name: f"{fmean(values):.4f}", f"{name}_std": f"{pstdev(values):.4f}"} if values else {}
+    """Mean and standard deviation with four decimals, as they are published; of one value, its mean alone."""
+    entry: Entry = {name: f"{fmean(values):.4f}"} if values else {}
+    return entry | {f"{name}_std": f"{pstdev(values):.4f}"} if len(values) > 1 else entry
 
 
 def recipe(record: RunRecord) -> str:

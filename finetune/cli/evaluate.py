@@ -124,7 +124,8 @@ def _pooled(result: Evaluation) -> str:
     references = counted(counts.true_positives + counts.false_negatives, "reference instance")
     extra = counted(counts.false_positives, "false positive")
     others = ", ".join(f"{name} {rates[key]:.4f}" for key, name in RATES.items())
-    return f"all images together: {counts.true_positives:,} of {references} found, {extra}; {others}"
+    found = f"{counts.true_positives:,} of {references} found, {extra}"
+    return f"all images together, at an IoU of 0.5: {found}; {others}"
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

@@ -48,6 +48,15 @@ def test_prints_mean_deviation_median_and_interval_of_each_metric(folders: Path)
     assert {"AP50", "AP75", "AP50:95", "PQ", "Boundary distance (px)", "Predicted instances"} <= lines.keys()
 
 
+def test_the_last_line_counts_the_instances_of_all_images(folders: Path) -> None:
+    result = evaluate(folders / "other", folders / "reference")
+    # The square of 10 pixels has an IoU below 0.5 after 4 and 6 pixels, the rectangle of 20 above it.
+    assert result.stdout.splitlines()[-1] == (
+        "all images together, at an IoU of 0.5: 6 of 8 reference instances found, 2 false positives; "
+        "AP50 0.6000, precision 0.7500, recall 0.7500, F1 0.7500"
+    )
+
+
 def test_boundary_distances_are_in_micrometers_if_the_pixel_size_is_known(folders: Path) -> None:
     pixels, micrometers = (
         json.loads(evaluate(folders / "predicted", folders / "reference", "--json", *extra).stdout)
