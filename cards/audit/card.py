@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from cards import huggingface
 from cards.audit.card_text import FAMILY, RESTORE, CardText, supported_by, text_claims
-from cards.audit.claims import Claim, Subject, joined, record_of, sentence
+from cards.audit.claims import Claim, Subject, collect, joined, record_of, sentence
 from cards.audit.consistency import record_claims
 from cards.audit.description import read_mapping
 from cards.audit.hashing import sha256_of
@@ -45,16 +47,19 @@ def check(subject: Subject) -> list[Claim]:
     """
     record = record_of(subject)
     supported = supported_by(record)
-    claims = [*record_claims(subject, record), *run_file_claims(subject, record)]
+    parts: list[Callable[[], Iterable[Claim]]] = [
+        partial(record_claims, subject, record),
+        partial(run_file_claims, subject, record),
+    ]
     if subject.kind != "package":
-        claims += _readme(subject, record, supported)
+        parts.append(partial(_readme, subject, record, supported))
     if subject.kind == "run":
-        claims += report_claims(subject, record, supported)
-        claims.append(_copies(subject))
-    claims += provenance_claims(subject, record)
-    for package in packages(subject):
-        claims += package_claims(package, record, alone=subject.kind == "package")
-    return claims
+        parts.append(partial(report_claims, subject, record, supported))
+        parts.append(lambda: [_copies(subject)])
+    parts.append(partial(provenance_claims, subject, record))
+    alone = subject.kind == "package"
+    parts += [partial(package_claims, package, record, alone=alone) for package in packages(subject)]
+    return collect(FAMILY, parts)
 
 
 def _readme(subject: Subject, record: RunRecord, supported: Supported) -> list[Claim]:

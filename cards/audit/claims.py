@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cards.base import Split
-from cards.errors import ModelError
+from cards.errors import InputError, ModelError
 from cards.evidence import Leakage
 from cards.record import RunRecord
 
@@ -171,6 +171,33 @@ def record_of(subject: Subject) -> RunRecord:
     if subject.record is None:
         raise ModelError(subject.record_error)
     return subject.record
+
+
+def collect(family: str, parts: Iterable[Callable[[], Iterable[Claim]]]) -> list[Claim]:
+    """Check the parts of a family, each on its own: one that cannot be checked must not hide the others.
+
+    Args:
+        family: its name.
+        parts: functions that check a part.
+
+    Returns:
+        The claims of all parts; for a part that fails, one claim that cannot be decided.
+    """
+    claims: list[Claim] = []
+    for part in parts:
+        try:
+            claims += part()
+        except InputError as error:
+            claims.append(_undecided(family, sentence(error), "Correct what the evidence names and audit again."))
+        except Exception as error:  # a model that nobody foresaw
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            claims.append(_undecided(family, reason, "Report this as a defect of finetune."))
+    return claims
+
+
+def _undecided(family: str, evidence: str, remedy: str) -> Claim:
+    statement = f"All claims of the family {family} can be checked."
+    return Claim(family, statement, "cannot tell", evidence, remedy)
 
 
 def sentence(error: object) -> str:

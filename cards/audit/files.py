@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from cards.audit.claims import Claim, Subject, Verdict, joined, sentence
 from cards.audit.description import hashed_files, read_description
 from cards.audit.hashing import sha256_of
-from cards.audit.packages import HUB_PACKAGE, PackageFiles, packages
+from cards.audit.packages import HUB_PACKAGE, PackageFiles, packages, unreadable_packages
 from cards.errors import ModelError
 from cards.formatting import counted
 from cards.provenance.names import ADDED_LATER, FOREIGN, SIGNATURES
@@ -38,11 +39,19 @@ def check(subject: Subject) -> list[Claim]:
 
     Returns:
         The claims.
-
-    Raises:
-        ModelError: if a package cannot be read.
     """
-    return [_record(subject), *_listed(subject), _links(subject), *map(_package, packages(subject))]
+    return [
+        _record(subject),
+        *_listed(subject),
+        _links(subject),
+        *map(_package, packages(subject)),
+        *itertools.starmap(_unreadable, unreadable_packages(subject).items()),
+    ]
+
+
+def _unreadable(path: str, error: ModelError) -> Claim:
+    statement = f"{path} is a complete package."
+    return Claim(FAMILY, statement, "broken", sentence(error), "Restore the package, or export it again.")
 
 
 def _record(subject: Subject) -> Claim:
@@ -143,6 +152,14 @@ def _links(subject: Subject) -> Claim:
     return Claim(FAMILY, statement, "holds", "All paths lie inside the folder.")
 
 
+def _different(package: PackageFiles, source: str, stated: str) -> list[str]:
+    try:
+        found = package.sha256(source)
+    except ModelError as error:
+        return [str(error)]
+    return [] if found == stated else [f"{source}: SHA-256 {found[:12]}…, described {stated[:12]}…"]
+
+
 def _package(package: PackageFiles) -> Claim:
     """Compare the files of a package with the hashes in its description."""
     name = package.path or "the package"
@@ -164,8 +181,8 @@ def _package(package: PackageFiles) -> Claim:
             hashed.add(source)
         if source not in package.names:
             problems.append(f"{source} is missing")
-        elif stated is not None and (found := package.sha256(source)) != stated:
-            problems.append(f"{source}: SHA-256 {found[:12]}…, described {stated[:12]}…")
+        elif stated is not None:
+            problems += _different(package, source, stated)
     extra = [
         file for file in package.names if file not in named and not _matches(file, (*UNLISTED, *FOREIGN))
     ]

@@ -33,8 +33,6 @@ def check(subject: Subject) -> list[Claim]:
     Returns:
         The claims.
 
-    Raises:
-        ModelError: if a package cannot be opened.
     """
     claims = [] if subject.kind == "package" else [_hub(subject)]
     found = packages(subject)
@@ -117,10 +115,18 @@ def _validated(package: PackageFiles, subject: Subject) -> Claim:
 
 def _identities(found: list[PackageFiles]) -> Claim:
     statement = "No two packages have the same id."
-    ids = Counter(str(name) for package in found if (name := read_description(package).get("id")) is not None)
+    ids = Counter(name for package in found if (name := _identity(package)) is not None)
     if twice := [name for name, count in ids.items() if count > 1]:
         remedy = "Give each package an id of its own."
         return Claim(
             FAMILY, statement, "broken", f"{twice[0]} is the id of {ids[twice[0]]} packages.", remedy
         )
     return Claim(FAMILY, statement, "holds", f"{len(found)} packages compared.")
+
+
+def _identity(package: PackageFiles) -> str | None:
+    try:
+        name = read_description(package).get("id")
+    except ModelError:  # a broken claim of its own
+        return None
+    return None if name is None else str(name)

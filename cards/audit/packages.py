@@ -103,18 +103,40 @@ def packages(subject: Subject) -> list[PackageFiles]:
         subject: the model under audit.
 
     Returns:
-        The zips of a run, the folder `package` of a published repository, or the folder itself.
-
-    Raises:
-        ModelError: if an archive is damaged, too large or unsafe.
+        The zips of a run, the folder `package` of a published repository, or the folder itself. Zips that
+        cannot be opened are left out; see `unreadable_packages`.
     """
     if subject.kind == "package":
         return [_folder(subject.folder, "")]
     if subject.kind == "hub":
         inside = subject.folder / HUB_PACKAGE
         return [_folder(inside, HUB_PACKAGE)] if inside.is_dir() else []
-    found = sorted((subject.folder / "bioimageio").glob("*.zip"))
-    return [_archive(path, path.relative_to(subject.folder).as_posix()) for path in found]
+    return [found for found in _archives(subject).values() if isinstance(found, PackageFiles)]
+
+
+def unreadable_packages(subject: Subject) -> dict[str, ModelError]:
+    """Find the zips of a run that are damaged, too large or unsafe.
+
+    Args:
+        subject: the model under audit.
+
+    Returns:
+        What is wrong with each, by path in the folder.
+    """
+    if subject.kind != "run":
+        return {}
+    return {path: found for path, found in _archives(subject).items() if isinstance(found, ModelError)}
+
+
+def _archives(subject: Subject) -> dict[str, PackageFiles | ModelError]:
+    found: dict[str, PackageFiles | ModelError] = {}
+    for root in sorted((subject.folder / "bioimageio").glob("*.zip")):
+        path = root.relative_to(subject.folder).as_posix()
+        try:
+            found[path] = _archive(root, path)
+        except ModelError as error:
+            found[path] = error
+    return found
 
 
 def _folder(root: Path, path: str) -> PackageFiles:

@@ -50,6 +50,8 @@ def _described(
     except ImportError as error:
         install = 'Install finetune with the extra "provenance".'
         return Claim(FAMILY, statement, "cannot tell", f"{error.name} is not installed.", install)
+    except ModelError as error:
+        return Claim(FAMILY, statement, "cannot tell", sentence(error), remedy)
     if problems := differences(_judged(found), _judged(expected)):
         return Claim(FAMILY, statement, "broken", joined(problems), remedy)
     return Claim(FAMILY, statement, "holds", "Written again from the record and compared.")

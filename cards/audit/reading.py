@@ -49,8 +49,9 @@ def read_json(subject: Subject, name: str) -> Any:
     Raises:
         ModelError: as `read_bytes`, and if it is not valid JSON.
     """
+    content = read_bytes(subject, name)
     try:
-        return json.loads(read_bytes(subject, name))
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{name}: not valid JSON: {error}") from error
 

@@ -45,7 +45,10 @@ def report_claims(subject: Subject, record: RunRecord, supported: Supported) -> 
     except InputError as error:
         statement = f"The pictures of {REPORT} are those of {PREVIEWS}."
         return [Claim(FAMILY, statement, "broken", sentence(error), RESTORE)]
-    found = read_text(subject, REPORT)
+    try:
+        found = read_text(subject, REPORT)
+    except InputError as error:
+        return [Claim(FAMILY, f"{REPORT} can be read.", "broken", sentence(error), RESTORE)]
     text = CardText(REPORT, _plain(found), _plain(expected), None)
     return [*text_claims(text, record, supported), _programs(found, expected, record)]
 

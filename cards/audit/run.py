@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
-from cards.audit.claims import Claim, Subject, sentence
+from cards.audit.claims import Claim, Subject, collect
 from cards.audit.registry import FAMILIES
-from cards.errors import InputError
 
 HOLDS, BROKEN, CANNOT_TELL = 0, 1, 3
 
@@ -20,24 +20,9 @@ def audit(subject: Subject) -> list[Claim]:
     Returns:
         The claims in the order of `cards.audit.registry.FAMILIES`.
     """
-    claims: list[Claim] = []
-    for family, check in FAMILIES.items():
-        try:
-            claims += check(subject)
-        except InputError as error:
-            claims.append(
-                _undecided(family, sentence(error), "Correct what the evidence names and audit again.")
-            )
-        except Exception as error:  # a model that nobody foresaw must not hide what the other families find
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            claims.append(_undecided(family, reason, "Report this as a defect of finetune."))
-    return claims
-
-
-def _undecided(family: str, evidence: str, remedy: str) -> Claim:
-    return Claim(
-        family, f"All claims of the family {family} can be checked.", "cannot tell", evidence, remedy
-    )
+    return [
+        claim for family, check in FAMILIES.items() for claim in collect(family, [partial(check, subject)])
+    ]
 
 
 def exit_code(claims: Iterable[Claim]) -> int:

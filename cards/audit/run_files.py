@@ -35,9 +35,6 @@ def run_file_claims(subject: Subject, record: RunRecord) -> list[Claim]:
 
     Returns:
         A claim for each of the files that belongs to this kind of model.
-
-    Raises:
-        ModelError: if the recipe is not valid YAML.
     """
     claims = []
     if (subject.folder / "scores.csv").is_file():
@@ -164,7 +161,10 @@ def config_problems(config: Any, record: RunRecord) -> list[str]:
 
 def _recipe(subject: Subject, record: RunRecord) -> Claim:
     statement = "recipe.yaml is the recipe in the record."
-    recipe: dict[str, Any] = read_mapping(read_bytes(subject, "recipe.yaml"), "recipe.yaml")
+    try:
+        recipe: dict[str, Any] = read_mapping(read_bytes(subject, "recipe.yaml"), "recipe.yaml")
+    except ModelError as error:
+        return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
     for section, key in PATHS:
         part = recipe.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str):
