@@ -28,6 +28,7 @@ def weights(record: RunRecord, parts: PackageParts) -> WeightsDescr:
     state, script, onnx = parts.state_dict, parts.torchscript, parts.onnx
     root = "pytorch_state_dict" if state else "torchscript"
     entries: dict[str, Any] = dict.fromkeys(get_args(v0_5.WeightsFormat))
+    comments = weights_comments(record, with_state_dict=state is not None)
     if state:
         architecture = v0_5.ArchitectureFromFileDescr(
             source=state.architecture, callable=v0_5.Identifier(state.callable), kwargs=state.kwargs
@@ -39,14 +40,14 @@ def weights(record: RunRecord, parts: PackageParts) -> WeightsDescr:
             parent=None,
             dependencies=None,  # the file of the architecture imports PyTorch alone
             strict=True,
-            comment=_trained(record),
+            comment=comments["pytorch_state_dict"],
         )
     if script:
         entries["torchscript"] = v0_5.TorchscriptWeightsDescr(
             source=script.source,
             pytorch_version=v0_5.Version(script.pytorch_version),
             parent=root if state else None,
-            comment=_converted(record, "Traced") if state else _trained(record),
+            comment=comments["torchscript"],
         )
     if onnx:
         entries["onnx"] = v0_5.OnnxWeightsDescr(
@@ -54,9 +55,26 @@ def weights(record: RunRecord, parts: PackageParts) -> WeightsDescr:
             opset_version=onnx.opset_version,
             parent=root,
             external_data=None,
-            comment=_converted(record, "Converted"),
+            comment=comments["onnx"],
         )
     return v0_5.WeightsDescr(**entries)
+
+
+def weights_comments(record: RunRecord, *, with_state_dict: bool) -> dict[str, str]:
+    """How each format of weights was made.
+
+    Args:
+        record: the run.
+        with_state_dict: whether the package has a state dict, from which the others were converted.
+
+    Returns:
+        Comments by format.
+    """
+    return {
+        "pytorch_state_dict": _trained(record),
+        "torchscript": _converted(record, "Traced") if with_state_dict else _trained(record),
+        "onnx": _converted(record, "Converted"),
+    }
 
 
 def _trained(record: RunRecord) -> str:

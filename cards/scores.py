@@ -49,6 +49,10 @@ class Summary(RecordModel):
         return [(name, text, value) for name, text, value in values if value is not None]
 
 
+WORST = 5
+"""Images with the lowest Dice that a stage names."""
+
+
 class Stage(RecordModel):
     """One evaluation over the test images."""
 

@@ -272,6 +272,8 @@ def _differences(score: ImageScore, found: Prediction, instances: int) -> Iterat
             yield f"{score.image}: {name} was not computed"
         elif abs(again - value) > allowed:
             yield f"{score.image}: {name} is {again:.4f}, recorded {value:.4f}"
+    for name in sorted(found.metrics.keys() - score.metrics.keys()):
+        yield f"{score.image}: {name} is {found.metrics[name]:.4f}, not recorded"
 
 
 def _times(accuracy: Accuracy, found: dict[str, Prediction]) -> Claim:

@@ -65,6 +65,8 @@ class FoundImage:
         split: "train", "validation" or "test" if its folder states that; None otherwise.
         image_pixels: `cards.fingerprint.sha256_pixels` of the image.
         label_pixels: the same of its label image.
+        shape: of the image: channels, height, width.
+        instances: number of instances in the label image.
     """
 
     name: str
@@ -73,6 +75,8 @@ class FoundImage:
     split: Split | None
     image_pixels: str
     label_pixels: str
+    shape: tuple[int, ...]
+    instances: int
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,9 @@ def collect(family: str, parts: Iterable[Callable[[], Iterable[Claim]]]) -> list
         try:
             claims += part()
         except InputError as error:
-            claims.append(_undecided(family, sentence(error), "Correct what the evidence names and audit again."))
+            claims.append(
+                _undecided(family, sentence(error), "Correct what the evidence names and audit again.")
+            )
         except Exception as error:  # a model that nobody foresaw
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             claims.append(_undecided(family, reason, "Report this as a defect of finetune."))

@@ -13,7 +13,7 @@ from cards.audit.values import equal
 from cards.formatting import counted
 from cards.metrics import PRIMARY
 from cards.record import RunRecord
-from cards.scores import Stage, Summary
+from cards.scores import WORST, Stage, Summary
 
 
 def record_claims(subject: Subject, record: RunRecord) -> list[Claim]:
@@ -73,6 +73,10 @@ def _accuracy_problems(record: RunRecord) -> list[str]:
         if stage is None:
             continue
         problems += _stage(stage, f"accuracy.{name}")
+        unlike = stage.summary.keys() ^ {metric.name for metric in record.metrics}
+        problems += [
+            f"accuracy.{name}.summary: {metric} is not a metric of the record" for metric in sorted(unlike)
+        ]
         if len(stage.scores) != accuracy.images:
             problems.append(f"accuracy.{name}: {len(stage.scores)} scores for {accuracy.images} images")
         if odd := sorted({score.image for score in stage.scores} - tested):
@@ -89,8 +93,12 @@ def _stage(stage: Stage, where: str) -> list[str]:
     for metric, summary in stage.summary.items():
         values = [score.metrics[metric] for score in stage.scores if metric in score.metrics]
         problems += _spread(summary, values, f"{where}.{metric}")
-    lowest = sorted(score.metrics[PRIMARY] for score in stage.scores)[: len(stage.worst)]
-    worst = sorted(score.metrics[PRIMARY] for score in stage.scores if score.image in stage.worst)
+        problems += [
+            f"{where}: {score.image} has no {metric}" for score in stage.scores if metric not in score.metrics
+        ]
+    dice = {score.image: score.metrics[PRIMARY] for score in stage.scores if PRIMARY in score.metrics}
+    lowest = sorted(dice.values())[:WORST]
+    worst = [dice.get(image) for image in stage.worst]
     return problems if worst == lowest else [*problems, f"{where}.worst: not the images with the lowest Dice"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
@@ -100,26 +100,32 @@ def _published(subject: Subject, record: RunRecord) -> Iterator[Claim]:
 
 
 def _compare(record: RunRecord, found: Sequence[FoundImage]) -> Iterator[Claim]:
-    matched = [(file, _match(file, found)) for file in record.data.files]
+    matched = list(_matches(record.data.files, found))
     yield _pixels(record, matched)
     yield _places(matched)
     yield _added(record, found, matched)
 
 
-def _match(file: DataFile, found: Sequence[FoundImage]) -> FoundImage | None:
-    """The image of a record: by its place and name; otherwise by its pixels."""
-    stem = PurePosixPath(file.image).with_suffix("")
+def _matches(
+    files: Sequence[DataFile], found: Sequence[FoundImage]
+) -> Iterator[tuple[DataFile, FoundImage | None]]:
+    """Each image of a record with the one in the folder: by its place and name; otherwise by its pixels."""
+    placed: dict[tuple[PurePosixPath, int | None], FoundImage] = {}
+    equal: defaultdict[str, list[FoundImage]] = defaultdict(list)
     for image in found:
-        if PurePosixPath(image.path).with_suffix("") == stem and image.page == file.page:
-            return image
-    same = [image for image in found if image.image_pixels == file.image_pixels]
-    return next(
-        (image for image in same if image.label_pixels == file.label_pixels), same[0] if same else None
-    )
+        placed.setdefault((PurePosixPath(image.path).with_suffix(""), image.page), image)
+        equal[image.image_pixels].append(image)
+    for file in files:
+        place = PurePosixPath(file.image).with_suffix(""), file.page
+        same = equal.get(file.image_pixels, [])
+        by_pixels = next(
+            (image for image in same if image.label_pixels == file.label_pixels), same[0] if same else None
+        )
+        yield file, placed.get(place, by_pixels)
 
 
 def _pixels(record: RunRecord, matched: Sequence[tuple[DataFile, FoundImage | None]]) -> Claim:
-    statement = "All images and label images have the recorded pixels."
+    statement = "All images and label images have the recorded pixels, sizes and counts."
     problems, missing = [], []
     for file, image in matched:
         if image is None:
@@ -128,6 +134,16 @@ def _pixels(record: RunRecord, matched: Sequence[tuple[DataFile, FoundImage | No
             problems.append(f"the pixels of {file.image} differ")
         elif image.label_pixels != file.label_pixels:
             problems.append(f"the labels of {file.label} differ")
+        else:
+            stated = {
+                "shape": (tuple(file.shape), image.shape),
+                "instances": (file.instances, image.instances),
+            }
+            problems += [
+                f"{key} of {file.image}: {present}, recorded {recorded}"
+                for key, (recorded, present) in stated.items()
+                if present != recorded
+            ]
     if problems or missing:
         return Claim(FAMILY, statement, "broken", joined(problems + missing), RESTORE)
     evidence = f"SHA-256 of the decoded pixels of {counted(len(record.data.files), 'pair')} compared."

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from cards.audit.claims import Claim, Subject, joined, record_of
+from cards.audit.claims import Claim, Subject, joined, record_of, sentence
+from cards.audit.reading import read_json
+from cards.audit.values import differences
+from cards.errors import InputError, ModelError
 from cards.evidence import Leakage, Relation
 from cards.fingerprint import data_digest
 from cards.formatting import counted
@@ -14,6 +17,7 @@ from cards.registration import outcome
 
 FAMILY = "leakage"
 RESTORE = "Restore the record, or train again with finetune, which compares the images."
+REGISTRATION = "registration.json"  # the run wrote it before training
 Key = tuple[str, str, str]
 
 
@@ -27,7 +31,7 @@ def check(subject: Subject) -> list[Claim]:
         The claims.
 
     Raises:
-        InputError: if there is no record, or the images cannot be read.
+        InputError: if there is no record.
     """
     record = record_of(subject)
     return [
@@ -37,6 +41,7 @@ def check(subject: Subject) -> list[Claim]:
         _selections(record),
         _exposure(record),
         *_registered(record),
+        *_registration_file(subject, record),
     ]
 
 
@@ -79,7 +84,12 @@ def _related(subject: Subject, record: RunRecord) -> Claim:
         evidence = f"The record names {counted(len(leakage.relations), 'image')}; no images were given."
         remedy = "Audit with --data and the folder of the images."
         return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
-    found, stated = _keys(subject.tools.relate(subject.data, record).relations), _keys(leakage.relations)
+    try:
+        again = subject.tools.relate(subject.data, record)
+    except InputError as error:
+        remedy = "Give the folder with the images of the run."
+        return Claim(FAMILY, statement, "cannot tell", sentence(error), remedy)
+    found, stated = _keys(again.relations), _keys(leakage.relations)
     problems = [f"{image} ({split}, {kind}) is not in the record" for split, image, kind in found - stated]
     problems += [f"{image} ({split}, {kind}) was not found again" for split, image, kind in stated - found]
     if problems:
@@ -195,3 +205,21 @@ def _registered(record: RunRecord) -> Iterator[Claim]:
         tests = [file for file in record.data.files if file.split == "test"]
         evidence = f"{stated.registered}; hash of the test images {data_digest(tests)[:12]}…."
         yield Claim(FAMILY, statement, "holds", evidence.replace("….", "…"))
+
+
+def _registration_file(subject: Subject, record: RunRecord) -> Iterator[Claim]:
+    """Compare the file that the run wrote before training with the record."""
+    listed = any(file.path == REGISTRATION for file in record.files)
+    if subject.kind != "run" or not (listed or (subject.folder / REGISTRATION).exists()):
+        return
+    statement = f"{REGISTRATION} is the registration in the record."
+    try:
+        found = read_json(subject, REGISTRATION)
+    except ModelError as error:
+        yield Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
+        return
+    expected = record.registration.model_dump(mode="json") if record.registration else {}
+    if problems := differences(found, expected):
+        yield Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
+    else:
+        yield Claim(FAMILY, statement, "holds", "All values compared.")

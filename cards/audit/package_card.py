@@ -9,6 +9,7 @@ from typing import Any
 from cards.audit.card_text import FAMILY, CardText, supported_by, text_claims
 from cards.audit.claims import Claim, joined, sentence
 from cards.audit.description import read_description
+from cards.audit.package_model import unlike_record
 from cards.audit.packages import PackageFiles
 from cards.audit.run_files import config_problems
 from cards.audit.stated import stated_differences
@@ -112,6 +113,8 @@ def _description(package: _Package) -> Claim:
     place = package.files.place(package.files.description or "rdf.yaml")
     statement = f"Every figure, name, license and date in {place} is that of the record."
     problems = [*_identity(package), *_config(package)]
+    if package.strict:
+        problems += unlike_record(package.description, package.record)
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), EXPORT_AGAIN)
     return Claim(FAMILY, statement, "holds", "Description, config.bioimageio and config.finetune compared.")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from html import unescape
 from importlib.metadata import PackageNotFoundError, version
+from itertools import zip_longest
 
 from cards.audit.card_text import FAMILY, RESTORE, CardText, text_claims
-from cards.audit.claims import Claim, Subject, sentence
+from cards.audit.claims import Claim, Subject, joined, sentence
 from cards.audit.reading import read_text
 from cards.audit.text import Supported
+from cards.audit.values import shown
 from cards.audit.versions import must_equal
 from cards.errors import InputError
 from cards.previews import FILE as PREVIEWS
@@ -20,6 +22,7 @@ REPORT = "report.html"
 LIBRARY = "itables"
 _PICTURE = re.compile(r'(?:src|href)="data:[^"]*"')
 _BUTTON = re.compile(r"<button\b([^>]*)>")
+_PART = re.compile(r"<style\b.*?</style>|(?:href|src)=\"[^\"]*\"", re.DOTALL)
 _CELL = re.compile(r"</t[dh]>\s*")
 _HIDDEN = re.compile(r"<style>.*?</style>|<script\b.*?</script>|<[^>]*>", re.DOTALL)
 _SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL | re.IGNORECASE)
@@ -50,7 +53,22 @@ def report_claims(subject: Subject, record: RunRecord, supported: Supported) -> 
     except InputError as error:
         return [Claim(FAMILY, f"{REPORT} can be read.", "broken", sentence(error), RESTORE)]
     text = CardText(REPORT, _plain(found), _plain(expected), None)
-    return [*text_claims(text, record, supported), _programs(found, expected, record)]
+    claims = [*text_claims(text, record, supported), _programs(found, expected, record)]
+    if must_equal(record) and record.environment.packages.get(LIBRARY) == _installed(LIBRARY):
+        claims.append(_page(found, expected))
+    return claims
+
+
+def _page(found: str, expected: str) -> Claim:
+    """Compare everything else: style sheets, which can add and hide text, links and pictures."""
+    statement = f"The styles, links and pictures of {REPORT} are those that finetune writes."
+    if found == expected:
+        return Claim(FAMILY, statement, "holds", f"{len(found.encode()):,} bytes compared.")
+    pairs = zip_longest(_PART.findall(found), _PART.findall(expected), fillvalue="nothing")
+    problems = [f"{shown(one)} instead of {shown(other)}" for one, other in pairs if one != other]
+    return Claim(
+        FAMILY, statement, "broken", joined(problems) if problems else "The markup differs.", RESTORE
+    )
 
 
 def _programs(found: str, expected: str, record: RunRecord) -> Claim:

@@ -60,6 +60,8 @@ def _scores(subject: Subject, record: RunRecord) -> Claim:
         for column, value in wanted.items():
             if not _same_cell(row.get(column), value):
                 problems.append(f"line {number}: {column} {row.get(column)!r}, recorded {value!r}")
+        for column in sorted(key for key in row if key is not None and row[key] and key not in wanted):
+            problems.append(f"line {number}: {column} {row[column]!r}, not recorded")
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
     return Claim(FAMILY, statement, "holds", f"{counted(len(rows), 'row')} compared.")
@@ -154,6 +156,8 @@ def config_problems(config: Any, record: RunRecord) -> list[str]:
     optional["inference_precision"] = record.inference.precision if record.inference else "float32"
     if record.tiling:
         optional["receptive_field"] = record.tiling.receptive_field
+        if isinstance(record.tiling.receptive_field, int) or record.tiling.image_statistics:
+            optional["halo"] = record.tiling.halo  # others are tiled with more than they need
     expected |= {key: value for key, value in optional.items() if key in config}
     found = {key: value for key, value in config.items() if key in expected}
     return differences(found, json.loads(json.dumps(expected)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,10 +30,12 @@ class Stored:
     Attributes:
         entries: their hashes, by name.
         arrays: the tensors themselves, if the format states names and shapes.
+        named: tensors by the names that the network gives them, if `entries` has other names.
     """
 
     entries: Entries
     arrays: Mapping[str, Tensor] = field(default_factory=dict)
+    named: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def compare(
@@ -42,8 +44,8 @@ def compare(
     """Compare the tensors of a file with those of the model.
 
     Files may leave out tensors that are not used, and add constants. A tensor was changed if the file holds
-    another one by its name; in a file without names, if it is missing and the file holds another one of the
-    same size instead.
+    another one by its name, which may be another tensor of the model; in a file without names, if it is
+    missing and the file holds another one of the same size instead.
 
     Args:
         statement: of the claim.
@@ -83,7 +85,8 @@ def compare(
     named = [name for name in missing if name in names and names[name] not in computed]
     rest = {name: size for name, size in missing.items() if name not in named}
     plain = {key: entry for key, entry in extra.items() if key not in computed | set(names.values())}
-    changed = [*named, *_replaced(rest, plain, tensors, stored)]
+    exchanged = _exchanged(tensors, stored, expected, used)
+    changed = [*dict.fromkeys([*named, *exchanged]), *_replaced(rest, plain, tensors, stored)]
     others = _replaced(rest, {key: extra[key] for key in computed}, tensors, stored)
     # A layer that is merged in another way has another matrix; otherwise its normalization differs.
     merged = others if any(tensors[name].data.ndim > 1 for name in others) else []
@@ -101,7 +104,7 @@ def _computed(stored: Iterable[str]) -> set[str]:
     return pairs | {name for name in present if name.startswith(DERIVED)}
 
 
-def _names(stored: Entries, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+def _names(stored: Iterable[str], tensors: Mapping[str, Tensor]) -> dict[str, str]:
     """Tensors that a file stores by their names, which it may prefix; by name of the model."""
     found = {}
     for key in stored:
@@ -110,6 +113,20 @@ def _names(stored: Entries, tensors: Mapping[str, Tensor]) -> dict[str, str]:
         if name is not None:
             found[name] = key
     return found
+
+
+def _exchanged(
+    tensors: Mapping[str, Tensor], stored: Stored, expected: set[str], merged: Container[str]
+) -> list[str]:
+    """Tensors under whose names a file holds another tensor of the model."""
+    found = {key: tensor for key, tensor in (stored.named or stored.arrays).items() if key not in merged}
+    names = {name: key for name, key in _names(found, tensors).items() if key not in _computed(found)}
+    return [
+        name
+        for name, key in names.items()
+        if (digest := found[key].digest()) in expected
+        and digest not in (tensors[name].digest(), *tensors[name].other_digests())
+    ]
 
 
 def _replaced(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cards.audit.checkpoints import checkpoint_claims
 from cards.audit.claims import Claim, Subject, joined, record_of, sentence
+from cards.audit.description import read_description
 from cards.audit.packages import PackageFiles, packages
 from cards.audit.tensors import (
     Tensor,
@@ -19,7 +20,7 @@ from cards.audit.tensors import (
 )
 from cards.audit.torch_files import torch_tensors
 from cards.audit.weight_comparison import FAMILY, RESTORE, Entries, Stored, compare
-from cards.errors import InputError
+from cards.errors import InputError, ModelError
 from cards.formatting import counted
 from cards.record import RunRecord
 
@@ -44,7 +45,7 @@ def check(subject: Subject) -> list[Claim]:
         The claims.
 
     Raises:
-        InputError: if there is no record, or a package is damaged.
+        InputError: if there is no record.
     """
     record = record_of(subject)
     claims: list[Claim] = []
@@ -95,10 +96,12 @@ def _readable(path: Path, name: str) -> tuple[Claim, dict[str, Tensor] | None]:
 
 def _package(package: PackageFiles, tensors: Mapping[str, Tensor] | None) -> Iterator[Claim]:
     """Compare each weights file of a package with model.safetensors, or with the package's state dict."""
+    described = _described_weights(package)
     readers = {
         name: reader
         for name in package.names
-        if (reader := _reader(package, name)) is not None and not name.startswith("test_")
+        if (reader := _reader(package, name)) is not None
+        and (name in described or not name.startswith("test_"))
     }
     if tensors is not None:
         used = {key: tensor for key, tensor in tensors.items() if not key.startswith(PASSTHROUGH)}
@@ -120,15 +123,33 @@ def _package(package: PackageFiles, tensors: Mapping[str, Tensor] | None) -> Ite
         yield compare(statement, own, readers[name])
 
 
+def _described_weights(package: PackageFiles) -> set[str]:
+    """Names of the files of weights in the description. One that cannot be read is a broken claim itself."""
+    try:
+        entries = read_description(package).get("weights")
+    except ModelError:
+        return set()
+    found = entries.values() if isinstance(entries, dict) else ()
+    return {str(entry.get("source")) for entry in found if isinstance(entry, dict)}
+
+
 def _reader(package: PackageFiles, name: str) -> Callable[[], Stored | None] | None:
     """A function that reads the tensors of a file of a package; None if it holds no weights."""
     if name.endswith((".pt", ".pth")):
-        return lambda: Stored(
-            torch_storages(io.BytesIO(package.read(name, MAX_WEIGHTS)), package.place(name))
-        )
+        return lambda: _torch(package.read(name, MAX_WEIGHTS), package.place(name))
     if name.endswith(".onnx"):
         return lambda: _onnx(package.read(name, MAX_WEIGHTS), package.place(name))
     return None
+
+
+def _torch(content: bytes, where: str) -> Stored:
+    """Tensors of a state dict or TorchScript; the constants of TorchScript have no names."""
+    entries = torch_storages(io.BytesIO(content), where)
+    try:
+        named = torch_tensors(io.BytesIO(content), where)
+    except ModelError:  # TorchScript without named weights
+        named = {}
+    return Stored(entries, named=named)
 
 
 def _onnx(content: bytes, where: str) -> Stored | None:

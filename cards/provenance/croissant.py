@@ -7,9 +7,11 @@ The description names files by their path in the data folder, so that it can be 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from cards.errors import ModelError
 from cards.provenance.quiet import quiet
@@ -101,8 +103,13 @@ def _file_objects(mlc: Any, data: Data) -> Iterator[Any]:
     for path, sha256 in hashes.items():
         media_type = MEDIA_TYPES.get(PurePosixPath(path).suffix.lower(), OTHER)
         yield mlc.FileObject(
-            id=path, name=path, content_url=path, encoding_formats=[media_type], sha256=sha256
+            id=_identifier(path), name=path, content_url=path, encoding_formats=[media_type], sha256=sha256
         )
+
+
+def _identifier(path: str) -> str:
+    """An identifier holds no white space (JSON-LD: it is a relative IRI)."""
+    return re.sub(r"\s", lambda space: quote(space[0]), path)
 
 
 def _splits(mlc: Any, data: Data) -> Any:

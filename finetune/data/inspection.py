@@ -170,7 +170,7 @@ def _check(
         page=pair.page,
         shape=list(image.shape),
         dtype=str(image.dtype),
-        instances=_instances(labels, label_kind),
+        instances=count_instances(labels, label_kind),
         image_sha256=hash_file(pair.image),
         label_sha256=hash_file(pair.label),
         image_pixels=sha256_pixels(image),
@@ -200,7 +200,16 @@ def _is_flat(image: np.ndarray) -> bool:
     return bool(np.any((low == high) & (pixels.min(axis=1) < pixels.max(axis=1))))
 
 
-def _instances(labels: np.ndarray, label_kind: LabelKind) -> int:
+def count_instances(labels: np.ndarray, label_kind: LabelKind) -> int:
+    """Count the instances of a label image.
+
+    Args:
+        labels: (H, W), as stored.
+        label_kind: what its values mean.
+
+    Returns:
+        The number of instances.
+    """
     instances = np.unique(convert(labels, label_kind, "instances"))
     return int(np.count_nonzero(instances))
 

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cards.metrics import PRIMARY
-from cards.scores import Change, ImageScore, Stage, Summary
-
-WORST = 5
+from cards.scores import WORST, Change, ImageScore, Stage, Summary
 
 
 def summarize(scores: Sequence[ImageScore]) -> Stage:

@@ -10,13 +10,14 @@ from typing import Any, get_args
 import numpy as np
 
 from cards.audit.claims import FoundImage
-from cards.base import Split
+from cards.base import LabelKind, Split
 from cards.errors import DataError
 from cards.evidence import Leakage
 from cards.fingerprint import sha256_pixels
 from cards.record import DataFile, RunRecord
 from finetune.data.annotations.registry import read_pair_labels
 from finetune.data.images import read_image
+from finetune.data.inspection import count_instances
 from finetune.data.pairs import Layout, Pair, find_pairs
 from finetune.data.relations import relate_images
 
@@ -37,7 +38,7 @@ def read_data(root: Path, record: RunRecord) -> list[FoundImage]:
         DataError: if there are none, or one cannot be read.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(lambda pair: _found(pair, root), _pairs(root, record)))
+        return list(pool.map(lambda pair: _found(pair, root, record.data.labels), _pairs(root, record)))
 
 
 def locate(
@@ -109,7 +110,7 @@ def _recorded(root: Path, file: DataFile) -> Pair:
     return Pair(root / file.image, root / file.label, file.name, None, file.page)
 
 
-def _found(pair: Pair, root: Path) -> FoundImage:
+def _found(pair: Pair, root: Path, kind: LabelKind) -> FoundImage:
     image = read_image(pair.image, pair.page)
     labels = read_pair_labels(pair.image, pair.label, pair.page)
     path = pair.image.relative_to(root) if pair.image.is_relative_to(root) else Path(pair.image.name)
@@ -120,6 +121,8 @@ def _found(pair: Pair, root: Path) -> FoundImage:
         split=pair.split,
         image_pixels=sha256_pixels(image),
         label_pixels=sha256_pixels(labels),
+        shape=image.shape,
+        instances=count_instances(labels, kind),
     )
 
 

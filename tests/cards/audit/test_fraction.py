@@ -20,10 +20,19 @@ def added(split: Split | None, **data: Any) -> str:
     record = audited.complete()
     record.recipe["data"] |= data
     found = [
-        FoundImage(file.name, file.image, file.page, file.split, file.image_pixels, file.label_pixels)
+        FoundImage(
+            file.name,
+            file.image,
+            file.page,
+            file.split,
+            file.image_pixels,
+            file.label_pixels,
+            tuple(file.shape),
+            file.instances,
+        )
         for file in record.data.files
     ]
-    found.append(FoundImage("other", "elsewhere/other.tif", None, split, "0" * 64, "1" * 64))
+    found.append(FoundImage("other", "elsewhere/other.tif", None, split, "0" * 64, "1" * 64, (1, 64, 64), 3))
     tools = Tools(read_data=lambda *_: found)
     subject = Subject("run", "run", Path(), record, data=Path(), tools=tools)
     return next(claim.verdict for claim in check(subject) if "no other images" in claim.statement)
