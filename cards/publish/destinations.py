@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from cards.publish import bioimageio, huggingface
 from cards.publish.base import Destination
 from cards.publish.folder import Folder
@@ -34,4 +35,4 @@ def find_destination(name: str) -> Destination:
     close = difflib.get_close_matches(plain, DESTINATIONS, n=1, cutoff=0.8)
     if close and not Path(name).exists():
         raise InputError(f"--to {name}: did you mean {close[0]}? For a folder of that name, give ./{name}")
-    return Folder(Path(name).expanduser())
+    return Folder(expand_user(name))

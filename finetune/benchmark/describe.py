@@ -9,6 +9,7 @@ from typing import Any
 
 from cards.benchmark.results import REPOSITORIES, Stage
 from cards.integrity import read_record
+from cards.paths import expand_user
 from cards.record import DataFile, RunRecord
 from finetune.benchmark.schema import ModelEntry
 from finetune.inference.protocol import Predictor
@@ -96,7 +97,7 @@ def _describe_one(entry: ModelEntry, model: Predictor | None, files: Sequence[Da
         license = str(package.description.license) if package.description.license else None
         title = entry.title or Path(entry.model).stem
         return Description(title, REPOSITORIES["bioimageio"], license=license, parameters=parameters)
-    folder = Path(entry.model).expanduser()
+    folder = expand_user(entry.model)
     record = read_record(folder / "huggingface" if (folder / "huggingface").is_dir() else folder)
     if record is None:
         architecture = getattr(model, "architecture", None)

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from cards.benchmark.results import FILE, Benchmark, ModelResult
 from cards.environment import capture_environment
 from cards.errors import InputError
+from cards.paths import expand_user
 from cards.scores import ImageScore
 from finetune.benchmark.describe import Description, describe_model
 from finetune.benchmark.fractions import run_fractions
@@ -167,7 +168,7 @@ def _load(entry: ModelEntry) -> Predictor:
             raise InputError(
                 f"{entry.model}: checkpoint goes with repository:name only, and with no ensemble"
             )
-        checkpoint = entry.checkpoint.expanduser()
+        checkpoint = expand_user(entry.checkpoint)
         return load_published(published, checkpoint=checkpoint, trust=entry.trust, target=entry.target)
     return load([entry.model, *entry.ensemble], trust=entry.trust, target=entry.target)
 
@@ -181,7 +182,7 @@ def _describe(entry: ModelEntry, model: Predictor | None, images: BenchmarkImage
 
 def _key(entry: ModelEntry, images: BenchmarkImages) -> str:
     """Identifies a model and the images; weights that change in a run folder change the key, too."""
-    records = [Path(model).expanduser() / "record.json" for model in (entry.model, *entry.ensemble)]
+    records = [expand_user(model) / "record.json" for model in (entry.model, *entry.ensemble)]
     state = b"".join(record.read_bytes() for record in records if record.is_file())
     content = entry.model_dump_json(exclude=None if entry.ensemble else {"ensemble"})
     return hashlib.sha256(f"{images.digest} {content}".encode() + state).hexdigest()

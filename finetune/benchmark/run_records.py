@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from cards import formatting as words
 from cards.benchmark.grouping import Quoted, RunTable, is_left_out, recipe_name
 from cards.comparison import leaves
 from cards.errors import InputError, RecipeError
+from cards.paths import expand_user
 from cards.reading import NAME
 from cards.record import RunRecord
 from finetune.benchmark.schema import read_benchmark
@@ -42,7 +42,7 @@ def find_records(sources: Sequence[str]) -> tuple[dict[str, RunRecord], list[str
     records: dict[str, RunRecord] = {}
     notes = []
     for source in sources:
-        folder = Path(source).expanduser()
+        folder = expand_user(source)
         inside = sorted(folder.iterdir()) if folder.is_dir() and not (folder / NAME).exists() else []
         runs = [path for path in inside if (path / NAME).is_file()]
         if not runs or folder.name == "huggingface":  # whose record may lie in the run around it

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cards.paths import expand_user
 from finetune.cli.arguments import Offline
 from finetune.cli.progress import image_progress, printable
 
@@ -47,7 +48,7 @@ def annotate_next(
     from finetune.inference.inputs import find_images
     from finetune.pipeline.suggestions import PAGE, TABLE, Suggestions, check_new
 
-    out = out.expanduser()
+    out = expand_user(out)
     paths, notes = find_images(images)
     check_new(out)
     for note in notes:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cards.errors import InputError
+from cards.paths import expand_user
 
 
 class Content(StrEnum):
@@ -23,7 +24,7 @@ def _use_offline(folder: Path | None) -> Path | None:
     if folder is not None:
         from finetune.utils.offline import INDEX, use_folder
 
-        if not (folder.expanduser() / INDEX).is_file():
+        if not (expand_user(folder) / INDEX).is_file():
             raise InputError(
                 f"{folder}: holds no downloads; fill it with: finetune download ID --to {folder}"
             )

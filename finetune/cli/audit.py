@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cards.paths import expand_user
 from finetune.cli.verify import Authorities, Identity, Issuer, PublicKey, trust_root
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def audit(
     from finetune.pipeline.audit import audit as run_audit
 
     if html is not None:
-        _check_replaceable(html.expanduser())
+        _check_replaceable(expand_user(html))
     named = key or certificate or identity or issuer
     trust = trust_root(key, certificate, identity, issuer) if named else None
     claims = run_audit(model, data=data, recompute=recompute, trust=trust)
@@ -53,7 +54,7 @@ def audit(
         from finetune.utils.atomic import disk_errors, write_file
 
         with disk_errors(html, "choose another file with --html"):
-            write_file(html.expanduser(), render_page(_name(model), claims))
+            write_file(expand_user(html), render_page(_name(model), claims))
     if as_json:
         from cards.audit.report import render_json
 
@@ -65,7 +66,7 @@ def audit(
 
 def _name(model: str) -> str:
     """What a page calls the model: its folder or file without the path, because pages are passed on."""
-    path = Path(model).expanduser()
+    path = expand_user(model)
     return path.resolve().name if path.exists() else model
 
 

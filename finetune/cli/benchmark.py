@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from finetune.cli.console import print_line, print_table
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def benchmark(
         file.tune += [TunedEntry(recipe=recipe) for recipe in tune]
     if fractions:
         file.fractions = _percentages(fractions)
-    folder = Path("benchmarks") / file.name if out is None else out.expanduser()
+    folder = Path("benchmarks") / file.name if out is None else expand_user(out)
     results = run_benchmark(file, folder, Console(stderr=True))
     header, *body = rows(results)
     print_table(header, body)
@@ -111,7 +112,7 @@ def _models(arguments: list[str], data: str | None) -> BenchmarkFile:
     if data is None:
         raise InputError("--models: name the images with --data, a folder or a data set")
     section = DataSection(name=data) if data in DATASETS else DataSection(root=Path(data))
-    name = data if data in DATASETS else Path(data).expanduser().resolve().name
+    name = data if data in DATASETS else expand_user(data).resolve().name
     return BenchmarkFile(
         name=name,
         title=f"Benchmark on {name}",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cards.paths import expand_user
 from finetune.cli.arguments import RecordSource
 from finetune.cli.console import print_line
 
@@ -28,12 +29,12 @@ def render(
     from cards.rendering import render_files
     from finetune.downloads.records import fetch_record
 
-    source = Path(model).expanduser()
+    source = expand_user(model)
     files = render_files(fetch_record(model), pictures_folder(source), source)
     if out is None:
         print(files["report.html" if html else "README.md"].decode(), end="")
         return
     from finetune.utils.atomic import write_new_files
 
-    for path, written in write_new_files(out.expanduser(), files).items():
+    for path, written in write_new_files(expand_user(out), files).items():
         print_line(f"{path}{'' if written else ' (unchanged)'}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from cards.paths import expand_user
+
 
 def print_line(text: str = "", style: str | None = None) -> None:
     """Print one line to standard output, without wrapping.
@@ -33,7 +35,7 @@ def print_document(text: str, out: Path | None) -> None:
         return
     from finetune.utils.atomic import write_new_files
 
-    out = out.expanduser()
+    out = expand_user(out)
     for path, written in write_new_files(out.parent, {out.name: text.encode()}).items():
         print_line(f"{path}{'' if written else ' (unchanged)'}")
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from finetune.cli.console import print_line, print_table
 
 
@@ -34,7 +35,7 @@ def download(
     if list_ and names:
         raise InputError("--list shows what a folder holds; name nothing to download, or leave --list out")
     if list_:
-        _print_entries(to.expanduser(), read_entries(to.expanduser()))
+        _print_entries(expand_user(to), read_entries(expand_user(to)))
         return
     if not names:
         raise InputError("name models or recipes to download; `finetune models` lists the models")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cards.paths import expand_user
 from finetune.cli.arguments import Offline
 from finetune.cli.progress import image_progress, printable
 
@@ -131,7 +132,7 @@ def predict(
         # Paths and headers are checked before the model is loaded.
         outputs = plan_outputs(
             images,
-            out.expanduser(),
+            expand_user(out),
             overwrite=overwrite,
             label_format=parse_format(label_format),
             save=parse_kinds(save),
@@ -192,7 +193,7 @@ def _cluster(
 
     if not isinstance(model, Model):
         raise ModelError("--dask: takes a single model with maps, without --ensemble and --symmetries")
-    path = Path(source).expanduser()
+    path = expand_user(source)
     where = str(path.resolve()) if path.exists() else source
     # Workers use the precision of this process, whatever their processors are fast in.
     return open_cluster(address, partial(load, where, trust=trust, target=target, precision=model.precision))

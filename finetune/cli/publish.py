@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cards.paths import expand_user
+
 
 def publish(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
@@ -44,7 +46,7 @@ def publish(
 
     options = Options(repo, private, pull_request, tag)
     try:
-        for line in publish_run(run.expanduser(), to, options, _report, dry_run=dry_run):
+        for line in publish_run(expand_user(run), to, options, _report, dry_run=dry_run):
             print(line)
     except PublishError as error:
         for line in str(error).splitlines():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from finetune.cli.arguments import Offline, Overrides
 from finetune.cli.run_summary import print_summary
 
@@ -59,7 +60,7 @@ def run(
     from finetune.recipe.library import find_recipe
 
     resolved = find_recipe(recipe, overrides or [])
-    folder = Path("runs") / resolved.name if out is None else out.expanduser()
+    folder = Path("runs") / resolved.name if out is None else expand_user(out)
     if dry_run:
         from finetune.pipeline.dry_run import dry_run as print_plan
         from finetune.pipeline.pre_registration import parse_target_value
@@ -76,7 +77,7 @@ def _resume(folder: Path) -> None:
     from finetune.recipe.reader import read_recipe
     from finetune.training.distributed import is_helper_process
 
-    folder = folder.expanduser()
+    folder = expand_user(folder)
     unfinished = RunFolder(folder, resume=True, joining=is_helper_process())
     unfinished.check()
     _run(read_recipe(unfinished.work / "recipe.yaml"), folder, resume=True)

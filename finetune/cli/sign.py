@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from finetune.cli.console import print_line
 
 PASSWORD = "FINETUNE_KEY_PASSWORD"
@@ -46,12 +47,12 @@ def sign(
 
     require("model_signing", "signing")
     credentials = Credentials(
-        None if key is None else key.expanduser(),
-        None if certificate is None else certificate.expanduser(),
-        tuple(path.expanduser() for path in chain or ()),
+        None if key is None else expand_user(key),
+        None if certificate is None else expand_user(certificate),
+        tuple(expand_user(path) for path in chain or ()),
         _password,
     )
-    for path in sign_folder(folder.expanduser(), credentials, overwrite=overwrite):
+    for path in sign_folder(expand_user(folder), credentials, overwrite=overwrite):
         print_line(str(path))
 
 

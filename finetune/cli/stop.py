@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cards.paths import expand_user
 from finetune.cli.console import print_line
 
 
@@ -20,5 +21,5 @@ def stop(
     """
     from finetune.pipeline.stop_request import request_stop
 
-    request_stop(run.expanduser())
+    request_stop(expand_user(run))
     print_line(f"{run}: training ends after the present epoch")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cards.paths import expand_user
 from finetune.cli.console import print_line
 
 
@@ -42,7 +43,7 @@ def test_package(
 
     chosen = [EnvironmentChoice.current, EnvironmentChoice.zoo]
     names = [item.value for item in chosen if environment in (item, EnvironmentChoice.all)]
-    checks = check(model.expanduser(), names, trust=trust)
+    checks = check(expand_user(model), names, trust=trust)
     for outcome in checks:
         versions = ", ".join(f"{name} {version}" for name, version in outcome.packages.items())
         result = "passed" if outcome.passed else f"failed: {outcome.detail}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cards.paths import expand_user
 from finetune.cli.console import print_line
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def verify(
 
     trust = trust_root(key, certificate, identity, issuer)
     require("model_signing", "signing")
-    outcomes = verify_folder(folder.expanduser(), trust, signature and signature.expanduser())
+    outcomes = verify_folder(expand_user(folder), trust, signature and expand_user(signature))
     for outcome in outcomes:
         compared = outcome.comparison
         print_line(f"{outcome.signature}: {outcome.authenticity.evidence}")
@@ -66,8 +67,8 @@ def trust_root(
     from cards.provenance.trust import TrustRoot
 
     return TrustRoot(
-        None if key is None else key.expanduser(),
-        tuple(path.expanduser() for path in certificates or ()),
+        None if key is None else expand_user(key),
+        tuple(expand_user(path) for path in certificates or ()),
         identity,
         issuer,
     )

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from finetune.cli.console import print_line
 
 
@@ -44,9 +45,9 @@ def view(
     from finetune.viewer.library import Library
     from finetune.viewer.server import ViewServer, check_folders
 
-    folders = [folder.expanduser() for folder in data or []]
+    folders = [expand_user(folder) for folder in data or []]
     check_folders(folders)
-    library = Library([path.expanduser() for path in paths], folders)
+    library = Library([expand_user(path) for path in paths], folders)
     library.scan()
     if not library.items:
         names = ", ".join(map(str, paths))

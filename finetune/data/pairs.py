@@ -13,6 +13,7 @@ from typing import Literal
 
 from cards.base import Split
 from cards.errors import DataError
+from cards.paths import expand_user
 from finetune.data.annotations.registry import annotation_of, is_annotation
 from finetune.data.formats.registry import is_zarr
 from finetune.data.images import page_count
@@ -73,11 +74,11 @@ def find_pairs(root: Path | str, layout: Layout = "auto", csv: Path | str | None
     Raises:
         DataError: if there are no images, an image has no mask or a mask no image, or names are ambiguous.
     """
-    root = Path(root).expanduser()
+    root = expand_user(root)
     if csv is not None and layout in {"auto", "csv"}:
         # seen from the data's root first, so that a recipe can be moved with its data
         inside = root / csv
-        pairs = _by_csv(inside if inside.is_file() else Path(csv).expanduser())
+        pairs = _by_csv(inside if inside.is_file() else expand_user(csv))
     elif layout == "csv":
         raise DataError("data.layout is csv but data.csv is not set: give the path of the table")
     else:

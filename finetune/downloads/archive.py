@@ -12,6 +12,7 @@ from shutil import disk_usage
 
 from cards.archives import check_member
 from cards.errors import DownloadError
+from cards.paths import expand_user
 from finetune.downloads.resumable import retrieve
 from finetune.utils.atomic import atomic_folder, is_disk_full
 
@@ -29,7 +30,7 @@ def cache_folder() -> Path:
     """
     folder = os.environ.get("FINETUNE_CACHE")
     if folder:
-        return Path(folder).expanduser()
+        return expand_user(folder)
     from platformdirs import user_cache_dir  # as pooch.os_cache, without the import of pooch
 
     return Path(user_cache_dir("finetune"))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cards.errors import InputError
+from cards.paths import expand_user
 from cards.reading import NAME, find_record
 from cards.record import RunRecord
 from finetune.downloads.hub import HUB_ID, fetch
@@ -24,7 +23,7 @@ def fetch_record(source: str) -> RunRecord:
     Raises:
         InputError: if there is no record, or it cannot be read or downloaded.
     """
-    path = Path(source).expanduser()
+    path = expand_user(source)
     if path.exists():
         return find_record(path)
     if found := HUB_ID.fullmatch(source):

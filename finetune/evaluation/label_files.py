@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cards.errors import DataError
+from cards.paths import expand_user
 from finetune.data.annotations.seg_npy import read_seg_npy
 from finetune.data.formats.registry import EXTRA, is_zarr
 from finetune.data.images import page_count, read_labels
@@ -160,7 +161,7 @@ def _list(source: Labels, what: str) -> dict[str, np.ndarray | Path]:
         if not arrays:
             raise DataError(f"{what}: no label images")
         return dict(arrays)
-    path = Path(source).expanduser()
+    path = expand_user(source)
     if path.is_file() or is_zarr(path):
         return {SINGLE: path}
     if not path.is_dir():

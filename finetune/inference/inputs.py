@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cards.errors import DataError
+from cards.paths import expand_user
 from finetune.data.formats.registry import is_zarr
 from finetune.data.images import NAMES, is_image
 from finetune.data.layouts import MASK_SUFFIXES, OUTPUT_SUFFIXES, first_few, stem
@@ -38,7 +39,7 @@ def find_images(inputs: Path | str | Sequence[Path | str]) -> tuple[list[Path], 
     for one in [inputs] if isinstance(inputs, str | Path) else inputs:
         if not str(one):
             raise DataError("INPUT: is empty; name an image, a folder of images or a pattern")
-        path = Path(one).expanduser()
+        path = expand_user(one)
         if path.is_file() or is_zarr(path):
             files = [path]
         elif path.is_dir():

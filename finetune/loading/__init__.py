@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from cards.base import TaskName
 from cards.errors import InputError, ModelError
+from cards.paths import expand_user
 from finetune.downloads.hub import HUB_ID
 from finetune.errors import unknown
 from finetune.loading.builders import automatic_model, prompted_model
@@ -131,7 +132,7 @@ def load_members(
 def _check_distinct(sources: Sequence[str | Path]) -> None:
     seen: set[str] = set()
     for source in sources:
-        place = Path(source).expanduser()
+        place = expand_user(source)
         name = str(place.resolve() if place.exists() else source)
         if name in seen:
             raise ModelError(f"{source}: is named twice; an ensemble averages different models")
@@ -169,7 +170,7 @@ def load_model(source: str | Path, *, trust: bool = False) -> Model | PromptedMo
 
 def _locate(source: str | Path) -> Path:
     """Folder of configuration and weights, downloaded if necessary."""
-    path = Path(source).expanduser()
+    path = expand_user(source)
     if path.is_dir():
         inside = path / "huggingface"
         return inside if inside.is_dir() else path

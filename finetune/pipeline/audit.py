@@ -13,6 +13,7 @@ from cards.audit.claims import BaseFacts, Claim, DataFacts, Tools
 from cards.audit.run import audit as check_claims
 from cards.audit.subject import open_subject
 from cards.errors import DataError, InputError
+from cards.paths import expand_user
 from cards.record import RunRecord
 from finetune.utils.scratch import ScratchFolder
 
@@ -42,7 +43,7 @@ def audit(
     Raises:
         InputError: if there is no model, or it cannot be opened.
     """
-    folder = None if data is None else Path(data).expanduser()
+    folder = None if data is None else expand_user(data)
     if folder is not None and not folder.is_dir():
         raise DataError(f"{data}: no such folder of images")
     tools = _tools(folder, recompute)
@@ -62,7 +63,7 @@ def _located(source: Path | str) -> Iterator[Path]:
     In the cache of the Hub, files are links to a common store. The audit sees a folder of real files, because
     it accepts no link out of a model.
     """
-    path = Path(source).expanduser()
+    path = expand_user(source)
     if path.exists() or not isinstance(source, str):
         yield path
         return

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from cards.record import RunRecord
 from finetune.recipe.schema import Recipe
 from finetune.utils.atomic import is_disk_full
@@ -51,7 +52,7 @@ def inputs_of(recipe: Recipe) -> list[Path]:
         Paths, which need not exist.
     """
     named = (recipe.data.root, recipe.data.csv, recipe.model.checkpoint)
-    return [path.expanduser() for path in named if path is not None]
+    return [expand_user(path) for path in named if path is not None]
 
 
 def check_replaceable(path: Path, inputs: Iterable[Path]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from cards.record import DataFile, Origin, RunRecord
 from finetune.pipeline.published_exposure import Documented, published
 
@@ -40,7 +41,7 @@ def find_exposure(
 
 def _record_of(checkpoint: Path) -> RunRecord | None:
     """Record of the run that wrote a checkpoint, from its folder or one of the two above it."""
-    path = checkpoint.expanduser().resolve()
+    path = expand_user(checkpoint).resolve()
     for folder in (path, path.parent, path.parent.parent):
         if (folder / "record.json").is_file():
             try:

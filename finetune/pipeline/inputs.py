@@ -16,6 +16,7 @@ from cards.base import LabelKind, Split
 from cards.environment import capture_environment
 from cards.evidence import Leakage
 from cards.image_statistics import ImageStatistics
+from cards.paths import expand_user
 from cards.record import DataFile, Environment
 from finetune.data.annotations.registry import label_files
 from finetune.data.data_warnings import Checked, data_warnings
@@ -143,9 +144,9 @@ def locate_pairs(section: DataSection, dataset: NamedData | None) -> tuple[list[
         DataError: if there are none, or the data set cannot be downloaded.
     """
     if section.csv is not None:
-        csv = section.csv.expanduser()
+        csv = expand_user(section.csv)
         return find_pairs(csv.parent, layout="csv", csv=csv.name), csv.parent
-    root = section.root.expanduser() if section.root else None
+    root = expand_user(section.root) if section.root else None
     if root is None:
         assert dataset is not None  # the recipe has a name, a root or a table
         root = fetch(dataset)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from cards.errors import InputError, ModelError
 from cards.fingerprint import sha256_file
+from cards.paths import expand_user
 from finetune.data.datasets import fetch, named
 from finetune.recipe.library import find_recipe, recipe_folder
 from finetune.repositories.capabilities import FetchesWeights
@@ -158,7 +159,7 @@ def download_all(wanted: Iterable[Wanted], folder: Path, report: Callable[[Entry
     Raises:
         InputError: if a download fails; earlier ones stay, and the next call continues.
     """
-    folder = folder.expanduser().absolute()
+    folder = expand_user(folder).absolute()
     with disk_errors(folder, HINT):
         folder.mkdir(parents=True, exist_ok=True)
     entries = read_entries(folder) if (folder / INDEX).exists() else []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cards.paths import expand_user
 from finetune.inference.extras.registry import parse_kinds
 from finetune.inference.folder import FolderPrediction, check_headers, failure_summary
 from finetune.inference.outputs import LabelFormat, parse_format, plan_outputs
@@ -73,7 +74,7 @@ def predict(
     )
     outputs = plan_outputs(
         images,
-        Path(out).expanduser(),
+        expand_user(out),
         overwrite=overwrite,
         label_format=parse_format(label_format),
         save=parse_kinds(save if isinstance(save, str) else ",".join(save)),

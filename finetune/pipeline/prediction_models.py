@@ -11,6 +11,7 @@ from cards.errors import InputError
 from cards.fingerprint import sha256_file
 from cards.integrity import HUB
 from cards.metrics import PRIMARY
+from cards.paths import expand_user
 from cards.record import RunRecord
 from finetune.downloads.hub import HUB_ID
 from finetune.downloads.records import fetch_record
@@ -117,7 +118,7 @@ def describe(source: str, model: Predictor) -> Member:
             record = fetch_record(source)
         except InputError:  # the model was loaded: it has no record, or none that can be read
             record = None
-    path = Path(source).expanduser()
+    path = expand_user(source)
     if record:
         name = record.name
     elif path.exists() or not (published_name(source) or HUB_ID.fullmatch(source)):

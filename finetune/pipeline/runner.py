@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from cards.record import RunRecord
 from finetune.adapters import merge
 from finetune.data.annotations.registry import label_files
@@ -65,7 +66,7 @@ def run(
     helping = is_helper_process()
     console = Console(quiet=True) if helping else console or Console(stderr=True)
     recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
-    destination = Path("runs") / recipe.name if out is None else Path(out).expanduser()
+    destination = Path("runs") / recipe.name if out is None else expand_user(out)
     if register and resume:
         raise InputError("a run that is resumed keeps its registration; leave out --register")
     target_value = parse_target_value(register, recipe) if register else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from finetune.errors import unknown
 from finetune.plugins.definition import FOLDERS, NO, YES, Input, Plugin
 
@@ -39,7 +40,7 @@ def parse(plugin: Plugin, arguments: Sequence[str]) -> tuple[dict[str, Any], dic
     values = {
         one.name: _value(one, given[one.name]) if one.name in given else one.default for one in plugin.inputs
     }
-    return values, {one.name: Path(given[one.name]).expanduser() for one in plugin.outputs}
+    return values, {one.name: expand_user(given[one.name]) for one in plugin.outputs}
 
 
 def _pairs(plugin: Plugin, arguments: Sequence[str]) -> dict[str, str]:
@@ -75,7 +76,7 @@ def _is_empty(text: str, kind: str | None) -> bool:
 
 def _value(one: Input, text: str) -> Any:
     if one.kind in FOLDERS:
-        return Path(text).expanduser()
+        return expand_user(text)
     if one.kind == "flag":
         if text.lower() not in FLAGS:
             raise InputError(f"--{one.name}: must be {YES} or {NO}, got '{text}'")

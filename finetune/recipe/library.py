@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cards.errors import RecipeError
+from cards.paths import expand_user
 from finetune.recipe.reader import read_recipe
 from finetune.recipe.schema import Recipe
 
@@ -59,7 +60,7 @@ def benchmark_path(name_or_path: Path | str) -> Path:
     Raises:
         RecipeError: if there is no such file or name.
     """
-    path = Path(name_or_path).expanduser()
+    path = expand_user(name_or_path)
     if _is_file(path):
         return path
     included = {file.stem: file for file in sorted((recipe_folder() / "benchmarks").glob("*.yaml"))}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from finetune.recipe.schema import DataSection, ModelSection, Recipe
 
 Problem = tuple[str, str]  # key and message
@@ -67,9 +68,9 @@ def _data_problems(data: DataSection) -> Iterator[Problem]:
         yield from _options("data.normalize.name", "data.normalize", normalize_option_errors, data.normalize)
     if data.name is not None and data.name not in DATASETS:
         yield "data.name", str(unknown("data set", data.name, DATASETS))
-    if data.root is not None and not data.root.expanduser().exists():
+    if data.root is not None and not expand_user(data.root).exists():
         yield "data.root", f"{data.root}: no such folder"
-    if data.csv is not None and not data.csv.expanduser().exists():
+    if data.csv is not None and not expand_user(data.csv).exists():
         yield "data.csv", f"{data.csv}: no such file"
 
 

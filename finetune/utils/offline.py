@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from cards.paths import expand_user
+
 VARIABLE = "FINETUNE_OFFLINE"
 """Environment variable with the folder that a computer without a network uses."""
 
@@ -28,7 +30,7 @@ def use_folder(folder: Path, *, offline: bool) -> None:
         folder: the folder; need not exist.
         offline: whether to contact no server.
     """
-    folder = folder.expanduser().absolute()
+    folder = expand_user(folder).absolute()
     for variable, place in PLACES.items():
         os.environ[variable] = str(folder / place)
     if offline:
