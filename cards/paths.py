@@ -16,3 +16,15 @@ def expand_user(path: str | Path) -> Path:
         The path; unchanged if there is no such user, as of a file whose name begins with `~`.
     """
     return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser fails without such a user
+
+
+def printable(path: str | Path) -> str:
+    """Write a path as text that can be printed and stored.
+
+    Args:
+        path: any path; file names of Linux need not be UTF-8.
+
+    Returns:
+        The path, with an escape sequence for each byte that is not UTF-8.
+    """
+    return str(path).encode("utf-8", "backslashreplace").decode()

@@ -70,7 +70,13 @@ def _scores(subject: Subject, record: RunRecord) -> Claim:
 def _score_rows(record: RunRecord) -> list[dict[str, Any]]:
     if record.prompts:
         return [
-            {"image": csv_text(image.image), "before": image.before, "after": image.after}
+            {
+                "image": csv_text(image.image),
+                "kind": score.kind,
+                "instances": image.instances,
+                "before": image.before,
+                "after": image.after,
+            }
             for score in record.prompts
             for image in score.images
         ]

@@ -1,7 +1,8 @@
 """Prediction of large images on a Dask cluster: tiles and blocks are tasks, and workers write the results.
 
 Tasks write the same files as `finetune.inference.streaming`, into a folder that all workers share. A task
-whose worker dies is repeated by another one, and the label image is that of a single process to the byte.
+whose worker dies is repeated by another one, and the label image is that of streaming in a single process to
+the byte.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import DataError
+from cards.paths import printable
 from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import Header, read_header
 from finetune.data.images import page_count
@@ -65,6 +66,7 @@ def check_headers(outputs: Outputs) -> tuple[dict[Path, Header], dict[Path, str]
     errors: dict[Path, str] = {}
     for image in outputs.paths:
         try:
+            _check_name(image)
             header = read_header(image, planes=outputs.planes, in_parts=True)
             check_size(list(outputs.extras.get(image, ())), header.height, header.width, image)
             headers[image] = header
@@ -72,6 +74,14 @@ def check_headers(outputs: Outputs) -> tuple[dict[Path, Header], dict[Path, str]
             errors[image] = str(error).replace(PLANES_REMEDY, "segment each plane with --planes")
     _refuse_if_all_failed(errors, outputs)
     return headers, errors
+
+
+def _check_name(image: Path) -> None:
+    """Names go into UTF-8 texts: the metadata of the label image, the record and the table."""
+    try:
+        str(image).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{printable(image)}: the name is not valid UTF-8; rename the file") from error
 
 
 @dataclass(frozen=True)
@@ -252,5 +262,5 @@ def failure_summary(results: list[FolderPrediction]) -> str | None:
     Returns:
         One line; None if no image failed.
     """
-    failed = [result.image.name for result in results if result.error]
+    failed = [printable(result.image.name) for result in results if result.error]
     return f"{len(failed)} of {len(results)} images failed: {', '.join(failed)}" if failed else None

@@ -54,6 +54,8 @@ def find_images(inputs: Path | str | Sequence[Path | str]) -> tuple[list[Path], 
         for file in files:
             # A pattern with ** finds a file again through a link to a folder above it.
             found.setdefault((os.path.realpath(file), file.name), file)
+    if not found:
+        raise DataError("no images: the list of images is empty")
     return list(found.values()), notes
 
 
@@ -84,7 +86,8 @@ def _select(entries: list[Path]) -> tuple[list[Path], list[str]]:
     files = [path for path in entries if is_image(path)]
     names = {(path.parent, stem(path)) for path in files}
     beside = {path for path in files if _belongs_to_an_image(path, names)}
-    others = [path for path in entries if path not in set(files)]
+    known = set(files)
+    others = [path for path in entries if path not in known]
     notes = []
     if beside:
         names_beside = first_few(sorted(path.name for path in beside))

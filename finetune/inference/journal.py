@@ -237,14 +237,18 @@ def file_state(path: Path) -> list[int] | None:
     """What tells whether a file has changed.
 
     Args:
-        path: the file, or the folder of a Zarr group, of which the metadata counts.
+        path: the file, or the folder of a Zarr group.
 
     Returns:
-        Size in bytes and time of change in nanoseconds; None if the file is missing.
+        Size in bytes and time of change in nanoseconds; of a folder, the sum of the sizes of its files, the
+        latest time, and their number. None if the file is missing.
     """
     try:
-        path = path / "zarr.json" if (path / "zarr.json").is_file() else path
-        status = path.stat()
+        if not path.is_dir():
+            status = path.stat()
+            return [status.st_size, status.st_mtime_ns]
+        inside = [file.stat() for file in path.rglob("*") if file.is_file()]
     except OSError:
         return None
-    return [status.st_size, status.st_mtime_ns]
+    latest = max((status.st_mtime_ns for status in inside), default=0)
+    return [sum(status.st_size for status in inside), latest, len(inside)]

@@ -15,6 +15,8 @@ from finetune.data.calibration import Calibration
 from finetune.inference.markers import SOFTWARE, software
 from finetune.utils.atomic import new_file
 
+LARGEST_RESOLUTION = 2**32  # pixels per cm that the tag of a TIFF can hold; the OME metadata state any size
+
 
 def write_label_tiff(
     labels: np.ndarray, path: Path, name: str, calibration: Calibration, *, tile: int | None = None
@@ -98,7 +100,7 @@ def describe(axes: str, name: str, calibration: Calibration) -> tuple[dict[str, 
         if size is not None:
             metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
     options: dict[str, Any] = {}
-    if calibration.x is not None and calibration.y is not None:
+    if calibration.x and calibration.y and max(1e4 / calibration.x, 1e4 / calibration.y) < LARGEST_RESOLUTION:
         options = {"resolution": (1e4 / calibration.x, 1e4 / calibration.y), "resolutionunit": "CENTIMETER"}
     return metadata, options
 

@@ -61,9 +61,14 @@ def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
         (C, H, W), a view.
 
     Raises:
-        DataError: if the image has fewer than two or more than three axes.
+        DataError: if the image has fewer than two or more than three axes, no pixels, or pixels that are NaN
+            or infinite in float32.
     """
     image = np.asarray(image)
+    if not image.size:
+        raise DataError(f"the image has no pixels: its shape is {image.shape}")
+    if image.dtype.kind == "f" and (odd := _count_not_finite(image)):
+        raise DataError(f"{odd:,} of {image.size:,} pixels are NaN or infinite: replace them")
     if image.ndim == 2:
         return image[None]
     if image.ndim != 3:
@@ -71,3 +76,8 @@ def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
     first, last = image.shape[0], image.shape[2]
     is_last = has_channels_last(image.shape) or (last == channels != first and last < min(image.shape[:2]))
     return np.moveaxis(image, -1, 0) if is_last else image
+
+
+def _count_not_finite(image: np.ndarray) -> int:
+    with np.errstate(over="ignore"):  # models compute in float32
+        return int(np.count_nonzero(~np.isfinite(image.astype(np.float32, copy=False))))

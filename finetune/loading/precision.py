@@ -45,11 +45,13 @@ def use_precision(model: AnyPredictor, asked: AskedPrecision, source: str | Path
         The model.
 
     Raises:
+        InputError: if there is no such precision.
         ModelError: if bf16 is asked of a model that runs in float32 only.
     """
     from finetune.inference.model import Model
     from finetune.utils.bfloat16 import is_fast_in_bf16
 
+    asked = parse_precision(asked)  # the Python interface takes any text
     found: Any = model
     if isinstance(found, Model) and not found.torchscript:
         fast = found.verified == "bf16" and is_fast_in_bf16(found.device)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cards.errors import InputError
 from cards.fingerprint import sha256_file
+from cards.paths import printable
 from finetune.data.diameter import typical_diameter, typical_of_areas
 from finetune.data.headers import Header
 from finetune.data.windows import windows_of
@@ -223,17 +226,22 @@ class PredictionJob:
     def _image(self, result: FolderPrediction) -> dict[str, Any]:
         """Entry of the record; it holds no path of this machine."""
         folder = self.outputs.folder
-        error = result.error and result.error.removeprefix(f"{result.image}: ").replace(
-            str(result.image.parent), ""
-        )
+        shown = printable(result.image)
+        error = result.error and _without_folder(result.error.removeprefix(f"{shown}: "), result.image)
         return {
-            "image": result.image.name,
+            "image": printable(result.image.name),
             "labels": result.labels.relative_to(folder).as_posix() if result.labels else None,
             "instances": result.instances,
             "files": {kind: path.relative_to(folder).as_posix() for kind, path in result.files.items()},
             "error": error,
             **self.mismatch_entry(result),
         }
+
+
+def _without_folder(text: str, image: Path) -> str:
+    """Remove the folder of an image from the paths in a message."""
+    folder = re.escape(str(image.parent))
+    return text if image.parent == Path() else re.sub(rf"(?<![\w./-]){folder}{re.escape(os.sep)}", "", text)
 
 
 def _write_text(text: str, path: Path) -> None:

@@ -17,7 +17,8 @@ def orient_pixels(maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
         The oriented maps, contiguous, of the same dtype.
     """
     turned = np.rot90(maps, rotations, axes=(-2, -1))
-    return np.ascontiguousarray(turned[..., ::-1] if flip else turned)
+    # A copy: ascontiguousarray keeps the negative stride of an axis with one pixel, which torch refuses.
+    return np.array(turned[..., ::-1] if flip else turned, order="C")
 
 
 def rescale_pixels(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

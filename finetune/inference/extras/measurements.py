@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cards.scores import csv_text
 from finetune.inference.extras.registry import Segmented, SegmentedParts, plane_indices
 from finetune.inference.label_parts import complete_parts
 from finetune.utils.atomic import new_file
@@ -98,7 +99,7 @@ class MeasurementTable:
             for image, columns in self._parts:
                 texts = [[_text(value) for value in columns[n]] if n in columns else None for n in names]
                 for row in range(len(columns["label"])):
-                    table.writerow([image, *(column[row] if column else "" for column in texts)])
+                    table.writerow([csv_text(image), *(column[row] if column else "" for column in texts)])
 
 
 def to_json(parts: Sequence[Part]) -> list[dict[str, Any]]:

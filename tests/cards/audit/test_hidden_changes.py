@@ -47,7 +47,7 @@ def other_encoding(run: Path) -> None:
     [
         (junk_package, "bioimageio/x.zip is a complete package."),
         (cut_package, f"{PACKAGE} is a complete package."),
-        (invalid_recipe, "recipe.yaml: "),
+        (invalid_recipe, "recipe.yaml:1: not valid YAML"),
         (other_encoding, "report.html: not UTF-8 text"),
     ],
     ids=["junk", "cut", "recipe", "encoding"],
