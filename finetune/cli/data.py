@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cards.errors import InputError
 from finetune.cli.arguments import AsJson, Content
 from finetune.cli.console import print_line
 
@@ -38,6 +39,10 @@ def data(
     if picture:
         check_picture(picture)
     table = folder if folder.suffix.lower() == ".csv" and folder.is_file() else None
+    if not table and not folder.is_dir():
+        if folder.exists():
+            raise InputError(f"{folder}: is a file; name the folder of the images, or a table (CSV)")
+        raise InputError(f"{folder}: no such {'file' if folder.suffix else 'folder'}")
     root = table.parent if table else folder
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("reading images", total=None)

@@ -104,8 +104,10 @@ def _print(
             if (summary := result.summary.get(name)) is None:
                 rows.append((title, "not measured", "", ""))
                 continue
+            measured = sum(values[name] is not None for values in result.images.values())
+            of = "" if measured == len(result.images) else f", {counted(measured, 'image')}"
             median, interval = f"{summary.median:.4f}", _interval(result.intervals.get(name))
-            rows.append((title, spread(summary), median, interval))
+            rows.append((f"{title}{of}", spread(summary), median, interval))
         print_table(("metric", "mean ± std", "median", "95 % interval of the mean"), rows)
         print_line(_pooled(result))
     if differences is not None:
@@ -145,11 +147,15 @@ def _write_csv(path: Path, folders: list[Path], results: list[Evaluation]) -> No
     ):
         rows = csv.writer(stream)
         rows.writerow(["prediction", "image", *metrics])
-        for folder, result in zip(folders, results, strict=True):
+        for name, result in zip(_short_names(folders), results, strict=True):
             for image, values in result.images.items():
-                rows.writerow(
-                    [csv_text(folder.name), csv_text(image), *(values[metric] for metric in metrics)]
-                )
+                rows.writerow([csv_text(name), csv_text(image), *(values[metric] for metric in metrics)])
+
+
+def _short_names(folders: list[Path]) -> list[str]:
+    """The last part of each path, or the paths if these are equal."""
+    names = [folder.resolve().name for folder in folders]
+    return names if len(set(names)) == len(names) else [folder.as_posix() for folder in folders]
 
 
 def _as_json(

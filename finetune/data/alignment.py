@@ -79,6 +79,8 @@ def find_misalignment(image: np.ndarray, labels: np.ndarray) -> Misalignment | N
 def _standardized(plane: np.ndarray, step: int) -> np.ndarray | None:
     """Mean of blocks of `step` × `step` pixels, with mean 0 and standard deviation 1; None if constant."""
     height, width = (n // step for n in plane.shape)
+    if not height or not width:  # a strip that is narrower than a block
+        return None
     blocks = plane[: height * step, : width * step].reshape(height, step, width, step)
     small = blocks.mean(axis=(1, 3), dtype=np.float32)
     spread = small.std()

@@ -228,10 +228,10 @@ def _decode(path: Path, kind: Format) -> np.ndarray:
 
 def _png_labels(path: Path) -> np.ndarray:
     """A PNG as (C, H, W); one with a palette as its indices, where labeling tools put the labels."""
-    from PIL import Image
+    from PIL.PngImagePlugin import PngImageFile  # unlike Image.open, it opens pictures of any size
 
     try:
-        with Image.open(path) as image:
+        with PngImageFile(path) as image:
             array = np.asarray(image.getchannel(0) if image.mode == "LA" else image)
             orientation = image.getexif().get(TAG, 1)
     except Exception as error:

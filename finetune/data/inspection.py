@@ -216,5 +216,8 @@ def count_instances(labels: np.ndarray, label_kind: LabelKind) -> int:
 
 def _relative(path: Path, root: Path) -> str:
     """Below the root, or the bare name: a record holds no path of this machine."""
-    path, root = path.resolve(), root.resolve()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    # Links are followed only if the path as written is not below the root.
+    for one, folder in ((path.absolute(), root.absolute()), (path.resolve(), root.resolve())):
+        if one.is_relative_to(folder) and ".." not in one.relative_to(folder).parts:
+            return one.relative_to(folder).as_posix()
+    return path.name

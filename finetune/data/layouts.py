@@ -37,7 +37,7 @@ def stem(path: Path) -> str:
         The name; ".ome.tif" and ".ome.zarr" are one ending.
     """
     ome = path.suffix.lower() in {".tif", ".tiff", ".zarr"}
-    name = path.stem.removesuffix(".ome") if ome else path.stem
+    name = path.stem[:-4] if ome and path.stem.lower().endswith(".ome") else path.stem
     return unicodedata.normalize("NFC", name)
 
 

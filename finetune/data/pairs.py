@@ -105,6 +105,12 @@ def _by_place(root: Path, layout: Layout) -> list[Pair]:
     if not root.is_dir():
         raise DataError(f"{root}: no such folder: set data.root to the folder that holds the images")
     places = split_folders(root)
+    if places != [(None, root)] and (images := subfolder(root, IMAGE_FOLDERS)):
+        beside = " and ".join(f"{place.name}/" for _, place in places)
+        raise DataError(
+            f"{root}: holds {images.name}/ beside {beside}: move {images.name}/ and its masks into a folder "
+            "train/, or set data.csv to a table of files"
+        )
     folders = [(split, place) for split, place in places if subfolder(place, IMAGE_FOLDERS)]
     suffixed = [(split, place) for split, place in places if _has_labels(place)]
     per_image = [(split, place) for split, place in places if image_folders(place)]

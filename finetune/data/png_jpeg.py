@@ -26,9 +26,9 @@ def decode_png(path: Path) -> tuple[np.ndarray, int]:
     content = path.read_bytes()
     orientation = 1
     if any(chunk in content for chunk in EXIF_IN_PNG):
-        from PIL import Image
+        from PIL.PngImagePlugin import PngImageFile  # unlike Image.open, it opens pictures of any size
 
-        with Image.open(path) as image:
+        with PngImageFile(path) as image:
             image.load()  # the tag may follow the pixels
             orientation = image.getexif().get(TAG, 1)
     return imagecodecs.png_decode(content), orientation
@@ -43,8 +43,9 @@ def decode_jpeg(path: Path) -> tuple[np.ndarray, int]:
     Returns:
         Pixels (H, W) or (H, W, 3), and the orientation tag.
     """
-    from PIL import Image  # imagecodecs fills the missing part of a JPEG cut short with gray
+    # imagecodecs fills the missing part of a JPEG cut short with gray; Image.open refuses large pictures.
+    from PIL.JpegImagePlugin import JpegImageFile
 
-    with Image.open(path) as image:
+    with JpegImageFile(path) as image:
         pixels = np.asarray(image if image.mode in {"L", "RGB"} else image.convert("RGB"))
         return pixels, image.getexif().get(TAG, 1)

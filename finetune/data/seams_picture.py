@@ -12,7 +12,7 @@ from cards.contact_sheet import SIDE, Tile, contact_sheet, is_contact_sheet
 from cards.errors import InputError
 from finetune.data.description import Description
 from finetune.data.fields import Seam, find_seams
-from finetune.utils.atomic import atomic_file
+from finetune.utils.atomic import atomic_file, disk_errors
 
 SHOWN = 12
 WINDOW = 144  # pixels of the tiles that are shown along and across the seam
@@ -53,7 +53,7 @@ def write_seams(described: Description, path: Path, shown: int = SHOWN) -> int:
     if not seams:
         return 0
     tiles = [_draw(described, seam) for seam in seams[:shown]]
-    with atomic_file(path) as temporary:
+    with disk_errors(path, "choose another file with --picture"), atomic_file(path) as temporary:
         contact_sheet(tiles, temporary)
     return len(tiles)
 

@@ -96,7 +96,7 @@ def _draw(left: list[Pair], fraction: float, pool: list[Pair], seed: str) -> lis
     by_page = len({pair.image for pair in pool}) == 1
 
     def unit(pair: Pair) -> str:
-        return pair.name if by_page else pair.name.rpartition("#")[0] or pair.name
+        return pair.name if by_page or pair.page is None else pair.name.rpartition("#")[0]
 
     units = sorted({unit(pair) for pair in left}, key=lambda name: _place(seed, name))
     if fraction == 0 or len(units) < 2:

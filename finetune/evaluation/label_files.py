@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from finetune.utils.optional import require
 
 Labels = np.ndarray | Sequence[np.ndarray] | Path | str
 SEG_NPY = "_seg.npy"  # Cellpose's GUI
-SINGLE = "0"  # name of the only label image
+SINGLE = "\0"  # key of the only label image, which no file can have as its name
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class LabelPairs:
         pairs: prediction and reference, arrays or files, by name.
         without_prediction: names of references without a prediction.
         without_reference: names of predictions without a reference.
+        left_out: for predictions and references, names of files in a folder of Cellpose that hold no masks.
     """
 
     pairs: Mapping[str, tuple[np.ndarray | Path, np.ndarray | Path]]
     without_prediction: list[str]
     without_reference: list[str]
+    left_out: tuple[list[str], list[str]] = ([], [])
 
 
 def pair_labels(predictions: Labels, reference: Labels) -> LabelPairs:
@@ -57,6 +60,10 @@ def pair_labels(predictions: Labels, reference: Labels) -> LabelPairs:
         predicted = _by_name(predicted)
     elif SINGLE not in predicted:
         expected = _by_name(expected)
+    else:
+        both = predicted[SINGLE], expected[SINGLE]
+        name = next((_name(one) for one in reversed(both) if isinstance(one, Path)), "0")
+        predicted, expected = {name: both[0]}, {name: both[1]}
     common = [name for name in predicted if name in expected]
     if not common:
         raise DataError(
@@ -67,6 +74,7 @@ def pair_labels(predictions: Labels, reference: Labels) -> LabelPairs:
         {name: (predicted[name], expected[name]) for name in common},
         without_prediction=[name for name in expected if name not in predicted],
         without_reference=[name for name in predicted if name not in expected],
+        left_out=(_left_out(predictions), _left_out(reference)),
     )
 
 
@@ -157,19 +165,18 @@ def _list(source: Labels, what: str) -> dict[str, np.ndarray | Path]:
     if isinstance(source, np.ndarray):
         return {SINGLE: source}
     if not isinstance(source, str | Path):
-        arrays = {str(index): np.asarray(labels) for index, labels in enumerate(source)}
+        arrays = [np.asarray(labels) for labels in source]
         if not arrays:
             raise DataError(f"{what}: no label images")
-        return dict(arrays)
+        return {SINGLE if len(arrays) == 1 else str(index): labels for index, labels in enumerate(arrays)}
     path = expand_user(source)
     if path.is_file() or is_zarr(path):
         return {SINGLE: path}
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder")
     files: dict[str, np.ndarray | Path] = {}
-    candidates = [*images_in(path), *sorted(path.glob(f"*{SEG_NPY}"))]
-    masks = [file for file in candidates if _name_as_mask(file)]
-    for file in masks or candidates:  # Cellpose writes masks beside the images, which are no label images
+    masks, others = _masks_and_others(path)
+    for file in masks or others:  # Cellpose writes masks beside the images, which are no label images
         name = _name(file)
         if name in files:
             raise DataError(f"{file}: {files[name]} has the same name; keep one of them")
@@ -177,6 +184,22 @@ def _list(source: Labels, what: str) -> dict[str, np.ndarray | Path]:
     if not files:
         raise DataError(f"{path}: contains no label images (TIFF, PNG or Cellpose's _seg.npy)")
     return dict(sorted(files.items()))
+
+
+def _masks_and_others(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files that are named as masks, and other images."""
+    candidates = [*images_in(folder), *sorted(folder.glob(f"*{SEG_NPY}"))]
+    masks = [file for file in candidates if _name_as_mask(file)]
+    return masks, [file for file in candidates if file not in masks]
+
+
+def _left_out(source: Labels) -> list[str]:
+    """Images of a folder without masks, although the folder holds masks of others."""
+    if not isinstance(source, str | Path) or not (path := expand_user(source)).is_dir() or is_zarr(path):
+        return []
+    masks, others = _masks_and_others(path)
+    masked = {_name(file) for file in masks}
+    return [file.name for file in others if stem(file) not in masked] if masks else []
 
 
 def _by_name(labels: dict[str, np.ndarray | Path]) -> dict[str, np.ndarray | Path]:
@@ -191,9 +214,11 @@ def _name(file: Path) -> str:
 
 def _name_as_mask(file: Path) -> str | None:
     """Name of the image that a file of Cellpose holds the masks of."""
-    return file.name.removesuffix(SEG_NPY) if file.name.endswith(SEG_NPY) else mask_stem(file)
+    if file.name.endswith(SEG_NPY):
+        return unicodedata.normalize("NFC", file.name.removesuffix(SEG_NPY))
+    return mask_stem(file)
 
 
 def _some(names: Mapping[str, object]) -> str:
-    listed = list(names)
+    listed = ["a single label image" if name == SINGLE else name for name in names]
     return listed[0] if len(listed) == 1 else f"{listed[0]}, … ({len(listed)} files)"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from cards.base import LabelKind
 from cards.errors import DataError, InputError
+from cards.formatting import counted
 from cards.scores import Summary
+from finetune.data.layouts import first_few
 from finetune.data.mask_checks import Finding, check_mask
 from finetune.evaluation.detailed import detailed_metrics
 from finetune.evaluation.label_files import LabelPairs, Labels, pair_labels, planes_of, read_pair
@@ -91,8 +94,8 @@ def evaluate(
     Raises:
         DataError: if there are no images, none can be compared, or with `strict` one cannot.
     """
-    if not pixel_size > 0:
-        raise InputError(f"pixel size {pixel_size}: must be greater than 0")
+    if not 0 < pixel_size < math.inf:
+        raise InputError(f"pixel size {pixel_size}: must be a number greater than 0")
     pairs = pair_labels(predictions, reference)
     if strict:
         _refuse_unmatched(pairs)
@@ -121,9 +124,15 @@ def evaluate(
         failed=failed,
         without_prediction=pairs.without_prediction,
         without_reference=pairs.without_reference,
-        warnings=label_warnings("predictions", findings[0]),
-        reference_warnings=label_warnings("references", findings[1]),
+        warnings=[*label_warnings("predictions", findings[0]), *_not_masks(pairs.left_out[0])],
+        reference_warnings=[*label_warnings("references", findings[1]), *_not_masks(pairs.left_out[1])],
     )
+
+
+def _not_masks(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    return [f"{counted(len(names), 'image')} beside the masks not compared: {first_few(names)}"]
 
 
 def compare(first: Evaluation, second: Evaluation) -> dict[str, Difference]:

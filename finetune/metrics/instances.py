@@ -58,6 +58,8 @@ class Matches:
         # Above an IoU of 0.5, an instance reaches the threshold with one other at most: nothing to optimize.
         if all(len(np.unique(index[reached])) == reached.sum() for index in (self.rows, self.columns)):
             return self.iou[reached]
+        if threshold >= 0.5:
+            return self._most_pairs(reached)
         from scipy.optimize import linear_sum_assignment
 
         iou = np.zeros((self.references, self.predictions), np.float32)
@@ -65,6 +67,16 @@ class Matches:
         pairs = linear_sum_assignment(-(iou >= threshold).astype(float) - iou / (2 * min(iou.shape)))
         best = iou[pairs]
         return best[best >= threshold]
+
+    def _most_pairs(self, reached: np.ndarray) -> np.ndarray:
+        """Match as many pairs as possible: where one reaches 0.5 with two others, both IoU are 0.5."""
+        from scipy.sparse import csr_array
+        from scipy.sparse.csgraph import maximum_bipartite_matching
+
+        rows, columns, shape = self.rows[reached], self.columns[reached], (self.references, self.predictions)
+        partners = maximum_bipartite_matching(csr_array((np.ones(len(rows)), (rows, columns)), shape))
+        matched: np.ndarray = self.iou[reached][partners[rows] == columns]
+        return matched
 
 
 def match_instances(prediction: np.ndarray, reference: np.ndarray) -> Matches:

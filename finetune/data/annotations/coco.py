@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,13 +26,17 @@ def coco_of(image: Path, folders: Iterable[Path]) -> Path | None:
         folders: where to search.
 
     Returns:
-        The first JSON file that lists the image, or None.
+        The JSON file with the name of the image if it lists the image, or else the first one that does; None
+        if there is none.
 
     Raises:
         DataError: if a file lists several images that could be this one.
     """
+    folders = list(folders)
+    named = (folder / f"{image.stem}.json" for folder in folders)  # one file for each image
     files = (file for folder in folders for file in sorted(folder.glob("*.json")))
-    return next((file for file in files if _objects_of(file, image) is not None), None)
+    candidates = chain((file for file in named if file.is_file()), files)
+    return next((file for file in candidates if _objects_of(file, image) is not None), None)
 
 
 def read_coco(path: Path, image: Path, shape: tuple[int, int]) -> np.ndarray:
@@ -108,7 +113,8 @@ def _objects(path: Path, modified: int) -> Objects:
         names = {image["id"]: image["file_name"].replace("\\", "/") for image in content["images"]}
         objects: Objects = {name: [] for name in names.values()}
         for item in content["annotations"]:
-            objects[names[item["image_id"]]].append(item)
+            if item["image_id"] in names:
+                objects[names[item["image_id"]]].append(item)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     return objects

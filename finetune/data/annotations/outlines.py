@@ -21,11 +21,28 @@ def fill(labels: np.ndarray, rings: Sequence[Any], number: int) -> None:
     """
     from skimage.draw import polygon
 
-    inside = np.zeros(labels.shape, bool)
-    for index, ring in enumerate(rings):
-        points = np.asarray(ring, float)[:, :2] - 0.5
-        inside[polygon(points[:, 1], points[:, 0], labels.shape)] = index == 0
-    labels[inside] = number
+    view, outlines = _window(labels, rings)
+    inside = np.zeros(view.shape, bool)
+    for index, points in enumerate(outlines):
+        inside[polygon(points[:, 1], points[:, 0], view.shape)] = index == 0
+    view[inside] = number
+
+
+def _window(labels: np.ndarray, rings: Sequence[Any]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The part of a label image that rings cover, so that the time does not grow with the image.
+
+    Returns:
+        A view of the labels, and the rings in its coordinates, with the centers of pixels at integers.
+    """
+    outlines = [np.asarray(ring, float)[:, :2] - 0.5 for ring in rings]
+    points = np.concatenate([*outlines, np.zeros((0, 2))])
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return labels[:0, :0], []
+    height, width = labels.shape
+    left, top = np.clip(np.floor(points.min(axis=0)), 0, (width, height)).astype(int)
+    right, bottom = np.clip(np.ceil(points.max(axis=0)) + 1, 0, (width, height)).astype(int)
+    return labels[top:bottom, left:right], [one - (left, top) for one in outlines]
 
 
 def fill_even_odd(labels: np.ndarray, rings: Sequence[Any], number: int) -> None:
@@ -38,9 +55,10 @@ def fill_even_odd(labels: np.ndarray, rings: Sequence[Any], number: int) -> None
         rings: outlines of parts and holes, each (N, 2) with x and y in pixels, as for `fill`.
         number: label of the region.
     """
-    inside = np.zeros(labels.shape, bool)
-    for ring in rings:
-        one = np.zeros(labels.shape, np.uint8)
-        fill(one, [ring], 1)
-        inside ^= one > 0
-    labels[inside] = number
+    from skimage.draw import polygon
+
+    view, outlines = _window(labels, rings)
+    inside = np.zeros(view.shape, bool)
+    for points in outlines:
+        inside[polygon(points[:, 1], points[:, 0], view.shape)] ^= True
+    view[inside] = number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def annotation_of(image: Path, name: str, folders: Sequence[Path]) -> Path | Non
     """
     if is_zarr(image) and (label := _zarr_labels(image)):
         return label
-    paths = (folder / f"{name}{ending}" for folder in folders for ending in READERS)
+    names = dict.fromkeys((name, unicodedata.normalize("NFD", name)))  # as macOS writes it
+    paths = (folder / f"{one}{ending}" for folder in folders for ending in READERS for one in names)
     return next((path for path in paths if path.is_file()), None) or coco_of(image, folders)
 
 
