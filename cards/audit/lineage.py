@@ -42,7 +42,7 @@ def _stated(record: RunRecord) -> Claim:
         problems.append(f"recipe: {section['repository']}, network of {record.model.architecture.repository}")
     own = not section.get("checkpoint")  # a checkpoint replaces the weights of the named model
     name = section.get("name")
-    if own and name is not None and not _same_name(str(name), base):
+    if own and name is not None and not (_is_package_file(str(name), base) or _same_name(str(name), base)):
         problems.append(f"recipe: {name}, base model {base.id}")
     revision = str(section.get("revision") or "")
     is_commit = re.fullmatch("[0-9a-f]{7,64}", revision)  # tags and branches move
@@ -65,6 +65,12 @@ def _stated(record: RunRecord) -> Claim:
     return Claim(
         FAMILY, statement, "holds", f"{base.id}, {base.revision or 'no revision'}, {base.sha256[:12]}…"
     )
+
+
+def _is_package_file(name: str, base: Origin) -> bool:
+    """Whether a name is that of a package on the machine of the run, which says nothing about the model."""
+    in_collection = base.bioimageio_id is not None and Path(name).suffix not in (".zip", ".yaml")
+    return base.repository == "bioimageio" and not in_collection
 
 
 def _same_name(name: str, base: Origin) -> bool:

@@ -169,6 +169,10 @@ def config_problems(config: Any, record: RunRecord) -> list[str]:
     return differences(found, json.loads(json.dumps(expected)))
 
 
+def _last_part(path: str) -> str:
+    return PurePosixPath(path.replace("\\", "/")).name
+
+
 def _recipe(subject: Subject, record: RunRecord) -> Claim:
     statement = "recipe.yaml is the recipe in the record."
     try:
@@ -178,7 +182,12 @@ def _recipe(subject: Subject, record: RunRecord) -> Claim:
     for section, key in PATHS:
         part = recipe.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str):
-            part[key] = PurePosixPath(part[key].replace("\\", "/")).name
+            part[key] = _last_part(part[key])
+    model, recorded = recipe.get("model"), record.recipe.get("model")
+    if isinstance(model, dict) and isinstance(recorded, dict) and model.get("repository") == "bioimageio":
+        # The name may be the path of a package on the machine of the run; other names stay whole.
+        last = _last_part(str(model.get("name")))
+        model["name"] = last if recorded.get("name") == last else model.get("name")
     if problems := differences(recipe, record.recipe):
         return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
     return Claim(FAMILY, statement, "holds", "All keys compared.")

@@ -133,8 +133,8 @@ class Server:
         """
 
         def request() -> str:
-            arguments = {"artifact_id": draft.id, "file_path": item.path} | draft.stage
-            address = self._post("get_file", arguments).raise_for_status().json()
+            arguments = {"artifact_id": draft.id, "file_path": item.path}
+            address = self._post_to(draft, "get_file", arguments).raise_for_status().json()
             hashed = hashlib.sha256()
             with self._client.stream("GET", address) as answer:
                 answer.raise_for_status()
@@ -154,13 +154,17 @@ class Server:
 
         def request() -> None:
             arguments = {"artifact_id": draft.id, "manifest": {**manifest, "status": "request-review"}}
-            answer = self._post("edit", arguments | draft.stage)
-            if answer.status_code in UNKNOWN_ARGUMENT and "stage" in answer.text:
-                draft.stage = next(stage for stage in STAGES if stage != draft.stage)
-                answer = self._post("edit", arguments | draft.stage)
-            answer.raise_for_status()
+            self._post_to(draft, "edit", arguments).raise_for_status()
 
         self._continue(draft, "all files are uploaded, but no review was requested", request)
+
+    def _post_to(self, draft: Draft, method: str, arguments: Mapping[str, Any]) -> httpx.Response:
+        """Send a request for a draft, in the other form if the server does not know this one."""
+        answer = self._post(method, {**arguments, **draft.stage})
+        if answer.status_code in UNKNOWN_ARGUMENT and "stage" in answer.text:
+            draft.stage = next(stage for stage in STAGES if stage != draft.stage)
+            answer = self._post(method, {**arguments, **draft.stage})
+        return answer
 
     def _post(self, method: str, arguments: Mapping[str, Any]) -> httpx.Response:
         headers = self._headers | {"Content-Type": "application/json"}

@@ -44,9 +44,9 @@ def commit_files(
             return repository.content(path, state.head)
 
         additions = missing(tree, publication.items)
-        if not additions:
-            return state.head
         stale = deletions(repository.id, tree, tagged, publication.items, read_file)
+        if not additions and not stale:
+            return state.head
     except InputError:
         raise
     except Exception as error:

@@ -28,7 +28,7 @@ from cards.publish.redaction import hidden
 from cards.publish.versions import FIRST, following, newest, parse_version
 from cards.record import RunRecord
 
-REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def check(options: Options) -> None:
@@ -42,12 +42,28 @@ def check(options: Options) -> None:
     """
     if options.repo and not REPO_ID.fullmatch(options.repo):
         raise InputError(f"--repo {options.repo}: an id on Hugging Face has the form user/name")
+    if options.repo:
+        _check_id(options.repo)
     if options.tag:
         parse_version(options.tag)
     if options.pull_request and options.repo is None:
         raise InputError("--pull-request: give the repository with --repo user/name")
     if options.pull_request and (options.tag or options.private):
         raise InputError("--pull-request: leave out --tag and --private, which its repository decides")
+
+
+def _check_id(repo: str) -> None:
+    """Apply the rules of the Hub, before anything is uploaded."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError:
+        raise InputError(
+            f"--repo {repo}: Hugging Face does not allow this name: at most 96 letters, digits, '-', '_' and "
+            "'.', without '--', '..' or .git, and no '-' or '.' at its end"
+        ) from None
 
 
 def items(run: Path, record: RunRecord, scratch: Path) -> Sequence[Item]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cards.audit.claims import Claim
+from cards.audit.registry import FAMILIES
 from cards.audit.run import audit
 from cards.audit.subject import open_subject
 from cards.errors import ModelError
@@ -52,6 +53,8 @@ def _audited(run: Path, report: Report) -> RunRecord:
             raise ModelError(f"{run}: not a run folder; give the folder that `finetune run` wrote")
         claims = audit(subject)
         record = subject.record
+    with open_subject(run / "huggingface") as published:  # it has a signature of its own
+        claims += [claim for claim in FAMILIES["signature"](published) if claim.verdict == "broken"]
     if broken := [claim for claim in claims if claim.verdict == "broken"]:
         raise PublishError(_refusal(run, broken))
     for claim in claims:

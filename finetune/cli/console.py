@@ -49,15 +49,16 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     if not console.is_terminal:  # no width to fit into: print whole names
         console.width = 1000
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column), overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # names may hold brackets, which rich takes for markup
     console.print(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +37,9 @@ def init(
             "commercial use."
         ),
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0.1, help="Time for the run on this machine.")] = 30.0,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, max=100_000, help="Time for the run on this machine.")
+    ] = 30.0,
 ) -> None:
     """Inspect images and masks, and write a recipe for them.
 
@@ -48,7 +51,7 @@ def init(
     from finetune.pipeline.first_recipe import Wishes, recipe_file, write_first_recipe
 
     path = recipe_file(folder, out)
-    command = f"finetune run {path}"
+    command = f"finetune run {shlex.quote(str(path))}"
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("reading images", total=None)

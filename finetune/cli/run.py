@@ -67,17 +67,19 @@ def run(
 
         if register:
             parse_target_value(register, resolved)
-        print_plan(resolved, folder)
+        print_plan(resolved, folder, overwrite=overwrite)
     else:
         _run(resolved, folder, overwrite=overwrite, register=register)
 
 
 def _resume(folder: Path) -> None:
     from finetune.pipeline.run_folder import RunFolder
+    from finetune.pipeline.stop_request import PARTIAL
     from finetune.recipe.reader import read_recipe
     from finetune.training.distributed import is_helper_process
 
     folder = expand_user(folder)
+    folder = folder.with_name(folder.name.removesuffix(PARTIAL)) if folder.name != PARTIAL else folder
     unfinished = RunFolder(folder, resume=True, joining=is_helper_process())
     unfinished.check()
     _run(read_recipe(unfinished.work / "recipe.yaml"), folder, resume=True)

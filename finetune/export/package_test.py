@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -149,11 +150,17 @@ def _first_failure(summary: dict[str, Any] | None, output: str) -> str | None:
     """The first failed test with its reason; None if all passed."""
     if summary is None:
         lines = [line.strip() for line in output.splitlines() if line.strip()]
-        return f"bioimageio test did not finish: {lines[-1] if lines else 'no output'}"[:MAX_DETAIL]
+        last = _without_paths(lines[-1]) if lines else "no output"
+        return f"bioimageio test did not finish: {last}"[:MAX_DETAIL]
     if summary["status"] == "passed":
         return None
     for detail in summary["details"]:
         if detail["status"] == "failed":
             reasons = "; ".join(" ".join(error["msg"].split()) for error in detail["errors"])
-            return f"{detail['name']}: {reasons}"[:MAX_DETAIL]
+            return _without_paths(f"{detail['name']}: {reasons}")[:MAX_DETAIL]
     return f"status {summary['status']}"
+
+
+def _without_paths(text: str) -> str:
+    """The detail goes onto the card, which names no file of this machine."""
+    return re.sub(r"\S*[/\\]\S+", "…", text)

@@ -51,7 +51,9 @@ def inputs_of(recipe: Recipe) -> list[Path]:
     Returns:
         Paths, which need not exist.
     """
-    named = (recipe.data.root, recipe.data.csv, recipe.model.checkpoint)
+    named = [recipe.data.root, recipe.data.csv, recipe.model.checkpoint]
+    if recipe.model.repository == "bioimageio":  # the name may be the path of a package
+        named.append(Path(recipe.model.name))
     return [expand_user(path) for path in named if path is not None]
 
 

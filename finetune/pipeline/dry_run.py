@@ -7,18 +7,20 @@ from pathlib import Path
 from rich.console import Console
 
 from finetune.export.registry import EXPORTERS
+from finetune.pipeline.destination import inputs_of
 from finetune.pipeline.preview import describe_images, read_tiles, write_preview
 from finetune.pipeline.run_folder import RunFolder
 from finetune.pipeline.task import task_for
 from finetune.recipe.schema import Recipe
 
 
-def dry_run(recipe: Recipe, destination: Path) -> None:
+def dry_run(recipe: Recipe, destination: Path, *, overwrite: bool = False) -> None:
     """Resolve a recipe, print what a run would do, and write a contact sheet of the images.
 
     Args:
         recipe: the recipe.
         destination: the run folder that a run would write; the contact sheet is `<run folder>.preview.png`.
+        overwrite: whether the run would replace a finished run.
 
     Raises:
         InputError: if the run could not start.
@@ -46,8 +48,9 @@ def dry_run(recipe: Recipe, destination: Path) -> None:
     }
     console = Console()
     for label, value in lines.items():
-        console.print(f"{label:<12}{value}", highlight=False, soft_wrap=True)
+        console.print(f"{label:<12}{value}", highlight=False, markup=False, soft_wrap=True)
     for warning in plan.warnings:
-        console.print(f"warning     {warning}", style="yellow", highlight=False, soft_wrap=True)
-    RunFolder(destination).check()
-    console.print(f"{'preview':<12}{write_preview(tiles, destination)}", highlight=False, soft_wrap=True)
+        console.print(f"warning     {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    RunFolder(destination, overwrite=overwrite, inputs=inputs_of(recipe)).check()
+    preview = write_preview(tiles, destination)
+    console.print(f"{'preview':<12}{preview}", highlight=False, markup=False, soft_wrap=True)

@@ -48,6 +48,8 @@ def _examples(scores: list[ImageScore]) -> dict[str, ImageScore]:
     """The images with the best, median and worst Dice; fewer than three images give fewer."""
     ranked = sorted(scores, key=lambda score: (-score.metrics[PRIMARY], score.image))
     positions = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
+    if len(ranked) == 2:
+        del positions["median"]
     examples = {rank: ranked[position] for rank, position in positions.items()}
     return {
         rank: score for rank, score in examples.items() if rank == "best" or score is not examples["best"]

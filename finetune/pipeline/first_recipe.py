@@ -12,6 +12,7 @@ import numpy as np
 
 from cards.environment import capture_environment
 from cards.errors import InputError, RecipeError
+from cards.paths import expand_user
 from finetune.data.description import Description, describe_data
 from finetune.data.inspection import Progress
 from finetune.data.label_survey import LabelSurvey, survey_labels
@@ -31,6 +32,7 @@ MOST_EPOCHS = 200
 NOT_MEASURED = 20  # epochs, if the time of a step is unknown
 VALIDATIONS = 20  # in a run
 LONG = 500  # steps from which averaged weights are sensible
+LONGEST = 100  # characters of the name of a recipe
 OBJECTS_PER_PATCH = 6  # objects along the side of a patch
 
 
@@ -93,6 +95,8 @@ def write_first_recipe(
     model = choose_model(goal, labels, channels, wishes.license, wishes.model, wishes.pretrained)
     patch, patch_reason = _patch(described, labels, depth_for(labels.diameter))
     step = _measure(model, channels, patch)
+    if step and step.patch != patch:
+        patch, patch_reason = step.patch, f"{patch_reason}; the network requires a multiple of {step.patch}"
     choices = [
         *model.choices(),
         Choice("data.csv" if table else "data.root", str(folder)),
@@ -165,9 +169,11 @@ def _channels(described: Description) -> tuple[str | list[int], int, str]:
         return "auto", 1, "the images have one channel"
     indices = range(0, len(described.pairs), max(1, len(described.pairs) // 8))
     images = [described.load(index) for index in indices]
-    if all(np.array_equal(image[0], channel) for image in images for channel in image[1:3]):
+    transparent = counts == [4] and all(image[3].min() == image[3].max() for image in images)
+    colors = [image[:3] if transparent else image for image in images]
+    if all(np.array_equal(image[0], channel) for image in colors for channel in image[1:]):
         return "gray", 1, "the channels are equal: gray images saved as color"
-    if counts == [4] and all(image[3].min() == image[3].max() for image in images):
+    if transparent:
         return [0, 1, 2], 3, "the fourth channel is constant: transparency"
     return "auto", counts[0], f"the images have {counts[0]} different channels; all are used"
 
@@ -256,8 +262,8 @@ def recipe_file(folder: Path, out: Path | None) -> Path:
     Raises:
         RecipeError: if it exists, or its name is no name of a recipe.
     """
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().stem).strip("-.") or "recipe"
-    path = Path(f"{name}.yaml") if out is None else out
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().stem)[:LONGEST].strip("_-.") or "recipe"
+    path = Path(f"{name}.yaml") if out is None else expand_user(out)
     if path.is_dir():
         path = path / f"{name}.yaml"
     if path.exists():

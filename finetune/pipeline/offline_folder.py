@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 
 from cards.errors import InputError, ModelError
 from cards.fingerprint import sha256_file
@@ -67,6 +67,15 @@ class Entry(BaseModel):
     downloaded: date
     files: dict[str, StoredFile]
 
+    @field_validator("id", "files")
+    @classmethod
+    def _inside(cls, value: Any) -> Any:
+        """Damaged files are deleted: the list of a shared folder must not name files outside that folder."""
+        for path in [value] if isinstance(value, str) else value:
+            if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+                raise ValueError(f"{path} is outside the folder")
+        return value
+
     @property
     def bytes(self) -> int:
         """Size of all files."""
@@ -124,7 +133,8 @@ def read_entries(folder: Path) -> list[Entry]:
             f"{folder}: holds no downloads; fill it with: finetune download ID --to {folder}"
         ) from error
     except (OSError, ValidationError) as error:
-        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}; delete the file") from error
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise InputError(f"{path}: cannot be read: {reason}; delete the file") from error
 
 
 def resolve(names: Sequence[str]) -> tuple[list[Wanted], list[str]]:
@@ -166,7 +176,7 @@ def download_all(wanted: Iterable[Wanted], folder: Path, report: Callable[[Entry
     use_folder(folder, offline=False)
     for one in wanted:
         there = next((entry for entry in entries if entry.answers(one)), None)
-        if there and _is_intact(there, folder):
+        if there and is_intact(there, folder):
             report(there, True)
             continue
         entry = _download(one, folder)
@@ -178,7 +188,7 @@ def download_all(wanted: Iterable[Wanted], folder: Path, report: Callable[[Entry
 
 
 def _is_recipe(name: str) -> bool:
-    if name.endswith((".yaml", ".yml")):
+    if name.lower().endswith((".yaml", ".yml")):
         return "://" not in name  # the address of a BioImage.IO package
     return any(path.stem == name for path in recipe_folder().glob("*.yaml"))
 
@@ -246,19 +256,29 @@ def _download(wanted: Wanted, folder: Path) -> Entry:
     )
 
 
-def _is_intact(entry: Entry, folder: Path) -> bool:
-    """Compare all files with their hashes; delete those that differ, so that they are downloaded again."""
+def is_intact(entry: Entry, folder: Path) -> bool:
+    """Compare all files with their hashes; delete those that differ, so that they are downloaded again.
+
+    Args:
+        entry: a model or data set.
+        folder: of the downloads.
+
+    Returns:
+        True if no file is missing or differs.
+    """
     intact = True
     for name, file in entry.files.items():
         path = folder / name
         if path.is_file() and path.stat().st_size == file.bytes and sha256_file(path) == file.sha256:
             continue
         intact = False
-        if path.exists():
+        if path.exists() and path.resolve().is_relative_to(folder.resolve()):  # the Hub's cache holds links
             path.resolve().unlink()
             path.unlink(missing_ok=True)
     if not intact and entry.kind == "data":
         _discard(folder / "finetune" / entry.id)
+    elif not intact and entry.id.startswith("stardist:"):  # its folder, too, is created as a whole
+        _discard(folder / "finetune" / entry.id.replace(":", "/"))
     return intact
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from cards.errors import InputError
 from cards.evidence import RuntimeCheck
 from cards.fingerprint import sha256_file
-from cards.provenance.names import SIGNATURE
+from cards.provenance.names import SIGNATURES
 from cards.record import RunRecord
 from finetune.export.package_test import check_package
 
@@ -30,10 +30,10 @@ def check_run(folder: Path, environments: Sequence[str]) -> list[RuntimeCheck]:
     from finetune.pipeline.artifacts import rewrite_cards  # imports torch, which takes seconds
 
     record = RunRecord.read(folder)
-    if (folder / SIGNATURE).exists():
+    if signed := [name for name in SIGNATURES if (folder / name).exists()]:
         raise InputError(
-            f"{folder}: the run is signed, and a test would change its record; delete {SIGNATURE}, test, and "
-            "sign again"
+            f"{folder}: the run is signed, and a test would change its record; delete "
+            f"{' and '.join(signed)}, test, and sign again"
         )
     packages = [file for file in record.files if file.path.endswith(".zip")]
     if not packages:

@@ -14,6 +14,7 @@ from cards import record
 from cards.base import Spec, TaskName
 from cards.evidence import Energy, Leakage
 from cards.fingerprint import sha256_file
+from cards.paths import expand_user
 from cards.scores import Accuracy
 from cards.training import Epoch, Training
 from finetune.adapters import describe as describe_adapt
@@ -120,6 +121,11 @@ def without_local_paths(recipe: Recipe) -> dict[str, Any]:
     for section, key in (("data", "root"), ("data", "csv"), ("model", "checkpoint")):
         if path := content[section][key]:
             content[section][key] = Path(path).name
+    model = content["model"]
+    if (
+        model["repository"] == "bioimageio" and expand_user(model["name"]).exists()
+    ):  # a package on this machine
+        model["name"] = Path(model["name"]).name
     return content
 
 

@@ -145,7 +145,7 @@ class RunFolder:
             )
         if self.resume:
             if not is_marked(self.work):
-                done = " (that run is finished)" if self.path.is_dir() else ""
+                done = " (that run is finished)" if (self.path / "record.json").is_file() else ""
                 raise InputError(f"{self.path}: there is no unfinished run to resume here{done}")
             if self.path.exists() and not read_marker(self.work)["overwrite"]:
                 raise InputError(f"{self.path}: exists, although the run is unfinished; rename it")

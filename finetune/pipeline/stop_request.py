@@ -22,10 +22,15 @@ def request_stop(run: Path) -> None:
     Raises:
         InputError: if no process writes this run, its training has ended, or the folder cannot be written.
     """
+    run = run.absolute()
+    if run.name in ("", ".", ".."):
+        run = run.resolve()
+    if not run.name:
+        raise InputError(f"{run}: not a run folder")
     path = run.with_name(run.name.removesuffix(PARTIAL))
     work = path.with_name(path.name + PARTIAL)
     if not _is_written(work):
-        done = " (it is finished)" if path.is_dir() else ""
+        done = " (it is finished)" if (path / "record.json").is_file() else ""
         raise InputError(f"{path}: no run is in progress here{done}")
     if not is_training(work):
         raise InputError(f"{path}: training has ended already; the model is being evaluated and exported")

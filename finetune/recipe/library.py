@@ -36,7 +36,7 @@ def recipe_path(name_or_path: Path | str) -> Path:
     Raises:
         RecipeError: if there is no such file or name.
     """
-    path = Path(name_or_path)
+    path = expand_user(name_or_path)
     if _is_file(path):
         return path
     included = {file.stem: file for file in sorted(recipe_folder().glob("*.yaml"))}

@@ -95,6 +95,9 @@ def write_recipe(recipe: Recipe, path: Path) -> None:
     write_file(path, text.getvalue())
 
 
+PATHS = ("data.root", "data.csv", "model.checkpoint")
+
+
 def _read_yaml(path: Path, schema: type[BaseModel]) -> CommentedMap:
     try:
         text = read_limited(path, "a recipe", RecipeError).decode("utf-8")
@@ -108,6 +111,8 @@ def _read_yaml(path: Path, schema: type[BaseModel]) -> CommentedMap:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise RecipeError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    except ValueError as error:  # a date or number that is none, such as 2024-30-10
+        raise RecipeError(f"{path}: not valid YAML: {error}; put text in quotation marks") from error
     if not isinstance(content, CommentedMap):
         raise RecipeError(f"{path}: not a recipe; a recipe has the sections {', '.join(schema.model_fields)}")
     return content
@@ -125,10 +130,18 @@ def _override(content: CommentedMap, override: str) -> str:
             section[parent] = CommentedMap()
         section = section[parent]
     check_yaml(value, f"override {key.strip()}", RecipeError, numbered=False)
+    is_path = key.strip() in PATHS
     try:
-        section[last] = YAML(typ="safe", pure=True).load(value)
-    except MarkedYAMLError as error:
-        raise RecipeError(f"'{override}': the value is not valid YAML: {error.problem}") from error
+        parsed = YAML(typ="safe", pure=True).load(value)
+    except (MarkedYAMLError, ValueError) as error:
+        if not is_path or isinstance(error, MarkedYAMLError):
+            problem = getattr(error, "problem", error)
+            raise RecipeError(f"'{override}': the value is not valid YAML: {problem}") from error
+        parsed = value
+    # A folder may have a number or a date as its name.
+    section[last] = (
+        value.strip() if is_path and parsed is not None and not isinstance(parsed, str) else parsed
+    )
     return key.strip()
 
 

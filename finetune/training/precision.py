@@ -78,7 +78,7 @@ def time_steps(network: nn.Module, shape: tuple[int, int, int, int], device: tor
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16), FasterOnCpu():
                     output = network(images)
                 optimizer.zero_grad()
-                _loss(output).backward()
+                some_loss(output).backward()
                 optimizer.step()
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)
@@ -98,8 +98,15 @@ def faster(times: StepTimes) -> str:
     return "bf16-mixed" if times.float32 >= LEAST_GAIN * times.bf16 else "32-true"
 
 
-def _loss(output: object) -> torch.Tensor:
-    """Mean square of all outputs: its value does not matter, only that gradients reach all parameters."""
+def some_loss(output: object) -> torch.Tensor:
+    """Mean square of all outputs: its value does not matter, only that gradients reach all parameters.
+
+    Args:
+        output: what a network returns: a tensor, or tensors in lists and dictionaries.
+
+    Returns:
+        A number.
+    """
     found = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
     return torch.stack([leaf.float().square().mean() for leaf in found if leaf.requires_grad]).sum()
 

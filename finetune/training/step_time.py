@@ -13,6 +13,7 @@ from finetune.recipe.schema import ComputeSection
 from finetune.repositories.registry import build
 from finetune.targets.registry import build_target
 from finetune.training.hardware import device_of
+from finetune.training.precision import some_loss
 from finetune.utils.memory import estimate_training_bytes
 
 STEPS = 2  # measured, after one that warms up
@@ -30,11 +31,13 @@ class StepTime:
         bytes: estimated memory of training by batch size; those of `BATCHES` that fit into `SHARE` of the
             memory, and the smallest.
         device: "cpu", or the name of the GPU.
+        patch: height and width of a patch in pixels: a multiple of what the network requires.
     """
 
     seconds_per_patch: float
     bytes: dict[int, int]
     device: str
+    patch: int
 
 
 def measure_step(
@@ -57,7 +60,7 @@ def measure_step(
         target: name of the target.
         target_options: options of the target.
         channels: of the images.
-        patch: height and width of a patch in pixels.
+        patch: least height and width of a patch in pixels.
         memory: of the machine in bytes; None if unknown, then only the smallest batch fits.
 
     Returns:
@@ -72,7 +75,8 @@ def measure_step(
         memory = torch.cuda.get_device_properties(device).total_memory
     maps = build_target(target, target_options).channels
     with torch.random.fork_rng():
-        network = build(repository, name, in_channels=channels, out_channels=maps, options=options).network
+        built = build(repository, name, in_channels=channels, out_channels=maps, options=options)
+        network, patch = built.network, -(-patch // built.divisor) * built.divisor
         needed = {size: estimate_training_bytes(network, (size, channels, patch, patch)) for size in BATCHES}
         network = network.to(device).train()
         optimizer = torch.optim.AdamW(network.parameters())
@@ -81,7 +85,7 @@ def measure_step(
         for _ in range(1 + STEPS):
             start = time.perf_counter()
             optimizer.zero_grad()
-            network(images).square().mean().backward()
+            some_loss(network(images)).backward()
             optimizer.step()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
@@ -91,4 +95,4 @@ def measure_step(
         for size, count in needed.items()
         if size == BATCHES[-1] or (memory is not None and count <= SHARE * memory)
     }
-    return StepTime(median(times[1:]) / MEASURED, fitting, name_of_device)
+    return StepTime(median(times[1:]) / MEASURED, fitting, name_of_device, patch)

@@ -141,7 +141,7 @@ def _train(
     if validates:
         callbacks.append(_checkpoint(checkpoints, "best", monitor=monitor, mode="max"))
     callbacks.append(_checkpoint(checkpoints, "last", save_on_train_epoch_end=True))
-    if resume and (stopped := _stopped(last, training.patience)):
+    if resume and (stopped := _stopped(last, training.patience, training.epochs)):
         return stopped
     trainer = pl.Trainer(
         max_epochs=training.epochs,
@@ -169,7 +169,9 @@ def _train(
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     history = recorder.history
-    history.stopped_early = bool(stopping and stopping.stopped_epoch) and not history.stopped_by_user
+    # Patience may also run out in the last epoch.
+    early = bool(stopping and stopping.stopped_epoch) and len(history.epochs) < training.epochs
+    history.stopped_early = early and not history.stopped_by_user
     if history.stopped_by_user:
         epochs = f"{len(history.epochs)} of {training.epochs} epochs"
         console.print(f"training was stopped by request after {epochs}", highlight=False)
@@ -230,15 +232,15 @@ def _loggers(folder: Path) -> list[Any]:
     return loggers
 
 
-def _stopped(checkpoint: Path, patience: int | None) -> History | None:
+def _stopped(checkpoint: Path, patience: int | None, epochs: int) -> History | None:
     """History of a training that was stopped, early or by the user, and wrote this checkpoint last."""
     history = History(**callback_state(checkpoint, HistoryCallback.__name__))
     if history.stopped_by_user:
         return history
-    history.stopped_early = bool(
-        patience and callback_state(checkpoint, "EarlyStopping").get("wait_count", 0) >= patience
-    )
-    return history if history.stopped_early else None
+    if not patience or callback_state(checkpoint, "EarlyStopping").get("wait_count", 0) < patience:
+        return None
+    history.stopped_early = len(history.epochs) < epochs
+    return history
 
 
 def _load_weights(module: TrainableModule, checkpoint: Path) -> None:

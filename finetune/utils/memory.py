@@ -82,7 +82,13 @@ def _outputs(network: nn.Module, batch: tuple[int, int, int, int]) -> int:
         if not list(module.children()):
             module.register_forward_hook(count)
     with torch.no_grad():
-        ghost(torch.empty(batch, device="meta"))
+        try:
+            ghost(torch.empty(batch, device="meta"))
+        except (
+            RuntimeError
+        ):  # in training mode, some networks look at values, which these tensors do not have
+            outputs = 0
+            ghost.eval()(torch.empty(batch, device="meta"))
     return outputs
 
 

@@ -97,7 +97,7 @@ def requirement(field: FieldInfo) -> str | None:
     low = next((item for item in field.metadata if isinstance(item, Ge | Gt)), None)
     high = next((item for item in field.metadata if isinstance(item, Le | Lt)), None)
     if isinstance(low, Ge) and isinstance(high, Le):
-        limits = [f"from {low.ge:g} to {high.le:g}"]
+        limits = [f"from {_number(low.ge)} to {_number(high.le)}"]
     else:
         limits = [sign for item in (low, high) if (sign := _limit(item))]
     phrase = " ".join([noun, " and ".join(limits)]).rstrip()
@@ -121,14 +121,18 @@ def shown(value: Any) -> str:
 def _limit(item: Any) -> str:
     match item:
         case Ge():
-            return f"≥ {item.ge:g}"
+            return f"≥ {_number(item.ge)}"
         case Gt():
-            return f"> {item.gt:g}"
+            return f"> {_number(item.gt)}"
         case Le():
-            return f"≤ {item.le:g}"
+            return f"≤ {_number(item.le)}"
         case Lt():
-            return f"< {item.lt:g}"
+            return f"< {_number(item.lt)}"
     return ""
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and value >= 10**6 else f"{value:g}"
 
 
 def _message(model: type[BaseModel], key: str, problem: Any, owner: str) -> str:

@@ -15,6 +15,7 @@ import contextlib
 import io
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,15 @@ def _check_archive(content: bytes, where: str) -> None:
                         f"{where}: its TorchScript runs code when it is loaded (__setstate__ in {name}); "
                         "set model.trust=true only if you trust the author of this model"
                     )
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        UnicodeDecodeError,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise ModelError(f"{where}: not TorchScript, or truncated: {error}") from error
 
 

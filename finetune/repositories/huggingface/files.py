@@ -44,6 +44,10 @@ class Files:
     revision: str | None = None
 
 
+PUBLISHED = ("record.json", "network.pt", "adapter_model.safetensors")
+"""Files with which finetune loads a model that it published: record, TorchScript and LoRA adapter."""
+
+
 def from_hub(name: str, revision: str | None) -> Files:
     """Locate the files of a model on the Hub; download them if they are not in the cache.
 
@@ -63,12 +67,13 @@ def from_hub(name: str, revision: str | None) -> Files:
 
     fetched = fetch(name, [CONFIG], revision=revision, optional=[IMAGES, CARD, INDEX], hint=FOLDER_ADVICE)
     shards = _shards(fetched.folder, name)
+    own = read_json(fetched.folder / CONFIG, name).get("library_name") == "finetune"
     # The same commit, whatever a branch has come to be meanwhile.
     more = fetch(
         name,
         [CONFIG, *shards],
         revision=fetched.revision,
-        optional=[] if shards else [WEIGHTS],
+        optional=[*([] if shards else [WEIGHTS]), *(PUBLISHED if own else [])],
         hint=FOLDER_ADVICE,
     )
     return replace(from_folder(more.folder, name), revision=fetched.revision)

@@ -50,7 +50,9 @@ def test_a_draft_has_all_files_and_waits_for_a_review(collection, listed, publis
     assert 'load_description("happy-shark-0/draft")' in result.out
 
 
-def test_a_draft_is_continued_instead_of_creating_another_one(collection, listed, publish):
+@pytest.mark.parametrize("dialect", ["version", "stage"])
+def test_a_draft_is_continued_instead_of_creating_another_one(collection, listed, publish, dialect):
+    collection.dialect = dialect
     publish(listed, *TO)
     collection.artifacts["bioimage-io/happy-shark-0"].files.clear()
     assert publish(listed, *TO, "--repo", "bioimage-io/happy-shark-0").code == 0

@@ -52,6 +52,28 @@ def test_a_second_call_changes_nothing(publisher, run, publish):
     assert not [label for label in publisher.faults.seen[before:] if not label.startswith("GET")]
 
 
+def test_a_file_of_somebody_else_is_refused_even_if_no_file_of_the_run_changed(publisher, run, publish):
+    publish(run, *HUGGINGFACE)
+    publisher.add(REPO, publisher.files(REPO) | {"notes.txt": b"by hand"})
+    result = publish(run, *HUGGINGFACE, "--tag", "1.1.0")
+    assert result.code == 2 and "notes.txt" in result.errors[0]
+    assert publisher.repositories[REPO].tags == {"1.0.0"}
+
+
+@pytest.mark.parametrize("name", ["nuclei--v2", "nuclei.git", "nuclei-", "nuclei..x", "n" * 100, "jané"])
+def test_a_name_that_the_hub_refuses_is_refused_before_anything_is_sent(publisher, run, publish, name):
+    result = publish(run, "--to", "huggingface", "--repo", f"someone/{name}", "--dry-run")
+    assert result.code == 2 and result.errors[0].startswith(f"finetune: --repo someone/{name}: ")
+    assert publisher.faults.seen == []
+
+
+def test_a_broken_signature_of_the_published_folder_is_not_published(run, publish, tmp_path):
+    (run / "huggingface" / "model.sig").write_text("hi", encoding="utf-8")
+    result = publish(run, "--to", str(tmp_path / "copy"))
+    assert result.code == 1 and "broken: signature: " in result.errors[0]
+    assert not (tmp_path / "copy").exists()
+
+
 def test_files_in_parts_and_without_a_repository_id(publisher, run, publish):
     publisher.part_size = 10_000
     assert publish(run, "--to", "huggingface").code == 0

@@ -16,8 +16,10 @@ from safetensors.torch import save
 from typer.testing import CliRunner
 
 from cards.errors import InputError
+from cards.fingerprint import sha256_file
 from finetune.cli.main import app
 from finetune.networks.cpnet import CPnet
+from finetune.pipeline.offline_folder import Entry, StoredFile, is_intact
 from finetune.repositories.cellpose import download as cellpose_store
 from finetune.utils.offline import PLACES
 
@@ -230,3 +232,38 @@ def test_a_computer_without_a_network_runs_from_the_folder(server: Files, comman
     )
     assert done.returncode == 0, done.stderr
     assert "cellpose cyto2, pretrained weights" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("id", "path"), [("cellpose:cyto3", "../victim/thesis.txt"), ("../victim", "a"), ("x", "/victim")]
+)
+def test_a_list_that_names_files_outside_the_folder_is_refused(tmp_path: Path, id: str, path: str) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "thesis.txt").write_text("ten years")
+    (tmp_path / "shared").mkdir()
+    entry = {"id": id, "kind": "data", "source": "x", "downloaded": "2026-01-01"}
+    entry |= {"files": {path: {"bytes": 1, "sha256": "00"}}}
+    (tmp_path / "shared" / "downloads.json").write_text(json.dumps({"entries": [entry]}))
+    with pytest.raises(InputError, match="is outside the folder; delete the file"):
+        download("cellpose:cyto3", "--to", "shared")
+    assert (tmp_path / "victim" / "thesis.txt").read_text() == "ten years"
+
+
+def test_a_stardist_model_with_a_damaged_file_is_downloaded_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "finetune" / "stardist" / "2D_versatile_fluo"
+    folder.mkdir(parents=True)
+    for name in ("config.json", "weights_best.h5"):
+        (folder / name).write_text("content")
+    files = {
+        f"finetune/stardist/2D_versatile_fluo/{path.name}": StoredFile(
+            bytes=path.stat().st_size, sha256=sha256_file(path)
+        )
+        for path in folder.iterdir()
+    }
+    entry = Entry(
+        id="stardist:2D_versatile_fluo", kind="model", source="x", downloaded="2026-01-01", files=files
+    )
+    assert is_intact(entry, tmp_path)
+    (folder / "weights_best.h5").write_text("damaged")
+    assert not is_intact(entry, tmp_path)
+    assert not folder.exists()
