@@ -16,6 +16,7 @@ from rich.progress import Progress
 from cards.benchmark.results import FILE, Benchmark, ModelResult
 from cards.environment import capture_environment
 from cards.errors import InputError
+from cards.fingerprint import sha256_file
 from cards.paths import expand_user
 from cards.scores import ImageScore
 from finetune.benchmark.describe import Description, describe_model
@@ -24,7 +25,7 @@ from finetune.benchmark.images import BenchmarkImages, find_images
 from finetune.benchmark.measure import measure
 from finetune.benchmark.rows import model_result
 from finetune.benchmark.schema import BenchmarkFile, ModelEntry
-from finetune.benchmark.tune import run_recipe
+from finetune.benchmark.tune import check_names, run_recipe
 from finetune.benchmark.write import write_outputs
 from finetune.inference.protocol import Predictor
 from finetune.loading import load
@@ -50,14 +51,15 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
         The results, as written to `benchmark.json`.
 
     Raises:
-        InputError: if there are no models or images, a model is listed twice, or the folder holds anything
-            else.
+        InputError: if there are no models or images, a model is listed twice, two recipes have the same name,
+            or the folder holds anything else.
     """
     if not benchmark.models and not benchmark.tune:
         raise InputError(f"{benchmark.name}: no models; list them under models or tune")
     for number, model in enumerate(benchmark.models):
         if any(_is_same(model, other) for other in benchmark.models[:number]):
             raise InputError(f"{benchmark.name}: {model.model} is listed twice; list each model once")
+    check_names(benchmark)
     if benchmark.fractions and not benchmark.tune:
         raise InputError(
             f"{benchmark.name}: fractions need a recipe; list it under tune, or add --tune RECIPE"
@@ -76,8 +78,13 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
         results.results = []
         for result in _results(benchmark, images, out, done, console):
             results.results.append(result)
+            done.pop(result.key, None)
+            # Results that this call has not come to yet are kept in case that it is interrupted.
+            kept = results.model_copy(update={"results": [*results.results, *done.values()]})
             with disk_errors(out, OTHER_FOLDER):
-                write_file(out / FILE, results.dumps())
+                write_file(out / FILE, kept.dumps())
+        with disk_errors(out, OTHER_FOLDER):
+            write_file(out / FILE, results.dumps())
         for entry in benchmark.tune if benchmark.fractions else ():
             for fraction in run_fractions(entry, benchmark, images, out, console):
                 results.fractions.append(fraction)
@@ -181,8 +188,11 @@ def _describe(entry: ModelEntry, model: Predictor | None, images: BenchmarkImage
 
 
 def _key(entry: ModelEntry, images: BenchmarkImages) -> str:
-    """Identifies a model and the images; weights that change in a run folder change the key, too."""
-    records = [expand_user(model) / "record.json" for model in (entry.model, *entry.ensemble)]
+    """Identifies a model and the images; weights that change in a run folder or file change the key, too."""
+    paths = [expand_user(model) for model in (entry.model, *entry.ensemble)]
+    paths += [expand_user(entry.checkpoint)] if entry.checkpoint else []
+    records = [path / "record.json" for path in paths]
     state = b"".join(record.read_bytes() for record in records if record.is_file())
+    state += "".join(sha256_file(path) for path in paths if path.is_file()).encode()
     content = entry.model_dump_json(exclude=None if entry.ensemble else {"ensemble"})
     return hashlib.sha256(f"{images.digest} {content}".encode() + state).hexdigest()

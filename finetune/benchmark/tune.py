@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -19,6 +20,7 @@ from finetune.benchmark.describe import Description, describe_run
 from finetune.benchmark.images import BenchmarkImages
 from finetune.benchmark.rows import model_result
 from finetune.benchmark.schema import BenchmarkFile, TunedEntry
+from finetune.pipeline.record_builder import without_local_paths
 from finetune.pipeline.runner import run
 from finetune.recipe.library import find_recipe
 from finetune.recipe.schema import Recipe
@@ -115,12 +117,56 @@ def finished_run(recipe: Recipe, folder: Path, console: Console) -> RunRecord:
         InputError: if the recipe cannot be run.
     """
     if (folder / "record.json").is_file():
-        return RunRecord.read(folder)
+        finished = RunRecord.read(folder)
+        if changed := _changed(without_local_paths(recipe), finished.recipe):
+            raise InputError(
+                f"{folder}: was run with another recipe ({changed}); give the recipe another name in "
+                "overrides, such as name=second, or choose another folder with --out"
+            )
+        return finished
     unfinished = folder.with_name(folder.name + ".partial").is_dir()
     record = run(recipe, out=folder, resume=unfinished, console=console)
     if record is None:
         raise InputError("a benchmark runs in one process; start it without torchrun")
     return record
+
+
+def _changed(wanted: dict[str, Any], stored: dict[str, Any]) -> str | None:
+    """The first key whose value differs; a run replaces values that were left open."""
+    for key, value in wanted.items():
+        found = stored.get(key)
+        if (
+            value in (None, "auto") or value == found or key not in stored
+        ):  # an earlier version had fewer keys
+            continue
+        if not isinstance(value, dict) or not isinstance(found, dict):
+            return key
+        if inside := _changed(value, found):
+            return f"{key}.{inside}"
+    return None
+
+
+def check_names(benchmark: BenchmarkFile) -> None:
+    """Check that no two recipes of a benchmark share the folder of their run.
+
+    Args:
+        benchmark: the benchmark file.
+
+    Raises:
+        InputError: if two recipes have the same name.
+    """
+    names: set[str] = set()
+    for entry in benchmark.tune:
+        try:
+            name = recipe_on(entry, benchmark).name
+        except InputError:  # its row will say so
+            continue
+        if name in names:
+            raise InputError(
+                f"{benchmark.name}: two recipes under tune have the name {name}; give one another name in "
+                "overrides, such as name=second"
+            )
+        names.add(name)
 
 
 def _digest(record: RunRecord) -> str:

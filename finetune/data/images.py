@@ -76,7 +76,7 @@ def read_image(path: Path | str, page: int | None = None) -> np.ndarray:
     else:
         _only_page(path, page)
         image = _decode(path, kind)
-    return _finite(as_stored_type(image, path), path)
+    return check_finite(as_stored_type(image, path), path)
 
 
 def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
@@ -259,7 +259,19 @@ def as_stored_type(image: np.ndarray, path: Path) -> np.ndarray:
         return np.ascontiguousarray(image, dtype=dtype)
 
 
-def _finite(image: np.ndarray, path: Path) -> np.ndarray:
+def check_finite(image: np.ndarray, path: Path) -> np.ndarray:
+    """Refuse NaN and infinity.
+
+    Args:
+        image: pixels of any shape and type.
+        path: the file, for messages.
+
+    Returns:
+        The image.
+
+    Raises:
+        DataError: if a pixel is not finite.
+    """
     if image.dtype == np.float32 and not np.isfinite(image).all():
         bad = int((~np.isfinite(image)).sum())
         raise DataError(

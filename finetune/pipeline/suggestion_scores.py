@@ -17,6 +17,7 @@ from cards.record import RunRecord
 from finetune.data.channels import select_channels
 from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import read_header
+from finetune.data.images import check_finite
 from finetune.data.statistics import measure_image
 from finetune.data.windows import open_windows
 from finetune.inference.identity import identify
@@ -127,11 +128,11 @@ def read_part(image: Path) -> np.ndarray:
         (C, H, W), at most `LARGEST` pixels high and wide.
 
     Raises:
-        DataError: if the image cannot be read.
+        DataError: if the image cannot be read, or has pixels that are not finite.
     """
     with open_windows(image) as windows:
         rows, columns = (_center(size) for size in windows.shape[1:])
-        return windows.read(rows, columns)
+        return check_finite(windows.read(rows, columns), image)
 
 
 def _center(size: int) -> slice:

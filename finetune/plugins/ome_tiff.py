@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -56,7 +57,8 @@ def image_name(image: Path) -> str:
     if image.suffix.lower() in (".tif", ".tiff"):
         with tifffile.TiffFile(image) as tif:
             if tif.is_ome and tif.ome_metadata:
-                first = ElementTree.fromstring(tif.ome_metadata.encode()).find(".//{*}Image")
-                if first is not None and first.get("Name"):
-                    return str(first.get("Name"))
+                with suppress(ElementTree.ParseError):  # damaged metadata: the pixels count
+                    first = ElementTree.fromstring(tif.ome_metadata.encode()).find(".//{*}Image")
+                    if first is not None and first.get("Name"):
+                        return str(first.get("Name"))
     return stem(image)

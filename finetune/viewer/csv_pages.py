@@ -96,11 +96,15 @@ def open_csv(path: Path) -> CsvFile:
         raise InputError(f"{path}: is no CSV file: it holds binary data (or UTF-16; save it as UTF-8)")
     if not head.strip():
         raise InputError(f"{path}: holds no header: the file is empty")
+    if b"\r" in head and b"\n" not in head:
+        raise InputError(f"{path}: its lines end as on old Macs (CR); save it with other line ends")
     size, lines = path.stat().st_size, index_lines(path, PAGE)
     header_bytes = _read(path, 0, lines.first).removeprefix(b"\xef\xbb\xbf")
     line = _text(header_bytes)
     delimiter = "\t" if path.suffix.lower() == ".tsv" else max(DELIMITERS, key=line.count)
     header = next(iter(_parse(header_bytes, delimiter, path)), [])
+    if not header:
+        raise InputError(f"{path}: the first line is empty, where names of columns are expected; delete it")
     return CsvFile(path, _unique(header), delimiter, lines.starts, lines.rows, size, lines.unclosed)
 
 

@@ -216,9 +216,19 @@ def _file_kind(path: Path) -> Kind | None:
 
 def _entries(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError:  # not allowed, or just deleted
         return []
+    return [path for path in paths if _is_text(path.name)]
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is valid UTF-8; others have no address on the page."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, int, bool]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from cards.errors import DataError
 from finetune.data.images import image_format, page_count, read_image, read_labels
+from finetune.data.tiff import ALPHA
 from finetune.utils.optional import is_installed
 
 LARGE = 16_000_000
@@ -164,10 +165,13 @@ def _large_tiff(path: Path, page: int) -> Picture | None:
 
     try:
         with tifffile.TiffFile(path) as tif:
+            if len(tif.series) > 1:  # positions of a stage, of which each has planes of its own
+                return None
             series = tif.series[0]
             axes = series.axes
             size = dict(zip(axes, series.shape, strict=True))
             plain = tif.pages.first.photometric in {tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB}
+            plain = plain and not any(sample in ALPHA for sample in tif.pages.first.extrasamples)
             oriented = (tag := tif.pages.first.tags.get("Orientation")) is not None and tag.value != 1
         if not {"Y", "X"} <= set(axes) or size["Y"] * size["X"] < LARGE or not plain or oriented:
             return None
@@ -200,5 +204,9 @@ def _pyramid(arrays: Sequence[Any], axes: Sequence[str], page: int) -> Picture:
         return read
 
     column = list(axes).index("X")
-    levels = [Level(full["X"] / array.shape[column], reader(array)) for array in arrays]
+    # A level that is reduced along z or time does not hold the chosen plane.
+    same = [
+        array for array in arrays if all(array.shape[list(axes).index(axis)] == full[axis] for axis in pages)
+    ]
+    levels = [Level(full["X"] / array.shape[column], reader(array)) for array in same]
     return Picture(full["Y"], full["X"], levels)

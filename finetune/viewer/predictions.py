@@ -97,10 +97,20 @@ def locate(library: Library, file: DataFile) -> Located:
     for folder in library.data:
         image, label = _below(folder, file.image), _below(folder, file.label)
         if image.exists() and inside(image, [folder]):
-            label = label if label.exists() and inside(label, [folder]) else image
-            same = image.is_dir() or _hash(image, image.stat().st_mtime_ns) == file.image_sha256
-            return Located(image, label, file, "" if same else "the image differs from the one of the record")
+            found = label.exists() and inside(label, [folder])
+            notes = (
+                [] if _is_same(image, file.image_sha256) else ["the image differs from the one of the record"]
+            )
+            if not found:
+                notes.append("the label image is missing")
+            elif not _is_same(label, file.label_sha256):
+                notes.append("the label image differs from the one of the record")
+            return Located(image, label if found else image, file, "; ".join(notes))
     raise InputError(f"{file.image}: not below the folder given with --data; give data.root of the recipe")
+
+
+def _is_same(path: Path, sha256: str) -> bool:
+    return path.is_dir() or _hash(path, path.stat().st_mtime_ns) == sha256
 
 
 def _below(folder: Path, recorded: str) -> Path:

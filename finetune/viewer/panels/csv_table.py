@@ -88,4 +88,5 @@ def _numbers(column: pd.Series) -> pd.Series:
     if not filled.any() or texts.str.match(r"[+-]?0\d").any():  # 007 is a name
         return column
     numbers = pd.to_numeric(texts.where(filled), errors="coerce")
-    return numbers if bool((numbers.notna() == filled).all()) else column
+    exact = (numbers.dropna().abs() <= 2**53).all()  # browsers have no larger integers
+    return numbers if exact and bool((numbers.notna() == filled).all()) else column

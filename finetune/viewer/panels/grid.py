@@ -80,7 +80,8 @@ def table(
     frame = frame.rename(columns=fields)
     titles = {fields[name]: title for name, title in titles.items()}
     sorters = window.options.get("sort")
-    text = dict.fromkeys((name for name in frame if _is_text(frame, name)), "plaintext")
+    numbers = [name for name in frame if not _is_text(frame, name)]
+    plain = dict.fromkeys(frame, "plaintext")  # Panel would round numbers to six places
     view = Table(
         frame,
         show_index=False,
@@ -90,7 +91,8 @@ def table(
         header_tooltips={name: html.escape(title) for name, title in titles.items()},
         editors=dict.fromkeys(frame),  # cells with editors are stops of the Tab key
         header_filters=_filters(frame),
-        formatters=text | dict.fromkeys(wrapped, {"type": "textarea"}) | dict(formatters or {}),
+        formatters=plain | dict.fromkeys(wrapped, {"type": "textarea"}) | dict(formatters or {}),
+        text_align=dict.fromkeys(numbers, "right"),
         layout="fit_columns",
         widths={name: _width(frame[name], title) for name, title in titles.items()},
         configuration={"renderVerticalBuffer": BUFFER, **({} if wrapped else {"rowHeight": ROW})},

@@ -60,7 +60,7 @@ def models_panel(desk: Desk, window: Window) -> View:
     options = window.options
     choice = pn.widgets.Select(
         label="Test image, lowest Dice first",
-        options={_short(name): name for name in names},
+        options={_short(name): name for name in names} if len({*map(_short, names)}) == len(names) else names,
         value=options.get("image") if options.get("image") in names else names[0],
         width=320,
     )

@@ -8,10 +8,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from cards.benchmark.results import Benchmark
+from cards.errors import InputError
+from finetune.benchmark.tune import finished_run
 from finetune.cli.main import app
+from finetune.recipe.library import find_recipe
 
 RELEASE = Path(__file__).parents[2] / "fixtures" / "0.2.0"
 RUN = RELEASE / "run"
@@ -195,3 +199,31 @@ def test_an_ensemble_is_one_row_described_by_its_members(file: Path, tmp_path: P
     assert ensemble.parameters == 2 * single.parameters
     dice = [[score.metrics["dice"] for score in one.scores] for one in (single, ensemble)]
     assert dice[0] == pytest.approx(dice[1])  # the same model twice
+
+
+def test_two_recipes_of_one_name_do_not_share_a_run(file: Path, tmp_path: Path) -> None:
+    text = file.read_text(encoding="utf-8").replace("models:", "models_:").split("models_:")[0]
+    tune = "tune:\n  - {recipe: quickstart}\n  - {recipe: quickstart, overrides: [training.epochs=5]}\n"
+    file.write_text(text + tune, encoding="utf-8")
+    result = benchmark(file, "--out", tmp_path / "out")
+    assert isinstance(result.exception, InputError)
+    assert "two recipes under tune have the name quickstart" in str(result.exception)
+
+
+def test_a_run_of_another_recipe_is_not_taken_for_this_one(file: Path, tmp_path: Path) -> None:
+    recipe = find_recipe(RUN / "recipe.yaml", [f"data.root={RELEASE / 'discs'}"])
+    shutil.copytree(RUN, tmp_path / "run")
+    changed = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 99})})
+    with pytest.raises(InputError, match=r"was run with another recipe \(training.epochs\)"):
+        finished_run(changed, tmp_path / "run", Console())
+
+
+def test_weights_in_a_file_that_changed_are_measured_again(file: Path, tmp_path: Path) -> None:
+    package = tmp_path / "m.zip"
+    shutil.copyfile(next((RUN / "bioimageio").glob("*.zip")), package)
+    arguments = ("--models", package, f"data.root={RELEASE / 'discs'}", "--out", tmp_path / "out")
+    text = file.read_text(encoding="utf-8").split("models:")[0] + f"models: [{package}]\n"
+    file.write_text(text, encoding="utf-8")
+    assert "failed" not in benchmark(file, *arguments[3:]).stdout
+    package.write_bytes(b"not a zip")
+    assert "failed: m" in benchmark(file, *arguments[3:]).stdout

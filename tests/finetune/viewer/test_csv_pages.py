@@ -59,7 +59,16 @@ def test_header_and_rows(tmp_path: Path, content: str | bytes, header: list[str]
     assert all_rows(path) == rows
 
 
-@pytest.mark.parametrize("content, reason", [(b"", "empty"), (b"PK\0\0", "binary data"), (b" \n", "empty")])
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (b"", "empty"),
+        (b"PK\0\0", "binary data"),
+        (b" \n", "empty"),
+        (b"a,b\r1,2\r", "old Macs"),
+        (b"\na,b\n1,2\n", "the first line is empty"),
+    ],
+)
 def test_a_file_that_is_no_csv_is_refused(tmp_path: Path, content: bytes, reason: str):
     with pytest.raises(InputError, match=reason):
         open_csv(write(tmp_path / "t.csv", content))

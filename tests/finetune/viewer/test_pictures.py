@@ -129,3 +129,30 @@ def test_an_outline_is_transparent_inside():
 def test_a_constant_image_has_a_contrast(value: int):
     pixels = np.full((1, 8, 8), value, np.uint16)
     assert rgba(shade(pixels, automatic_limits(in_memory(pixels))))[..., 3].min() == 255
+
+
+def test_a_level_reduced_along_z_is_not_taken_for_the_plane(tmp_path: Path):
+    zarr = pytest.importorskip("zarr")
+    full = np.broadcast_to(np.arange(8, dtype=np.uint16)[:, None, None], (8, 64, 64))
+    group = zarr.open_group(tmp_path / "z.ome.zarr", mode="w", zarr_format=2)
+    for level in range(3):
+        pixels = full[:: 2**level, :: 2**level, :: 2**level]
+        group.create_array(str(level), shape=pixels.shape, dtype=pixels.dtype)[:] = pixels
+    axes = [{"name": name, "type": "space"} for name in "zyx"]
+    datasets = [{"path": str(level)} for level in range(3)]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    for plane in range(8):
+        picture = open_picture(tmp_path / "z.ome.zarr", plane)
+        for size in (8, 64):
+            assert np.unique(picture.part((0, 64), (0, 64), size).pixels) == [plane]
+
+
+def test_positions_and_transparency_of_a_large_tiff_are_read_as_elsewhere(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(pictures, "LARGE", 1)
+    with tifffile.TiffWriter(tmp_path / "two.ome.tif") as file:
+        for value in (10, 200):
+            file.write(np.full((64, 64), value, np.uint8), metadata={"axes": "YX"})
+    assert np.unique(open_picture(tmp_path / "two.ome.tif", 1).part((0, 64), (0, 64), 64).pixels) == [200]
+    rgba = np.full((64, 64, 4), 255, np.uint8)
+    tifffile.imwrite(tmp_path / "rgba.tif", rgba, photometric="rgb", extrasamples=["unassalpha"])
+    assert open_picture(tmp_path / "rgba.tif", 0).part((0, 64), (0, 64), 64).pixels.shape[0] == 3

@@ -8,6 +8,7 @@ import pytest
 from finished_run import RUN
 
 from cards.errors import InputError
+from cards.fingerprint import sha256_file
 from cards.record import RunRecord
 from finetune.viewer.library import Library
 from finetune.viewer.predictions import locate
@@ -35,3 +36,17 @@ def test_an_image_of_another_folder_is_not_taken_for_that_of_the_record(root: Pa
     file = entry.model_copy(update={"image": "train/images/a.tif", "label": "train/masks/a.tif"})
     with pytest.raises(InputError, match=r"train/images/a\.tif: not below .* data\.root"):
         locate(Library([RUN], [root / "test"]), file)
+
+
+def test_a_label_image_that_is_not_the_one_that_was_scored_is_noted(root: Path) -> None:
+    entry = RunRecord.read(RUN).data.files[0]
+    content = {"image": "test/images/a.tif", "label": "test/masks/a.tif"}
+    hashes = {f"{kind}_sha256": sha256_file(root / "test/images/a.tif") for kind in ("image", "label")}
+    file = entry.model_copy(update=content | hashes)
+    library = Library([RUN], [root])
+    assert locate(library, file).note == ""
+    label = root / "test/masks/a.tif"
+    label.write_bytes(b"other")
+    assert locate(library, file).note == "the label image differs from the one of the record"
+    label.unlink()
+    assert locate(library, file).note == "the label image is missing"
