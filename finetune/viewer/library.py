@@ -10,8 +10,10 @@ from typing import Literal
 
 from cards.benchmark.results import FILE as BENCHMARK
 from cards.errors import InputError
+from cards.paths import printable
 from cards.reading import NAME as RECORD
 from finetune.data.images import is_image
+from finetune.data.layouts import first_few
 from finetune.pipeline.start_state import is_marked
 
 Kind = Literal["run", "table", "images", "benchmark"]
@@ -144,6 +146,9 @@ class Library:
 
     def _folder(self, folder: Path, key: str) -> Iterator[Item]:
         # What is not a link lies in the folder given, because the search follows no links.
+        if odd := [path for path in _all_entries(folder) if not _is_text(path.name)]:
+            names = first_few([printable(path.name) for path in odd])
+            self.notes.append(f"{key}: left out, because the names are not valid UTF-8: {names}")
         files = [entry for entry in _entries(folder) if not entry.is_symlink() or self._holds(entry)]
         if any(is_image(file) for file in files):
             yield Item(key, "images", folder)
@@ -215,11 +220,14 @@ def _file_kind(path: Path) -> Kind | None:
 
 
 def _entries(folder: Path) -> list[Path]:
+    return [path for path in _all_entries(folder) if _is_text(path.name)]
+
+
+def _all_entries(folder: Path) -> list[Path]:
     try:
-        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError:  # not allowed, or just deleted
         return []
-    return [path for path in paths if _is_text(path.name)]
 
 
 def _is_text(name: str) -> bool:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +134,12 @@ def test_one_image_has_no_interval(runs: Path):
     assert interval(stage(0.9)) is None
     # t(0.975, 2) = 4.3027; s = 0.1; n = 3: 0.8 ± 4.3027 · 0.1 / √3
     assert interval(stage(0.7, 0.8, 0.9)) == "0.5516 to 1.0000"
+
+
+def test_a_file_whose_name_is_not_utf8_is_left_out_with_a_note(tmp_path: Path):
+    (tmp_path / "ok.csv").write_text("a\n1\n")
+    (tmp_path / os.fsdecode(b"b\xe4r.csv")).write_text("a\n1\n")
+    library = Library([tmp_path])
+    library.scan()
+    assert [item.path.name for item in library.items.values()] == ["ok.csv"]
+    assert any("not valid UTF-8: b\\udce4r.csv" in note for note in library.notes)
