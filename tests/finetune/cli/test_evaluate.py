@@ -135,7 +135,7 @@ def test_single_files_of_any_name_are_compared(tmp_path: Path, name: str) -> Non
         tifffile.imwrite(tmp_path / name, REFERENCE)
     tifffile.imwrite(tmp_path / "reference.tif", REFERENCE)
     content = json.loads(evaluate(tmp_path / name, tmp_path / "reference.tif", "--json").stdout)
-    assert content["predictions"][0]["images"]["0"]["dice"] == 1
+    assert content["predictions"][0]["images"]["reference"]["dice"] == 1
     assert content["predictions"][0]["intervals"] == {}
 
 
@@ -149,7 +149,7 @@ def test_boundaries_are_compared_as_boundaries_and_their_regions_as_instances(tm
     content = json.loads(
         evaluate(tmp_path / "a.tif", tmp_path / "b.tif", "--labels", "boundary", "--json").stdout
     )
-    values = content["predictions"][0]["images"]["0"]
+    values = content["predictions"][0]["images"]["b"]
     assert values["reference_instances"] == values["predicted_instances"] == 4
     assert values["dice"] < 1
     assert values["ap50"] == 1
@@ -171,7 +171,7 @@ def test_the_planes_of_stacks_are_compared_one_by_one(tmp_path: Path) -> None:
         tifffile.imwrite(path, np.stack(planes).astype(np.uint16), imagej=True, metadata={"axes": "ZYX"})
     result = evaluate(tmp_path / "predicted.tif", tmp_path / "reference.tif", "--json")
     images = json.loads(result.stdout)["predictions"][0]["images"]
-    assert [images[name]["dice"] for name in ("0#0", "0#1")] == [1, pytest.approx(0.9, abs=0.09)]
+    assert [images[name]["dice"] for name in ("reference#0", "reference#1")] == [1, pytest.approx(0.9, abs=0.09)]
     refused = CliRunner().invoke(
         app, ["evaluate", *(str(tmp_path / f"{n}.tif") for n in ("shorter", "reference"))]
     )

@@ -60,6 +60,7 @@ def test_training_ends_after_the_epoch_in_which_it_was_asked_to(tmp_path: Path) 
 @pytest.mark.parametrize(("folder", "reason"), [("nowhere", ""), ("done", " (it is finished)")])
 def test_there_must_be_a_run_in_progress(tmp_path: Path, folder: str, reason: str) -> None:
     (tmp_path / "done").mkdir()
+    (tmp_path / "done" / "record.json").touch()
     result = CliRunner().invoke(app, ["stop", str(tmp_path / folder)])
     assert str(result.exception) == f"{tmp_path / folder}: no run is in progress here{reason}"
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["done"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["done", "record.json"]
