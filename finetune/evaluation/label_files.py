@@ -132,8 +132,8 @@ def read_pair(
 
 
 def _title(name: str, source: np.ndarray | Path) -> str:
-    """Name of an image in an error; that of a single file is no help."""
-    return str(source) if name == SINGLE and isinstance(source, Path) else name
+    """The place of an image in an error: its file, if there is one."""
+    return str(source) if isinstance(source, Path) else name
 
 
 def _page_count(source: np.ndarray | Path) -> int:
