@@ -171,7 +171,8 @@ def test_the_planes_of_stacks_are_compared_one_by_one(tmp_path: Path) -> None:
         tifffile.imwrite(path, np.stack(planes).astype(np.uint16), imagej=True, metadata={"axes": "ZYX"})
     result = evaluate(tmp_path / "predicted.tif", tmp_path / "reference.tif", "--json")
     images = json.loads(result.stdout)["predictions"][0]["images"]
-    assert [images[name]["dice"] for name in ("reference#0", "reference#1")] == [1, pytest.approx(0.9, abs=0.09)]
+    dice = [images[name]["dice"] for name in ("reference#0", "reference#1")]
+    assert dice == [1, pytest.approx(0.9, abs=0.09)]
     refused = CliRunner().invoke(
         app, ["evaluate", *(str(tmp_path / f"{n}.tif") for n in ("shorter", "reference"))]
     )
