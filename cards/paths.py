@@ -18,13 +18,13 @@ def expand_user(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser fails without such a user
 
 
-def printable(path: str | Path) -> str:
-    """Write a path as text that can be printed and stored.
+def as_utf8(text: str) -> str:
+    """Make text that can be stored; file names of Linux need not be UTF-8.
 
     Args:
-        path: any path; file names of Linux need not be UTF-8.
+        text: such as a path.
 
     Returns:
-        The path, with an escape sequence for each byte that is not UTF-8.
+        The text, with an escape sequence for each byte that is not UTF-8; equal to `text` if there is none.
     """
-    return str(path).encode("utf-8", "backslashreplace").decode()
+    return text.encode("utf-8", "backslashreplace").decode()

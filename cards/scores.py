@@ -9,6 +9,9 @@ from cards.base import LabelKind, RecordModel, Split, is_unset
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Characters with which spreadsheets begin a formula (OWASP, "CSV injection")."""
 
+WORST = 5
+"""Images with the lowest Dice that a stage names."""
+
 
 def csv_text(text: str) -> str:
     """Neutralize text for a cell of a CSV file, so that no spreadsheet computes it.
@@ -47,10 +50,6 @@ class Summary(RecordModel):
         """
         values = [("mean", "mean", self.mean), ("std", "standard deviation", self.std)]
         return [(name, text, value) for name, text, value in values if value is not None]
-
-
-WORST = 5
-"""Images with the lowest Dice that a stage names."""
 
 
 class Stage(RecordModel):

@@ -66,8 +66,9 @@ def compare(
     present = {digest for digest, _ in stored.entries.values()}
     expected: set[str] = set()
     missing: dict[str, int] = {}
+    own_digests: dict[str, list[str]] = {}
     for name, tensor in tensors.items():
-        digests = [tensor.digest()]
+        digests = own_digests[name] = [tensor.digest()]
         if digests[0] not in present:
             digests += tensor.other_digests()
         expected |= set(digests)
@@ -85,7 +86,7 @@ def compare(
     named = [name for name in missing if name in names and names[name] not in computed]
     rest = {name: size for name, size in missing.items() if name not in named}
     plain = {key: entry for key, entry in extra.items() if key not in computed | set(names.values())}
-    exchanged = _exchanged(tensors, stored, expected, used)
+    exchanged = _exchanged(tensors, own_digests, stored, expected, used)
     changed = [*dict.fromkeys([*named, *exchanged]), *_replaced(rest, plain, tensors, stored)]
     others = _replaced(rest, {key: extra[key] for key in computed}, tensors, stored)
     # A layer that is merged in another way has another matrix; otherwise its normalization differs.
@@ -116,16 +117,22 @@ def _names(stored: Iterable[str], tensors: Mapping[str, Tensor]) -> dict[str, st
 
 
 def _exchanged(
-    tensors: Mapping[str, Tensor], stored: Stored, expected: set[str], merged: Container[str]
+    tensors: Mapping[str, Tensor],
+    digests: Mapping[str, Sequence[str]],
+    stored: Stored,
+    expected: set[str],
+    merged: Container[str],
 ) -> list[str]:
     """Tensors under whose names a file holds another tensor of the model."""
     found = {key: tensor for key, tensor in (stored.named or stored.arrays).items() if key not in merged}
-    names = {name: key for name, key in _names(found, tensors).items() if key not in _computed(found)}
+    computed = _computed(found)
+    names = {name: key for name, key in _names(found, tensors).items() if key not in computed}
     return [
         name
         for name, key in names.items()
         if (digest := found[key].digest()) in expected
-        and digest not in (tensors[name].digest(), *tensors[name].other_digests())
+        and digest not in digests[name]
+        and digest not in tensors[name].other_digests()
     ]
 
 

@@ -134,10 +134,10 @@ def finished_run(recipe: Recipe, folder: Path, console: Console) -> RunRecord:
 def _changed(wanted: dict[str, Any], stored: dict[str, Any]) -> str | None:
     """The first key whose value differs; a run replaces values that were left open."""
     for key, value in wanted.items():
-        found = stored.get(key)
-        if (
-            value in (None, "auto") or value == found or key not in stored
-        ):  # an earlier version had fewer keys
+        if value in (None, "auto") or key not in stored:  # earlier versions had fewer keys
+            continue
+        found = stored[key]
+        if value == found:
             continue
         if not isinstance(value, dict) or not isinstance(found, dict):
             return key

@@ -79,7 +79,8 @@ def _resume(folder: Path) -> None:
     from finetune.training.distributed import is_helper_process
 
     folder = expand_user(folder)
-    folder = folder.with_name(folder.name.removesuffix(PARTIAL)) if folder.name != PARTIAL else folder
+    if folder.name.removesuffix(PARTIAL):
+        folder = folder.with_name(folder.name.removesuffix(PARTIAL))
     unfinished = RunFolder(folder, resume=True, joining=is_helper_process())
     unfinished.check()
     _run(read_recipe(unfinished.work / "recipe.yaml"), folder, resume=True)

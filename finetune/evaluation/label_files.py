@@ -55,7 +55,10 @@ def pair_labels(predictions: Labels, reference: Labels) -> LabelPairs:
     Raises:
         DataError: if a folder or file is missing, holds no label images, or no names agree.
     """
-    predicted, expected = _list(predictions, "predictions"), _list(reference, "reference")
+    (predicted, others), (expected, reference_others) = (
+        _list(predictions, "predictions"),
+        _list(reference, "reference"),
+    )
     if SINGLE not in expected:
         predicted = _by_name(predicted)
     elif SINGLE not in predicted:
@@ -74,7 +77,7 @@ def pair_labels(predictions: Labels, reference: Labels) -> LabelPairs:
         {name: (predicted[name], expected[name]) for name in common},
         without_prediction=[name for name in expected if name not in predicted],
         without_reference=[name for name in predicted if name not in expected],
-        left_out=(_left_out(predictions), _left_out(reference)),
+        left_out=(others, reference_others),
     )
 
 
@@ -160,46 +163,36 @@ def _labels_inside(source: Path) -> Path | None:
     return labels_of(source)
 
 
-def _list(source: Labels, what: str) -> dict[str, np.ndarray | Path]:
-    """Label images or their files, by name; a file is read when it is compared."""
+def _list(source: Labels, what: str) -> tuple[dict[str, np.ndarray | Path], list[str]]:
+    """Label images or their files, by name, and names of images beside the masks of others.
+
+    A file is read when it is compared.
+    """
     if isinstance(source, np.ndarray):
-        return {SINGLE: source}
+        return {SINGLE: source}, []
     if not isinstance(source, str | Path):
         arrays = [np.asarray(labels) for labels in source]
         if not arrays:
             raise DataError(f"{what}: no label images")
-        return {SINGLE if len(arrays) == 1 else str(index): labels for index, labels in enumerate(arrays)}
+        one = len(arrays) == 1
+        return {SINGLE if one else str(index): labels for index, labels in enumerate(arrays)}, []
     path = expand_user(source)
     if path.is_file() or is_zarr(path):
-        return {SINGLE: path}
+        return {SINGLE: path}, []
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder")
     files: dict[str, np.ndarray | Path] = {}
-    masks, others = _masks_and_others(path)
-    for file in masks or others:  # Cellpose writes masks beside the images, which are no label images
+    candidates = [*images_in(path), *sorted(path.glob(f"*{SEG_NPY}"))]
+    masks = [file for file in candidates if _name_as_mask(file)]
+    for file in masks or candidates:  # Cellpose writes masks beside the images, which are no label images
         name = _name(file)
         if name in files:
             raise DataError(f"{file}: {files[name]} has the same name; keep one of them")
         files[name] = file
     if not files:
         raise DataError(f"{path}: contains no label images (TIFF, PNG or Cellpose's _seg.npy)")
-    return dict(sorted(files.items()))
-
-
-def _masks_and_others(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Files that are named as masks, and other images."""
-    candidates = [*images_in(folder), *sorted(folder.glob(f"*{SEG_NPY}"))]
-    masks = [file for file in candidates if _name_as_mask(file)]
-    return masks, [file for file in candidates if file not in masks]
-
-
-def _left_out(source: Labels) -> list[str]:
-    """Images of a folder without masks, although the folder holds masks of others."""
-    if not isinstance(source, str | Path) or not (path := expand_user(source)).is_dir() or is_zarr(path):
-        return []
-    masks, others = _masks_and_others(path)
-    masked = {_name(file) for file in masks}
-    return [file.name for file in others if stem(file) not in masked] if masks else []
+    left_out = [file.name for file in candidates if not _name_as_mask(file) and stem(file) not in files]
+    return dict(sorted(files.items())), left_out if masks else []
 
 
 def _by_name(labels: dict[str, np.ndarray | Path]) -> dict[str, np.ndarray | Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.errors import DataError
-from cards.paths import printable
+from cards.paths import as_utf8
 from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import Header, read_header
 from finetune.data.images import page_count
@@ -78,10 +78,8 @@ def check_headers(outputs: Outputs) -> tuple[dict[Path, Header], dict[Path, str]
 
 def _check_name(image: Path) -> None:
     """Names go into UTF-8 texts: the metadata of the label image, the record and the table."""
-    try:
-        str(image).encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"{printable(image)}: the name is not valid UTF-8; rename the file") from error
+    if as_utf8(str(image)) != str(image):
+        raise DataError(f"{image}: the name is not valid UTF-8; rename the file")
 
 
 @dataclass(frozen=True)
@@ -262,5 +260,5 @@ def failure_summary(results: list[FolderPrediction]) -> str | None:
     Returns:
         One line; None if no image failed.
     """
-    failed = [printable(result.image.name) for result in results if result.error]
+    failed = [result.image.name for result in results if result.error]
     return f"{len(failed)} of {len(results)} images failed: {', '.join(failed)}" if failed else None

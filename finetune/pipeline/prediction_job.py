@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cards.errors import InputError
 from cards.fingerprint import sha256_file
-from cards.paths import printable
+from cards.paths import as_utf8
 from finetune.data.diameter import typical_diameter, typical_of_areas
 from finetune.data.headers import Header
 from finetune.data.windows import windows_of
@@ -226,14 +226,13 @@ class PredictionJob:
     def _image(self, result: FolderPrediction) -> dict[str, Any]:
         """Entry of the record; it holds no path of this machine."""
         folder = self.outputs.folder
-        shown = printable(result.image)
-        error = result.error and _without_folder(result.error.removeprefix(f"{shown}: "), result.image)
+        error = result.error and _without_folder(result.error.removeprefix(f"{result.image}: "), result.image)
         return {
-            "image": printable(result.image.name),
+            "image": as_utf8(result.image.name),
             "labels": result.labels.relative_to(folder).as_posix() if result.labels else None,
             "instances": result.instances,
             "files": {kind: path.relative_to(folder).as_posix() for kind, path in result.files.items()},
-            "error": error,
+            "error": error and as_utf8(error),
             **self.mismatch_entry(result),
         }
 

@@ -122,9 +122,8 @@ def without_local_paths(recipe: Recipe) -> dict[str, Any]:
         if path := content[section][key]:
             content[section][key] = Path(path).name
     model = content["model"]
-    if (
-        model["repository"] == "bioimageio" and expand_user(model["name"]).exists()
-    ):  # a package on this machine
+    # The name may be the path of a package.
+    if model["repository"] == "bioimageio" and expand_user(model["name"]).exists():
         model["name"] = Path(model["name"]).name
     return content
 

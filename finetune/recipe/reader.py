@@ -138,10 +138,9 @@ def _override(content: CommentedMap, override: str) -> str:
             problem = getattr(error, "problem", error)
             raise RecipeError(f"'{override}': the value is not valid YAML: {problem}") from error
         parsed = value
-    # A folder may have a number or a date as its name.
-    section[last] = (
-        value.strip() if is_path and parsed is not None and not isinstance(parsed, str) else parsed
-    )
+    if is_path and parsed is not None and not isinstance(parsed, str):  # a folder named 2024-10-30
+        parsed = value.strip()
+    section[last] = parsed
     return key.strip()
 
 

@@ -15,7 +15,7 @@ from finetune.recipe.schema import ComputeSection, Recipe
 from finetune.training.energy import check_energy
 from finetune.utils.bfloat16 import is_fast_in_bf16
 
-PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 """Lightning's names. Its other precisions also convert the weights, and layers of finetune need float32."""
 
 
@@ -35,10 +35,6 @@ def resolve_compute(recipe: Recipe) -> Recipe:
     quiet_lightning()
     compute = recipe.compute
     check_energy(compute)
-    if compute.precision not in PRECISIONS:
-        raise RecipeError(
-            f"compute.precision: {compute.precision} is not supported; choose {', '.join(PRECISIONS)}"
-        )
     if compute.precision == "auto":
         fast = "bf16-mixed" if is_fast_in_bf16(device_of(compute)) else "32-true"
         compute = compute.model_copy(update={"precision": fast})
@@ -46,8 +42,12 @@ def resolve_compute(recipe: Recipe) -> Recipe:
         trainer = pl.Trainer(logger=False, enable_checkpointing=False, **trainer_options(compute))
     except (ValueError, TypeError, ImportError, MisconfigurationException) as error:
         raise RecipeError(f"compute: {' '.join(str(error).split())}") from error
-    if compute.precision == "16-mixed" and trainer.precision != "16-mixed":  # Lightning uses another on CPUs
-        compute = compute.model_copy(update={"precision": str(trainer.precision)})
+    if trainer.precision not in PRECISIONS:
+        raise RecipeError(
+            f"compute.precision: {compute.precision} is not supported; choose auto, {', '.join(PRECISIONS)}"
+        )
+    # Lightning has short names, such as bf16, and replaces 16-mixed on CPUs.
+    compute = compute.model_copy(update={"precision": str(trainer.precision)})
     return recipe.model_copy(update={"compute": compute})
 
 

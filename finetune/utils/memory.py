@@ -84,9 +84,8 @@ def _outputs(network: nn.Module, batch: tuple[int, int, int, int]) -> int:
     with torch.no_grad():
         try:
             ghost(torch.empty(batch, device="meta"))
-        except (
-            RuntimeError
-        ):  # in training mode, some networks look at values, which these tensors do not have
+        except RuntimeError:
+            # In training mode, some networks look at values, which meta tensors do not have.
             outputs = 0
             ghost.eval()(torch.empty(batch, device="meta"))
     return outputs

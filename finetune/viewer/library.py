@@ -10,7 +10,7 @@ from typing import Literal
 
 from cards.benchmark.results import FILE as BENCHMARK
 from cards.errors import InputError
-from cards.paths import printable
+from cards.paths import as_utf8
 from cards.reading import NAME as RECORD
 from finetune.data.images import is_image
 from finetune.data.layouts import first_few
@@ -146,9 +146,10 @@ class Library:
 
     def _folder(self, folder: Path, key: str) -> Iterator[Item]:
         # What is not a link lies in the folder given, because the search follows no links.
-        if odd := [path for path in _all_entries(folder) if not _is_text(path.name)]:
-            names = first_few([printable(path.name) for path in odd])
-            self.notes.append(f"{key}: left out, because the names are not valid UTF-8: {names}")
+        names = {path.name: as_utf8(path.name) for path in _all_entries(folder)}
+        # The others have no address on the page.
+        if odd := [shown for name, shown in names.items() if shown != name]:
+            self.notes.append(f"{key}: left out, because the names are not valid UTF-8: {first_few(odd)}")
         files = [entry for entry in _entries(folder) if not entry.is_symlink() or self._holds(entry)]
         if any(is_image(file) for file in files):
             yield Item(key, "images", folder)
@@ -220,7 +221,7 @@ def _file_kind(path: Path) -> Kind | None:
 
 
 def _entries(folder: Path) -> list[Path]:
-    return [path for path in _all_entries(folder) if _is_text(path.name)]
+    return [path for path in _all_entries(folder) if as_utf8(path.name) == path.name]
 
 
 def _all_entries(folder: Path) -> list[Path]:
@@ -228,15 +229,6 @@ def _all_entries(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError:  # not allowed, or just deleted
         return []
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name is valid UTF-8; others have no address on the page."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, int, bool]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import examples
 
-from cards.audit.claims import Claim
+from cards.audit.claims import Claim, FoundImage
 from cards.audit.registry import FAMILIES
 from cards.audit.run import audit
 from cards.audit.subject import open_subject
@@ -43,6 +43,23 @@ def broken(claims: list[Claim], family: str | None = None) -> list[str]:
     """Statement and evidence of the broken claims."""
     chosen = (claim for claim in claims if family in (None, claim.family))
     return [f"{claim.statement} {claim.evidence}" for claim in chosen if claim.verdict == "broken"]
+
+
+def found_images(record: RunRecord) -> list[FoundImage]:
+    """What an audit finds in the folder of the images if nothing was changed."""
+    return [
+        FoundImage(
+            file.name,
+            file.image,
+            file.page,
+            file.split,
+            file.image_pixels,
+            file.label_pixels,
+            tuple(file.shape),
+            file.instances,
+        )
+        for file in record.data.files
+    ]
 
 
 def config(record: RunRecord) -> dict[str, Any]:

@@ -19,19 +19,7 @@ def added(split: Split | None, **data: Any) -> str:
     """State of the claim on other images, with one image of the split that is not in the record."""
     record = audited.complete()
     record.recipe["data"] |= data
-    found = [
-        FoundImage(
-            file.name,
-            file.image,
-            file.page,
-            file.split,
-            file.image_pixels,
-            file.label_pixels,
-            tuple(file.shape),
-            file.instances,
-        )
-        for file in record.data.files
-    ]
+    found = audited.found_images(record)
     found.append(FoundImage("other", "elsewhere/other.tif", None, split, "0" * 64, "1" * 64, (1, 64, 64), 3))
     tools = Tools(read_data=lambda *_: found)
     subject = Subject("run", "run", Path(), record, data=Path(), tools=tools)

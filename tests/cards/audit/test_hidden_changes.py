@@ -13,7 +13,7 @@ import pytest
 from audited import PACKAGE, README, broken, claims_of
 from safetensors.numpy import save_file
 
-from cards.audit.claims import FoundImage, Subject, Tools
+from cards.audit.claims import Subject, Tools
 from cards.audit.data import check as check_data
 from cards.audit.leakage import check as check_leakage
 from cards.errors import DataError
@@ -234,19 +234,7 @@ def test_a_selection_on_test_images_is_found_although_an_image_is_missing() -> N
 )
 def test_counts_and_sizes_of_the_images(change: dict[str, Any], evidence: str) -> None:
     record = audited.complete()
-    found = [
-        FoundImage(
-            file.name,
-            file.image,
-            file.page,
-            file.split,
-            file.image_pixels,
-            file.label_pixels,
-            tuple(file.shape),
-            file.instances,
-        )
-        for file in record.data.files
-    ]
+    found = audited.found_images(record)
     record.data.files[0] = record.data.files[0].model_copy(update=change)
     subject = Subject("run", "hub", Path(), record, data=Path(), tools=Tools(read_data=lambda *_: found))
     assert any(evidence in text for text in broken(list(check_data(subject))))

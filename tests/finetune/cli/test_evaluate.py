@@ -109,7 +109,7 @@ def test_missing_and_damaged_files_are_named_and_the_others_compared(folders: Pa
     assert "predicted: 1 image\n" in result.stdout
     assert "3 references not compared: cell_2, cell_1, cell_3" in result.stderr
     assert "cell_1.ome.tif: holds no image" in result.stderr
-    assert "the prediction has shape (20, 60), the reference (40, 60)" in result.stderr
+    assert "cell_3.ome.tif: the prediction has shape (20, 60), the reference (40, 60)" in result.stderr
     assert "1 prediction without a reference: cell_9" in result.stderr
 
 

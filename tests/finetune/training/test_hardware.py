@@ -27,7 +27,7 @@ def test_a_precision_that_is_asked_for_is_kept():
 
 def test_an_unknown_precision_is_one_line(tmp_path):
     recipe = find_recipe("quickstart", ["compute.precision=12-true"])
-    with pytest.raises(InputError, match=r"^compute\.precision: 12-true is not supported; ") as error:
+    with pytest.raises(InputError, match=r"^compute: .*12-true") as error:
         resolve_compute(recipe)
     assert "\n" not in str(error.value)
 
@@ -39,5 +39,5 @@ def test_an_unknown_precision_is_one_line(tmp_path):
 def test_what_lightning_cannot_do_is_said_before_it_begins(
     recipe_file: Path, tmp_path: Path, override: str
 ) -> None:
-    with pytest.raises(InputError, match=r"^compute(\.precision)?: "):
+    with pytest.raises(InputError, match="^compute: "):
         finetune.run(read_recipe(recipe_file, [override]), out=tmp_path / "run")
