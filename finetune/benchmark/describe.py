@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cards.benchmark.results import REPOSITORIES, Stage
-from cards.integrity import read_record
+from cards.errors import InputError
 from cards.paths import expand_user
 from cards.record import DataFile, RunRecord
 from finetune.benchmark.schema import ModelEntry
+from finetune.downloads.records import fetch_record
 from finetune.inference.protocol import Predictor
 from finetune.loading.published import published_name
 from finetune.repositories.bioimageio.collection import open_package
@@ -77,6 +79,8 @@ def _joined(values: Iterable[str]) -> str:
 
 def _describe_one(entry: ModelEntry, model: Predictor | None, files: Sequence[DataFile]) -> Description:
     parameters = _parameters(model)
+    if record := _record(entry, loaded=model is not None):
+        return describe_run(record, files, entry.title)
     if published := published_name(entry.model):
         package = getattr(model, "package", None)
         license = package.description.license if package else None
@@ -97,15 +101,22 @@ def _describe_one(entry: ModelEntry, model: Predictor | None, files: Sequence[Da
         license = str(package.description.license) if package.description.license else None
         title = entry.title or Path(entry.model).stem
         return Description(title, REPOSITORIES["bioimageio"], license=license, parameters=parameters)
-    folder = expand_user(entry.model)
-    record = read_record(folder / "huggingface" if (folder / "huggingface").is_dir() else folder)
-    if record is None:
-        architecture = getattr(model, "architecture", None)
-        repository = (
-            REPOSITORIES.get(architecture.repository, architecture.repository) if architecture else ""
-        )
-        return Description(entry.title or Path(entry.model).name, repository, parameters=parameters)
-    return describe_run(record, files, entry.title)
+    architecture = getattr(model, "architecture", None)
+    repository = REPOSITORIES.get(architecture.repository, architecture.repository) if architecture else ""
+    return Description(entry.title or Path(entry.model).name, repository, parameters=parameters)
+
+
+def _record(entry: ModelEntry, loaded: bool) -> RunRecord | None:
+    """The record of a model that finetune wrote: in a run, a package or on the Hugging Face Hub."""
+    if entry.checkpoint is not None:
+        return None
+    published = published_name(entry.model)
+    source = published.name if published and published.repository == "bioimageio" else entry.model
+    if not expand_user(source).exists() and (published or not loaded):
+        return None  # the Hub is asked only for what was loaded from there
+    with suppress(InputError):
+        return fetch_record(source)
+    return None
 
 
 def describe_run(record: RunRecord, files: Sequence[DataFile], title: str | None = None) -> Description:

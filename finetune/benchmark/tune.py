@@ -20,6 +20,7 @@ from finetune.benchmark.describe import Description, describe_run
 from finetune.benchmark.images import BenchmarkImages
 from finetune.benchmark.rows import model_result
 from finetune.benchmark.schema import BenchmarkFile, TunedEntry
+from finetune.pipeline.destination import unfinished_folder
 from finetune.pipeline.record_builder import without_local_paths
 from finetune.pipeline.runner import run
 from finetune.recipe.library import find_recipe
@@ -124,7 +125,7 @@ def finished_run(recipe: Recipe, folder: Path, console: Console) -> RunRecord:
                 "overrides, such as name=second, or choose another folder with --out"
             )
         return finished
-    unfinished = folder.with_name(folder.name + ".partial").is_dir()
+    unfinished = unfinished_folder(folder).is_dir()
     record = run(recipe, out=folder, resume=unfinished, console=console)
     if record is None:
         raise InputError("a benchmark runs in one process; start it without torchrun")

@@ -73,14 +73,12 @@ def run(
 
 
 def _resume(folder: Path) -> None:
+    from finetune.pipeline.destination import run_folder_of
     from finetune.pipeline.run_folder import RunFolder
-    from finetune.pipeline.stop_request import PARTIAL
     from finetune.recipe.reader import read_recipe
     from finetune.training.distributed import is_helper_process
 
-    folder = expand_user(folder)
-    if folder.name.removesuffix(PARTIAL):
-        folder = folder.with_name(folder.name.removesuffix(PARTIAL))
+    folder = run_folder_of(expand_user(folder))
     unfinished = RunFolder(folder, resume=True, joining=is_helper_process())
     unfinished.check()
     _run(read_recipe(unfinished.work / "recipe.yaml"), folder, resume=True)

@@ -18,6 +18,7 @@ from finetune.recipe.schema import Recipe
 from finetune.utils.atomic import is_disk_full
 
 LONGEST_NAME = 200  # bytes; file systems allow 255, and names of temporary folders are longer
+_PARTIAL = ".partial"
 
 
 def check_name(path: Path) -> None:
@@ -40,6 +41,31 @@ def check_name(path: Path) -> None:
             f"--out: the name of the folder contains a control character, such as a newline: {str(path)!r}; "
             "choose another"
         )
+
+
+def unfinished_folder(run: Path) -> Path:
+    """Folder of a run until it is complete.
+
+    Args:
+        run: the run folder.
+
+    Returns:
+        `<name>.partial` beside it.
+    """
+    return run.with_name(run.name + _PARTIAL)
+
+
+def run_folder_of(path: Path) -> Path:
+    """The run folder that a path means: people also name the folder of an unfinished run.
+
+    Args:
+        path: the run folder, or `<name>.partial`.
+
+    Returns:
+        The run folder.
+    """
+    name = path.name.removesuffix(_PARTIAL)
+    return path.with_name(name) if name else path
 
 
 def inputs_of(recipe: Recipe) -> list[Path]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from cards.errors import InputError
+from finetune.pipeline.destination import run_folder_of, unfinished_folder
 from finetune.pipeline.start_state import is_marked
 from finetune.training.run_files import FINISHED, STOP
 from finetune.utils.atomic import PREFIX, disk_errors, write_file
 from finetune.utils.lock import FileLock
-
-PARTIAL = ".partial"
 
 
 def request_stop(run: Path) -> None:
@@ -27,8 +26,8 @@ def request_stop(run: Path) -> None:
         run = run.resolve()
     if not run.name:
         raise InputError(f"{run}: not a run folder")
-    path = run.with_name(run.name.removesuffix(PARTIAL))
-    work = path.with_name(path.name + PARTIAL)
+    path = run_folder_of(run)
+    work = unfinished_folder(path)
     if not _is_written(work):
         done = " (it is finished)" if (path / "record.json").is_file() else ""
         raise InputError(f"{path}: no run is in progress here{done}")
@@ -65,5 +64,5 @@ def stop_requested(work: Path) -> bool:
 def _is_written(work: Path) -> bool:
     if not is_marked(work):
         return False
-    name = work.name.removesuffix(PARTIAL)
+    name = run_folder_of(work).name
     return FileLock(work.with_name(f"{PREFIX}{name}.lock")).holder() is not None

@@ -69,7 +69,7 @@ def test_the_unfinished_run_continues_with_its_next_epoch(release: Path) -> None
     terminal = Interrupting()
     recipe = finetune.read_recipe("unfinished.partial/recipe.yaml")
     with pytest.raises(KeyboardInterrupt):
-        finetune.run(recipe, out="unfinished", resume=True, console=Console(file=terminal))
+        finetune.run(recipe, out="unfinished.partial", resume=True, console=Console(file=terminal))
     epochs = re.findall(r"^epoch \d+/8: loss", terminal.getvalue(), re.MULTILINE)
     assert epochs[0] == "epoch 3/8: loss"
 
