@@ -157,6 +157,11 @@ PACKAGE: dict[str, tuple[str, Change]] = {
         "card",
         inside("rdf.yaml", r"boundary_threshold: [\d.]+", "boundary_threshold: 0.9"),
     ),
+    "the limits of the preprocessing in rdf.yaml": ("card", inside("rdf.yaml", r"max: 20\.0", "max: 5.0")),
+    "the postprocessing in rdf.yaml": (
+        "card",
+        inside("rdf.yaml", r"- id: sigmoid", "- id: zero_mean_unit_variance"),
+    ),
     "the cover, without its hash in the record": ("files", repack_cover),
 }
 RECORD: dict[str, tuple[str, Change]] = {

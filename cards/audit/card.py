@@ -58,7 +58,11 @@ def check(subject: Subject) -> list[Claim]:
         parts.append(lambda: [_copies(subject)])
     parts.append(partial(provenance_claims, subject, record))
     alone = subject.kind == "package"
-    parts += [partial(package_claims, package, record, alone=alone) for package in packages(subject)]
+    processing = subject.tools.processing
+    parts += [
+        partial(package_claims, package, record, alone=alone, processing=processing)
+        for package in packages(subject)
+    ]
     return collect(FAMILY, parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cards.base import Split
 from cards.errors import InputError, ModelError
@@ -108,6 +108,19 @@ class DataFacts:
 
 
 @dataclass(frozen=True)
+class Processing:
+    """BioImage.IO operations of a package, each with `id` and, unless it has no options, `kwargs`.
+
+    Attributes:
+        before: from the image to the input of the network.
+        behind: from the output of the network to maps or labels.
+    """
+
+    before: Sequence[Mapping[str, Any]]
+    behind: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class Tools:
     """Functions that need a deep-learning framework or image readers; the caller passes them in.
 
@@ -123,6 +136,8 @@ class Tools:
         relate: compares the images in the data folder as the run did; None without `--data`.
         base_facts: looks up the base model in catalogs and caches; None if nothing is known.
         data_facts: looks up the named data set; None if nothing is known.
+        processing: the BioImage.IO operations before and behind the network that follow from normalization
+            and target in the record; raises InputError if there is no such normalization or target.
     """
 
     recompute: Callable[[Path, Path, RunRecord], Sequence[Prediction]] | None = None
@@ -132,6 +147,7 @@ class Tools:
     validate_package: Callable[[Path], Sequence[str]] | None = None
     base_facts: Callable[[RunRecord], BaseFacts | None] | None = None
     data_facts: Callable[[RunRecord], DataFacts | None] | None = None
+    processing: Callable[[RunRecord], Processing] | None = None
 
 
 @dataclass(frozen=True)

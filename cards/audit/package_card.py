@@ -9,7 +9,7 @@ from typing import Any
 from cards.audit.card_text import FAMILY, CardText, supported_by, text_claims
 from cards.audit.claims import Claim, joined, sentence
 from cards.audit.description import read_description
-from cards.audit.package_model import unlike_record
+from cards.audit.package_model import ProcessingOf, unlike_record
 from cards.audit.packages import PackageFiles
 from cards.audit.run_files import config_problems
 from cards.audit.stated import stated_differences
@@ -39,6 +39,7 @@ class _Package:
         record: the record inside.
         supported: what that record supports.
         strict: whether the description has to equal the one that this version writes.
+        processing: see `cards.audit.claims.Tools`.
     """
 
     files: PackageFiles
@@ -46,15 +47,19 @@ class _Package:
     record: RunRecord
     supported: Supported
     strict: bool
+    processing: ProcessingOf | None
 
 
-def package_claims(files: PackageFiles, record: RunRecord, *, alone: bool) -> list[Claim]:
+def package_claims(
+    files: PackageFiles, record: RunRecord, *, alone: bool, processing: ProcessingOf | None
+) -> list[Claim]:
     """Compare record, documentation and description inside a package with the record of the run.
 
     Args:
         files: of the package.
         record: record of the model under audit.
         alone: whether that record comes from the package itself.
+        processing: see `cards.audit.claims.Tools`; None if it is not compared.
 
     Returns:
         The claims.
@@ -73,7 +78,8 @@ def package_claims(files: PackageFiles, record: RunRecord, *, alone: bool) -> li
             return [Claim(FAMILY, statement, "broken", sentence(error), EXPORT_AGAIN)]
         claims.append(_same_record(statement, inside, record))
     strict = must_equal(inside)
-    package = _Package(files, read_description(files), inside, supported_by(inside), strict)
+    description = read_description(files)
+    package = _Package(files, description, inside, supported_by(inside), strict, processing)
     return [*claims, _description(package), *_documentation(package)]
 
 
@@ -114,7 +120,7 @@ def _description(package: _Package) -> Claim:
     statement = f"Every figure, name, license and date in {place} is that of the record."
     problems = [*_identity(package), *_config(package)]
     if package.strict:
-        problems += unlike_record(package.description, package.record)
+        problems += unlike_record(package.description, package.record, package.processing)
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), EXPORT_AGAIN)
     return Claim(FAMILY, statement, "holds", "Description, config.bioimageio and config.finetune compared.")

@@ -5,24 +5,32 @@ These fields follow from the record only as this version of finetune writes them
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cards.audit.claims import Processing
 from cards.audit.values import differences, shown
 from cards.bioimageio_weights import weights_comments
+from cards.errors import InputError
 from cards.record import RunRecord
 
 NEVER_WRITTEN = ("version", "version_comment", "uploader", "packaged_by", "links", "training_data", "icon")
 """Fields of the format that finetune leaves out, because the record does not support them."""
-PERCENTILES = {"low": "min_percentile", "high": "max_percentile", "eps": "eps"}
+FLOAT32 = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
+"""Operation that bioimageio.spec adds at both ends of the processing."""
+
+ProcessingOf = Callable[[RunRecord], Processing]
 
 
-def unlike_record(description: dict[str, Any], record: RunRecord) -> list[str]:
+def unlike_record(
+    description: dict[str, Any], record: RunRecord, processing: ProcessingOf | None
+) -> list[str]:
     """List what a description says of the model and the record does not.
 
     Args:
         description: content of rdf.yaml.
         record: the record inside the package.
+        processing: see `cards.audit.claims.Tools`; None if it is not compared.
 
     Returns:
         Differences, with their keys.
@@ -34,7 +42,7 @@ def unlike_record(description: dict[str, Any], record: RunRecord) -> list[str]:
             if description.get(key)
         ),
         *_tensors(description, record),
-        *_normalization(description, record),
+        *(_processing(description, record, processing) if processing else ()),
         *_weights(description, record),
     ]
 
@@ -55,22 +63,26 @@ def _tensors(description: dict[str, Any], record: RunRecord) -> Iterator[str]:
                 yield from differences(axis.get("channel_names"), list(names), f"{key}[0].channel_names")
 
 
-def _normalization(description: dict[str, Any], record: RunRecord) -> Iterator[str]:
-    """Numbers of the preprocessing that the record states."""
-    stated = record.model.normalize.options
-    wanted = {
-        "scale_range": {name: stated[key] for key, name in PERCENTILES.items() if key in stated},
-        "clip": {"min": -stated["clip"], "max": stated["clip"]} if "clip" in stated else {},
-    }
-    inputs = description.get("inputs")
-    first = inputs[0] if isinstance(inputs, list) and inputs and isinstance(inputs[0], dict) else {}
-    operations = first.get("preprocessing")
-    for operation in operations if isinstance(operations, list) else ():
-        if not isinstance(operation, dict) or not isinstance(operation.get("kwargs"), dict):
-            continue
-        expected = wanted.get(str(operation.get("id")), {})
-        found = {key: operation["kwargs"].get(key) for key in expected}
-        yield from differences(found, expected, f"preprocessing.{operation.get('id')}")
+def _processing(description: dict[str, Any], record: RunRecord, processing: ProcessingOf) -> Iterator[str]:
+    """Operations before and behind the network."""
+    try:
+        expected = processing(record)
+    except InputError as error:
+        yield str(error)
+        return
+    yield from _operations(description, "inputs", "preprocessing", expected.before)
+    yield from _operations(description, "outputs", "postprocessing", expected.behind)
+
+
+def _operations(
+    description: dict[str, Any], tensors: str, key: str, expected: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    found = description.get(tensors)
+    first = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
+    operations = first.get(key) or []
+    if isinstance(operations, list):
+        operations = [operation for operation in operations if operation != FLOAT32]
+    return differences(operations, [dict(operation) for operation in expected], f"{tensors}[0].{key}")
 
 
 def _weights(description: dict[str, Any], record: RunRecord) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cards.audit.claims import BaseFacts, Claim, DataFacts, Tools
+from cards.audit.claims import BaseFacts, Claim, DataFacts, Processing, Tools
 from cards.audit.run import audit as check_claims
 from cards.audit.subject import open_subject
 from cards.errors import DataError, InputError
@@ -82,7 +82,7 @@ def _located(source: Path | str) -> Iterator[Path]:
 
 def _tools(data: Path | None, recompute: bool) -> Tools:
     """Functions that the options ask for; heavy imports only for those."""
-    tools = Tools(data_facts=_data_facts, base_facts=_base_facts)
+    tools = Tools(data_facts=_data_facts, base_facts=_base_facts, processing=_processing)
     if data is not None:
         from finetune.pipeline.audit_data import read_data, relate
 
@@ -113,6 +113,18 @@ def _base_facts(record: RunRecord) -> BaseFacts | None:
     from finetune.pipeline.audit_base import base_facts
 
     return base_facts(record)
+
+
+def _processing(record: RunRecord) -> Processing:
+    """How a package processes images and maps; see `Tools.processing`."""
+    from finetune.data.normalization import build_normalize
+    from finetune.targets.registry import build_target
+
+    normalize, target = record.model.normalize, record.model.target
+    return Processing(
+        build_normalize({"name": normalize.name, **normalize.options}).bioimageio_preprocessing(),
+        build_target(target.name, target.options).bioimageio_postprocessing(),
+    )
 
 
 def _validate_package(path: Path) -> list[str]:
