@@ -19,6 +19,7 @@ from cards.base import NetworkSpec
 from cards.errors import InputError, ModelError
 from finetune.repositories.base import ANY
 from finetune.repositories.registry import REPOSITORIES, LoadOptions, build, describe, load, options_model
+from finetune.weights.without_initialization import WithoutInitialization
 
 TINY = {"width": 8, "depth": 2}
 DEPTH = "model unet: depth must be an integer from 1 to 6, "
@@ -93,7 +94,8 @@ def test_every_repository_says_what_it_offers(name: str) -> None:
             continue
         built_sizes.add(kind)
         # A large network has shapes, but no numbers: they would fill gigabytes.
-        with torch.device("meta" if (model.parameters or 0) > 1e6 else "cpu") as device:
+        meta = torch.device("meta" if (model.parameters or 0) > 1e6 else "cpu")
+        with WithoutInitialization(), meta as device:
             built = build(name, model.name, in_channels=2, out_channels=3)
             size = 2 * built.divisor
             network = built.network.to(device).eval()  # some begin on the CPU all the same
