@@ -13,6 +13,9 @@ Split = Literal["train", "validation", "test"]
 LabelKind = Literal["instances", "foreground", "boundary"]
 TaskName = Literal["automatic", "interactive"]
 
+LOCAL_PATHS = (("data", "root"), ("data", "csv"), ("model", "checkpoint"))
+"""Section and key of the local paths in a recipe, of which the record keeps the last part only."""
+
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 

@@ -15,6 +15,7 @@ from cards.audit.description import read_mapping
 from cards.audit.reading import read_bytes, read_json
 from cards.audit.values import differences
 from cards.audit.versions import must_equal
+from cards.base import LOCAL_PATHS
 from cards.errors import ModelError
 from cards.formatting import counted
 from cards.paper_figure import CSV as FIGURE
@@ -23,7 +24,6 @@ from cards.record import RunRecord
 from cards.scores import csv_text
 
 RESTORE = "Restore the file that the run wrote."
-PATHS = (("data", "root"), ("data", "csv"), ("model", "checkpoint"))  # the record keeps their last part
 
 
 def run_file_claims(subject: Subject, record: RunRecord) -> list[Claim]:
@@ -179,7 +179,7 @@ def _recipe(subject: Subject, record: RunRecord) -> Claim:
         recipe: dict[str, Any] = read_mapping(read_bytes(subject, "recipe.yaml"), "recipe.yaml")
     except ModelError as error:
         return Claim(FAMILY, statement, "broken", sentence(error), RESTORE)
-    for section, key in PATHS:
+    for section, key in LOCAL_PATHS:
         part = recipe.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str):
             part[key] = _last_part(part[key])

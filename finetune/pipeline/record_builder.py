@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from cards import record
-from cards.base import Spec, TaskName
+from cards.base import LOCAL_PATHS, Spec, TaskName
 from cards.evidence import Energy, Leakage
 from cards.fingerprint import sha256_file
 from cards.paths import expand_user
@@ -118,7 +118,7 @@ def without_local_paths(recipe: Recipe) -> dict[str, Any]:
         The content of the recipe, as JSON types.
     """
     content = recipe.model_dump(mode="json")
-    for section, key in (("data", "root"), ("data", "csv"), ("model", "checkpoint")):
+    for section, key in LOCAL_PATHS:
         if path := content[section][key]:
             content[section][key] = Path(path).name
     model = content["model"]

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
+from cards.base import LOCAL_PATHS
 from cards.errors import RecipeError
 from cards.yaml_limits import check_yaml, read_limited
 from finetune.recipe.schema import Recipe
@@ -95,9 +96,6 @@ def write_recipe(recipe: Recipe, path: Path) -> None:
     write_file(path, text.getvalue())
 
 
-PATHS = ("data.root", "data.csv", "model.checkpoint")
-
-
 def _read_yaml(path: Path, schema: type[BaseModel]) -> CommentedMap:
     try:
         text = read_limited(path, "a recipe", RecipeError).decode("utf-8")
@@ -130,7 +128,7 @@ def _override(content: CommentedMap, override: str) -> str:
             section[parent] = CommentedMap()
         section = section[parent]
     check_yaml(value, f"override {key.strip()}", RecipeError, numbered=False)
-    is_path = key.strip() in PATHS
+    is_path = tuple(key.strip().split(".")) in LOCAL_PATHS
     try:
         parsed = YAML(typ="safe", pure=True).load(value)
     except (MarkedYAMLError, ValueError) as error:
