@@ -14,6 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from finetune.data.keypoints import BACKGROUND, COMPOSED, MATRICES, SMOOTH, Keypoints, orient
+from finetune.utils.distinct_rows import distinct_rows
 
 Kind = Literal["exact", "near", "crop", "overlap"]
 
@@ -148,8 +149,7 @@ def _candidates(
         votes = np.stack(
             [owner[i], owners[j], orientation, *(np.round(shift / TOLERANCE).astype(int).T)], axis=1
         )
-        places, inverse, counts = np.unique(votes, axis=0, return_inverse=True, return_counts=True)
-        inverse = inverse.reshape(-1)
+        places, inverse, counts = distinct_rows(votes)
         highest = np.zeros(len(places))
         np.maximum.at(highest, inverse, value)
         example = np.empty(len(places), np.intp)

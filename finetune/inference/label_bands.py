@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from finetune.inference.stitching import Block, DecodedBlock
+from finetune.utils.distinct_rows import distinct_rows
 
 Load = Callable[[int], DecodedBlock]
 """Number of a block, row by row -> its labels."""
@@ -103,7 +104,7 @@ class LabelBands:
 def _touching(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Pairs of instances (n, 2) on both sides of the border between two blocks."""
     both = (first > 0) & (second > 0)
-    return np.unique(np.stack([first[both], second[both]], axis=1) - 1, axis=0)
+    return distinct_rows(np.stack([first[both], second[both]], axis=1) - 1)[0]
 
 
 def _ids(first: np.ndarray, pairs: np.ndarray) -> np.ndarray:
