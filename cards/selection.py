@@ -7,6 +7,8 @@ from cards.base import Split
 from cards.evidence import Selection
 from cards.record import RunRecord
 
+_WORDS = {"nms": "NMS", "prob": "probability", "cellprob": "cell probability"}  # in names of options
+
 
 def selection_sentences(record: RunRecord) -> list[str]:
     """State what was selected, by which score, on which images.
@@ -29,7 +31,8 @@ def selection_sentences(record: RunRecord) -> list[str]:
 
 
 def _named(selection: Selection) -> str:
-    return f"{selection.what.replace('_', ' ')} {selection.value}"
+    name = " ".join(_WORDS.get(word, word) for word in selection.what.split("_"))
+    return f"{name} {selection.value}"
 
 
 def _capital(text: str) -> str:
