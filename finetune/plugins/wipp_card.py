@@ -57,6 +57,9 @@ def card(
     validation = [
         epoch.validation_dice for epoch in record.training.history if epoch.validation_dice is not None
     ]
+    unused = {"rank"} if values.get("adapt") != "lora" else set()
+    if values["modelDir"] is not None:
+        unused |= {"model", "target"}  # the model to continue from replaces them
     dice = record.accuracy.after.summary["dice"].mean if record.accuracy else None
     return {
         "version": record.created,
@@ -67,7 +70,7 @@ def card(
         "trainingParameters": {
             name: str(value)
             for name, value in values.items()
-            if not isinstance(value, Path) and value is not None
+            if not isinstance(value, Path) and value is not None and name not in unused
         },
         "author": author,
         "description": record.card.description,

@@ -269,3 +269,6 @@ def test_wipps_card_has_its_fourteen_fields_and_no_path(tmp_path: Path) -> None:
     assert content["trainingParameters"] == {"epochs": "2", "target": "flows"}
     assert content["training"]["epochs"] == record.training.epochs
     assert str(tmp_path) not in json.dumps(content)
+    continued = values | {"modelDir": tmp_path, "model": "wipp:unet", "adapt": "full", "rank": 8}
+    content = card(continued, record, author="Jane Doe", operations=("segmentation",))
+    assert content["trainingParameters"] == {"epochs": "2", "adapt": "full"}
