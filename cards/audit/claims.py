@@ -137,7 +137,7 @@ class Tools:
         base_facts: looks up the base model in catalogs and caches; None if nothing is known.
         data_facts: looks up the named data set; None if nothing is known.
         processing: the BioImage.IO operations before and behind the network that follow from normalization
-            and target in the record; raises InputError if there is no such normalization or target.
+            and target in the record; None if this installation lacks one of them.
     """
 
     recompute: Callable[[Path, Path, RunRecord], Sequence[Prediction]] | None = None
@@ -147,7 +147,7 @@ class Tools:
     validate_package: Callable[[Path], Sequence[str]] | None = None
     base_facts: Callable[[RunRecord], BaseFacts | None] | None = None
     data_facts: Callable[[RunRecord], DataFacts | None] | None = None
-    processing: Callable[[RunRecord], Processing] | None = None
+    processing: Callable[[RunRecord], Processing | None] | None = None
 
 
 @dataclass(frozen=True)

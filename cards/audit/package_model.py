@@ -11,7 +11,6 @@ from typing import Any
 from cards.audit.claims import Processing
 from cards.audit.values import differences, shown
 from cards.bioimageio_weights import weights_comments
-from cards.errors import InputError
 from cards.record import RunRecord
 
 NEVER_WRITTEN = ("version", "version_comment", "uploader", "packaged_by", "links", "training_data", "icon")
@@ -19,7 +18,7 @@ NEVER_WRITTEN = ("version", "version_comment", "uploader", "packaged_by", "links
 FLOAT32 = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
 """Operation that bioimageio.spec adds at both ends of the processing."""
 
-ProcessingOf = Callable[[RunRecord], Processing]
+ProcessingOf = Callable[[RunRecord], Processing | None]
 
 
 def unlike_record(
@@ -65,13 +64,9 @@ def _tensors(description: dict[str, Any], record: RunRecord) -> Iterator[str]:
 
 def _processing(description: dict[str, Any], record: RunRecord, processing: ProcessingOf) -> Iterator[str]:
     """Operations before and behind the network."""
-    try:
-        expected = processing(record)
-    except InputError as error:
-        yield str(error)
-        return
-    yield from _operations(description, "inputs", "preprocessing", expected.before)
-    yield from _operations(description, "outputs", "postprocessing", expected.behind)
+    if (expected := processing(record)) is not None:
+        yield from _operations(description, "inputs", "preprocessing", expected.before)
+        yield from _operations(description, "outputs", "postprocessing", expected.behind)
 
 
 def _operations(

@@ -115,16 +115,18 @@ def _base_facts(record: RunRecord) -> BaseFacts | None:
     return base_facts(record)
 
 
-def _processing(record: RunRecord) -> Processing:
+def _processing(record: RunRecord) -> Processing | None:
     """How a package processes images and maps; see `Tools.processing`."""
     from finetune.data.normalization import build_normalize
     from finetune.targets.registry import build_target
 
-    normalize, target = record.model.normalize, record.model.target
-    return Processing(
-        build_normalize({"name": normalize.name, **normalize.options}).bioimageio_preprocessing(),
-        build_target(target.name, target.options).bioimageio_postprocessing(),
-    )
+    stated = record.model.normalize
+    try:
+        normalize = build_normalize({"name": stated.name, **stated.options})
+        target = build_target(record.model.target.name, record.model.target.options)
+    except InputError:  # registered by a package that is not installed here
+        return None
+    return Processing(normalize.bioimageio_preprocessing(), target.bioimageio_postprocessing())
 
 
 def _validate_package(path: Path) -> list[str]:
