@@ -39,6 +39,14 @@ def pytest_collection() -> Iterator[None]:
         gc.set_threshold(20_000, 20, 20)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_garbage_collection() -> Iterator[None]:
+    """Exempt what a module of tests leaves behind, such as imports: bioimageio.core collects often."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_sessionfinish() -> None:
     """Collect everything when the process ends: some packages report what is left as a leak."""
     gc.unfreeze()
