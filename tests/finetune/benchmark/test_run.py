@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hub_publish_server import PublishHub
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
@@ -75,14 +76,18 @@ def test_one_row_per_model_in_all_formats(file: Path, tmp_path: Path) -> None:
     assert "quoted" in page
 
 
-def test_the_package_of_a_run_is_described_like_the_run(file: Path, tmp_path: Path) -> None:
+def test_package_and_published_model_are_described_like_their_run(
+    file: Path, tmp_path: Path, hub: PublishHub
+) -> None:
     package = next((RUN / "bioimageio").glob("*.zip"))
+    published = {path.name: path.read_bytes() for path in (RUN / "huggingface").iterdir() if path.is_file()}
+    hub.add("lab/discs", published)
     head = file.read_text(encoding="utf-8").split("models:")[0]
-    file.write_text(f"{head}models: [{package}, 'bioimageio:{package}']\n", encoding="utf-8")
+    file.write_text(f"{head}models: [{package}, 'bioimageio:{package}', lab/discs]\n", encoding="utf-8")
     assert benchmark(file, "--out", tmp_path / "out").exit_code == 0
     results = Benchmark.read(tmp_path / "out" / "benchmark.json").results
     facts = [(one.repository, one.stage, one.exposure) for one in results]
-    assert facts == [("WIPP", "fine-tuned", "no")] * 2
+    assert facts == [("WIPP", "fine-tuned", "no")] * 3
 
 
 def test_images_related_to_training_images_are_left_out_of_a_second_mean(file: Path, tmp_path: Path) -> None:
