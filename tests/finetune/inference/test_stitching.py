@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,20 +44,30 @@ def noisy(maps: np.ndarray) -> np.ndarray:
     return (gaussian_filter(maps, (0, 0.5, 0.5)) + rng.uniform(0, 0.02, maps.shape)).astype(np.float32)
 
 
+PACKAGES = {"flows": "cellpose", "rays": "stardist", "outlines": "stardist"}
+
+
+@lru_cache
+def whole_image(name: str) -> tuple[Any, np.ndarray, np.ndarray]:
+    """A target, maps of an image, and the labels that the target decodes from all of them at once."""
+    target = build_target("rays", {"outline_threshold": 0.3}) if name == "outlines" else build_target(name)
+    maps = target.encode(disc_labels())
+    maps = maps if name in PACKAGES else noisy(maps)
+    expected = target.decode(maps)
+    if name != "boundary":
+        expected = by_first_pixel(expected)
+        assert expected.max() > 50 or name == "foreground"
+    return target, maps, expected
+
+
 @pytest.mark.parametrize("side", [32, 48, 64, 100, 500])
 @pytest.mark.parametrize(
     "name", ["foreground", "boundary", "foreground_boundary", "flows", "rays", "outlines"]
 )
 def test_blocks_give_the_instances_of_the_whole_image(name: str, side: int) -> None:
-    if package := {"flows": "cellpose", "rays": "stardist", "outlines": "stardist"}.get(name):
+    if package := PACKAGES.get(name):
         pytest.importorskip(package)
-    target = build_target("rays", {"outline_threshold": 0.3}) if name == "outlines" else build_target(name)
-    maps = target.encode(disc_labels())
-    maps = maps if package else noisy(maps)
-    expected = target.decode(maps)
-    if name != "boundary":
-        expected = by_first_pixel(expected)
-        assert expected.max() > 50 or name == "foreground"
+    target, maps, expected = whole_image(name)
     bands = stitched(target, maps, side, margin=48)
     np.testing.assert_array_equal(np.concatenate(list(bands)), expected)
     assert bands.instances == expected.max()
