@@ -17,9 +17,8 @@ settings.register_profile("patient", deadline=None)  # a busy machine is not a f
 settings.load_profile("patient")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.pop(
-    "PYTHONDONTWRITEBYTECODE", None
-)  # every command would compile torch again, which takes seconds
+# Otherwise every command that is tested would compile torch again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Started in the background of a shell, pytest ignores these signals, and so does every command it starts.
 for ignored in (signal.SIGINT, signal.SIGHUP):

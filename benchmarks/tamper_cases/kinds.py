@@ -158,6 +158,10 @@ PACKAGE: dict[str, tuple[str, Change]] = {
         inside("rdf.yaml", r"boundary_threshold: [\d.]+", "boundary_threshold: 0.9"),
     ),
     "the limits of the preprocessing in rdf.yaml": ("card", inside("rdf.yaml", r"max: 20\.0", "max: 5.0")),
+    "the percentiles in rdf.yaml": (
+        "card",
+        inside("rdf.yaml", r"max_percentile: [\d.]+", "max_percentile: 80.0"),
+    ),
     "the postprocessing in rdf.yaml": (
         "card",
         inside("rdf.yaml", r"- id: sigmoid", "- id: zero_mean_unit_variance"),

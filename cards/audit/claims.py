@@ -112,12 +112,12 @@ class Processing:
     """BioImage.IO operations of a package, each with `id` and, unless it has no options, `kwargs`.
 
     Attributes:
-        before: from the image to the input of the network.
-        behind: from the output of the network to maps or labels.
+        before: from the image to the input of the network; None if the normalization is not known here.
+        behind: from the output of the network to maps or labels; None if the target is not known here.
     """
 
-    before: Sequence[Mapping[str, Any]]
-    behind: Sequence[Mapping[str, Any]]
+    before: Sequence[Mapping[str, Any]] | None
+    behind: Sequence[Mapping[str, Any]] | None
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Tools:
         base_facts: looks up the base model in catalogs and caches; None if nothing is known.
         data_facts: looks up the named data set; None if nothing is known.
         processing: the BioImage.IO operations before and behind the network that follow from normalization
-            and target in the record; None if this installation lacks one of them.
+            and target in the record; None if packages are not compared with them.
     """
 
     recompute: Callable[[Path, Path, RunRecord], Sequence[Prediction]] | None = None
@@ -147,7 +147,7 @@ class Tools:
     validate_package: Callable[[Path], Sequence[str]] | None = None
     base_facts: Callable[[RunRecord], BaseFacts | None] | None = None
     data_facts: Callable[[RunRecord], DataFacts | None] | None = None
-    processing: Callable[[RunRecord], Processing | None] | None = None
+    processing: Callable[[RunRecord], Processing] | None = None
 
 
 @dataclass(frozen=True)

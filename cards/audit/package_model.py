@@ -18,7 +18,7 @@ NEVER_WRITTEN = ("version", "version_comment", "uploader", "packaged_by", "links
 FLOAT32 = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
 """Operation that bioimageio.spec adds at both ends of the processing."""
 
-ProcessingOf = Callable[[RunRecord], Processing | None]
+ProcessingOf = Callable[[RunRecord], Processing]
 
 
 def unlike_record(
@@ -64,14 +64,16 @@ def _tensors(description: dict[str, Any], record: RunRecord) -> Iterator[str]:
 
 def _processing(description: dict[str, Any], record: RunRecord, processing: ProcessingOf) -> Iterator[str]:
     """Operations before and behind the network."""
-    if (expected := processing(record)) is not None:
-        yield from _operations(description, "inputs", "preprocessing", expected.before)
-        yield from _operations(description, "outputs", "postprocessing", expected.behind)
+    expected = processing(record)
+    yield from _operations(description, "inputs", "preprocessing", expected.before)
+    yield from _operations(description, "outputs", "postprocessing", expected.behind)
 
 
 def _operations(
-    description: dict[str, Any], tensors: str, key: str, expected: Sequence[Mapping[str, Any]]
+    description: dict[str, Any], tensors: str, key: str, expected: Sequence[Mapping[str, Any]] | None
 ) -> list[str]:
+    if expected is None:
+        return []
     found = description.get(tensors)
     first = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
     operations = first.get(key) or []

@@ -73,15 +73,13 @@ def run(
 
 
 def _resume(folder: Path) -> None:
-    from finetune.pipeline.destination import run_folder_of
     from finetune.pipeline.run_folder import RunFolder
     from finetune.recipe.reader import read_recipe
     from finetune.training.distributed import is_helper_process
 
-    folder = run_folder_of(expand_user(folder))
-    unfinished = RunFolder(folder, resume=True, joining=is_helper_process())
+    unfinished = RunFolder(expand_user(folder), resume=True, joining=is_helper_process())
     unfinished.check()
-    _run(read_recipe(unfinished.work / "recipe.yaml"), folder, resume=True)
+    _run(read_recipe(unfinished.work / "recipe.yaml"), unfinished.path, resume=True)
 
 
 def _run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,18 +115,18 @@ def _base_facts(record: RunRecord) -> BaseFacts | None:
     return base_facts(record)
 
 
-def _processing(record: RunRecord) -> Processing | None:
+def _processing(record: RunRecord) -> Processing:
     """How a package processes images and maps; see `Tools.processing`."""
     from finetune.data.normalization import build_normalize
     from finetune.targets.registry import build_target
 
-    stated = record.model.normalize
-    try:
-        normalize = build_normalize({"name": stated.name, **stated.options})
-        target = build_target(record.model.target.name, record.model.target.options)
-    except InputError:  # registered by a package that is not installed here
-        return None
-    return Processing(normalize.bioimageio_preprocessing(), target.bioimageio_postprocessing())
+    before = behind = None
+    stated, target = record.model.normalize, record.model.target
+    with suppress(InputError):  # another package may have registered them, which is not installed here
+        before = build_normalize({"name": stated.name, **stated.options}).bioimageio_preprocessing()
+    with suppress(InputError):
+        behind = build_target(target.name, target.options).bioimageio_postprocessing()
+    return Processing(before, behind)
 
 
 def _validate_package(path: Path) -> list[str]:

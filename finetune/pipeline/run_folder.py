@@ -9,7 +9,13 @@ from pathlib import Path
 from types import TracebackType
 
 from cards.errors import InputError
-from finetune.pipeline.destination import check_name, check_replaceable, failure, unfinished_folder
+from finetune.pipeline.destination import (
+    check_name,
+    check_replaceable,
+    failure,
+    run_folder_of,
+    unfinished_folder,
+)
 from finetune.pipeline.start_state import MARKER, is_marked, mark, read_marker
 from finetune.utils.atomic import PREFIX, replace_folder, replaced_folders
 from finetune.utils.lock import FileLock, LockedError
@@ -50,8 +56,8 @@ class RunFolder:
             InputError: if the path does not name a folder.
         """
         check_name(path)
-        self.path = path
-        self.work = unfinished_folder(path)
+        path = run_folder_of(path) if resume else path
+        self.path, self.work = path, unfinished_folder(path)
         self.overwrite, self.resume, self.joining = overwrite, resume, joining
         self.inputs = list(inputs)
         self._lock = FileLock(path.with_name(f"{PREFIX}{path.name}.lock"))

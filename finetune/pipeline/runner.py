@@ -17,7 +17,7 @@ from cards.record import RunRecord
 from finetune.adapters import merge
 from finetune.data.annotations.registry import label_files
 from finetune.pipeline.artifacts import step_count, write_artifacts
-from finetune.pipeline.destination import inputs_of, run_folder_of
+from finetune.pipeline.destination import inputs_of
 from finetune.pipeline.plan import Plan
 from finetune.pipeline.pre_registration import parse_target_value, read_registration
 from finetune.pipeline.pre_registration import register as write_registration
@@ -67,7 +67,6 @@ def run(
     console = Console(quiet=True) if helping else console or Console(stderr=True)
     recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
     destination = Path("runs") / recipe.name if out is None else expand_user(out)
-    destination = run_folder_of(destination) if resume else destination
     if register and resume:
         raise InputError("a run that is resumed keeps its registration; leave out --register")
     target_value = parse_target_value(register, recipe) if register else None

@@ -174,6 +174,13 @@ def torchscript() -> bytes:
     return content.getvalue()
 
 
+PERCENTILES = {"axes": ["y", "x"], "min_percentile": 1.0, "max_percentile": 99.8, "eps": 1e-6}
+PREPROCESSING = [
+    {"id": "scale_range", "kwargs": PERCENTILES},
+    {"id": "clip", "kwargs": {"min": -20.0, "max": 20.0}},
+]
+
+
 def package_files(record: RunRecord) -> dict[str, bytes]:
     """Content of a package by file name, as `bioimageio.spec` would write it."""
     content: dict[str, bytes] = {
@@ -192,7 +199,12 @@ def package_files(record: RunRecord) -> dict[str, bytes]:
         "documentation": _named(content, "README.md"),
         "covers": [_named(content, "cover.png")],
         "inputs": [
-            {"id": "input", "axes": [{"type": "batch"}], "test_tensor": _named(content, "test_input.npy")}
+            {
+                "id": "input",
+                "axes": [{"type": "batch"}],
+                "preprocessing": PREPROCESSING,
+                "test_tensor": _named(content, "test_input.npy"),
+            }
         ],
         "outputs": [
             {"id": "output", "axes": [{"type": "batch"}], "test_tensor": _named(content, "test_output.npy")}

@@ -13,7 +13,7 @@ import pytest
 from audited import PACKAGE, README, broken, claims_of
 from safetensors.numpy import save_file
 
-from cards.audit.claims import Subject, Tools
+from cards.audit.claims import Processing, Subject, Tools
 from cards.audit.data import check as check_data
 from cards.audit.leakage import check as check_leakage
 from cards.errors import DataError
@@ -160,6 +160,10 @@ def channels(key: str, *names: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def percentile(found: dict[str, Any]) -> None:
+    found["inputs"][0]["preprocessing"][0]["kwargs"]["max_percentile"] = 80.0
+
+
 def comment(found: dict[str, Any]) -> None:
     found["weights"]["torchscript"]["comment"] = "Weights of epoch 3 of 500."
 
@@ -174,18 +178,20 @@ def wider(found: dict[str, Any]) -> None:
     [
         (channels("inputs", "DAPI"), "inputs[0].channel_names"),
         (channels("outputs", "boundary", "foreground"), "outputs[0].channel_names"),
+        (percentile, "preprocessing[0].kwargs.max_percentile: 80.0"),
         (comment, "weights.torchscript.comment: Weights of epoch 3 of 500."),
         (wider, "architecture.kwargs.width: 999"),
         (lambda found: found.update(version="9.9.9"), "version: 9.9.9 is not in the record"),
         (lambda found: found.update(uploader={"email": "eve@example.org"}), "uploader: "),
     ],
-    ids=["input", "output", "comment", "architecture", "version", "uploader"],
+    ids=["input", "output", "percentile", "comment", "architecture", "version", "uploader"],
 )
 def test_what_a_package_says_of_its_model(run: Path, change: Any, evidence: str) -> None:
     content = audited.read_package(run / PACKAGE)
     audited.edit_description(content, change)
     audited.write_package(run / PACKAGE, content)
-    assert any(evidence in text for text in broken(claims_of(run, "card")))
+    tools = Tools(processing=lambda _: Processing(before=audited.PREPROCESSING, behind=None))
+    assert any(evidence in text for text in broken(claims_of(run, "card", tools=tools)))
 
 
 @pytest.mark.parametrize("name", ["weights.pt", "test_weights.pt"])

@@ -94,8 +94,8 @@ def test_every_repository_says_what_it_offers(name: str) -> None:
             continue
         built_sizes.add(kind)
         # A large network has shapes, but no numbers: they would fill gigabytes.
-        meta = torch.device("meta" if (model.parameters or 0) > 1e6 else "cpu")
-        with WithoutInitialization(), meta as device:
+        device = torch.device("meta" if (model.parameters or 0) > 1e6 else "cpu")
+        with WithoutInitialization(), device:
             built = build(name, model.name, in_channels=2, out_channels=3)
             size = 2 * built.divisor
             network = built.network.to(device).eval()  # some begin on the CPU all the same
