@@ -106,7 +106,8 @@ def plan_outputs(
         check_replaceable(path)
     journal = Journal(out)  # of a command that was killed: repeated, it skips what is finished
     finished = journal.files() | (set(common) if journal.exists else set())
-    refused = [path for path in existing if path not in finished]
+    # The table is continued, as the record is.
+    refused = [path for path in existing if path not in finished | {table}]
     if refused and not overwrite:
         more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
         raise DataError(

@@ -188,7 +188,11 @@ class PredictionJob:
             if journal:
                 journal.add_hash(path.name, listed[path.name])
 
+        images = [self._image(result) for result in results]
+        earlier = self._earlier(images)
         if table := self.outputs.table:
+            names = {image["image"] for one in earlier["predictions"] for image in one["images"]}
+            self._table.keep(table, names - {image["image"] for image in images})
             replace = table in self.outputs.replace
             write_new(table, self._table.write, replace, partial(announce, table))
         if card := self.common_files.get("card"):
@@ -196,22 +200,28 @@ class PredictionJob:
             replace = card in self.outputs.replace
             write_new(card, partial(_write_text, text), replace, partial(announce, card))
         path = self.outputs.folder / RECORD_FILE
-        content = json.dumps(self._record(results, listed), indent=2, ensure_ascii=False) + "\n"
+        files = {name: sha for name, sha in earlier["files"].items() if name not in listed} | listed
+        predictions = [*earlier["predictions"], self._entry(images)]
+        record = {MARK: software(), "files": files, "predictions": predictions}
+        content = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         with disk_errors(path, OTHER_FOLDER):
             write_file(path, content)
 
-    def _record(self, results: list[FolderPrediction], listed: dict[str, str]) -> dict[str, Any]:
-        """Earlier predictions in the folder, without images that were segmented again, and this one."""
+    def _earlier(self, images: list[dict[str, Any]]) -> dict[str, Any]:
+        """The record of earlier predictions in the folder, without images that were segmented again."""
         path = self.outputs.folder / RECORD_FILE
         earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        images = [self._image(result) for result in results]
         written = {image["labels"] for image in images if image["labels"]}
         predictions = []
         for one in earlier.get("predictions", []):
             kept = [image for image in one["images"] if image["labels"] and image["labels"] not in written]
             if kept:
                 predictions.append(one | {"images": kept})
-        this = {
+        return {"files": earlier.get("files", {}), "predictions": predictions}
+
+    def _entry(self, images: list[dict[str, Any]]) -> dict[str, Any]:
+        """This prediction, as the record states it."""
+        return {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "finetune_version": version("finetune"),
             "models": [member.to_json() for member in self.members],
@@ -220,8 +230,6 @@ class PredictionJob:
             "comparison": self.comparison.to_json(),
             "images": images,
         }
-        files = {name: sha for name, sha in earlier.get("files", {}).items() if name not in listed}
-        return {MARK: software(), "files": files | listed, "predictions": [*predictions, this]}
 
     def _image(self, result: FolderPrediction) -> dict[str, Any]:
         """Entry of the record; it holds no path of this machine."""

@@ -7,8 +7,10 @@ column. Positions count from the center of the first pixel. What was not measure
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from io import TextIOWrapper
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,6 +87,25 @@ class MeasurementTable:
         for part in kept:
             columns = {name: np.array(values) for name, values in part["columns"].items()}
             self._parts.append(Part(part["image"], columns))
+
+    def keep(self, path: Path, images: Collection[str]) -> None:
+        """Put rows of an earlier table before all others.
+
+        Args:
+            path: the table; a missing one has no rows.
+            images: names of the images whose rows are kept.
+        """
+        if not path.is_file():
+            return
+        cells, kept = {csv_text(image) for image in images}, list[Part]()
+        with path.open(encoding="utf-8", newline="") as file:
+            for image, rows in groupby(csv.DictReader(file), key=itemgetter("image")):
+                if image in cells:
+                    listed = list(rows)
+                    columns = {name: np.array([row[name] for row in listed]) for name in listed[0]}
+                    del columns["image"]
+                    kept.append(Part(image, columns))
+        self._parts = kept + self._parts
 
     def write(self, path: Path) -> None:
         """Write the table as CSV, UTF-8.

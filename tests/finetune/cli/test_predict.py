@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -180,6 +181,23 @@ def test_an_ensemble_has_one_card_that_describes_its_members(
     assert predict(*arguments, "--overwrite").exit_code == 0
     (out / "README.md").write_text("my notes")
     assert "README.md: exists" in str(predict(*arguments, "--overwrite").exception)
+
+
+def test_the_table_of_measurements_continues(model: Path, images: Path, tmp_path: Path) -> None:
+    def measured() -> list[list[str]]:
+        with (tmp_path / "labels" / "measurements.csv").open(newline="") as file:
+            return list(csv.reader(file))
+
+    arguments = ("--save", "measurements", "--out", tmp_path / "labels")
+    assert predict(model, images, *arguments).exit_code == 0
+    whole = measured()
+    shutil.rmtree(tmp_path / "labels")
+    for name in ("a.tif", "b.tif"):
+        assert predict(model, images / name, *arguments).exit_code == 0
+    assert measured() == whole
+    assert predict(model, images / "a.tif", *arguments, "--overwrite").exit_code == 0
+    assert sorted(measured()) == sorted(whole)
+    assert {row[0] for row in measured()} == {"image", "a.tif", "b.tif"}
 
 
 def test_a_table_that_was_edited_is_kept(model: Path, images: Path, tmp_path: Path) -> None:
