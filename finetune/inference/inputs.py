@@ -22,7 +22,7 @@ def find_images(inputs: Path | str | Sequence[Path | str]) -> tuple[list[Path], 
 
     Masks and other results that lie beside their image are left out, unless a file is named itself. Patterns
     have the form of `glob`: `*` and `?` within a name, `**` for any number of folders, `[…]` for characters;
-    a path that exists is no pattern.
+    a path that exists is no pattern, and neither is the part of a path that exists.
 
     Args:
         inputs: one or more images, OME-Zarr folders, folders of images, or patterns.
@@ -70,7 +70,10 @@ def _folder(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def _pattern(pattern: Path) -> tuple[list[Path], list[str]]:
-    entries = [Path(path) for path in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207  Path.glob needs a base folder
+    folder = next((parent for parent in pattern.parents if parent.is_dir()), Path())
+    inside = str(pattern.relative_to(folder))
+    matches = glob.glob(inside, root_dir=folder, recursive=True)  # noqa: PTH207  Path.glob matches hidden files, too
+    entries = [folder / path for path in sorted(matches)]
     # The files of an OME-Zarr image are no images themselves.
     entries = [path for path in entries if not any(map(is_zarr, path.parents))]
     if not entries:

@@ -60,6 +60,13 @@ def test_a_name_with_brackets_is_no_pattern_if_the_file_exists(folder: Path) -> 
     assert names(folder, "cells[1].tif") == ["cells[1].tif"]
 
 
+def test_a_folder_with_brackets_that_exists_is_no_pattern(folder: Path) -> None:
+    (folder / "day 1").rename(folder / "day [1]")
+    (folder / "day 1").mkdir()
+    assert names(folder, "day [1]/*.tif") == names(folder, "day [1]/**/[a-b].tif") == ["day [1]/a.tif"]
+    assert names(folder, "day*/*.tif") == ["day [1]/a.tif"]
+
+
 def test_a_pattern_does_not_open_the_files_inside_an_ome_zarr_image(folder: Path) -> None:
     image = folder / "a.zarr"
     image.mkdir()
