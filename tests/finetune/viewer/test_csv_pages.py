@@ -38,6 +38,24 @@ def test_rows_are_those_of_the_csv_module_whatever_is_quoted(tmp_path: Path, mon
     assert [row[:2] for row in all_rows(path)] == [row[:2] for row in rows]
 
 
+@pytest.mark.parametrize("block", [1, 3, 64])
+@pytest.mark.parametrize(
+    "content",
+    [
+        'a,b\n5" lens,1\n2,3\n',
+        'a,b\n1,x""y"\n"two\nlines","say ""x"""\n2,3\n',
+        '\ufeff"a",b\n"5"" lens",5"\n"""",""\n',
+    ],
+)
+def test_a_quote_inside_an_unquoted_cell_joins_no_rows(tmp_path: Path, monkeypatch, content: str, block: int):
+    monkeypatch.setattr(line_ends, "BLOCK", block)
+    path = write(tmp_path / "t.csv", content)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        expected = list(csv.reader(file))[1:]
+    assert open_csv(path).rows == len(expected) and not open_csv(path).unclosed
+    assert all_rows(path) == expected
+
+
 @pytest.mark.parametrize(
     "content, header, rows",
     [
