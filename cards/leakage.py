@@ -7,8 +7,7 @@ stored nowhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from statistics import fmean, median, pstdev
+from collections.abc import Collection
 
 from cards import formatting as words
 from cards.base import Split
@@ -166,19 +165,7 @@ def accuracy_on(record: RunRecord, images: Collection[str]) -> dict[str, Summary
             columns[metric.name] = [
                 score.metrics[metric.name] for score in scores if metric.name in score.metrics
             ]
-    return {name: summarize(values) for name, values in columns.items() if values}
-
-
-def summarize(values: Sequence[float]) -> Summary:
-    """Compute mean, population standard deviation and median.
-
-    Args:
-        values: at least one.
-
-    Returns:
-        The summary; a single value has no standard deviation.
-    """
-    return Summary(mean=fmean(values), std=pstdev(values) if len(values) > 1 else None, median=median(values))
+    return {name: Summary.of(values) for name, values in columns.items() if values}
 
 
 def exposure_sentence(record: RunRecord) -> str | None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from cards.leakage import summarize
 from cards.metrics import PRIMARY, MetricDescription
 from cards.record import RunRecord
 from cards.scores import Change, ImageScore, Summary
@@ -130,8 +129,8 @@ def paired_metrics(
         found.append(
             PairedMetric(
                 label=metric.label,
-                first=summarize([pair.first.metrics[name] for pair in pairs]),
-                second=summarize([pair.second.metrics[name] for pair in pairs]),
+                first=Summary.of([pair.first.metrics[name] for pair in pairs]),
+                second=Summary.of([pair.second.metrics[name] for pair in pairs]),
                 difference=fmean(differences),
                 interval=change,
                 higher=sum(difference > 0 for difference in differences),

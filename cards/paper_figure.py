@@ -15,9 +15,9 @@ import numpy as np
 
 from cards.canvas import BLUE, GRAY, ORANGE, open_figure
 from cards.formatting import counted
-from cards.leakage import is_divided, relations, scored_images, summarize, unrelated_images
+from cards.leakage import is_divided, relations, scored_images, unrelated_images
 from cards.record import RunRecord
-from cards.scores import Stage, csv_text
+from cards.scores import Stage, Summary, csv_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -150,7 +150,7 @@ def _draw(axes: Axes, panel: Panel, unrelated: set[str] | None) -> None:
             places[:, column], values[:, column], 6, colors, alpha=0.7, linewidths=0, rasterized=many
         )
     for index, name in enumerate(stages):
-        summary = summarize(list(panel.stages[name].values()))
+        summary = Summary.of(list(panel.stages[name].values()))
         outside = 1 if index == len(stages) - 1 else -1
         side = index + outside * ASIDE
         axes.errorbar(side, summary.mean, summary.std, fmt="_", color="black", capsize=2.5, markersize=7)

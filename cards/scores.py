@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import fmean, median, pstdev
+from typing import Self
+
 from pydantic import Field
 
 from cards.base import LabelKind, RecordModel, Split, is_unset
@@ -41,6 +45,19 @@ class Summary(RecordModel):
         None, exclude_if=is_unset, description="population standard deviation over two or more images"
     )
     median: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Compute mean, population standard deviation and median.
+
+        Args:
+            values: at least one.
+
+        Returns:
+            The summary; a single value has no standard deviation.
+        """
+        std = pstdev(values) if len(values) > 1 else None
+        return cls(mean=fmean(values), std=std, median=median(values))
 
     def mean_and_std(self) -> list[tuple[str, str, float]]:
         """Mean and, of several images, standard deviation.

@@ -18,7 +18,7 @@ from finetune.evaluation.detailed import detailed_metrics
 from finetune.evaluation.label_files import LabelPairs, Labels, pair_labels, planes_of, read_pair
 from finetune.evaluation.label_warnings import label_warnings
 from finetune.evaluation.pooled import InstanceCounts, pool
-from finetune.metrics.summary import bootstrap_mean, spread
+from finetune.metrics.summary import bootstrap_mean
 
 Interval = tuple[float, float]
 
@@ -119,7 +119,7 @@ def evaluate(
     return Evaluation(
         images=images,
         instances=pool(images),
-        summary={name: spread(list(values)) for name, values in columns.items() if len(values)},
+        summary={name: Summary.of(values.tolist()) for name, values in columns.items() if len(values)},
         intervals={name: bootstrap_mean(values) for name, values in columns.items() if len(values) > 1},
         failed=failed,
         without_prediction=pairs.without_prediction,

@@ -27,7 +27,7 @@ def summarize(scores: Sequence[ImageScore]) -> Stage:
     worst = sorted(scores, key=lambda score: (score.metrics[PRIMARY], score.image))[:WORST]
     return Stage(
         scores=list(scores),
-        summary={name: spread([score.metrics[name] for score in scores]) for name in scores[0].metrics},
+        summary={name: Summary.of([score.metrics[name] for score in scores]) for name in scores[0].metrics},
         worst=[score.image for score in worst],
     )
 
@@ -83,19 +83,6 @@ def bootstrap_mean(values: np.ndarray, *, seed: int = 0, resamples: int = 9999) 
         (values,), np.mean, n_resamples=resamples, batch=1000, method="percentile", rng=seed
     ).confidence_interval
     return float(interval.low), float(interval.high)
-
-
-def spread(values: list[float]) -> Summary:
-    """Compute mean, population standard deviation and median.
-
-    Args:
-        values: at least one.
-
-    Returns:
-        The summary; a single value has no standard deviation.
-    """
-    std = float(np.std(values)) if len(values) > 1 else None
-    return Summary(mean=float(np.mean(values)), std=std, median=float(np.median(values)))
 
 
 def _by_image(scores: Sequence[ImageScore]) -> dict[str, float]:

@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cards.scores import PromptImage, PromptScore, csv_text
+from cards.scores import PromptImage, PromptScore, Summary, csv_text
 from finetune.data.reader import Sample
 from finetune.evaluation.evaluate import Measured, score
-from finetune.metrics.summary import spread
 from finetune.prompts.interaction import best, first_boxes, first_points, rounds
 from finetune.prompts.loss import iou
 from finetune.prompts.model import PROMPT_BATCH_SIZE, PromptedModel
@@ -117,8 +116,8 @@ def prompt_scores(before: list[PromptResult] | None, after: list[PromptResult]) 
             PromptScore(
                 kind=kind,
                 images=images,
-                before=spread(ious_before) if ious_before else None,
-                after=spread([image.after for image in images]),
+                before=Summary.of(ious_before) if ious_before else None,
+                after=Summary.of([image.after for image in images]),
             )
         )
     return scores

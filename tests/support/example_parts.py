@@ -9,8 +9,7 @@ import numpy as np
 
 from cards.base import Split
 from cards.record import DataFile
-from cards.scores import ImageScore, Stage
-from finetune.metrics.summary import spread
+from cards.scores import ImageScore, Stage, Summary
 
 # Text that tries to leave its place: YAML, Markdown, HTML and Jinja.
 HOSTILE = (
@@ -61,7 +60,7 @@ def stage(names: list[str], center: float, seed: int) -> Stage:
     columns = {key: [score.metrics[key] for score in scores] for key in scores[0].metrics}
     return Stage(
         scores=scores,
-        summary={key: spread(values) for key, values in columns.items()},
+        summary={key: Summary.of(values) for key, values in columns.items()},
         worst=[score.image for score in sorted(scores, key=lambda score: score.metrics["dice"])[:5]],
     )
 

@@ -19,6 +19,7 @@ from cards.audit.leakage import check as check_leakage
 from cards.errors import DataError
 from cards.evidence import Leakage, Registration, Selection
 from cards.record import RunRecord
+from cards.scores import Summary
 
 
 def raise_dice(run: Path) -> None:
@@ -78,12 +79,10 @@ def without_worst(record: RunRecord) -> None:
 
 def without_lowest(record: RunRecord) -> None:
     """Leave the lowest PQ out, and compute the summary again."""
-    from finetune.metrics.summary import spread
-
     assert record.accuracy is not None
     after = record.accuracy.after
     del min(after.scores, key=lambda score: score.metrics["pq"]).metrics["pq"]
-    after.summary["pq"] = spread([score.metrics["pq"] for score in after.scores if "pq" in score.metrics])
+    after.summary["pq"] = Summary.of([score.metrics["pq"] for score in after.scores if "pq" in score.metrics])
 
 
 @pytest.mark.parametrize(
