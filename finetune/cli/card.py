@@ -11,10 +11,12 @@ from finetune.cli.card_methods import methods
 from finetune.cli.card_render import render
 from finetune.cli.card_show import show
 from finetune.cli.card_table import table
+from finetune.cli.usage import Subcommands
 
 COMMANDS = (show, diff, table, methods, render, bom, croissant)
 
 card = typer.Typer(
+    cls=Subcommands,
     rich_markup_mode=None,
     help="Show, compare and render the model cards of runs.",
     no_args_is_help=True,

@@ -16,6 +16,7 @@ from finetune.cli.models_show import (
     describe_tuning,
     show,
 )
+from finetune.cli.usage import Subcommands
 
 if TYPE_CHECKING:
     from finetune.repositories.catalog import Listed
@@ -37,7 +38,7 @@ COLUMNS = (
 NARROW = ("repository", "model", "objects", "license", "parameters", "fine-tunable")
 WIDE = 200  # columns of a terminal from which on the whole table is readable
 
-models = typer.Typer(rich_markup_mode=None, add_completion=False)
+models = typer.Typer(cls=Subcommands, rich_markup_mode=None, add_completion=False)
 models.command()(show)
 
 

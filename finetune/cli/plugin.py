@@ -7,8 +7,10 @@ import typer
 from finetune.cli.plugin_describe import describe
 from finetune.cli.plugin_list import list_plugins
 from finetune.cli.plugin_run import run
+from finetune.cli.usage import Subcommands
 
 plugin = typer.Typer(
+    cls=Subcommands,
     rich_markup_mode=None,
     help="Plugins for WIPP, CWL, Polus and Bilayers.",
     no_args_is_help=True,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from cards.errors import InputError
 
@@ -38,6 +39,15 @@ def usage_errors(parent: Any = None) -> Iterator[None]:
         message = f"{message[:1].lower()}{message[1:]}"
         hint = f"{' See' if message.endswith('?') else '; see'} `{command} --help`"
         raise InputError(f"{message}{hint}") from error
+
+
+class Subcommands(TyperGroup):
+    """Commands below a command, such as those of `finetune card`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the arguments of the command and call it, as typer does; see `usage_errors`."""
+        with usage_errors(ctx):
+            return super().invoke(ctx)
 
 
 def _called(parent: Any) -> str:

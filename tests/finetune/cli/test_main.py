@@ -79,6 +79,8 @@ def test_dry_run_resolves_everything_and_writes_a_contact_sheet_only(
         (["nothing"], "no such command 'nothing'; see `finetune --help`"),
         (["run", "--ot"], "no such option: --ot (possible options: --out); see `finetune run --help`"),
         (["run", "quickstart", "--out"], "option '--out' requires an argument; see `finetune run --help`"),
+        (["card", "table", "--out"], "option '--out' requires an argument; see `finetune card table --help`"),
+        (["card", "tabel"], "no such command 'tabel'. Did you mean 'table'? See `finetune card --help`"),
         (["evaluate"], "missing argument 'predictions'; see `finetune evaluate --help`"),
         (["evaluate", "a", "b", "--labels", "x"], "invalid value for '--labels': 'x' is not one of"),
     ],
