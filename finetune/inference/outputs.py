@@ -98,7 +98,8 @@ def plan_outputs(
     _check_distinct(extras)
     if os.path.lexists(out / RECORD_FILE):  # a record is continued, even without --overwrite
         check_replaceable(out / RECORD_FILE)
-    table = out / TABLE_FILE if TABLE in save else None
+    # An earlier table is continued, as the record is, so that it always describes the label images beside it.
+    table = out / TABLE_FILE if TABLE in save or is_ours(out / TABLE_FILE) else None
     common = [path for path in (table, out / CARD_FILE if card else None) if path]
     planned = [*paths.values(), *(path for kinds in extras.values() for path in kinds.values()), *common]
     existing = [path for path in planned if os.path.lexists(path)]
@@ -106,7 +107,6 @@ def plan_outputs(
         check_replaceable(path)
     journal = Journal(out)  # of a command that was killed: repeated, it skips what is finished
     finished = journal.files() | (set(common) if journal.exists else set())
-    # The table is continued, as the record is.
     refused = [path for path in existing if path not in finished | {table}]
     if refused and not overwrite:
         more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""

@@ -192,7 +192,7 @@ class PredictionJob:
         earlier = self._earlier(images)
         if table := self.outputs.table:
             names = {image["image"] for one in earlier["predictions"] for image in one["images"]}
-            self._table.keep(table, names - {image["image"] for image in images})
+            self._table.keep(table, names - {image["image"] for image in images if image["labels"]})
             replace = table in self.outputs.replace
             write_new(table, self._table.write, replace, partial(announce, table))
         if card := self.common_files.get("card"):

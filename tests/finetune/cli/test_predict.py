@@ -198,6 +198,16 @@ def test_the_table_of_measurements_continues(model: Path, images: Path, tmp_path
     assert predict(model, images / "a.tif", *arguments, "--overwrite").exit_code == 0
     assert sorted(measured()) == sorted(whole)
     assert {row[0] for row in measured()} == {"image", "a.tif", "b.tif"}
+    # Without --save, too: the table describes the label images beside it.
+    tifffile.imwrite(images / "a.tif", IMAGE[:, ::-1])
+    (images / "b.tif").write_bytes(b"damaged")
+    assert predict(model, images, "--out", tmp_path / "labels", "--overwrite").exit_code == 1
+    assert predict(model, images / "a.tif", "--save", "measurements", "--out", tmp_path / "x").exit_code == 0
+    with (tmp_path / "x" / "measurements.csv").open(newline="") as file:
+        new = list(csv.reader(file))[1:]
+    assert new != [row for row in whole if row[0] == "a.tif"]
+    assert [row for row in measured() if row[0] == "a.tif"] == new
+    assert [row for row in measured() if row[0] == "b.tif"] == [row for row in whole if row[0] == "b.tif"]
 
 
 def test_a_table_that_was_edited_is_kept(model: Path, images: Path, tmp_path: Path) -> None:
