@@ -100,6 +100,22 @@ def figure_csv(record: RunRecord) -> str:
     return stream.getvalue()
 
 
+def figure_texts(record: RunRecord) -> list[str]:
+    """The text of the figure, apart from the numbers of its axes.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Names of the stages, labels and means of each panel, then the legend.
+    """
+    texts = []
+    for panel in panels(record):
+        means = (_mean(Summary.of(list(values.values()))) for values in panel.stages.values())
+        texts += [*panel.stages, panel.label, *means]
+    return [*texts, *_legend(record).values()]
+
+
 def draw_figure(record: RunRecord, path: Path) -> None:
     """Draw each test image as a point, with mean ± standard deviation over images beside the points.
 
@@ -117,17 +133,28 @@ def draw_figure(record: RunRecord, path: Path) -> None:
     with open_figure(path, 2.4 * len(shown), 2.8, kind="svg") as figure:
         for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
             _draw(axes, panel, unrelated)
-        if unrelated is not None:
-            related = scored_images(record) - unrelated
-            names = {
-                ORANGE: counted(len(related), "related image"),
-                BLUE: counted(len(unrelated), "unrelated image"),
-            }
-            points = [
-                Line2D([], [], linestyle="", marker="o", markersize=3.5, color=color, label=name)
-                for color, name in names.items()
-            ]
+        points = [
+            Line2D([], [], linestyle="", marker="o", markersize=3.5, color=color, label=name)
+            for color, name in _legend(record).items()
+        ]
+        if points:
             figure.legend(handles=points, loc="outside lower center", ncols=2)
+
+
+def _legend(record: RunRecord) -> dict[str, str]:
+    """Text by color; none if all points have one color."""
+    if not is_divided(record):
+        return {}
+    unrelated = unrelated_images(record) or set()
+    related = scored_images(record) - unrelated
+    return {
+        ORANGE: counted(len(related), "related image"),
+        BLUE: counted(len(unrelated), "unrelated image"),
+    }
+
+
+def _mean(summary: Summary) -> str:
+    return f"{summary.mean:.3f}"
 
 
 def _column(stage: Stage, metric: str) -> dict[str, float]:
@@ -156,6 +183,6 @@ def _draw(axes: Axes, panel: Panel, unrelated: set[str] | None) -> None:
         axes.errorbar(side, summary.mean, summary.std, fmt="_", color="black", capsize=2.5, markersize=7)
         style: dict[str, Any] = {"ha": "left" if outside > 0 else "right", "va": "center", "fontsize": 7}
         place = (6 * outside, 0)
-        axes.annotate(f"{summary.mean:.3f}", (side, summary.mean), place, textcoords="offset points", **style)
+        axes.annotate(_mean(summary), (side, summary.mean), place, textcoords="offset points", **style)
     axes.set(ylabel=panel.label, xlim=(-0.85, len(stages) - 0.15))
     axes.set_xticks(range(len(stages)), stages)

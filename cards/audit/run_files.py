@@ -5,21 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from itertools import zip_longest
 from pathlib import PurePosixPath
 from typing import Any
 
 from cards.audit.card_text import FAMILY
 from cards.audit.claims import Claim, Subject, joined, sentence
 from cards.audit.description import read_mapping
+from cards.audit.figure import figure_claims
 from cards.audit.reading import read_bytes, read_json
 from cards.audit.values import differences
-from cards.audit.versions import must_equal
 from cards.base import LOCAL_PATHS
 from cards.errors import ModelError
 from cards.formatting import counted
-from cards.paper_figure import CSV as FIGURE
-from cards.paper_figure import figure_csv
 from cards.record import RunRecord
 from cards.scores import csv_text
 
@@ -39,8 +36,7 @@ def run_file_claims(subject: Subject, record: RunRecord) -> list[Claim]:
     claims = []
     if (subject.folder / "scores.csv").is_file():
         claims.append(_scores(subject, record))
-    if (subject.folder / FIGURE).is_file():
-        claims.append(_figure(subject, record))
+    claims += figure_claims(subject, record)
     if subject.kind != "package":
         prefix = "huggingface/" if subject.kind == "run" else ""
         claims.append(_config(subject, record, f"{prefix}config.json"))
@@ -100,27 +96,6 @@ def _same_cell(cell: str | None, value: Any) -> bool:
         return cell is not None and abs(float(cell) - value) < 1e-9
     except ValueError:
         return False
-
-
-def _figure(subject: Subject, record: RunRecord) -> Claim:
-    """The numbers of the figure for a paper."""
-    statement = f"{FIGURE} holds the scores of the record."
-    text, expected = read_bytes(subject, FIGURE).decode("utf-8", "replace"), figure_csv(record)
-    if text == expected:
-        return Claim(FAMILY, statement, "holds", f"{counted(len(text.splitlines()), 'line')} compared.")
-    pairs = zip_longest(text.splitlines(), expected.splitlines(), fillvalue="nothing")
-    problems = (
-        f"line {i}: {found}, expected {wanted}"
-        for i, (found, wanted) in enumerate(pairs, 1)
-        if found != wanted
-    )
-    evidence = joined(problems)
-    if must_equal(record):
-        return Claim(FAMILY, statement, "broken", evidence, RESTORE)
-    remedy = f"Audit with finetune {record.finetune_version}, which wrote this file."
-    return Claim(
-        FAMILY, statement, "cannot tell", f"Another version of finetune wrote the file: {evidence}", remedy
-    )
 
 
 def _config(subject: Subject, record: RunRecord, name: str) -> Claim:

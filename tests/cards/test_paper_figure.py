@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
+from collections import Counter
 from pathlib import Path
 
 import examples
 import pytest
 
-from cards.paper_figure import CSV, SVG, draw_figure, figure_csv, panels
+from cards.paper_figure import CSV, SVG, draw_figure, figure_csv, figure_texts, panels
 from cards.record import RunRecord
 from cards.report_paper import paper_section
 
@@ -61,6 +64,16 @@ def test_the_text_of_the_figure_stays_text_and_equal_records_give_equal_files(
     for label in ("Dice", "AP50", "before", "after", "14 unrelated images"):
         assert f">{label}</text>" in text
     assert f"{full.accuracy.after.summary['dice'].mean:.3f}" in text
+
+
+@pytest.mark.parametrize("build", [examples.full, examples.prompted])
+def test_the_texts_are_those_of_the_drawing_apart_from_the_axes(build, tmp_path: Path) -> None:
+    draw_figure(build(), tmp_path / SVG)
+    drawing = (tmp_path / SVG).read_text(encoding="utf-8")
+    found = Counter(html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", drawing))
+    listed = Counter(figure_texts(build()))
+    assert listed <= found
+    assert all(float(text) >= 0 for text in found - listed)
 
 
 def test_the_page_offers_figure_and_numbers(full: RunRecord, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import html
 import io
 import json
 import zipfile
@@ -23,7 +24,7 @@ from cards.bioimageio import description_values, identity_values, render_documen
 from cards.bioimageio_config import config_values
 from cards.fingerprint import sha256_file
 from cards.paper_figure import CSV as FIGURE
-from cards.paper_figure import figure_csv
+from cards.paper_figure import SVG, figure_csv, figure_texts
 from cards.record import File, RunRecord
 from cards.rendering import render_files
 from cards.scores import csv_text
@@ -124,6 +125,8 @@ def write_run(folder: Path, record: RunRecord | None = None) -> RunRecord:
         YAML(typ="safe").dump(record.recipe, file)
     (folder / "scores.csv").write_text(_scores(record), encoding="utf-8")
     (folder / FIGURE).write_text(figure_csv(record), encoding="utf-8")
+    texts = (f"<text>{html.escape(text)}</text>\n" for text in figure_texts(record))
+    (folder / SVG).write_text(f"<svg>{''.join(texts)}</svg>", encoding="utf-8")
     early = record.model_copy(update={"exports": [], "files": [], "runtimes": []})
     write_package(folder / PACKAGE, package_files(early))
     return write_cards(folder, record)

@@ -101,6 +101,8 @@ CARD = {
     "a sentence, added": (edit(README, "## Results", "Approved for clinical use.\n\n## Results"), "clinical"),
     "the metadata, deleted": (edit(README, "model-index:", "other:"), "model-index is missing"),
     "a figure in the report": (edit("report.html", "0.9263", "0.9999"), "0.9999 instead of 0.9263"),
+    "a mean in the drawing for a paper": (edit("figure.svg", ">0.9", ">0.8"), "is missing"),
+    "a text in the drawing for a paper": (edit("figure.svg", "Dice</text>", "Accuracy</text>"), "was added"),
     "a number in the figure for a paper": (edit("figure.csv", ",0.9", ",0.99"), "expected nucleus_"),
     "a script in the report": (edit("report.html", "</body>", "<script>1</script></body>"), "They differ"),
     "the policy of the report": (edit("report.html", "default-src 'none'", "default-src *"), "They differ"),
