@@ -10,6 +10,7 @@ of the untouched run is broken.
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import shutil
@@ -75,15 +76,20 @@ def broken(claims: list[Claim], family: str) -> str:
     )
 
 
-def main(words: list[str]) -> int:
+def main() -> int:
     """Run all kinds and print a line for each.
 
     Returns:
         The exit code.
     """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("words", nargs="*", metavar="WORD")
+    words = parser.parse_args().words
     kinds = [(name, *case, False) for name, case in QUICK.items()]
     kinds += [(name, *case, True) for name, case in RECOMPUTE.items()]
     kinds = [kind for kind in kinds if not words or any(word in kind[0] for word in words)]
+    if not kinds:
+        parser.error(f"no kind contains {' or '.join(words)}")
     with tempfile.TemporaryDirectory() as temporary:
         original = make_original(Path(temporary) / "original")
         clean = audit(copy_of(original, Path(temporary) / "clean"), recompute=True)
@@ -107,4 +113,4 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
