@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable
 from itertools import zip_longest
 
 from cards.audit.card_text import FAMILY
@@ -39,7 +38,7 @@ def figure_claims(subject: Subject, record: RunRecord) -> list[Claim]:
     if (subject.folder / SVG).is_file():
         drawing = read_bytes(subject, SVG).decode("utf-8", "replace")
         expected = Counter(figure_texts(record))
-        compared = f"{counted(expected.total(), 'text')} compared; the points are not."
+        compared = f"{counted(expected.total(), 'text')} compared; the points are not compared."
         statement = f"{SVG} states the mean scores of the record."
         claims.append(_claim(record, statement, compared, _other_texts(drawing, expected)))
     return claims
@@ -58,20 +57,20 @@ def _claim(record: RunRecord, statement: str, compared: str, problems: list[str]
 
 
 def _other_lines(text: str, expected: str) -> list[str]:
+    if text == expected:
+        return []
     pairs = zip_longest(text.splitlines(), expected.splitlines(), fillvalue="nothing")
-    return [
+    problems = [
         f"line {i}: {found}, expected {wanted}"
         for i, (found, wanted) in enumerate(pairs, 1)
         if found != wanted
-    ] or ([] if text == expected else ["line breaks differ"])
+    ]
+    return problems or ["line breaks differ"]
 
 
 def _other_texts(drawing: str, expected: Counter[str]) -> list[str]:
     """Texts that are missing or were added; the numbers of the axes depend on the version of matplotlib."""
     found = Counter(html.unescape(text) for text in TEXT.findall(drawing))
     added = (text for text in (found - expected).elements() if not TICK.fullmatch(text))
-    return [*_named("is missing", (expected - found).elements()), *_named("was added", added)]
-
-
-def _named(what: str, texts: Iterable[str]) -> list[str]:
-    return [f"{text!r} {what}" for text in texts]
+    missing = (expected - found).elements()
+    return [*(f"{text!r} is missing" for text in missing), *(f"{text!r} was added" for text in added)]
