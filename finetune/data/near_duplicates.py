@@ -1,8 +1,8 @@
 """Copies: images with equal pixels, changed copies, and images that are part of another.
 
 Copies are searched by keypoints, of which each image keeps a few kilobytes. Two images are candidates if
-their keypoints agree on one rotation, reflection and displacement. Candidates are then read, two at a time,
-and compared pixel by pixel where they overlap.
+their keypoints agree on one rotation, reflection and displacement. Candidates are then read and compared
+pixel by pixel where they overlap. An image may have several candidates, so recent images stay in memory.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ MATCHES = 24  # most similar descriptors of each keypoint that are considered
 TOLERANCE = 4  # half pixels by which displacements may differ and still agree
 CANDIDATES = 5  # images with which one image is compared pixel by pixel
 BLOCK = 512  # descriptors that are compared at a time
+MEMORY = 2**28  # bytes of recent images that stay in memory; the two that are compared always do
 
 CORRELATION = 0.8
 """Correlation of the pixels in which two images overlap, above which they show the same. Smoothing and the
@@ -101,14 +102,13 @@ def find_copies(
         pair = frozenset((candidate.first, candidate.second))
         if len(pair) == 2 and pair not in known:
             candidates.setdefault(candidate.first, []).append(candidate)
+    plain = _PlainImages(load)
     for index, found in candidates.items():
-        image: np.ndarray | None = None
         for candidate in sorted(found, key=lambda one: (-one.votes, -one.correlation))[:CANDIDATES]:
             pair = frozenset((candidate.first, candidate.second))
             if pair in known:
                 continue
-            image = _plain(load(index)) if image is None else image
-            if copy := _compare(image, _plain(load(candidate.second)), candidate):
+            if copy := _compare(plain[index], plain[candidate.second], candidate):
                 copies.append(copy)
                 known.add(pair)
     order = {index: place for place, index in enumerate(first)}
@@ -197,6 +197,26 @@ def _matches(
     rank = np.arange(len(i)) - np.searchsorted(i, i)
     kept = rank < MATCHES
     return i[kept], j[kept], value[kept]
+
+
+class _PlainImages:
+    """Gray images by index; the most recently used ones are not read again."""
+
+    def __init__(self, load: Callable[[int], np.ndarray]) -> None:
+        self._load = load
+        self._recent: dict[int, np.ndarray] = {}  # the least recently used first
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        image = self._recent.pop(index, None)
+        if image is None:
+            image = _plain(self._load(index))
+            while len(self._recent) > 1 and self._bytes() + image.nbytes > MEMORY:
+                del self._recent[next(iter(self._recent))]
+        self._recent[index] = image
+        return image
+
+    def _bytes(self) -> int:
+        return sum(image.nbytes for image in self._recent.values())
 
 
 def _plain(image: np.ndarray) -> np.ndarray:

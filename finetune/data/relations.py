@@ -85,7 +85,7 @@ def find_links(
 
     Args:
         imprints: of all images.
-        load: reads an image again; called for candidates only, two at a time.
+        load: reads an image again; called for candidates only.
         first: indices of the images whose relations are wanted; all if unset.
         second: indices of the images to which they may be related; all if unset.
 

@@ -1,4 +1,5 @@
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from field import make_field
 from PIL import Image
 
 from cards.fingerprint import sha256_pixels
+from finetune.data import near_duplicates
 from finetune.data.keypoints import COMPOSED, MATRICES, find_keypoints, orient
 from finetune.data.near_duplicates import find_copies
 
@@ -79,6 +81,28 @@ def test_few_unrelated_images_are_read_again():
 
     assert find_copies([str(i) for i in range(12)], [find_keypoints(i) for i in IMAGES], load) == []
     assert len(read) <= 4  # of 66 pairs
+
+
+@pytest.mark.parametrize("memory", [2**28, 0])
+def test_images_with_several_relatives_are_read_once_if_memory_allows(memory, monkeypatch):
+    monkeypatch.setattr(near_duplicates, "MEMORY", memory)
+    images = [
+        IMAGES[7],
+        *(orient(IMAGES[7][:, 21:101, 30:120], number) for number in range(1, 4)),
+        *IMAGES[:3],
+    ]
+    read = []
+
+    def load(index):
+        read.append(index)
+        return images[index]
+
+    hashes, keypoints = [sha256_pixels(i) for i in images], [find_keypoints(i) for i in images]
+    found = find_copies(hashes, keypoints, load)
+    assert {frozenset((copy.first, copy.second)) for copy in found} == {
+        frozenset(pair) for pair in itertools.combinations(range(4), 2)
+    }
+    assert (len(read) > len(set(read))) == (memory == 0)
 
 
 def test_what_is_kept_of_an_image_does_not_grow_with_its_size():
