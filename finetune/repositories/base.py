@@ -206,3 +206,19 @@ def refuse_revision(name: str, revision: str | None) -> None:
         raise ModelError(
             f"model.revision: the weights of {name} have no revisions; their SHA-256 is recorded"
         )
+
+
+def encoder_share(network: nn.Module) -> str:
+    """Describe the encoder of a network as the part whose weights were loaded.
+
+    Args:
+        network: with a submodule `encoder`.
+
+    Returns:
+        For `Origin.part`, such as "encoder (27,219,136 of 27,382,576 parameters)".
+    """
+    total, encoder = (
+        sum(parameter.numel() for parameter in module.parameters())
+        for module in (network, network.get_submodule("encoder"))
+    )
+    return f"encoder ({encoder:,} of {total:,} parameters)"

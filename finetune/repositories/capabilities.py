@@ -58,8 +58,8 @@ class InteractiveRepository(Protocol):
             architecture: specification of the network.
 
         Returns:
-            An object whose `generate` takes an image (H, W, 3) float32 and returns masks, and whose
-            `predictor` is the one of `predictor`, with the same weights.
+            An object whose `generate` takes an image (H, W, 3) float32 and returns masks, and whose attribute
+            `predictor` has the interface that `predictor` below returns, with the weights of the network.
         """
 
     def predictor(self, checkpoint: Path, architecture: NetworkSpec) -> Any:

@@ -122,7 +122,7 @@ def find_model(name: str) -> Listed:
     found = [model for model in models if word == model.info.name or _is_alias(word, model.info)]
     if len(found) > 1:
         ids = " or ".join(model.id for model in found)
-        raise ModelError(f"{name}: several repositories have this model: name {ids}")
+        raise ModelError(f"{name}: several repositories have this model; use {ids}")
     if found:
         return found[0]
     if repository is None and _looks_like_hub_id(word):

@@ -72,8 +72,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
         The network.
 
     Raises:
-        InputError: if there is no such model, an option is invalid, or the model does not accept so many
-            channels.
+        InputError: if there is no such model, or an option is invalid.
     """
     from finetune.networks.unet import UNet
 
@@ -97,7 +96,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
         The network with its initial weights.
 
     Raises:
-        ModelError: if model, options, channels and checkpoint do not fit together, or a download fails.
+        ModelError: if model, options, channels and checkpoint do not fit together.
     """
     import torch
 

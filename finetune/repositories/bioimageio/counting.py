@@ -72,4 +72,5 @@ def _children(offset: int) -> dict:
 
 
 def _tags(manifest: dict) -> str:
-    return " ".join(manifest.get("tags") or []).lower().replace("-", " ")
+    tags = [tag for tag in manifest.get("tags") or [] if isinstance(tag, str)]
+    return " ".join(tags).lower().replace("-", " ")

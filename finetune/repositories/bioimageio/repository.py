@@ -48,21 +48,6 @@ def models() -> list[ModelInfo]:
     return [*KNOWN, PACKAGE]
 
 
-def describe(source: str | Path) -> ModelInfo:
-    """Describe the model of a package without loading its weights.
-
-    Args:
-        source: id, web address or path of the package.
-
-    Returns:
-        The description.
-
-    Raises:
-        InputError: if there is no such package, or it is not valid.
-    """
-    return describe_package(open_package(source))
-
-
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
     """Raise an error: the network is part of a package and cannot be built by name.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from cards.errors import ModelError
 from finetune.repositories.bioimageio.collection import cached_file, open_package
 from finetune.repositories.bioimageio.names import known_id
 from finetune.repositories.capabilities import FetchedWeights
@@ -20,6 +23,8 @@ def fetch_weights(name: str, revision: str | None) -> FetchedWeights | None:
     Raises:
         InputError: if there is no such model or revision, or the download fails.
     """
+    if Path(name).exists():
+        raise ModelError(f"{name}: is a local package; nothing to download")
     package = open_package(name, revision)
     page = name if "://" in name else f"https://bioimage.io/#/artifacts/{known_id(name)}"
     return FetchedWeights((cached_file(package),), page, package.revision, package.license)

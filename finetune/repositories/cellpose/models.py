@@ -72,7 +72,7 @@ def _cp3(name: str, title: str, *objects: str) -> tuple[str, _Model]:
 
 
 def _subset(name: str, data: str, citation: str) -> tuple[str, _Model]:
-    title = f"Cellpose 2, a part of {data} of similar images"
+    title = f"Cellpose 2, a subset of similar images of {data}"
     return _classic(name, title, (CELLPOSE, CELLPOSE_2, citation), "cells")
 
 
@@ -96,7 +96,7 @@ MODELS = dict(
         ),
         _classic(
             "cyto2",
-            "Cells, learned from users' images, too",
+            "Cells, also trained on images of users",
             (CELLPOSE, CELLPOSE_2),
             "cells",
             file="cyto2torch_0",

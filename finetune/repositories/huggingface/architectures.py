@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cards.errors import ModelError
 from finetune.errors import unknown
 from finetune.networks.mask2former import TASK_SPECIFIC
 from finetune.repositories.huggingface.messages import first_lines
 from finetune.utils.optional import require
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from cards.errors import InputError
+from cards.errors import ModelError
 from finetune.repositories import counts
 from finetune.repositories.base import PIXEL_TARGETS, ModelInfo
 from finetune.repositories.counts import Count, Row
@@ -86,6 +86,6 @@ def _why_not(kind: str, model_type: Any, has_safetensors: bool) -> str | None:
         return NO_ENCODER
     try:
         kind_of({"model_type": model_type}, "the model")
-    except InputError:
+    except ModelError:
         return f"finetune has no network for its architecture ({model_type or 'not stated'})"
     return None if has_safetensors else UNSAFE

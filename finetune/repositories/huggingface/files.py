@@ -68,7 +68,7 @@ def from_hub(name: str, revision: str | None) -> Files:
     fetched = fetch(name, [CONFIG], revision=revision, optional=[IMAGES, CARD, INDEX], hint=FOLDER_ADVICE)
     shards = _shards(fetched.folder, name)
     own = read_json(fetched.folder / CONFIG, name).get("library_name") == "finetune"
-    # The same commit, whatever a branch has come to be meanwhile.
+    # By commit, because a branch may have moved since the first call.
     more = fetch(
         name,
         [CONFIG, *shards],
@@ -223,4 +223,4 @@ def _license(card: Path) -> tuple[str | None, str | None]:
         return license, None
     names = [str(metadata[key]) for key in ("license_name", "license_link") if metadata.get(key)]
     called = f": {', '.join(names)}" if names else ""
-    return None, f"Its model card names a license of its own{called}; read it before any use."
+    return None, f"Its model card states a custom license{called}; read it before any use."

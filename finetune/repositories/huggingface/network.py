@@ -39,7 +39,7 @@ def build_network(
     from finetune.networks import hf_encoders as transformer
     from finetune.networks.rgb_input import Rgb
 
-    # Its remarks come long after, too, when a network is traced, and on nothing that a person could change.
+    # transformers also warns later, when a network is traced, of nothing that a user could change.
     logging.set_verbosity_error()
     take_apart = getattr(transformer, kind.network)
     with quiet():
@@ -51,7 +51,7 @@ def build_network(
                 f"a {kind.model} with this configuration cannot be built: {first_lines(error)}"
             ) from error
         divisor = lcm(kind.divisor, *windows(kind, config))
-        # Of a Mask2Former with a Swin it is known, and to try takes seconds; it may have another backbone.
+        # Mask2Former with a Swin backbone can be exported; checking it would take seconds for nothing.
         swin = kind.queries and config.backbone_config.model_type == "swin"
         if kind.network in ("semantic", "mask2former") and not swin:
             _try_to_trace(network, kind, divisor)

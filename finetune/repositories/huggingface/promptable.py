@@ -37,7 +37,7 @@ NATIVE = NativePackage(
     package="transformers",
     labels_by="MaskGenerationPipeline, as the package transformers sets it, without prompts",
 )
-NETWORKS = {"sam": "PromptableSam", "sam2": "PromptableSam2"}  # by `Kind.network`
+NETWORKS = {"sam": "PromptableSam", "sam2": "PromptableSam2"}  # by `Architecture.network`
 LEARNING_RATE = 1e-5  # nothing begins at random; sam2's own fine-tuning takes 5e-6
 
 
@@ -193,8 +193,9 @@ def _build(name: str, kind: Architecture, options: dict[str, Any]) -> tuple[nn.M
         try:
             model = kinds.model_class(kind)(config)
         except Exception as error:  # shapes that do not go together, found wherever they meet
-            reason = " ".join(str(error).split())[:200]
-            raise ModelError(f"a {kind.model} with this configuration cannot be built: {reason}") from error
+            raise ModelError(
+                f"a {kind.model} with this configuration cannot be built: {messages.first_lines(error)}"
+            ) from error
     network = getattr(transformer_prompts, NETWORKS[kind.network])(
         model, Rgb(options["mean"], options["std"])
     )

@@ -16,10 +16,10 @@ from pydantic import BaseModel
 from cards.base import NetworkSpec
 from cards.errors import ModelError
 from finetune.errors import unknown
-from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
+from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo, encoder_share
 from finetune.repositories.options import DecoderOptions, complete
 from finetune.repositories.sam2.models import LEARNING_RATE, MODELS
-from finetune.repositories.sam2.weights import _share, find_weights, hub_id, load_whole
+from finetune.repositories.sam2.weights import find_weights, hub_id, load_whole
 from finetune.utils.atomic import write_safetensors
 from finetune.utils.optional import require
 from finetune.weights.checkpoint import (
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-# SAM2 saw photographs from 0 to 1. Microscopes rarely fill the range of their 8 or 16 bits, so the image's
-# own percentiles stand for it; mean and deviation of photographs are then applied inside the encoder.
+# SAM 2 was trained on photographs scaled to 0..1. Microscopy images rarely use all of their 8 or 16 bits, so
+# they are scaled by their own percentiles; the encoder then applies the mean and deviation of photographs.
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
 MAX_CHANNELS = 3
 LAST = "decoder.output."
@@ -112,7 +112,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
         base = base.model_copy(update={"part": part or base.part})
     elif found:
         load_whole(whole, name, found)
-        base = base.model_copy(update={"part": _share(built.network)})
+        base = base.model_copy(update={"part": encoder_share(built.network)})
     return Loaded(
         **vars(built),
         origin=base,

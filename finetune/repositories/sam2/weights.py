@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cards.errors import InputError, ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import LoadOptions
 from finetune.repositories.missing_weights import FILE_ADVICE
+from finetune.repositories.sam2.models import LICENSE, MODELS, SAM2
 from finetune.utils.optional import require
 from finetune.weights.checkpoint import (
     Checkpoint,
@@ -17,10 +18,6 @@ from finetune.weights.checkpoint import (
     origin,
     read_checkpoint,
 )
-
-if TYPE_CHECKING:
-    from torch import nn
-from finetune.repositories.sam2.models import LICENSE, MODELS, SAM2
 
 
 def hub_id(name: str) -> str:
@@ -110,12 +107,3 @@ def load_whole(whole: Any, name: str, found: Checkpoint) -> None:
             if info.parameters == size and other != name:
                 raise ModelError(f"{error}; the size of its image encoder matches {other}") from error
         raise
-
-
-def _share(network: nn.Module) -> str:
-    """Describe the encoder's share of the parameters."""
-    whole, encoder = (
-        sum(parameter.numel() for parameter in module.parameters())
-        for module in (network, network.get_submodule("encoder"))
-    )
-    return f"encoder ({encoder:,} of {whole:,} parameters)"

@@ -8,7 +8,7 @@ from typing import Any
 
 from cards.errors import ModelError
 
-# Where StarDist's configuration says our options, with its defaults: old files leave out what is newer.
+# Our options: key in StarDist's configuration, and StarDist's default, for older files that lack the key.
 NAMES = {
     "depth": ("unet_n_depth", 3),
     "width": ("unet_n_filter_base", 32),
@@ -16,7 +16,7 @@ NAMES = {
     "features": ("net_conv_after_unet", 128),
 }
 
-# What else StarDist could be built with; nobody publishes such models, and `StarDistUNet` has no such parts.
+# Settings of StarDist that `StarDistUNet` does not support, with the values of the published models.
 FIXED: dict[str, Any] = {
     "n_dim": 2,
     "backbone": "unet",
@@ -31,7 +31,7 @@ FIXED: dict[str, Any] = {
     "unet_prefix": "",
 }
 
-# How StarDist calls the two options of the target rays that say how maps are read back.
+# Decoding options of the target rays, by their keys in StarDist's `thresholds.json`.
 THRESHOLDS = {"prob": "prob_threshold", "nms": "nms_threshold"}
 
 

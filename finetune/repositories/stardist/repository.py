@@ -52,11 +52,12 @@ NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
 # The way down; with it the resolutions above the U-Net that a grid adds.
 ENCODER = ("grid", "down", "middle")
 
-# Lowest and highest of each option; beyond, a network is of no use or does not fit into memory.
-
 
 class StarDistOptions(Options):
-    """Options of the U-Net, named after the arguments of `StarDistUNet`; in StarDist see `config.NAMES`."""
+    """Options of the U-Net, named after the arguments of `StarDistUNet`; `config.NAMES` has StarDist's names.
+
+    Outside their limits, a network is of no use or does not fit into memory.
+    """
 
     grid: int = Field(1, ge=1, le=2, description="pixels of the image per pixel of the maps, along each axis")
     depth: int = Field(3, ge=1, le=6, description="number of times that the resolution halves")
@@ -113,8 +114,7 @@ def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, 
         The network.
 
     Raises:
-        InputError: if there is no such model, an option is invalid, or the model does not accept so many
-            channels.
+        InputError: if there is no such model, an option is invalid, or there is only one map.
     """
     from finetune.networks.stardist_unet import StarDistUNet
 

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
+from finetune.repositories.base import encoder_share
 from finetune.weights.checkpoint import Checkpoint, load_strictly
 
 if TYPE_CHECKING:
@@ -44,11 +45,7 @@ def load_encoder(network: nn.Module, name: str, found: Checkpoint) -> str:
         PREFIX + _current_name(key): value for key, value in found.state.items() if not key.startswith(heads)
     }
     load_strictly(network, dataclasses.replace(found, state=rest | state))
-    total, encoder = (
-        sum(parameter.numel() for parameter in module.parameters())
-        for module in (network, network.get_submodule("encoder"))
-    )
-    return f"encoder ({encoder:,} of {total:,} parameters)"
+    return encoder_share(network)
 
 
 def _current_name(key: str) -> str:

@@ -1,8 +1,8 @@
 """torchvision (PyTorch Hub): DeepLabV3, FCN, LR-ASPP and classification networks, with any target.
 
 The weights of the segmentation networks were trained on the 20 classes of Pascal VOC in photographs (COCO),
-those of the classification networks on ImageNet. torch's own loader downloads them from PyTorch's server into
-`TORCH_HOME` and checks the hash in the file name.
+those of the classification networks on ImageNet. They are downloaded from PyTorch's server into `TORCH_HOME`
+and compared with the hash in the file name.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def test_a_model_is_found_by_each_of_its_names(name, id):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("unet", "unet: several repositories have this model: name wipp:unet or stardist:unet"),
+        ("unet", "unet: several repositories have this model; use wipp:unet or stardist:unet"),
         ("cyto33", "unknown model 'cyto33'; did you mean cyto3 or cyto?"),
         ("qqqq", "unknown model 'qqqq'; `finetune models` lists the models"),
     ],

@@ -13,7 +13,8 @@ import pytest
 from foreign import refused, replace, start
 
 from finetune.repositories.bioimageio import fetch_weights
-from finetune.repositories.bioimageio.repository import describe as describe_package
+from finetune.repositories.bioimageio.collection import open_package
+from finetune.repositories.bioimageio.description import describe_package
 from finetune.repositories.registry import REPOSITORIES, describe
 
 
@@ -51,11 +52,11 @@ def test_a_zip_that_would_write_outside_is_refused(package, tmp_path):
 
 def test_onnx_alone_can_label_but_not_learn(package):
     path = package(formats=("onnx",))
-    info = describe_package(path)
+    info = describe_package(open_package(path))
     assert not info.fine_tunable
     assert "can predict, but cannot be fine-tuned: its weights are onnx" in info.why_not
     assert info.why_not in refused(path)
-    assert describe_package(package()).fine_tunable
+    assert describe_package(open_package(package())).fine_tunable
 
 
 def test_truncated_weights(package):
