@@ -1,11 +1,11 @@
-"""Training steps of SAM2's four sizes, the whole, the decoder alone and with LoRA: speed and memory.
+"""Speed and memory of training steps of the four SAM 2 sizes: full, decoder only, and LoRA.
 
     uv run python benchmarks/adaptations.py --patch 256 --batch 8
 
-Each in a process of its own, from random weights, by `benchmarks/training_step.py`; in bf16 where the device
-is fast in it, else in float32. The whole encoder runs in each step, also where it is frozen: what keeping its
-features gains is for `benchmarks/cached_features.py` to say. --model sam2/sam2.1-hiera-tiny measures that one
-alone. Run it on an otherwise idle machine.
+`benchmarks/training_step.py` measures each combination in a separate process, with random weights, in bf16 if
+the device is fast in it, else in float32. The encoder runs in every step even if it is frozen;
+`benchmarks/cached_features.py` measures the gain from caching its features. --model sam2/sam2.1-hiera-tiny
+measures only that model. Run it on an otherwise idle machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Time of an epoch with a frozen encoder: run in every epoch, and run once, its features kept on disk.
+"""Time per epoch with a frozen encoder that runs in every epoch, or once with its features cached on disk.
 
     uv run python benchmarks/cached_features.py PATH/dsb2018 --model sam2/sam2.1-hiera-tiny --views 2
 
@@ -37,7 +37,7 @@ card: {{title: Benchmark, description: How long an epoch takes.}}
 
 
 class Clock(io.StringIO):
-    """A terminal that notes when a run says that an epoch is over."""
+    """A text stream that records the time at which each epoch is reported."""
 
     def __init__(self) -> None:
         super().__init__()

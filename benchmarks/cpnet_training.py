@@ -10,15 +10,15 @@ training, cellpose does both between its steps. Patches of 224 pixels are cellpo
 epochs after the first, so neither start-up nor the one encoding of all labels counts, and neither does
 validation: there is none.
 
-Prints images a second of both, their ratio, and the mean loss of each epoch: half the squared error of
-5 × flows, and the cross-entropy of cell. Each loss is over its own patches, and ours is the higher one. With
-`--same-patches` both learn from the batches that cellpose drew, ours without clipping gradients, and the
-losses agree: to three decimals in the first step, and afterwards but for rounding errors, which grow from
-step to step. What differs otherwise, by the source of both: `train_seg` resizes each image by its own mean
-diameter, ours all images by that of the data set. It computes the loss in the resized patch, ours at the
-resolution of the image, where outlines and centers, which are hard to predict, are a larger part. It rotates
-patches by any angle, so that some contain empty corners. And ours clips gradients. How much each contributes
-was not measured.
+Prints images per second of both, their ratio, and the mean loss of each epoch: half the squared error of
+5 × flows plus the cross-entropy of cell. Each package computes the loss on its own patches; finetune's loss
+is higher. With `--same-patches`, finetune trains on the batches that cellpose drew, without gradient
+clipping, and the losses agree: to three decimals in the first step, later up to accumulating rounding errors.
+Without it, the source code of both shows four differences. `train_seg` resizes each image by its own mean
+diameter, finetune all images by that of the data set. `train_seg` computes the loss on the resized patch,
+finetune at the resolution of the image, where outlines and centers, which are hard to predict, are a larger
+part. `train_seg` rotates patches by arbitrary angles, which leaves empty corners. finetune clips gradients.
+The contribution of each difference was not measured.
 
 Run it on an otherwise idle machine.
 """

@@ -90,7 +90,7 @@ def train(given: dict, loaded: Any, target: Any, data: Any, *, clip: float | Non
 
 
 def train_from_scratch(given: dict, model: str, options: dict, target: str, target_options: dict) -> dict:
-    """Train a network as a run does, without what stands around it.
+    """Train a network with the training loop of a run, without evaluation, export and checkpoints.
 
     Args:
         given: the settings.

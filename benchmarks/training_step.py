@@ -84,7 +84,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
 def in_its_own_process(
     given: argparse.Namespace, settings: tuple[str, ...], **changes: str
 ) -> dict[str, float]:
-    """What `measure` gives for some settings, and options in the place of those given."""
+    """Run `measure` in a separate process with these settings; `changes` override the given options."""
     chosen = {key: value for key, value in vars(given).items() if key in OPTIONS} | changes
     options = [f"--{key}={value}" for key, value in chosen.items()]
     command = [sys.executable, __file__, *options, "--one", *settings]

@@ -17,7 +17,7 @@ from fault_cases.weights import evil_zip
 
 
 def find(work: Path, name: str) -> Path:
-    """The newest file of that name in an unfinished run."""
+    """The first file of that name in an unfinished run, sorted by path."""
     found = sorted(work.rglob(name))
     if not found:
         raise Failed(f"the case itself: no {name} in {work.name}")

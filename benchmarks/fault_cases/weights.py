@@ -57,7 +57,6 @@ def _file(run: Path) -> Path:
 
 def _normalize(config: dict[str, Any]) -> None:
     config["normalize"] = {"name": "zscore"} if config["normalize"]["name"] != "zscore" else {"name": "none"}
-    config["channels"] = config["channels"]
 
 
 def _percentiles(config: dict[str, Any]) -> None:

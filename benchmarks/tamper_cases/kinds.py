@@ -65,7 +65,7 @@ from tamper_cases.steps import (
 RAISED = (r"0\.(\d)\d{3} ±", r"0.99\g<1>9 ±")
 HARDWARE = r"(?m)^(\| .*(?:CPU|Device|Hardware)[^|]*\| )[^|]+"
 LIMIT = r"(?m)^- .*Accuracy on other kinds.*\n"
-ADDED = "\nApproved for clinical use.\n\n## "
+CLAIM = "\nApproved for clinical use.\n\n## "
 VERSION = "    version: 9.9.9"
 EARLY = "2020-01-01T00:00:00+00:00"
 ZERO = "0" * 64
@@ -82,7 +82,7 @@ TEXT: dict[str, tuple[str, Change]] = {
     "the time per image on the card": ("card", hidden(text(README, r"\d+(\.\d+)? ms", "0.1 ms"))),
     "a sentence added to the card": (
         "card",
-        hidden(text(README, r"\n## ", ADDED)),
+        hidden(text(README, r"\n## ", CLAIM)),
     ),
     "the title on the card": ("card", hidden(text(README, r"(?m)^# .*$", "# The best model"))),
     "the license of the card": ("card", hidden(text(README, r"(?m)^---\n", "---\nlicense: mit\n"))),

@@ -16,17 +16,17 @@ WIDTH, HEIGHT = 7.0, 4.2  # inches
 
 
 def draw_pareto(benchmark: Benchmark, path: Path) -> None:
-    """Draw mean Dice against median time per image of all measured models.
+    """Draw mean Dice against median time per image of the models that were timed on the same hardware.
 
     Filled markers are on the Pareto front; quoted figures with a time are gray crosses.
 
     Args:
-        benchmark: the results, at least one of them measured.
+        benchmark: the results, at least one of them with a time that can be compared.
         path: output PNG.
     """
     from matplotlib.ticker import LogLocator
 
-    measured = benchmark.measured()
+    measured = benchmark.timed()
     front = pareto_front(measured)
     repositories = list(dict.fromkeys(result.repository for result in benchmark.results))
     colors = {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(repositories)}

@@ -42,12 +42,13 @@ def recommend(benchmark: Benchmark, limits: Sequence[float] = LIMITS) -> list[st
         return []
     best = ranked[0]
     sentences = [f"Most accurate: {_describe(best)}.{_close_to(ranked)}"]
-    fastest = min(ranked, key=lambda result: result.point()[0])
+    timed = benchmark.timed()
+    fastest = min(timed, key=lambda result: result.point()[0], default=best)
     if fastest is not best:
         sentences.append(f"Fastest: {_describe(fastest)}.")
     named = {id(best), id(fastest)}
     for limit in sorted(limits):
-        within = [result for result in ranked if result.point()[0] <= limit]
+        within = [result for result in timed if result.point()[0] <= limit]
         if within and id(within[0]) not in named:
             sentences.append(
                 f"Most accurate within {words.duration(limit)} per image: {_describe(within[0])}."
@@ -58,9 +59,10 @@ def recommend(benchmark: Benchmark, limits: Sequence[float] = LIMITS) -> list[st
 
 def _describe(result: ModelResult) -> str:
     tuned = ", fine-tuned" if result.stage == "fine-tuned" else ""
+    elsewhere = f" on {result.hardware}" if result.hardware else ""
     return (
         f"{result.title} ({result.repository}{tuned}), Dice {words.score(result.mean())}, "
-        f"{words.duration(result.seconds())} per image"
+        f"{words.duration(result.seconds())} per image{elsewhere}"
     )
 
 

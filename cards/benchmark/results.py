@@ -9,7 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from cards.base import LabelKind, RecordModel, read_model
+from cards import formatting as words
+from cards.base import LabelKind, RecordModel, is_unset, read_model
 from cards.metrics import PRIMARY
 from cards.record import Environment
 from cards.scores import ImageScore
@@ -42,6 +43,9 @@ class ModelResult(RecordModel):
     parameters: int | None = None
     exposure: str = Field("unknown", description="whether the model was trained or selected on these images")
     scores: list[ImageScore] = []
+    hardware: str | None = Field(
+        None, exclude_if=is_unset, description="where times were measured, if not on that of the benchmark"
+    )
     interval: tuple[float, float] | None = Field(
         None, description="95 % bootstrap interval of the mean Dice; None with fewer than two images"
     )
@@ -113,6 +117,14 @@ class ModelResult(RecordModel):
         """
         return median(score.seconds for score in self.scores) if self.scores else None
 
+    def time_per_image(self) -> str:
+        """State the median time per image.
+
+        Returns:
+            The time, and the hardware if it is not that of the benchmark.
+        """
+        return words.duration(self.seconds()) + (f" on {self.hardware}" if self.hardware else "")
+
 
 class FractionResult(RecordModel):
     """Measurements of a recipe that was run with a fraction of the training images."""
@@ -157,6 +169,11 @@ class Benchmark(RecordModel):
     threads: int | None = None
     environment: Environment
 
+    @property
+    def hardware(self) -> str:
+        """Device and number of threads."""
+        return self.device + (f", {words.counted(self.threads, 'thread')}" if self.threads else "")
+
     def measured(self) -> list[ModelResult]:
         """Models with measurements, the most accurate first.
 
@@ -165,6 +182,14 @@ class Benchmark(RecordModel):
         """
         found = [result for result in self.results if result.scores]
         return sorted(found, key=lambda result: -result.point()[1])
+
+    def timed(self) -> list[ModelResult]:
+        """Measured models whose times can be compared, the most accurate first.
+
+        Returns:
+            The measured models without those that were timed on other hardware.
+        """
+        return [result for result in self.measured() if result.hardware is None]
 
     def failed(self) -> list[ModelResult]:
         """Models that could not be measured.

@@ -78,7 +78,7 @@ def _measured(result: ModelResult, unrelated: Collection[str] | None) -> list[st
         *cells,
         words.score(result.mean("ap50")),
         words.score(result.mean("pq")),
-        words.duration(result.seconds()),
+        result.time_per_image(),
         words.count(result.parameters) if result.parameters else words.NOT_STATED,
         words.stated(result.license),
         result.exposure,

@@ -35,11 +35,16 @@ def run_fractions(
     Yields:
         One result for each fraction, and one for all images.
     """
-    recipe = recipe_on(entry, benchmark)
+    try:
+        recipe = recipe_on(entry, benchmark)
+    except InputError:  # its row states the reason
+        return
     folder = out / "runs" / recipe.name
     if not (folder / "record.json").is_file():
-        return  # the run with all images failed, which its row says
+        return  # the run with all images failed; its row states the reason
     whole = RunRecord.read(folder)
+    if whole.accuracy is None:  # a prompted model; its row states the reason
+        return
     patches = recipe.training.images_per_epoch or whole.data.count("train")
     for percent in sorted(set(benchmark.fractions) - {100.0}):
         name = f"{recipe.name}-{percent:g}pct"

@@ -12,7 +12,11 @@ from finetune.metrics.summary import bootstrap_mean
 
 
 def model_result(
-    description: Description, key: str, scores: list[ImageScore], error: str | None = None
+    description: Description,
+    key: str,
+    scores: list[ImageScore],
+    error: str | None = None,
+    hardware: str | None = None,
 ) -> ModelResult:
     """Build a row of the results.
 
@@ -21,6 +25,7 @@ def model_result(
         key: identifies entry and images, for resuming.
         scores: of each image.
         error: why the model could not be measured.
+        hardware: on which times were measured; None for that of the benchmark.
 
     Returns:
         The row, with the bootstrap interval of the mean Dice.
@@ -35,6 +40,7 @@ def model_result(
         parameters=description.parameters,
         exposure=description.exposure,
         scores=scores,
+        hardware=hardware,
         interval=bootstrap_mean(dice) if len(dice) > 1 else None,
         error=error,
     )

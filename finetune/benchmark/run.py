@@ -66,7 +66,7 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
         )
     images = find_images(benchmark, console)
     for warning in images.warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False)
+        console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     results = _start(benchmark, images, out, console)
     lock = FileLock(out / ".finetune-lock")
     try:
@@ -77,9 +77,11 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
         done = {result.key: result for result in results.results if result.error is None}
         results.results = []
         for result in _results(benchmark, images, out, done, console):
+            if result.hardware == results.hardware:
+                result.hardware = None
             results.results.append(result)
             done.pop(result.key, None)
-            # Results that this call has not come to yet are kept in case that it is interrupted.
+            # Earlier results that this call has not reached yet are kept, in case it is interrupted.
             kept = results.model_copy(update={"results": [*results.results, *done.values()]})
             with disk_errors(out, OTHER_FOLDER):
                 write_file(out / FILE, kept.dumps())
@@ -125,6 +127,9 @@ def _start(benchmark: BenchmarkFile, images: BenchmarkImages, out: Path, console
         if earlier.data_digest != images.digest:
             raise InputError(f"{out}: holds a benchmark on other images; {OTHER_FOLDER}")
         results.results, results.unrelated = earlier.results, earlier.unrelated
+        for result in results.results:  # this call may run on other hardware
+            timed_on = result.hardware or earlier.hardware
+            result.hardware = None if timed_on == results.hardware else timed_on
     else:
         results.unrelated = images.unrelated(console)
     with disk_errors(out, OTHER_FOLDER):
@@ -173,7 +178,7 @@ def _load(entry: ModelEntry) -> Predictor:
     if entry.checkpoint is not None:
         if published is None or entry.ensemble:
             raise InputError(
-                f"{entry.model}: checkpoint goes with repository:name only, and with no ensemble"
+                f"{entry.model}: checkpoint needs a model as repository:name, without an ensemble"
             )
         checkpoint = expand_user(entry.checkpoint)
         return load_published(published, checkpoint=checkpoint, trust=entry.trust, target=entry.target)

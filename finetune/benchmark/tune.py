@@ -16,6 +16,7 @@ from cards.errors import InputError
 from cards.fingerprint import data_digest
 from cards.record import RunRecord
 from cards.scores import Stage
+from cards.statements import timed_on
 from finetune.benchmark.describe import Description, describe_run
 from finetune.benchmark.images import BenchmarkImages
 from finetune.benchmark.rows import model_result
@@ -81,7 +82,8 @@ def _result(record: RunRecord, after: Description, stage: str, measured: Stage, 
         license=base.license,
         exposure="unknown",
     )
-    return model_result(before if stage == "before" else after, key, measured.scores)
+    description = before if stage == "before" else after
+    return model_result(description, key, measured.scores, hardware=timed_on(record))
 
 
 def recipe_on(entry: TunedEntry, benchmark: BenchmarkFile, overrides: Sequence[str] = ()) -> Recipe:

@@ -31,7 +31,7 @@ def write_outputs(benchmark: Benchmark, out: Path, within: Sequence[float]) -> N
     """
     with disk_errors(out, "choose another folder with --out"):
         table = tables.rows(benchmark)
-        if benchmark.measured():
+        if benchmark.timed():
             with atomic_file(out / PICTURE) as partial:
                 draw_pareto(benchmark, partial)
         if curves(benchmark):
@@ -67,7 +67,7 @@ def report(benchmark: Benchmark, within: Sequence[float]) -> str:
         parts += ["## Failed", reasons]
     if sentences := recommend(benchmark, within):
         parts += ["## Recommendation", "\n".join(f"- {sentence}" for sentence in sentences)]
-    if benchmark.measured():
+    if benchmark.timed():
         parts += ["## Accuracy and time", f"![Mean Dice and time per image of each model]({PICTURE})"]
         details = tables.select(table, ("Model", *DETAILS), empty=False)
         parts += ["## Models", tables.markdown_table(details)]
@@ -83,10 +83,9 @@ def report(benchmark: Benchmark, within: Sequence[float]) -> str:
 
 
 def _caption(benchmark: Benchmark) -> str:
-    threads = f", {words.counted(benchmark.threads, 'thread')}" if benchmark.threads else ""
     images = f"{words.counted(len(benchmark.images), 'image')} of {benchmark.data}"
     return (
         f"Mean ± standard deviation over {images}; Dice of the {benchmark.dice_of}. Time per image: median, "
-        f"warm, batch size 1, from pixels in memory to labels, on {benchmark.device}{threads}. Measured with "
+        f"warm, batch size 1, from pixels in memory to labels, on {benchmark.hardware}. Measured with "
         f"finetune {benchmark.finetune_version}, {benchmark.created[:10]}."
     )

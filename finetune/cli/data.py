@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cards.errors import InputError
+from cards.paths import expand_user
 from finetune.cli.arguments import AsJson, Content
 from finetune.cli.console import print_line
 
@@ -36,6 +37,7 @@ def data(
     from finetune.data.description import describe_data
     from finetune.data.seams_picture import check_picture, write_seams
 
+    folder, picture = expand_user(folder), picture and expand_user(picture)
     if picture:
         check_picture(picture)
     table = folder if folder.suffix.lower() == ".csv" and folder.is_file() else None

@@ -55,12 +55,14 @@ def evaluate(
     1. Label images that look like something else, such as gray levels, are compared with a warning.
     """
     from cards.errors import InputError
+    from cards.paths import expand_user
     from finetune.utils.startup import uncollected
 
     with uncollected():
         from finetune.evaluation import labels as evaluation
         from finetune.evaluation.detailed import metric_labels
 
+    csv_file = csv_file and expand_user(csv_file)
     if csv_file and csv_file.exists():
         raise InputError(f"{csv_file}: exists; choose another file with --csv")
     unit = "px" if pixel_size is None else "µm"

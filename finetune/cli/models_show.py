@@ -118,7 +118,7 @@ def describe_targets(info: ModelInfo) -> str:
         info: description of the model.
 
     Returns:
-        Names of targets; "any" for all that are predicted pixel by pixel.
+        Names of targets; "any but queries" if the model takes every target that is predicted pixel by pixel.
     """
     from finetune.repositories.base import PIXEL_TARGETS
 

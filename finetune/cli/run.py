@@ -110,8 +110,10 @@ def _run(
             recipe, out=out, overwrite=overwrite, resume=resume, register=register, console=console
         )
     except KeyboardInterrupt:
+        import shlex
+
         console.print(
-            f"stopped; continue with: finetune run --resume {out}"
+            f"stopped; continue with: finetune run --resume {shlex.quote(str(out))}"
             if destination.resumable
             else "stopped; nothing was kept",
             markup=False,

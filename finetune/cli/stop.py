@@ -14,7 +14,7 @@ from finetune.cli.console import print_line
 def stop(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a run in progress.")],
 ) -> None:
-    """End the training of a run after the present epoch.
+    """End the training of a run after the current epoch.
 
     The run then validates, evaluates, exports and writes its record as usual. Ctrl-C in the terminal of the
     run interrupts it instead; an interrupted run can be resumed.
@@ -22,4 +22,4 @@ def stop(
     from finetune.pipeline.stop_request import request_stop
 
     request_stop(expand_user(run))
-    print_line(f"{run}: training ends after the present epoch")
+    print_line(f"{run}: training ends after the current epoch")

@@ -1,4 +1,4 @@
-"""A request to a run in progress: end training after the present epoch, then evaluate and export as usual."""
+"""A request to a run in progress: end training after the current epoch, then evaluate and export as usual."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from finetune.utils.lock import FileLock
 
 
 def request_stop(run: Path) -> None:
-    """Ask a run to end training after the present epoch. The run writes its record and exports as usual.
+    """Ask a run to end training after the current epoch. The run writes its record and exports as usual.
 
     Args:
         run: the run folder, or the folder of the unfinished run, `<name>.partial`.

@@ -55,10 +55,10 @@ def _pairs(plugin: Plugin, arguments: Sequence[str]) -> dict[str, str]:
             raise unknown(f"parameter of plugin {plugin.name}", name, known)
         if name in pairs:
             raise InputError(f"--{name}: given twice")
-        if not equals and (value := next(words, "--")).removeprefix("--") in known and value.startswith("--"):
-            raise InputError(f"--{name}: has no value")
-        if not equals and value == "--":
-            raise InputError(f"--{name}: has no value")
+        if not equals:
+            value = next(words, "--")
+            if value == "--" or value in {f"--{other}" for other in known}:
+                raise InputError(f"--{name}: has no value")
         pairs[name] = value
     return pairs
 

@@ -93,6 +93,8 @@ def audit_model(job: Job) -> None:
     job.log(summary(claims))
     broken = [claim for claim in claims if claim.verdict == "broken"]
     if broken and values["failOnBroken"]:
+        for claim in broken:  # the table is deleted with the other outputs of a failed job
+            job.log(f"broken: {claim.statement} {claim.evidence}")
         raise BrokenClaim(broken[0].statement)
 
 

@@ -85,6 +85,8 @@ def load_model(values: Mapping[str, Any], repository: str) -> Predictor:
         raise InputError(
             "--modelDir: missing; name a model folder" + ("" if name else ", or a model with --model")
         )
+    elif repository == "stardist" and name == UNET:
+        raise ModelError(f"--modelDir: {folder}: holds no model that finetune trained")
     else:
         weights = weights_in(folder, repository) if folder else None
         named = PublishedName(repository, name or str(weights))

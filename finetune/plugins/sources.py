@@ -26,8 +26,6 @@ def from_command(
     label: str,
     section: str,
     help: str | None = None,
-    choices: tuple[str, ...] = (),
-    condition: tuple[str, str] | None = None,
 ) -> Input:
     """Make an input from an argument or option of a command.
 
@@ -38,24 +36,23 @@ def from_command(
         label: of the input.
         section: of the input.
         help: of the input; that of the command by default.
-        choices: allowed values of a text that has few.
-        condition: of the input.
 
     Returns:
         The input, with the type and default of the parameter.
     """
+    import inspect
+
     annotation, option = get_args(get_type_hints(command, include_extras=True)[parameter])
-    kind, stated = _kind(annotation)
-    default = (command.__kwdefaults__ or {}).get(parameter, _defaults(command).get(parameter))
+    kind, choices = _kind(annotation)
+    default = inspect.signature(command).parameters[parameter].default
     return Input(
         name,
-        "choice" if choices else kind,
+        kind,
         label,
         help or option.help,
         section,
         default=default.value if isinstance(default, Enum) else default,
-        choices=choices or stated,
-        condition=condition,
+        choices=choices,
     )
 
 
@@ -107,12 +104,6 @@ def from_key(
         multiple_of=multiple_of,
         condition=condition,
     )
-
-
-def _defaults(command: Callable[..., None]) -> dict[str, Any]:
-    import inspect
-
-    return {name: one.default for name, one in inspect.signature(command).parameters.items()}
 
 
 def _kind(annotation: Any) -> tuple[InputKind, tuple[str, ...]]:

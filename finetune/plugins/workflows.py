@@ -54,7 +54,7 @@ def render(name: str, plugins: Mapping[str, Plugin], of: About) -> str:
 def _two(segment: Plugin, score: Plugin, of: About) -> list[dict[str, Any]]:
     reference = next(one for one in score.inputs if one.name == REFERENCE)
     rest = [one for one in score.inputs if one.name not in (REFERENCE, PREDICTIONS, "filePattern")]
-    inputs = {**{one.name: _input(one) for one in (*segment.inputs, reference, *rest)}}
+    inputs = {one.name: _input(one) for one in (*segment.inputs, reference, *rest)}
     steps = {
         SEGMENT: _step(segment, {one.name: one.name for one in segment.inputs}),
         SCORE: _step(

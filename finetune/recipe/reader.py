@@ -112,7 +112,8 @@ def _read_yaml(path: Path, schema: type[BaseModel]) -> CommentedMap:
     except ValueError as error:  # a date or number that is none, such as 2024-30-10
         raise RecipeError(f"{path}: not valid YAML: {error}; put text in quotation marks") from error
     if not isinstance(content, CommentedMap):
-        raise RecipeError(f"{path}: not a recipe; a recipe has the sections {', '.join(schema.model_fields)}")
+        kind = "recipe" if schema is Recipe else "benchmark file"
+        raise RecipeError(f"{path}: not a {kind}; a {kind} has the keys {', '.join(schema.model_fields)}")
     return content
 
 

@@ -8,4 +8,4 @@ FINISHED = "finished.json"
 """In `checkpoints/`: the history of a completed training."""
 
 STOP = f"{PREFIX}stop"
-"""In the folder of an unfinished run: training ends after the present epoch."""
+"""In the folder of an unfinished run: training ends after the current epoch."""

@@ -71,6 +71,7 @@ class Desk:
         self.arrange.param.watch(lambda event: self._show(), "value")
         self._bodies: dict[int, View] = {}
         self._floats: dict[int, View] = {}
+        self._repeated: dict[int, Any] = {}
 
     def restore(self, windows: Sequence[Window]) -> None:
         """Show the panels of a link.
@@ -135,8 +136,12 @@ class Desk:
         def run() -> None:
             if any(one is window for one in self.windows):
                 action()
+            else:
+                callback.stop()
 
-        pn.state.add_periodic_callback(run, period)
+        if former := self._repeated.pop(id(window), None):  # of a body that was built before
+            former.stop()
+        callback = self._repeated[id(window)] = pn.state.add_periodic_callback(run, period)
 
     def changed(self) -> None:
         """Write the state of all panels into the address of the page."""

@@ -22,7 +22,7 @@ POLICY = (
     "connect-src 'self' {socket}; "
     "frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The browser itself refuses what would leave the server."""
+"""Content Security Policy: the browser blocks requests to any other origin."""
 
 
 class _Forbidden(RequestHandler):

@@ -63,16 +63,22 @@ class Library:
         """Search the paths again: runs appear and are deleted while a page is open.
 
         Raises:
-            InputError: if a path that was given does not exist, or is a file that cannot be shown.
+            InputError: in the first search, if a path that was given does not exist, or is a file that cannot
+                be shown. Later, such a path is noted.
         """
-        for path in self.paths:
-            if not path.exists():
-                raise InputError(f"{path}: no such file or folder, or a link that leads nowhere")
+        searched_before = bool(self._roots)
         items: dict[str, Item] = {}
         self.notes = []
         self._roots = [path.resolve() for path in (*self.paths, *self.data)]
         for path in self.paths:
-            for item in self._search(path):
+            try:
+                found = list(self._search(path))
+            except InputError as error:
+                if not searched_before:
+                    raise
+                self.notes.append(str(error))
+                continue
+            for item in found:
                 key = item.key
                 while key in items and items[key].path != item.path:
                     key += "'"  # two folders of the same name were given
@@ -129,6 +135,8 @@ class Library:
 
     def _search(self, given: Path) -> Iterator[Item]:
         name = given.resolve().name
+        if not given.exists():
+            raise InputError(f"{given}: no such file or folder, or a link that leads nowhere")
         if given.is_file():
             if kind := _file_kind(given):
                 yield Item(name, kind, given)

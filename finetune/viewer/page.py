@@ -98,7 +98,8 @@ def build_page(library: Library) -> pn.template.base.BaseTemplate:
         favicon=FAVICON,
     )
     content = pn.Column(sizing_mode="stretch_width")
-    content[:] = [_toolbar(desk, dark), *map(message, library.notes), desk.area, desk.floating]
+    notes = pn.Column(*map(message, library.notes), sizing_mode="stretch_width")
+    content[:] = [_toolbar(desk, dark, notes), notes, desk.area, desk.floating]
     assert page.main is not None
     page.main.append(content)
     desk.restore(links.read(query.get("view", "")) or _first_windows(library))
@@ -119,7 +120,7 @@ def _first_windows(library: Library) -> list[Window]:
     return chosen
 
 
-def _toolbar(desk: Desk, dark: bool) -> pn.viewable.Viewable:
+def _toolbar(desk: Desk, dark: bool, notes: pn.Column) -> pn.viewable.Viewable:
     choice = pn.widgets.Select(label="Open a panel", groups=_choices(desk.library), value=NOTHING, width=340)
 
     def opened(event: object) -> None:
@@ -130,6 +131,7 @@ def _toolbar(desk: Desk, dark: bool) -> pn.viewable.Viewable:
 
     def search(event: object) -> None:
         desk.refresh()
+        notes[:] = list(map(message, desk.library.notes))
         choice.groups = _choices(desk.library)
 
     def turn(event: object) -> None:

@@ -57,26 +57,17 @@ def test_images(records: dict[str, RunRecord]) -> list[str]:
     return []
 
 
-def file_of(record: RunRecord, image: str, pixels: str | None) -> DataFile | None:
-    """Find an image in a record: by its pixels, because runs may name it differently, else by its name.
+def file_of(record: RunRecord, pixels: str) -> DataFile | None:
+    """Find an image in a record by its pixels, because runs may name it differently.
 
     Args:
         record: the run.
-        image: name in the first run.
-        pixels: hash of the pixels in the first run.
+        pixels: hash of the pixels.
 
     Returns:
-        The entry; None if the run has not seen the image.
+        The entry; None if the data of the run do not include the image.
     """
-    same = [file for file in record.data.files if pixels is not None and file.image_pixels == pixels]
-    return next(iter(same), None) or next(
-        (
-            file
-            for file in record.data.files
-            if file.split == "test" and file.name == image and pixels is None
-        ),
-        None,
-    )
+    return next((file for file in record.data.files if file.image_pixels == pixels), None)
 
 
 def locate(library: Library, file: DataFile) -> Located:

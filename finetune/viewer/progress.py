@@ -73,7 +73,7 @@ def _read(log: Path, progress: Progress) -> None:
                 progress.loss[epoch] = float(row["loss"])
             for metric in METRICS:
                 if row.get(metric):
-                    progress.validation[epoch] = float(row[metric] or "nan")
+                    progress.validation[epoch] = float(row[metric])
     except (OSError, KeyError, TypeError, ValueError, csv.Error):
         return
 

@@ -30,15 +30,16 @@ def benchmark_panel(desk: Desk, window: Window) -> View:
     header, *body = rows(benchmark)
     shown: list[View] = [message(f"{benchmark.title}: {len(benchmark.images)} images, {benchmark.device}")]
     shown.append(table(pd.DataFrame(body, columns=header), window, desk))
-    if benchmark.measured():
-        shown += [_pareto(benchmark), *(message(sentence) for sentence in recommend(benchmark))]
-    shown += [message(f"failed: {one.title}: {one.error}") for one in benchmark.failed()]
+    if benchmark.timed():
+        shown.append(_pareto(benchmark))
+    shown += [message(sentence) for sentence in recommend(benchmark)]
+    shown += [message(f"failed: {one.title}: {one.reason}") for one in benchmark.failed()]
     return pn.Column(*shown, sizing_mode="stretch_width")
 
 
 def _pareto(benchmark: Benchmark) -> View:
     """Mean Dice against median time per image; the line joins the Pareto front."""
-    measured = benchmark.measured()
+    measured = benchmark.timed()
     front = pareto_front(measured)
     plot = new_plot(
         height=380,

@@ -99,7 +99,10 @@ def _scatter(runs: Runs) -> View:
     ends = [value for row in scores for value in (row["first"], row["second"])]
     plot.line([min(ends), max(ends)], [min(ends), max(ends)], color="#888888", line_dash="dashed")
     for number, key in enumerate(others):
-        source = ColumnDataSource(pd.DataFrame([row for row in scores if row["run"] == key]))
+        chosen = [row for row in scores if row["run"] == key]
+        if not chosen:  # no test image in common with the first run
+            continue
+        source = ColumnDataSource(pd.DataFrame(chosen))
         color = PALETTE[number % len(PALETTE)]
         plot.scatter("first", "second", source=source, size=8, color=color, alpha=0.8, legend_label=key)
     plot.add_tools(

@@ -132,7 +132,7 @@ def _views(
         if truth is not None:
             layers.append(_outline("reference", truth, toggles))
         plot = views.add(layers)
-        own = file_of(record, image, file.image_pixels)
+        own = file_of(record, file.image_pixels)
         dice = score(record, own.name) if own else None
         seen = "" if own is None or own.split == "test" else f", an image for {own.split} of this run"
         title = f"{html.escape(key)}: {'Dice not measured' if dice is None else f'Dice {dice:.4f}'}{seen}"

@@ -42,7 +42,7 @@ def progress_panel(desk: Desk, window: Window) -> View:
     button = pn.widgets.Button(label=STOP, visible=is_training(item.path), margin=4)
 
     def stop(event: Any) -> None:
-        """The only file that the page writes."""
+        """Request a stop; the request is the only file that the page writes."""
         try:
             request_stop(desk.library.get(item.key, "run").path)
             show_state()

@@ -10,7 +10,9 @@ import panel as pn
 from bokeh.models.widgets.tables import NumberFormatter
 
 from finetune.viewer.desk import Desk, View, message
+from finetune.viewer.panels.card import MOST as MOST_CARDS
 from finetune.viewer.panels.grid import HEIGHT, table
+from finetune.viewer.panels.models import MOST as MOST_MODELS
 from finetune.viewer.run_table import COMPLETE, audit_run, read_rows
 from finetune.viewer.windows import Window
 
@@ -72,27 +74,28 @@ def runs_panel(desk: Desk, window: Window) -> View:
     )
     notice = pn.pane.Alert("", alert_type="warning", visible=False, margin=4)
 
-    def selected(at_least: int) -> list[str]:
+    def selected(at_least: int, most: int | None = None) -> list[str]:
         keys = [str(frame.iloc[row]["run"]) for row in sorted(view.selection)]
-        short = len(keys) < at_least
-        notice.object = (
-            f"Select at least {at_least} runs with the boxes at the left."
-            if at_least > 1
-            else "Select a run with the box at its left."
-        )
-        notice.visible = short
-        return [] if short else keys[:MOST_COMPARED]
+        short, cut = len(keys) < at_least, most is not None and len(keys) > most
+        if cut:
+            notice.object = f"{len(keys)} runs are selected; the first {most} are shown."
+        elif at_least > 1:
+            notice.object = f"Select at least {at_least} runs with the boxes at the left."
+        else:
+            notice.object = "Select a run with the box at its left."
+        notice.visible = short or cut
+        return [] if short else keys[:most]
 
     def compare(event: Any) -> None:
-        if keys := selected(2):
+        if keys := selected(2, MOST_COMPARED):
             desk.open("compare", keys)
 
     def cards(event: Any) -> None:
-        if keys := selected(1):
+        if keys := selected(1, MOST_CARDS):
             desk.open("card", keys)
 
     def models(event: Any) -> None:
-        if keys := selected(1):
+        if keys := selected(1, MOST_MODELS):
             desk.open("models", keys)
 
     def progress(event: Any) -> None:

@@ -119,6 +119,23 @@ def test_recommendation_in_words(benchmark: Benchmark) -> None:
     assert recommend(benchmark.model_copy(update={"results": benchmark.results[-1:]})) == []
 
 
+def test_times_on_other_hardware_are_named_and_not_compared(benchmark: Benchmark, tmp_path: Path) -> None:
+    other = result("on a GPU", (0.95, 0.95, 0.95), 0.001, hardware="a GPU, 2 threads")
+    with_other = benchmark.model_copy(update={"results": [*benchmark.results, other]})
+    header, first, *_ = rows(with_other)
+    cells = dict(zip(header, first, strict=True))
+    assert (cells["Model"], cells["Time"]) == ("on a GPU", "1 ms on a GPU, 2 threads")
+    assert recommend(with_other, [1.0]) == [
+        "Most accurate: on a GPU (StarDist), Dice 0.9500, 1 ms per image on a GPU, 2 threads.",
+        "Fastest: quick (StarDist, fine-tuned), Dice 0.8000, 20 ms per image.",
+        "Most accurate within 1 s per image: middle (StarDist), Dice 0.9067, 500 ms per image.",
+    ]
+    assert "on a GPU" not in [model.title for model in with_other.timed()]
+    draw_pareto(with_other, tmp_path / "with.png")
+    draw_pareto(benchmark, tmp_path / "without.png")
+    assert (tmp_path / "with.png").read_bytes() == (tmp_path / "without.png").read_bytes()
+
+
 def test_the_plot_is_a_picture(benchmark: Benchmark, tmp_path: Path) -> None:
     draw_pareto(benchmark, tmp_path / "pareto.png")
     with Image.open(tmp_path / "pareto.png") as image:

@@ -233,6 +233,22 @@ def test_a_run_of_another_recipe_is_not_taken_for_this_one(file: Path, tmp_path:
         finished_run(changed, tmp_path / "run", Console())
 
 
+def test_a_benchmark_that_is_continued_on_other_hardware_names_the_hardware_of_earlier_times(
+    file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    benchmark(file, "--out", out)
+    results = json.loads((out / "benchmark.json").read_text("utf-8"))
+    (out / "benchmark.json").write_text(
+        json.dumps(results | {"device": "another CPU", "threads": 64}), "utf-8"
+    )
+    continued = benchmark(file, "--out", out)
+    assert "per image on another CPU, 64 threads." in continued.stdout
+    (first, _) = Benchmark.read(out / "benchmark.json").results
+    assert first.hardware == "another CPU, 64 threads"
+    assert "Accuracy and time" not in (out / "table.md").read_text("utf-8")
+
+
 def test_weights_in_a_file_that_changed_are_measured_again(file: Path, tmp_path: Path) -> None:
     package = tmp_path / "m.zip"
     shutil.copyfile(next((RUN / "bioimageio").glob("*.zip")), package)

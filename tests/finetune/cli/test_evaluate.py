@@ -100,6 +100,12 @@ def test_csv_has_one_row_per_image_and_never_replaces_a_file(folders: Path) -> N
     assert path.read_bytes() == before
 
 
+def test_the_table_may_be_in_the_home_folder(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folders))
+    assert evaluate(folders / "predicted", folders / "reference", "--csv=~/scores.csv").exit_code == 0
+    assert (folders / "scores.csv").is_file()
+
+
 def test_missing_and_damaged_files_are_named_and_the_others_compared(folders: Path) -> None:
     (folders / "predicted" / "cell_1.ome.tif").write_bytes(b"II*\0 cut short")
     (folders / "predicted" / "cell_2.ome.tif").rename(folders / "predicted" / "cell_9.tif")

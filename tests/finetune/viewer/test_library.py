@@ -117,6 +117,16 @@ def test_a_path_that_cannot_be_shown_is_named(tmp_path: Path, name: str, content
         library(tmp_path / name)
 
 
+def test_a_path_that_disappears_while_a_page_is_open_is_noted(tmp_path: Path):
+    for name in ("kept.csv", "gone.csv"):
+        (tmp_path / name).write_text("a,b\n1,2\n")
+    shown = library(tmp_path / "gone.csv", tmp_path / "kept.csv")
+    (tmp_path / "gone.csv").unlink()
+    shown.scan()
+    assert list(shown.items) == ["kept.csv"]
+    assert shown.notes == [f"{tmp_path / 'gone.csv'}: no such file or folder, or a link that leads nowhere"]
+
+
 def test_a_link_to_itself_is_named(tmp_path: Path):
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(InputError, match="loop: no such file or folder"):
