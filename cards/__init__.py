@@ -1,1 +1,1 @@
-"""What a run did and measured, and its renderings. Knows nothing of torch."""
+"""Run records and everything rendered from them. Imports neither torch nor finetune."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -85,5 +86,5 @@ def unpack(path: Path, folder: Path, where: str) -> None:
                     shutil.copyfileobj(content, file, 2**20)
     except zipfile.BadZipFile as error:
         raise ModelError(f"{where}: not a complete zip archive: {error}") from error
-    except (OSError, NotImplementedError, EOFError) as error:
+    except (OSError, NotImplementedError, EOFError, zlib.error) as error:
         raise ModelError(f"{where}: cannot be unpacked: {error}") from error

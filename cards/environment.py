@@ -113,7 +113,7 @@ def _memory() -> int | None:
 def _git() -> tuple[str | None, bool | None]:
     """Commit of the source checkout and whether it was changed since; None for an installed package."""
     root = Path(__file__).resolve().parent.parent
-    # An installed package may lie in an environment inside somebody else's repository: that one is not ours.
+    # An installed package may be in an environment inside an unrelated repository: do not record its commit.
     if not (root / ".git").exists():
         return None, None
     commit = _run_git(root, "rev-parse", "--verify", "HEAD")

@@ -159,7 +159,7 @@ def mass(kilograms: float) -> str:
     Returns:
         For example "4.91 g" or "1.2 kg".
     """
-    return f"{kilograms:.3g} kg" if kilograms >= 1 else f"{1000 * kilograms:.3g} g"
+    return f"{kilograms:.3g} kg" if kilograms >= 0.9995 else f"{1000 * kilograms:.3g} g"
 
 
 def short(digest: str) -> str:
@@ -183,7 +183,10 @@ def speed(images_per_second: float | None) -> str:
     Returns:
         For example "1.21 images per second".
     """
-    return NOT_MEASURED if images_per_second is None else f"{images_per_second:.3g} images per second"
+    if images_per_second is None:
+        return NOT_MEASURED
+    form = ",.0f" if images_per_second >= 100 else ".3g"
+    return f"{images_per_second:{form}} images per second"
 
 
 def times(value: int) -> str:

@@ -75,12 +75,11 @@ def check_license(card: str | None, base: str | None, model: str) -> None:
     Raises:
         RecipeError: if the licenses are incompatible, with both licenses and the reason.
     """
-    if not card or not base or forbidden(card, base) is None:
-        return
-    raise RecipeError(
-        f"card.license: {card} contradicts {base}, the license of the base model {model}: "
-        f"{forbidden(card, base)}; remove card.license to inherit {base}"
-    )
+    if card and base and (reason := forbidden(card, base)):
+        raise RecipeError(
+            f"card.license: {card} contradicts {base}, the license of the base model {model}: {reason}; "
+            f"remove card.license to inherit {base}"
+        )
 
 
 def forbidden(card: str, base: str) -> str | None:

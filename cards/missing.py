@@ -98,7 +98,12 @@ def _measured(record: RunRecord) -> list[Item]:
     validated = any(file.split == "validation" for file in record.data.files)
     return [
         Item("Validation images", validated, words.NOT_STATED, code("data.validation")),
-        Item("Accuracy", record.accuracy is not None, words.NOT_MEASURED, code("data.test")),
+        Item(
+            "Accuracy without prompts" if record.prompts else "Accuracy",
+            record.accuracy is not None,
+            words.NOT_MEASURED,
+            code("evaluation.automatic_images" if record.prompts else "data.test"),
+        ),
         Item(
             "Relation of the test to the training images",
             leakage is not None or record.data.count("test") == 0,

@@ -71,10 +71,16 @@ Orcid = Annotated[str, AfterValidator(_orcid), _text(f"({ORCID_PAGE})?{_ORCID.pa
 GithubUser = Annotated[str, AfterValidator(_github_user), _text(_GITHUB_USER.pattern)]
 
 
+def _name(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the name of an author must not be empty")
+    return text
+
+
 class Author(RecordModel):
     """A person. Recipes and records may state the name alone, as text."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_name)]
     orcid: Orcid | None = Field(None, description="ORCID iD, such as 0000-0002-1825-0097")
     affiliation: str | None = None
     github_user: GithubUser | None = Field(

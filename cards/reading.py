@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from cards.errors import InputError
@@ -11,7 +12,7 @@ from cards.record import RunRecord
 
 NAME = "record.json"
 MAX_BYTES = 256 * 2**20
-"""Largest record that is read from a zip file: a million images need about 800 bytes each."""
+"""Largest record that is read from a zip file; at about 1 kB per image, enough for 250,000 images."""
 
 
 def find_record(path: Path) -> RunRecord:
@@ -46,7 +47,7 @@ def _in_zip(path: Path) -> RunRecord:
                 raise InputError(f"{path}: the package holds no {NAME}: finetune did not write it")
             with package.open(min(names, key=len)) as member:
                 content = member.read(MAX_BYTES + 1)
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise InputError(f"{path}: cannot read the package: {reason}") from error
     if len(content) > MAX_BYTES:

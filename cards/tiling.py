@@ -49,7 +49,7 @@ def _mismatch(tiling: Tiling) -> str:
     )
     spread = f" ({low} to {high}% of an image)" if low != high else ""
     size = (
-        f" It differs for other sizes of tiles, and of images, which had up to {tiling.side} px here; "
+        f" It depends on the tile size and on the image size, which was up to {tiling.side} px here; "
         "`finetune predict --tile-mismatch` measures it on each image."
         if tiling.side
         else ""

@@ -201,7 +201,10 @@ def _timing(record: RunRecord) -> Claim:
 
 
 def _exports(record: RunRecord) -> Claim:
-    """The file from which the scores can be computed again was scored on the first test images, uncropped."""
+    """Compare the export checks with the scores.
+
+    Safetensors files were re-scored on the first test images, uncropped: their Dice follows from the scores.
+    """
     statement = "The verified files were scored on the test images with the recorded result."
     problems = []
     scores = record.accuracy.after.scores if record.accuracy else []

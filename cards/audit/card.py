@@ -23,7 +23,7 @@ from cards.audit.stated import stated_differences
 from cards.audit.text import Supported
 from cards.audit.values import differences
 from cards.audit.versions import must_equal
-from cards.errors import ModelError
+from cards.errors import InputError, ModelError
 from cards.huggingface import PICTURES
 from cards.record import RunRecord
 
@@ -123,11 +123,11 @@ def _copies(subject: Subject) -> Claim:
     try:
         other = RunRecord.parse(copy.read_bytes(), f"huggingface/{RECORD}")
         found = differences(other.model_dump(mode="json"), record_of(subject).model_dump(mode="json"))
-        evidence = joined(found) or "the same values in another notation."
-    except ModelError as error:
+        evidence = f"huggingface/{RECORD}: {joined(found or ['the same values in another notation'])}"
+    except InputError as error:
         evidence = sentence(error)
     remedy = "Find out which of the two was edited; the card was rendered from only one."
-    return Claim(FAMILY, statement, "broken", f"huggingface/{RECORD}: {evidence}", remedy)
+    return Claim(FAMILY, statement, "broken", evidence, remedy)
 
 
 def _pictures(record: RunRecord) -> list[str]:

@@ -136,7 +136,7 @@ class Tools:
         relate: compares the images in the data folder as the run did; None without `--data`.
         base_facts: looks up the base model in catalogs and caches; None if nothing is known.
         data_facts: looks up the named data set; None if nothing is known.
-        processing: the BioImage.IO operations before and behind the network that follow from normalization
+        processing: the BioImage.IO operations before and after the network that follow from normalization
             and target in the record; None if packages are not compared with them.
     """
 

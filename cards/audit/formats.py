@@ -81,7 +81,7 @@ def _index_problems(metadata: dict[str, Any]) -> list[str]:
     try:
         results = ModelCardData(**metadata, ignore_metadata_errors=False).eval_results or []
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        reason = " ".join(sentence(error).split())[:150] or type(error).__name__
+        reason = " ".join(str(error).rstrip(".").split())[:150] or type(error).__name__
         return [f"model-index: {reason}"]
     return [
         f"model-index: {result.metric_type} is {result.metric_value!r}, expected a number"

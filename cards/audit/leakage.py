@@ -143,7 +143,7 @@ def _selections(record: RunRecord) -> Claim:
     ]
     options = record.model.target.options
     if how.selections or record.leakage is not None:  # older records state no selections
-        validated = any(_validation(epoch) is not None for epoch in how.history)
+        validated = any(epoch.validation is not None for epoch in how.history)
         if validated and how.best_epoch is not None and "epoch" not in stated:
             problems.append("the best epoch was selected on validation images, and no selection states it")
         for name in record.model.target.selected_on_validation:
@@ -165,11 +165,6 @@ def _same(stated: str, actual: object) -> bool:
         return float(stated) == float(str(actual))
     except ValueError:
         return stated == str(actual)
-
-
-def _validation(epoch: object) -> float | None:
-    dice, iou = (getattr(epoch, name) for name in ("validation_dice", "validation_iou"))
-    return dice if dice is not None else iou
 
 
 def _exposure(record: RunRecord) -> Claim:
@@ -203,8 +198,8 @@ def _registered(record: RunRecord) -> Iterator[Claim]:
         )
     else:
         tests = [file for file in record.data.files if file.split == "test"]
-        evidence = f"{stated.registered}; hash of the test images {data_digest(tests)[:12]}…."
-        yield Claim(FAMILY, statement, "holds", evidence.replace("….", "…"))
+        evidence = f"{stated.registered}; hash of the test images {data_digest(tests)[:12]}…"
+        yield Claim(FAMILY, statement, "holds", evidence)
 
 
 def _registration_file(subject: Subject, record: RunRecord) -> Iterator[Claim]:

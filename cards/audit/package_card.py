@@ -101,7 +101,7 @@ def _same_record(statement: str, inside: RunRecord, record: RunRecord) -> Claim:
 def _documentation(package: _Package) -> list[Claim]:
     documentation = package.description.get("documentation")
     source = documentation.get("source") if isinstance(documentation, dict) else documentation
-    statement = f"The package {package.files.path} has a documentation."
+    statement = f"{package.files.path or 'The package'} contains documentation."
     if not isinstance(source, str) or source not in package.files.names:
         return [Claim(FAMILY, statement, "broken", "rdf.yaml names no file of the package.", EXPORT_AGAIN)]
     place = package.files.place(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,7 @@ class PackageFiles:
                 return sha256_of(self.root / name)
             with zipfile.ZipFile(self.root) as archive, archive.open(name) as member:
                 return hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
-        except (KeyError, OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        except (KeyError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
             raise ModelError(f"{self.place(name)}: cannot be read: {error}") from error
 
     def read(self, name: str, limit: int = MAX_TEXT) -> bytes:
@@ -89,7 +90,7 @@ class PackageFiles:
                     content = member.read(limit + 1)
         except KeyError as error:
             raise ModelError(f"{self.place(name)}: no such file") from error
-        except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
             raise ModelError(f"{self.place(name)}: cannot be read: {error}") from error
         if len(content) > limit:
             raise ModelError(f"{self.place(name)}: larger than {limit // 2**20} MB")

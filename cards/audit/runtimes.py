@@ -1,4 +1,4 @@
-"""Family "runtimes": the package passed its test where it is written and where the zoo judges it."""
+"""Family "runtimes": the package passed its test with the current bioimageio.core and in the zoo."""
 
 from __future__ import annotations
 

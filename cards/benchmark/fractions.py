@@ -44,7 +44,7 @@ def fraction_rows(benchmark: Benchmark) -> Rows:
 def enough_images(benchmark: Benchmark) -> list[str]:
     """State the smallest number of training images that does as well as all of them.
 
-    A fraction does as well if its mean Dice lies within the 95 % interval of that with all images.
+    A fraction does as well if its mean Dice is not below the 95 % interval of that with all images.
 
     Args:
         benchmark: the results.
@@ -56,7 +56,7 @@ def enough_images(benchmark: Benchmark) -> list[str]:
     for recipe, points in curves(benchmark).items():
         *_, last = points
         interval = last.result.interval
-        if last.fraction < 1 or interval is None:
+        if last.fraction < 1 or interval is None or len(points) == 1:
             continue
         count = words.counted(last.train_images or 0, "training image")
         every = f"{recipe}: Dice {words.score(last.result.mean())} with all {count}"
@@ -64,8 +64,9 @@ def enough_images(benchmark: Benchmark) -> list[str]:
         if enough is last:
             sentences.append(f"{every}; with fewer, Dice is lower than the 95 % interval of that figure.")
         else:
+            place = "lies within" if _dice(enough) <= interval[1] else "exceeds"
             sentences.append(
-                f"{every}, {words.score(enough.result.mean())} with {enough.train_images}, which lies within "
+                f"{every}, {words.score(enough.result.mean())} with {enough.train_images}, which {place} "
                 "the 95 % interval of that figure."
             )
     return sentences

@@ -132,7 +132,7 @@ def latex_table(table: Rows, caption: str) -> str:
 
     Args:
         table: rows of text, the first of which is the header.
-        caption: text below the table.
+        caption: text above the table.
 
     Returns:
         A `table` environment.

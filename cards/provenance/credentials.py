@@ -32,7 +32,10 @@ class Credentials:
 
 @dataclass(frozen=True)
 class InMemory:
-    """Content in place of a file for model-signing, which knows no encrypted keys with certificates."""
+    """File content in memory, passed to model-signing in place of a path.
+
+    model-signing cannot decrypt a key that is used with a certificate.
+    """
 
     content: bytes
 

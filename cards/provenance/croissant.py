@@ -150,7 +150,7 @@ def _images(mlc: Any, data: Data) -> Any:
         id=IMAGES,
         name=IMAGES,
         description="Images with their label images.",
-        key=[f"{IMAGES}/name"],
+        key=[f"{IMAGES}/split", f"{IMAGES}/name"],
         fields=fields,
         data=records,
     )

@@ -12,6 +12,9 @@ from cards.scores import Summary
 from cards.statements import task_in_words
 
 SPLITS = ("train", "validation", "test")
+PREFIX = "finetune:"
+RECORD_DIGEST = f"{PREFIX}run record SHA-256"
+"""Name of the property with the hash of the record."""
 
 
 def model_card(record: RunRecord, data: str, limits: list[str]) -> dict[str, Any]:
@@ -99,7 +102,7 @@ def _mean_and_deviation(label: str, values: Summary, where: str) -> Iterator[dic
 def _properties(record: RunRecord) -> Iterator[dict[str, str]]:
     training = record.training
     values: dict[str, Any] = {
-        "run record SHA-256": record.digest(),
+        RECORD_DIGEST.removeprefix(PREFIX): record.digest(),
         "parameters": record.model.parameters,
         "trained parameters": record.model.trainable,
         "training epochs": training.epochs,
@@ -110,7 +113,8 @@ def _properties(record: RunRecord) -> Iterator[dict[str, str]]:
     }
     if energy := training.energy:
         values["energy of training"] = f"{energy.kilowatt_hours:.3g} kWh, {energy.source}"
-        values["CO2 equivalent of training"] = f"{energy.co2_kilograms:.3g} kg, {energy.region}"
+        region = f", {energy.region}" if energy.region else ""
+        values["CO2 equivalent of training"] = f"{energy.co2_kilograms:.3g} kg{region}"
     yield from _named(values)
     yield from _named(dict(_people(record)))
 
@@ -127,4 +131,4 @@ def _people(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 
 def _named(values: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [{"name": f"finetune:{name}", "value": str(value)} for name, value in values.items()]
+    return [{"name": f"{PREFIX}{name}", "value": str(value)} for name, value in values.items()]

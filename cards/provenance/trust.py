@@ -63,11 +63,11 @@ class TrustRoot:
 
 @dataclass(frozen=True)
 class Authenticity:
-    """Whether a signature was made by the one who is trusted.
+    """Whether the trusted signer made a signature.
 
     Attributes:
-        genuine: True if so.
-        evidence: who signed, or why that is not shown.
+        genuine: True if the signature was verified.
+        evidence: who signed, or why the signature was not verified.
     """
 
     genuine: bool

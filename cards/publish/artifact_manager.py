@@ -41,7 +41,7 @@ class Draft:
 
     Attributes:
         id: of the artifact, such as "bioimage-io/happy-shark".
-        stage: how this server is told that it is a draft; None before that is known.
+        stage: arguments that mark it as a draft; the first of `STAGES` until the server rejects it.
     """
 
     id: str

@@ -58,7 +58,7 @@ def _people(description: Mapping[str, Any]) -> Iterator[str]:
         yield "authors: are missing; set card.authors in the recipe"
     if not any(person.get("github_user") for person in (*authors, *maintainers)):
         yield (
-            "authors: none has a github_user, whom the collection asks about the model; "
+            "authors: none has a github_user, the account that the collection contacts about the model; "
             "set github_user of one author in card.authors in the recipe, such as "
             "[{name: Jane Doe, github_user: janedoe}]"
         )

@@ -11,7 +11,13 @@ class AugmentationSection(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     symmetries: bool = Field(True, description="the 8 rotations and reflections of the square")
-    intensity: float = Field(0.2, ge=0, le=1, description="largest relative change of gain and gamma")
+    intensity: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="strength i of random changes: gain and gamma from e^-i to e^i, offset up to i standard "
+        "deviations of the patch",
+    )
     noise: float = Field(
         0.05, ge=0, le=1, description="largest Gaussian noise, in standard deviations of the patch"
     )

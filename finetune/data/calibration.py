@@ -66,7 +66,7 @@ def read_calibration(path: Path) -> Calibration:
         return _calibration(*read_stack_scale(kind, path))
     except InputError:
         raise
-    except Exception as error:  # decoders raise whatever they like on a damaged file
+    except Exception as error:  # decoders raise arbitrary exceptions on a damaged file
         raise unreadable(path, error) from error
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from cards.base import LabelKind, Split
+from cards.formatting import counted
 from cards.record import DataFile
 from finetune.data.alignment import Misalignment
 from finetune.data.layouts import first_few
@@ -88,8 +89,8 @@ def _leaks(checked: Sequence[Checked]) -> list[str]:
         ]
         if same:
             warnings.append(
-                f"{len(same)} {split} images have the very pixels of a train image, so their scores mean "
-                f"nothing: {first_few(same)}"
+                f"{counted(len(same), f'{split} image')} with the same pixels as a training image; scores on "
+                f"them are meaningless: {first_few(same)}"
             )
     return warnings
 
@@ -100,17 +101,19 @@ def _images(checked: Sequence[Checked]) -> list[str]:
     many = [one.file for one in checked if one.file.shape[0] > MOST_CHANNELS]
     warnings = []
     if constant:
-        warnings.append(f"{len(constant)} images hold a single value, no structure: {first_few(constant)}")
+        warnings.append(
+            f"{counted(len(constant), 'image')} with a single value in all pixels: {first_few(constant)}"
+        )
     if flat:
         warnings.append(
-            f"{len(flat)} images hold one value in nearly all pixels (sparse, thresholded or saturated): "
-            f"percentile normalization clips the others: {first_few(flat)}"
+            f"{counted(len(flat), 'image')} with one value in nearly all pixels (sparse, thresholded or "
+            f"saturated), where percentile normalization clips all others: {first_few(flat)}"
         )
     if many:
         names = first_few([f"{file.name} ({file.shape[0]})" for file in many])
         warnings.append(
-            f"{len(many)} images have more than {MOST_CHANNELS} channels; if these are z-slices or time "
-            f"points, save each to its own file, or choose with data.channels: {names}"
+            f"{counted(len(many), 'image')} with more than {MOST_CHANNELS} channels; if these are z-slices "
+            f"or time points, save each to its own file, or select channels with data.channels: {names}"
         )
     return warnings
 

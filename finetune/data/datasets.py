@@ -114,7 +114,7 @@ def named(name: str) -> NamedData:
         Its description.
 
     Raises:
-        DataError: if there is none; the message suggests the nearest name.
+        RecipeError: if there is none; the message suggests the nearest name.
     """
     if name not in DATASETS:
         raise unknown("data.name", name, DATASETS)

@@ -14,6 +14,7 @@ import numpy as np
 from cards.base import LabelKind, Split
 from cards.errors import DataError
 from cards.fingerprint import data_digest
+from cards.formatting import counted
 from finetune.data.data_warnings import Checked, data_warnings
 from finetune.data.fields import fields
 from finetune.data.images import read_image
@@ -133,9 +134,11 @@ class Description:
             "type": f"{_listed(facts['dtypes'])}, values {facts['values'][0]:g} to {facts['values'][1]:g}",
             "instances": f"{instances['total']:,}; in an image {instances['least']} to {instances['most']}, "
             f"median {instances['median']:g}",
-            "related": f"{len(self.links)} pairs of images: {related}" if self.links else "no images",
-            "fields": f"{facts['fields']} groups of related images; the largest has "
-            f"{max(Counter(self.fields).values())}",
+            "related": f"{counted(len(self.links), 'pair')} of images: {related}"
+            if self.links
+            else "no images",
+            "fields": f"{facts['fields']}, one for each image or group of related images; the largest has "
+            f"{counted(max(Counter(self.fields).values()), 'image')}",
         }
 
     def _name(self, index: int) -> str:

@@ -57,7 +57,7 @@ def read_header(path: Path, *, planes: bool = False, in_parts: bool = False) -> 
             header = {"png": _png, "jpeg": _jpeg}[kind](path)
     except InputError:
         raise
-    except Exception as error:  # decoders raise whatever they like on a damaged file
+    except Exception as error:  # decoders raise arbitrary exceptions on a damaged file
         raise unreadable(path, error) from error
     check = check_plausible if in_parts else check_declared
     check(path, header.channels, header.height, header.width)
@@ -81,7 +81,7 @@ def _png(path: Path) -> Header:
 
 
 def _jpeg(path: Path) -> Header:
-    from PIL import Image
+    from PIL.JpegImagePlugin import JpegImageFile  # unlike Image.open, it opens pictures of any size
 
-    with Image.open(path) as image:
+    with JpegImageFile(path) as image:
         return Header(1 if image.mode == "L" else 3, image.height, image.width, "uint8")

@@ -142,7 +142,7 @@ def page_count(path: Path | str) -> int:
 
 
 def image_format(path: Path) -> Format:
-    """Recognize the format of a file by its first bytes, because names lie.
+    """Recognize the format of a file by its first bytes, because a file name can have the wrong ending.
 
     Args:
         path: any path.
@@ -190,7 +190,7 @@ def _only_page(path: Path, page: int | None) -> None:
         raise DataError(f"{path}: has no page {page}: it holds one image")
 
 
-# The decoders below raise whatever they like (struct.error, zlib.error, KeyError, ...) on a damaged file,
+# The decoders below raise arbitrary exceptions (struct.error, zlib.error, KeyError, ...) on a damaged file,
 # hence `except Exception`: to the user it is one thing.
 
 
@@ -275,7 +275,7 @@ def check_finite(image: np.ndarray, path: Path) -> np.ndarray:
     if image.dtype == np.float32 and not np.isfinite(image).all():
         bad = int((~np.isfinite(image)).sum())
         raise DataError(
-            f"{path}: {bad} of {image.size} pixels are NaN or infinite: replace them and save it again"
+            f"{path}: {bad:,} of {image.size:,} values are NaN or infinite: replace them and save it again"
         )
     return image
 

@@ -95,7 +95,7 @@ def inspect_pairs(
             raise DataError(
                 f"{pair.image}: has {one.channels} channels but {pairs[0].image.name} has "
                 f"{checked[0].channels}: set data.channels to gray, or to a list "
-                "such as [0], so that every image gives as many"
+                "such as [0], so that all images have the same number of channels"
             )
         checked.append(one)
         if progress:

@@ -130,5 +130,4 @@ def _are_boundaries(foreground: np.ndarray) -> bool:
     ridge = distance[(distance == ndimage.maximum_filter(distance, 3)) & foreground]
     if not len(ridge) or 2 * float(np.median(ridge)) > THIN:
         return False
-    open_regions, count = ndimage.label(~foreground)
-    return count >= ENCLOSED and len(np.unique(open_regions[foreground == 0])) >= ENCLOSED
+    return int(ndimage.label(~foreground)[1]) >= ENCLOSED

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cards.base import Split
 from cards.errors import DataError
+from cards.formatting import counted
 from finetune.data.images import is_image
 
 SPLIT_WORDS: dict[str, Split] = {
@@ -138,10 +139,10 @@ def unread(root: Path, used: Iterable[Path]) -> list[str]:
         if folder in folders and files:
             where = folder.relative_to(root.absolute()).as_posix()
             place = "data.root" if where == "." else where
-            lines.append(f"{len(files)} files in {place} are not read: {first_few(files)}")
+            lines.append(f"{counted(len(files), 'file')} in {place} not read: {first_few(files)}")
     if strangers:
         names = [f"{path.relative_to(root.absolute()).as_posix()}/" for path in strangers]
-        lines.append(f"{len(names)} folders beside the ones used are not read: {first_few(names)}")
+        lines.append(f"{counted(len(names), 'folder')} beside the ones used not read: {first_few(names)}")
     return lines
 
 

@@ -52,7 +52,8 @@ class Copy(NamedTuple):
         kind: "exact" for equal pixels, "near" for a changed copy of the whole image, "crop" if one is part of
             the other, "overlap" if they share a part.
         correlation: of the pixels in which they overlap.
-        orientation: what turns the second image as the first; see `keypoints.orient`.
+        orientation: rotation and reflection that align the second image with the first; see
+            `keypoints.orient`.
         share: fraction of the smaller image in which they overlap.
     """
 

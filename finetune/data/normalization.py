@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from cards.errors import DataError
-from finetune.errors import unknown
+from finetune.errors import RecipeError, unknown
 from finetune.utils.options import Options, build_options, option_errors
 
 EPS = 1e-6  # the default in the BioImage.IO specification
@@ -276,7 +276,9 @@ def _find(
     described: dict[str, Any],
 ) -> tuple[type[Percentile] | type[ZeroMeanUnitVariance] | type[ScaleLinear], dict[str, Any]]:
     options = dict(described)
-    name = str(options.pop("name", "none"))
+    if "name" not in options:
+        raise RecipeError(f"normalization without a name; known: {', '.join(NORMALIZATIONS)}")
+    name = str(options.pop("name"))
     if name not in NORMALIZATIONS:
         raise unknown("normalization", name, NORMALIZATIONS)
     return NORMALIZATIONS[name], options

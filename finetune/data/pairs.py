@@ -194,10 +194,9 @@ def _match(
         if name not in mask_of and (annotation := annotation_of(image, name, folders)):
             mask_of[name] = annotation
     without = [by_name[name] for name in by_name if name not in mask_of]
-    _report(f"{place}: %d of {len(images)} images have no mask", without)
-    _report(
-        f"{place}: %d of {len(masks)} masks have no image", [mask_of[n] for n in mask_of if n not in by_name]
-    )
+    _report(place, without, f"of {len(images)} images have no mask")
+    without_image = [mask_of[name] for name in mask_of if name not in by_name]
+    _report(place, without_image, f"of {len(masks)} masks have no image")
     return [Pair(image, mask_of[name], name, split) for name, image in by_name.items()]
 
 
@@ -212,10 +211,10 @@ def _unique(paths: list[Path], key: Callable[[Path], str]) -> dict[str, Path]:
     return found
 
 
-def _report(message: str, paths: Sequence[Path]) -> None:
+def _report(place: Path, paths: Sequence[Path], problem: str) -> None:
     if paths:
         names = first_few([path.name for path in paths])
-        raise DataError(f"{message % len(paths)}: {names}")
+        raise DataError(f"{place}: {len(paths)} {problem}: {names}")
 
 
 def _by_csv(path: Path) -> list[Pair]:
@@ -292,6 +291,6 @@ def _by_page(pair: Pair) -> list[Pair]:
     if page_count(pair.image) != pages:
         raise DataError(
             f"{pair.label}: holds {pages} pages, but its image {pair.image.name} holds "
-            f"{page_count(pair.image)}: they must hold as many"
+            f"{page_count(pair.image)}: image and mask must have the same number of pages"
         )
     return [replace(pair, name=f"{pair.name}#{page}", page=page) for page in range(pages)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +18,7 @@ from finetune.data.pairs import Pair
 from finetune.data.reader import Reader
 from finetune.data.sampler import PatchIndex
 from finetune.data.target_cache import MapStore, read
-
-if TYPE_CHECKING:
-    pass
+from finetune.targets.registry import encoder_versions
 
 
 class Patches(Dataset[dict[str, torch.Tensor]]):
@@ -124,7 +122,7 @@ class Features(Dataset[dict[str, Any]]):
         """
         reader, augmentation = patches.reader, patches.augmentation.model_dump()
         settings = {
-            "target": [reader.target.name, reader.target.options()],
+            "target": [encoder_versions(reader.target.name), reader.target.name, reader.target.options()],
             "normalize": [reader.normalize.name, reader.normalize.options()],
             "labels": reader.label_kind,
             "channels": reader.channels,

@@ -1,4 +1,4 @@
-"""Decoding of PNG and JPEG. Decoders raise whatever they like on a damaged file."""
+"""Decoding of PNG and JPEG. Decoders raise arbitrary exceptions on a damaged file."""
 
 from __future__ import annotations
 

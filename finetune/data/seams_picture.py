@@ -103,8 +103,8 @@ def _liveliest(line: np.ndarray) -> int:
     if len(line) <= WINDOW:
         return 0
     spread = ndimage.uniform_filter1d((line - np.median(line)) ** 2, WINDOW)
-    center = int(spread[WINDOW // 2 : len(line) - WINDOW // 2 + 1].argmax())
-    return min(center, len(line) - WINDOW)
+    start = int(spread[WINDOW // 2 : len(line) - WINDOW // 2 + 1].argmax())
+    return min(start, len(line) - WINDOW)
 
 
 def _short(name: str) -> str:

@@ -21,11 +21,11 @@ def assign_splits(
 ) -> tuple[list[Pair], str]:
     """Give every pair a split.
 
-    What the data say stands; a split they do not have is drawn from the train images. The test images are
-    drawn first, so that they stay the same whatever the fraction for validation. An image's place in the draw
-    depends on its name and the seed alone: neither on where the data lie nor, as a random number generator's
-    would, on the version of a library. The pages of a stack are drawn together as long as there are several
-    stacks, for neighboring pages are often almost alike.
+    Splits provided with the data set are kept; a missing split is drawn from the training images. The test
+    images are drawn first, so that they do not depend on the fraction for validation. The position of an
+    image in the draw depends on its name and the seed only, not on the folder of the data or the version of a
+    library. If there are several stacks, the pages of a stack are drawn together, because neighboring pages
+    are often almost alike.
 
     Args:
         pairs: as found.

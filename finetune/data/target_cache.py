@@ -36,7 +36,7 @@ class MapStore:
             target: encoder of the labels.
         """
         self.folder, self.target = folder, target
-        # Files of another version of the encoder, left by a run that is now resumed, are not for us.
+        # A resumed run must not reuse maps that another version of the encoder wrote.
         encoder = [encoder_versions(target.name), target.name, target.options()]
         self._encoder = json.dumps(encoder, sort_keys=True).encode()
 

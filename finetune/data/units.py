@@ -28,7 +28,7 @@ def micrometers(value: Any, unit: Any) -> float | None:
         Micrometers; None if the unit is unknown, or the value is no plausible size of a pixel.
     """
     text = str(unit or "").strip().replace("\\u00B5", "µ").replace("μ", "µ")  # Greek mu to micro sign
-    factor = MICROMETERS.get(text if text == "m" else text.lower())
+    factor = MICROMETERS.get(text.lower())
     try:
         length = float(value) * factor if factor else 0.0
     except (TypeError, ValueError):

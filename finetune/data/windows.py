@@ -105,7 +105,7 @@ def _checked(read: Callable[[slice, slice], np.ndarray], path: Path) -> Callable
             window = read(rows, columns)
         except InputError:
             raise
-        except Exception as error:  # decoders raise whatever they like on a damaged file
+        except Exception as error:  # decoders raise arbitrary exceptions on a damaged file
             raise unreadable(path, error) from error
         size = (rows.stop - rows.start, columns.stop - columns.start)
         if window.shape[-2:] != size:

@@ -71,16 +71,16 @@ def _retrieve(url: str, work: Path, folder: Path, sha256: str | None, key: str) 
     archive = folder.parent / f".{folder.name}-{hashlib.sha256(url.encode()).hexdigest()[:8]}.zip"
     try:
         return retrieve(url, archive, sha256).rename(work / "archive.zip")
-    except ValueError as error:  # another hash
-        raise DownloadError(
-            f"{url}: was changed by its publisher or damaged on its way: its SHA-256 is not {sha256}"
-        ) from error
-    except OSError as error:  # requests' errors are OSErrors
+    except OSError as error:  # requests' errors are OSErrors, and some of them ValueErrors, too
         if is_disk_full(error):
             raise
         raise DownloadError(
             f"{folder.name}: cannot be downloaded from {url} ({type(error).__name__}): "
             f"put the folder at {folder}, or set {key}=PATH"
+        ) from error
+    except ValueError as error:  # another hash
+        raise DownloadError(
+            f"{url}: was changed by its publisher or damaged in transit: its SHA-256 is not {sha256}"
         ) from error
 
 

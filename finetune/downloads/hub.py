@@ -198,8 +198,8 @@ def _verify(path: Path, name: str, size: int | None, checksum: str | None) -> No
     for damaged in [path.resolve(), *links]:
         damaged.unlink(missing_ok=True)
     raise DownloadError(
-        f"{name} was damaged on its way: its {differs} is not the one that the Hugging Face Hub reports; "
-        "it has been deleted: try again"
+        f"{name} was damaged in transit: its {differs} differs from that reported by the Hugging Face Hub; "
+        "the file has been deleted: try again"
     )
 
 

@@ -98,7 +98,8 @@ def planes_of(name: str, predicted: np.ndarray | Path, expected: np.ndarray | Pa
     count, pages = _page_count(predicted), _page_count(expected)
     if count != pages:
         raise DataError(
-            f"{_title(name, predicted)}: holds {count} planes, the reference {pages}; both must hold as many"
+            f"{_title(name, predicted)}: holds {count} planes, the reference {pages}; "
+            "both must have the same number of planes"
         )
     return {f"{name}#{page}": page for page in range(count)} if count > 1 else {name: None}
 
@@ -121,11 +122,12 @@ def read_pair(
         DataError: if a file cannot be read, is no label image, or the shapes differ.
     """
     labels, reference = _read(predicted, page), _read(expected, page)
-    for array in (labels, reference):
+    for source, array in ((predicted, labels), (expected, reference)):
+        place = _title(name, source)
         if array.ndim != 2 or array.dtype.kind not in "iub":
-            raise DataError(f"{name}: a label image is a 2D integer array, got {array.dtype} {array.shape}")
+            raise DataError(f"{place}: a label image is a 2D integer array, got {array.dtype} {array.shape}")
         if array.size and array.min() < 0:
-            raise DataError(f"{name}: a label image holds no negative numbers, got {array.min()}")
+            raise DataError(f"{place}: a label image must not contain negative numbers, got {array.min()}")
     if labels.shape != reference.shape:
         raise DataError(
             f"{_title(name, predicted)}: the prediction has shape {labels.shape}, "

@@ -92,6 +92,7 @@ def evaluate(
         Metrics per image, their summary and its bootstrap intervals; `detailed_metrics` defines the metrics.
 
     Raises:
+        InputError: if the pixel size is not a positive number.
         DataError: if there are no images, none can be compared, or with `strict` one cannot.
     """
     if not 0 < pixel_size < math.inf:

@@ -78,10 +78,8 @@ def write(export: ExportInput, folder: Path) -> list[str]:
     left_out: list[str] = []
     try:
         save_package(export.model, export.record, image.pixels, folder, export.record.name, left_out)
-    except (
-        ModelError
-    ) as error:  # no weights format that users could load; the run is worth more than a package
-        folder.rmdir()  # it is empty
+    except ModelError as error:  # there is no weights format that users could load
+        folder.rmdir()  # it is empty; the run is complete without a package
         return [f"There is no BioImage.IO package: {error}"]
     return left_out
 

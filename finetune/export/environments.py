@@ -113,7 +113,6 @@ def environment_python(name: str) -> Path:
             (folder / COMPLETE).touch()
     finally:
         lock.release()
-        lock.close()
     return python
 
 
@@ -125,7 +124,10 @@ def _acquire(lock: FileLock, name: str) -> None:
             return
         except LockedError as error:
             if time.monotonic() > until:
-                raise InputError(f"the environment {name} is being created: {error}") from error
+                raise InputError(
+                    f"the environment {name} is still being created after half an hour ({error}); wait for "
+                    "that process, or end it and try again"
+                ) from error
             time.sleep(1)
 
 

@@ -15,13 +15,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from cards.errors import InputError
 from finetune.data.windows import open_windows
 from finetune.inference.identity import identify
 from finetune.inference.label_bands import LabelBands
 from finetune.inference.model import Model
+from finetune.inference.protocol import Predictor
 from finetune.inference.scratch_job import KEY, ScratchJob
 from finetune.inference.stream import Stream, StreamOptions
 from finetune.inference.streaming import Progress
@@ -189,7 +190,8 @@ class Task:
     options: StreamOptions
 
 
-_streams: dict[str, Stream] = {}  # of the images that this worker has open, by content of job.json
+_streams: dict[str, Stream] = {}  # of the image that this worker has open, by content of job.json
+_opened = ExitStack()  # the file of this image
 _lock = threading.Lock()  # of the network: one task at a time in a process
 
 
@@ -220,7 +222,7 @@ def _decode(task: Task, numbers: list[int]) -> None:
 
 
 def _open(task: Task) -> Stream:
-    """The image of a task, opened once in a worker."""
+    """The image of a task, opened once in a worker. The image before it is complete: it is closed."""
     try:
         key = (task.folder / KEY).read_text(encoding="utf-8")
     except OSError as error:
@@ -228,14 +230,20 @@ def _open(task: Task) -> Stream:
             f"{task.folder}: a worker cannot read it; --out must be a folder that all workers share"
         ) from error
     if key not in _streams:
-        model = task.load()
-        if not isinstance(model, Model) or json.loads(key)["model"] != json.loads(
-            json.dumps(identify(model))
-        ):
+        wanted = json.loads(key)["model"]
+        loaded = [stream.model for stream in _streams.values() if _is_model(stream.model, wanted)]
+        model = loaded[0] if loaded else task.load()
+        if not _is_model(model, wanted):
             raise InputError("a worker loads another model than this process; all must have the same files")
-        windows = ExitStack().enter_context(open_windows(task.image))  # until the worker ends
+        _streams.clear()
+        _opened.close()
+        windows = _opened.enter_context(open_windows(task.image))
         _streams[key] = Stream(model, windows, ScratchJob(task.folder), task.options)
     return _streams[key]
+
+
+def _is_model(model: Predictor, identity: Any) -> TypeGuard[Model]:
+    return isinstance(model, Model) and json.loads(json.dumps(identify(model))) == identity
 
 
 def _batches(numbers: Sequence[int], size: int) -> list[list[int]]:

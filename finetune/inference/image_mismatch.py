@@ -154,7 +154,7 @@ def _share(model: Model, image: torch.Tensor, tile: int) -> float:
 
 def _spans(length: int, window: int, divisor: int) -> list[slice]:
     """Windows of equal size that cover an axis, evenly placed; neighbors may overlap."""
-    size, count = min(window, length), -(-length // window)
-    last = length - size
-    starts = [round(last * index / max(count - 1, 1) / divisor) * divisor for index in range(count)]
+    size = length if length <= window else window // divisor * divisor
+    count, last = -(-length // size), length - size
+    starts = [-(-last * index // (max(count - 1, 1) * divisor)) * divisor for index in range(count)]
     return [slice(min(start, last), min(start, last) + size) for start in starts]

@@ -234,14 +234,14 @@ def _read_lines(path: Path) -> tuple[Any, list[Entry]]:
 
 
 def file_state(path: Path) -> list[int] | None:
-    """What tells whether a file has changed.
+    """Size and modification time of a file, by which a change is detected.
 
     Args:
         path: the file, or the folder of a Zarr group.
 
     Returns:
-        Size in bytes and time of change in nanoseconds; of a folder, the sum of the sizes of its files, the
-        latest time, and their number. None if the file is missing.
+        Size in bytes and modification time in nanoseconds; of a folder, the sum of the sizes of its files,
+        the latest time, and their number. None if the file is missing.
     """
     try:
         if not path.is_dir():

@@ -102,7 +102,9 @@ def segment_large(
                 else:
                     bands = segment_stream(stream, progress)
             except DataError as error:
-                raise error if str(image) in str(error) else DataError(f"{image}: {error}") from error
+                if str(image) in str(error):
+                    raise
+                raise DataError(f"{image}: {error}") from error
             calibration = read_calibration(image)._replace(axes="", planes=())
             if write_more:
                 write_more(SegmentedParts(image.name, calibration, windows, bands))

@@ -56,7 +56,7 @@ def sha256_array(labels: np.ndarray) -> str:
 
 
 def geojson_mark(features: Iterable[dict[str, Any]]) -> str:
-    """Mark of a GeoJSON file, which an editor of text would keep: it contains a hash of the features.
+    """Mark of a GeoJSON file. It contains a hash of the features, because text editors keep the mark.
 
     Args:
         features: of the file.
@@ -69,18 +69,6 @@ def geojson_mark(features: Iterable[dict[str, Any]]) -> str:
         digest.update(f"{', ' if number else ''}{json.dumps(feature, sort_keys=True)}".encode())
     digest.update(b"]")
     return f"{software()}, sha256 of the features {digest.hexdigest()}"
-
-
-def is_label_image(path: Path) -> bool:
-    """Whether finetune wrote a file as a label image.
-
-    Args:
-        path: any path.
-
-    Returns:
-        True if the tag Software of a TIFF says so.
-    """
-    return _tiff_software(path).startswith(SOFTWARE)
 
 
 def is_ours(path: Path) -> bool:

@@ -68,7 +68,7 @@ def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
     if not image.size:
         raise DataError(f"the image has no pixels: its shape is {image.shape}")
     if image.dtype.kind == "f" and (odd := _count_not_finite(image)):
-        raise DataError(f"{odd:,} of {image.size:,} pixels are NaN or infinite: replace them")
+        raise DataError(f"{odd:,} of {image.size:,} values are NaN or infinite: replace them")
     if image.ndim == 2:
         return image[None]
     if image.ndim != 3:

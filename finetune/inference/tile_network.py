@@ -1,4 +1,4 @@
-"""A network as tiles use it, of whatever kind the model is."""
+"""Interface of a network for tiled prediction, the same for all kinds of models."""
 
 from __future__ import annotations
 

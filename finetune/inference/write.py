@@ -128,7 +128,7 @@ def _write_zarr(labels: np.ndarray, result: Segmented, path: Path, *, replace: b
 
 
 def check_again(path: Path, replace: bool) -> None:
-    """Refuse a file or folder that came up since the paths were checked.
+    """Refuse to replace a file or folder that was created after the paths were checked.
 
     Args:
         path: about to be written.

@@ -123,6 +123,11 @@ def load_members(
             published.repository == "bioimageio" if published else is_package(source)
         )
 
+    if target is not None and not any(map(needs_target, sources)):
+        raise ModelError(
+            f"{sources[0]}: no model of this ensemble is a BioImage.IO package, and others state their "
+            "target; leave target out"
+        )
     return [
         load(one, trust=trust, target=target if needs_target(one) else None, precision=precision)
         for one in sources

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
+from pydantic import ValidationError
 
 from cards.errors import InputError
 from cards.metrics import MetricDescription
@@ -80,10 +81,12 @@ def _check_component(name: str, metric: Metric) -> None:
         raise InputError(f"metric '{name}': the name is taken; choose another one")
     try:
         metric.describe(name)
-    except ValueError as error:
-        raise InputError(
-            f"metric '{name}': use lower-case letters, digits and underscores, starting with a letter"
-        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{first['loc'][0]}: {first['msg'].lower()}"
+        if first["loc"] == ("name",):
+            reason = "use lower-case letters, digits and underscores, starting with a letter"
+        raise InputError(f"metric '{name}': {reason}") from error
 
 
 METRICS: Registry[Metric] = Registry(

@@ -198,7 +198,7 @@ def _patch(described: Description, labels: LabelSurvey, depth: int) -> tuple[int
     largest = max(divisor, smallest // divisor * divisor)
     patch = min(512, max(64, 2 ** math.ceil(math.log2(wanted))), largest)
     return patch, (
-        f"objects have a median diameter of {labels.diameter:g} px; the shortest image side has {smallest}"
+        f"objects have a median diameter of {labels.diameter:g} px; the shortest image side is {smallest} px"
     )
 
 
@@ -206,7 +206,10 @@ def _training(
     train: int, step: StepTime | None, minutes: float, patch: int, patch_reason: str
 ) -> list[Choice]:
     if step is None:
-        unknown = "the time of a step was not measured: the model must be downloaded first"
+        unknown = (
+            "the time of a step was not measured: first download the model, install its package, or free "
+            "GPU memory"
+        )
         return [
             Choice("training.epochs", NOT_MEASURED, unknown),
             Choice("training.patch", patch, patch_reason),
@@ -232,7 +235,7 @@ def _training(
     if batches != whole:
         images = f"there are {train} training images and time for {available:,} steps"
         choices.append(Choice("training.images_per_epoch", batches * batch_size, images))
-    needs = f"training needs about {step.bytes[batch_size] / 2**30:.1f} GiB with it"
+    needs = f"training with this batch size needs about {step.bytes[batch_size] / 2**30:.1f} GiB of memory"
     choices += [
         Choice("training.batch_size", batch_size, needs),
         Choice("training.patch", patch, patch_reason),
@@ -246,7 +249,13 @@ def _training(
 
 
 def _printable_name(folder: Path) -> str:
-    return re.sub(r"[^\w .+-]+", " ", folder.resolve().stem).strip() or "images"
+    return re.sub(r"[^\w .+-]+", " ", _name(folder)).strip() or "images"
+
+
+def _name(data: Path) -> str:
+    """Name of a folder, which may contain dots, or of a table without its suffix."""
+    path = data.resolve()
+    return path.stem if path.is_file() else path.name
 
 
 def recipe_file(folder: Path, out: Path | None) -> Path:
@@ -262,7 +271,7 @@ def recipe_file(folder: Path, out: Path | None) -> Path:
     Raises:
         RecipeError: if it exists, or its name is no name of a recipe.
     """
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().stem)[:LONGEST].strip("_-.") or "recipe"
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", _name(folder))[:LONGEST].strip("_-.") or "recipe"
     path = Path(f"{name}.yaml") if out is None else expand_user(out)
     if path.is_dir():
         path = path / f"{name}.yaml"

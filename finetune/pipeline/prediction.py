@@ -63,8 +63,8 @@ def predict(
         ValueError: if `out` is missing for files, or given for an array.
     """
     if isinstance(images, np.ndarray):
-        if out is not None:
-            raise ValueError("out is for image files; the labels of an array are returned")
+        if out is not None or save or planes:
+            raise ValueError("out, save and planes are for image files; the labels of an array are returned")
         predictor = model if isinstance(model, Predictor) else load(model, trust=trust, precision=precision)
         return predictor.predict(images)
     if out is None:

@@ -55,6 +55,8 @@ class RunFolder:
         Raises:
             InputError: if the path does not name a folder.
         """
+        if resume and path.name in ("", ".."):  # of an existing run: the current folder, or one above it
+            path = path.resolve()
         check_name(path)
         path = run_folder_of(path) if resume else path
         self.path, self.work = path, unfinished_folder(path)
@@ -133,9 +135,8 @@ class RunFolder:
                 with self._errors():
                     self._complete()
                 return
-            if not (
-                self.resume and isinstance(error, InputError)
-            ):  # a resume that is refused changes nothing
+            # A resume that is refused changes nothing.
+            if not (self.resume and isinstance(error, InputError)):
                 self._discard()
         finally:
             self._leave()
@@ -225,7 +226,7 @@ class RunFolder:
             yield
         except OSError as error:
             raise InputError(
-                f"{self.path}: cannot write here: {error.strerror}; choose another with --out"
+                f"{self.path}: cannot write here: {error.strerror or error}; choose another folder with --out"
             ) from error
 
 

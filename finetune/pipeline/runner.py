@@ -1,4 +1,4 @@
-"""A run, told once for all tasks: a recipe and images in; a trained model with record, cards and exports out.
+"""The steps of a run, shared by all tasks: from a recipe to a trained model with record, cards and exports.
 
 The module is not called run.py: `finetune.run` is the function, and Python would replace it by the module as
 soon as anyone imported it.

@@ -38,7 +38,7 @@ def request_stop(run: Path) -> None:
 
 
 def is_training(work: Path) -> bool:
-    """Whether a process trains an unfinished run, or prepares to.
+    """Whether a process is training an unfinished run, or preparing to train it.
 
     Args:
         work: the folder of the unfinished run, `<name>.partial`.

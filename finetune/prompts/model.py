@@ -131,7 +131,8 @@ class PromptedModel:
         labels = np.zeros(pixels.shape[1:], np.int32)
         for number, mask in enumerate(sorted(masks, key=lambda mask: -mask["area"]), start=1):
             labels[mask["segmentation"]] = number
-        return labels
+        visible = np.unique(labels[labels > 0])  # smaller masks may cover a larger one
+        return np.where(labels > 0, np.searchsorted(visible, labels) + 1, 0).astype(np.int32)
 
     def encode(self, pixels: np.ndarray) -> tuple[torch.Tensor, ...]:
         """Compute the features of an image; leaves the network in eval mode.

@@ -241,10 +241,11 @@ def _flows(labels: np.ndarray) -> np.ndarray:
     flat, width = padded.ravel(), padded.shape[1]
     pixels = np.flatnonzero(flat)
     up, left = -width, -1
-    # Each beside its opposite, so that a symmetry swaps summands, or sums, but brackets nothing anew.
+    # Opposite neighbors are adjacent: a rotation or reflection of the image then only swaps the two terms of
+    # a sum below, which does not change its rounding.
     steps = np.array([up, -up, left, -left, up + left, -up - left, up - left, left - up])
     neighbors = pixels + steps[:, None]
-    # Where a neighbor is another's it is replaced by pixel 0, in the padding, which stays cold.
+    # A neighbor outside the instance is replaced by pixel 0, which lies in the padding and stays at 0.
     neighbors = np.where(flat[neighbors] == flat[pixels], neighbors, 0)
     sources, heating, count = _sources(flat[pixels], *np.divmod(pixels, width), pixels)
     heat = np.zeros(flat.size)

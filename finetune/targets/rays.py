@@ -87,7 +87,8 @@ class Rays:
         from stardist.utils import edt_prob
 
         if labels.max(initial=0) >= 2**16:  # stardist would cut off the higher bits
-            labels = np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
+            values, indices = np.unique(labels, return_inverse=True)
+            labels = indices.reshape(labels.shape) + (values[0] != 0)
         labels = labels.astype(np.int32)
         maps = np.empty((self.channels, *labels.shape), np.float32)
         with warnings.catch_warnings():  # of an image that is one object from edge to edge

@@ -70,7 +70,7 @@ class EnergyMeter:
         )
 
     def start(self) -> None:
-        """Start to measure. Detection of the hardware takes seconds."""
+        """Start measuring. Detecting the hardware takes seconds."""
         self._tracker.start()
 
     def read(self) -> dict[str, Any] | None:
@@ -94,7 +94,7 @@ class EnergyMeter:
         }
 
     def stop(self) -> None:
-        """Stop to measure."""
+        """Stop measuring."""
         self._tracker.stop()
 
     def out(self, total: EmissionsData, delta: EmissionsData) -> None:

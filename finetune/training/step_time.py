@@ -8,7 +8,9 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import nn
 
+from cards.errors import InputError
 from finetune.recipe.schema import ComputeSection
 from finetune.repositories.registry import build
 from finetune.targets.registry import build_target
@@ -67,7 +69,7 @@ def measure_step(
         The cost.
 
     Raises:
-        InputError: if network and target cannot be built.
+        InputError: if network and target cannot be built, or the memory of the GPU does not suffice.
     """
     device = device_of(ComputeSection())
     name_of_device = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
@@ -78,21 +80,29 @@ def measure_step(
         built = build(repository, name, in_channels=channels, out_channels=maps, options=options)
         network, patch = built.network, -(-patch // built.divisor) * built.divisor
         needed = {size: estimate_training_bytes(network, (size, channels, patch, patch)) for size in BATCHES}
-        network = network.to(device).train()
-        optimizer = torch.optim.AdamW(network.parameters())
-        images = torch.rand(MEASURED, channels, patch, patch, device=device)
-        times = []
-        for _ in range(1 + STEPS):
-            start = time.perf_counter()
-            optimizer.zero_grad()
-            some_loss(network(images)).backward()
-            optimizer.step()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            times.append(time.perf_counter() - start)
+        try:
+            times = _time_steps(network.to(device).train(), (MEASURED, channels, patch, patch), device)
+        except torch.OutOfMemoryError as error:
+            raise InputError(f"{name_of_device}: too little memory for a training step") from error
     fitting = {
         size: count
         for size, count in needed.items()
         if size == BATCHES[-1] or (memory is not None and count <= SHARE * memory)
     }
     return StepTime(median(times[1:]) / MEASURED, fitting, name_of_device, patch)
+
+
+def _time_steps(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> list[float]:
+    """Seconds of each training step; the first one also allocates memory."""
+    optimizer = torch.optim.AdamW(network.parameters())
+    images = torch.rand(shape, device=device)
+    times = []
+    for _ in range(1 + STEPS):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        some_loss(network(images)).backward()
+        optimizer.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - start)
+    return times

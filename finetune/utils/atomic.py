@@ -242,7 +242,7 @@ def disk_errors(path: Path, hint: str, *, only_full: bool = False) -> Iterator[N
             raise InputError(f"{path}: the disk is full; free some space, or {hint}") from error
         if only_full or not isinstance(error, OSError):
             raise
-        raise InputError(f"{path}: cannot write here ({error.strerror}); {hint}") from error
+        raise InputError(f"{path}: cannot write here ({error.strerror or error}); {hint}") from error
 
 
 def is_disk_full(error: BaseException | None) -> bool:

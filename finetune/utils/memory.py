@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import ctypes
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from finetune.utils.malloc import return_freed_memory
 from finetune.utils.resident_memory import resident_memory
 
 SMALL = 128  # pixels: the side of an image to try a network with; a multiple of what networks ask for
@@ -34,8 +33,7 @@ class PeakMemory:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         elif _CLEAR.exists():
-            # What earlier work freed, the allocator still holds; it must not count for this work.
-            ctypes.CDLL(None).malloc_trim(0) if sys.platform == "linux" else None
+            return_freed_memory()  # what earlier work freed must not count for this work
             _CLEAR.write_text("5")
         return self
 
@@ -55,8 +53,9 @@ def estimate_training_bytes(network: nn.Module, batch: tuple[int, int, int, int]
         batch: (N, C, P, P) of a training batch.
 
     Returns:
-        Bytes, for float32: what AdamW keeps (two numbers a trainable weight), and the output of every
-        layer once for the way forward and once for its gradient. It leaves out torch itself.
+        Bytes in float32: weights, gradients and the state of AdamW (two values per trainable weight), and
+        the output of every layer, once for the forward pass and once for its gradient. The memory of torch
+        itself is not included.
     """
     total = sum(parameter.numel() for parameter in network.parameters())
     trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
@@ -69,7 +68,7 @@ def _is_script(network: nn.Module) -> bool:
 
 
 def _outputs(network: nn.Module, batch: tuple[int, int, int, int]) -> int:
-    """Numbers that all layers give."""
+    """Number of values in the outputs of all layers."""
     ghost: Any = copy.deepcopy(network).to("meta")
     outputs = 0
 
@@ -92,9 +91,10 @@ def _outputs(network: nn.Module, batch: tuple[int, int, int, int]) -> int:
 
 
 def _kept(network: nn.Module, batch: tuple[int, int, int, int]) -> int:
-    """Numbers that TorchScript keeps for the way back: it runs neither on no device nor by layers.
+    """Number of values that TorchScript saves for the backward pass.
 
-    One small image is run; what is kept grows with the pixels.
+    TorchScript runs neither on the meta device nor layer by layer. The number is that of one small image,
+    scaled to the pixels of the batch.
     """
     kept = 0
 

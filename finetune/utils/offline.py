@@ -24,11 +24,11 @@ PLACES = {
 
 
 def use_folder(folder: Path, *, offline: bool) -> None:
-    """Let every cache of this process, and of those it starts, be in one folder.
+    """Keep all caches of this process and its child processes in one folder.
 
     Args:
         folder: the folder; need not exist.
-        offline: whether to contact no server.
+        offline: whether to forbid network access.
     """
     folder = expand_user(folder).absolute()
     for variable, place in PLACES.items():

@@ -34,7 +34,7 @@ class Stage:
         self._progress.advance(self._task, steps)
 
     def track(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Count each item once the next one is asked for, or none any more.
+        """Count each item when the next one is requested, or when the iteration ends.
 
         Args:
             items: what the stage works on.

@@ -54,7 +54,10 @@ class Registry(MutableMapping[str, T]):
             InputError: if the name is invalid or taken, or the component lacks an attribute.
         """
         if not (isinstance(name, str) and NAME.fullmatch(name)):
-            raise InputError(f"{self.kind} {name!r}: a name has letters, digits and underscores only")
+            raise InputError(
+                f"{self.kind} {name!r}: a name must start with a letter and contain only letters, digits and "
+                "underscores"
+            )
         if self._components.get(name, component) is not component:
             raise InputError(f"{self.kind} '{name}': the name is taken; choose another one")
         missing = [attribute for attribute in self.needs if not hasattr(component, attribute)]

@@ -69,7 +69,7 @@ class Library:
         searched_before = bool(self._roots)
         items: dict[str, Item] = {}
         self.notes = []
-        self._roots = [path.resolve() for path in (*self.paths, *self.data)]
+        self._roots = [path.resolve() for path in (*self.paths, *self.data) if path.exists()]
         for path in self.paths:
             try:
                 found = list(self._search(path))
@@ -134,9 +134,9 @@ class Library:
         return _resolved_inside(path, self._roots)
 
     def _search(self, given: Path) -> Iterator[Item]:
-        name = given.resolve().name
         if not given.exists():
             raise InputError(f"{given}: no such file or folder, or a link that leads nowhere")
+        name = given.resolve().name
         if given.is_file():
             if kind := _file_kind(given):
                 yield Item(name, kind, given)

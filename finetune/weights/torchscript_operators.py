@@ -1,10 +1,8 @@
 """Operators that TorchScript of a public model may use without `model.trust`.
 
-An allow-list: each operator here computes on tensors, numbers, strings or lists that it is given, and
-nothing
-else. Operators that read or write files (`aten::save`, `aten::from_file`), print, start threads, call
-Python
-or reach another process are absent, and so is every operator that nobody has looked at.
+An allow-list: each operator here only computes on the tensors, numbers, strings or lists that it is given.
+Operators that read or write files (`aten::save`, `aten::from_file`), print, start threads, call Python or
+reach another process are absent, and so is every operator that has not been reviewed.
 
 Names are those of torch 2.6 to 2.15 without the namespace `aten::`; all overloads of a name are meant. An
 operator that ends in an underscore changes its first argument in place.

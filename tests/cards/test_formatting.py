@@ -28,6 +28,8 @@ from cards import formatting as words
         (words.counted(2000, "image"), "2,000 images"),
         (words.number(1e-05), "1e-05"),
         (words.speed(1.2071), "1.21 images per second"),
+        (words.speed(1234.4), "1,234 images per second"),
+        (words.mass(0.9999), "1 kg"),
         (words.stated(" "), "not stated"),
         (words.stated(None), "not stated"),
     ],

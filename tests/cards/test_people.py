@@ -128,3 +128,9 @@ def test_characters_of_latex_cannot_end_the_bibtex_entry(sparse):
 def test_without_authors_there_is_nothing_to_cite(full):
     full.card.authors = []
     assert [entry.what for entry in citations(full)] == ["Data", "Data", "Base model"]
+
+
+@pytest.mark.parametrize("author", ["", " ", {"name": ""}])
+def test_an_author_without_a_name_is_refused(author):
+    with pytest.raises(ValidationError, match="the name of an author must not be empty"):
+        card(author)

@@ -35,7 +35,7 @@ from cards.tiling import tiling_sentences
             ),
             "Every output pixel depends on the whole input, so labels depend on the tile. Tile mismatch: "
             "0.3% of the pixels of 2 images, with tiles of 128 × 128 px (0.1 to 0.5% of an image). It "
-            "differs for other sizes of tiles, and of images, which had up to 256 px here; "
+            "depends on the tile size and on the image size, which was up to 256 px here; "
             "`finetune predict --tile-mismatch` measures it on each image.",
         ),
         (

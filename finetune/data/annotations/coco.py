@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import chain
@@ -86,10 +87,11 @@ def _objects_of(path: Path, image: Path) -> list[dict[str, Any]] | None:
     one whose path agrees with that of the image in most folders counts.
     """
     found = _objects(path, path.stat().st_mtime_ns)
+    image = Path(unicodedata.normalize("NFC", str(image.absolute())))
     names = [name for name in found if PurePosixPath(name).name == image.name]
     if not names:
         return None
-    agreeing = {name: _agreement(PurePosixPath(name), image.absolute()) for name in names}
+    agreeing = {name: _agreement(PurePosixPath(name), image) for name in names}
     best = [name for name in names if agreeing[name] == max(agreeing.values())]
     if len(best) > 1:
         raise DataError(
@@ -107,10 +109,16 @@ def _agreement(listed: PurePosixPath, image: Path) -> int:
 
 @lru_cache(maxsize=16)
 def _objects(path: Path, modified: int) -> Objects:
-    """Objects by the `file_name` of their image, which may be a path; empty if the file is not COCO."""
+    """Objects by the `file_name` of their image, which may be a path; empty if the file is not COCO.
+
+    Names are in Unicode normal form C: macOS writes other bytes for the same name.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-        names = {image["id"]: image["file_name"].replace("\\", "/") for image in content["images"]}
+        names = {
+            image["id"]: unicodedata.normalize("NFC", image["file_name"]).replace("\\", "/")
+            for image in content["images"]
+        }
         objects: Objects = {name: [] for name in names.values()}
         for item in content["annotations"]:
             if item["image_id"] in names:

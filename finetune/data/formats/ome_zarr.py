@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cards.errors import DataError
+from finetune.data.formats.registry import is_zarr
 from finetune.data.formats.stack import PLANE_AXES, Stack
 from finetune.data.units import micrometers
 
@@ -85,7 +86,7 @@ def labels_of(path: Path) -> Path | None:
         DataError: if there are several.
     """
     folder = path / "labels"
-    names = _metadata(_group(folder)).get("labels", []) if folder.is_dir() else []
+    names = _metadata(_group(folder)).get("labels", []) if is_zarr(folder) else []
     if len(names) > 1:
         raise DataError(
             f"{path}: holds {len(names)} label images ({', '.join(map(str, names[:3]))}): name one "

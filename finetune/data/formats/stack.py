@@ -13,7 +13,7 @@ import numpy as np
 from cards.errors import DataError
 
 PLANE_AXES = "CSYX"  # channel, sample (the R, G, B of one pixel), height, width
-PLANES_REMEDY = "save each plane to its own file, or give image and mask as many planes as each other"
+PLANES_REMEDY = "save each plane to its own file, or give image and mask the same number of planes"
 STACKS = {"Z": "a z-stack", "T": "a time series", "P": "several positions"}
 
 

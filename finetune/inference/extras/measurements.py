@@ -205,7 +205,7 @@ def _order(name: str) -> tuple[int, int, str]:
     """Columns as listed above, pixels before µm; then the intensities of each channel."""
     base, _, unit = name.rpartition("_")
     if "_intensity_" in name:
-        return len(FIRST), int(unit), ("mean", "min", "max").index(name.split("_")[0]).__str__()
+        return len(FIRST), int(unit), str(tuple(INTENSITIES).index(name.split("_")[0]))
     return FIRST.index(name if name in FIRST else base), 0, {"px": "0"}.get(unit, "1")
 
 

@@ -28,7 +28,6 @@ class Extra(NamedTuple):
         ending: of the file.
         stack_ending: of the file for a stack that is segmented plane by plane.
         module: module of this package with `write(result, path)`.
-        meaning: in a few words.
         in_parts: whether the module also has `write_parts(parts, path)`, for an image that does not fit into
             memory.
         largest: height and width in pixels that the format can describe; None without a limit.
@@ -39,30 +38,21 @@ class Extra(NamedTuple):
     ending: str
     stack_ending: str
     module: str
-    meaning: str
     in_parts: bool = True
     largest: int | None = None
     package: tuple[str, str] | None = None
 
 
 EXTRAS = {
-    "probabilities": Extra(
-        "probabilities",
-        ".tif",
-        ".tif",
-        "maps",
-        "the maps that the model predicts (TIFF, float32)",
-        in_parts=False,
-    ),
-    "outlines": Extra("outlines", ".png", ".tif", "outlines", "outlines on a transparent background (PNG)"),
-    "overlays": Extra("overlays", ".png", ".tif", "overlays", "the image with outlined instances (PNG)"),
-    "geojson": Extra("geojson", ".geojson", ".geojson", "geojson", "objects for QuPath"),
+    "probabilities": Extra("probabilities", ".tif", ".tif", "maps", in_parts=False),
+    "outlines": Extra("outlines", ".png", ".tif", "outlines"),
+    "overlays": Extra("overlays", ".png", ".tif", "overlays"),
+    "geojson": Extra("geojson", ".geojson", ".geojson", "geojson"),
     "rois": Extra(
         "rois",
         "_RoiSet.zip",
         "_RoiSet.zip",
         "rois",
-        "regions for ImageJ and Fiji",
         largest=32_767,  # regions store their position in 16 bits
         package=("roifile", "formats"),
     ),
@@ -70,7 +60,6 @@ EXTRAS = {
 
 TABLE = "measurements"
 TABLE_FILE = "measurements.csv"
-TABLE_MEANING = "one table of all instances: area, position, shape, intensity"
 
 KINDS = (TABLE, *EXTRAS)
 

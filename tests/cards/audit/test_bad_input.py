@@ -222,3 +222,23 @@ def test_a_pipe_in_place_of_a_file_does_not_block_the_audit(run: Path, name: str
     (run / "huggingface" / name).unlink()
     os.mkfifo(run / "huggingface" / name)
     assert "is not a regular file" in "".join(broken(claims_of(run, "card")))
+
+
+def test_a_package_with_a_damaged_compressed_file_is_refused(run: Path, tmp_path: Path) -> None:
+    package = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(run / PACKAGE) as good, zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as copy:
+        for name in good.namelist():
+            copy.writestr(name, good.read(name))
+    with zipfile.ZipFile(package) as archive:
+        start = archive.getinfo("record.json").header_offset + 30 + len("record.json")
+    content = bytearray(package.read_bytes())
+    content[start : start + 40] = b"\xff" * 40
+    package.write_bytes(bytes(content))
+    assert "damaged.zip" in refused(package)
+
+
+def test_an_invalid_copy_of_the_record_is_broken(run: Path) -> None:
+    (run / "huggingface" / "record.json").write_text("{}", encoding="utf-8")
+    found = [one for one in claims_of(run) if "huggingface/record.json" in f"{one.statement} {one.evidence}"]
+    assert any(one.verdict == "broken" for one in found)
+    assert not any("defect of finetune" in one.remedy for one in found)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audited import claims_of
+from audited import claims_of, write_record
 
 from cards.audit.claims import Claim
+from cards.evidence import RuntimeCheck
 from cards.provenance.croissant import croissant
 from cards.provenance.mlbom import ml_bom
 from cards.record import RunRecord
@@ -65,3 +66,22 @@ def test_a_change_is_broken_and_named(
 def test_what_is_no_description_is_broken(run: Path, content: str) -> None:
     (run / "model.cdx.json").write_text(content, encoding="utf-8")
     assert claim(run, "model.cdx.json").verdict == "broken"
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_package_test_after_the_description_was_written_breaks_nothing(run: Path, name: str) -> None:
+    record = RunRecord.read(run)
+    (run / name).write_text(WRITERS[name](record), encoding="utf-8")
+    check = RuntimeCheck(package="bioimageio/discs.zip", environment="current", packages={}, passed=True)
+    write_record(run, record.model_copy(update={"runtimes": [*record.runtimes, check]}))
+    assert claim(run, name).verdict == "holds"
+
+
+def test_another_version_may_word_a_description_differently(run: Path) -> None:
+    record = RunRecord.read(run)
+    content = ml_bom(record).replace("trained parameters", "trainable parameters")
+    environment = record.environment.model_copy(update={"renderer_sha256": "0" * 64})
+    write_record(run, record.model_copy(update={"environment": environment}))
+    (run / "model.cdx.json").write_text(content, encoding="utf-8")
+    found = claim(run, "model.cdx.json")
+    assert found.verdict == "cannot tell" and "Another version of finetune" in found.evidence

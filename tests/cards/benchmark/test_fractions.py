@@ -84,3 +84,14 @@ def test_the_curve_is_drawn(benchmark: Benchmark, tmp_path: Path) -> None:
     draw_fractions(benchmark, tmp_path / "curve.png")
     with Image.open(tmp_path / "curve.png") as image:
         assert image.width > 600
+
+
+def test_a_fraction_above_the_interval_exceeds_it(benchmark: Benchmark) -> None:
+    benchmark.fractions = [point(1.0, 400, 0.93, (0.92, 0.94)), point(0.5, 200, 0.96, (0.95, 0.97))]
+    (sentence,) = enough_images(benchmark)
+    assert sentence.endswith("0.9600 with 200, which exceeds the 95 % interval of that figure.")
+
+
+def test_nothing_is_said_of_fractions_that_all_failed(benchmark: Benchmark) -> None:
+    benchmark.fractions = [point(1.0, 400, 0.93, (0.92, 0.94)), point(0.1, None, 0.0, (0.0, 0.0))]
+    assert enough_images(benchmark) == []

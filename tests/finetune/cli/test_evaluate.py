@@ -182,7 +182,7 @@ def test_the_planes_of_stacks_are_compared_one_by_one(tmp_path: Path) -> None:
     refused = CliRunner().invoke(
         app, ["evaluate", *(str(tmp_path / f"{n}.tif") for n in ("shorter", "reference"))]
     )
-    assert "shorter.tif: holds 3 planes, the reference 2; both must hold as many" in str(refused.exception)
+    assert "shorter.tif: holds 3 planes, the reference 2; both must have the same" in str(refused.exception)
 
 
 def test_gray_level_images_in_place_of_predictions_are_compared_with_a_warning(folders: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -187,3 +188,12 @@ def test_regions_of_several_planes_are_refused(tmp_path: Path) -> None:
     roifile.roiwrite(tmp_path / "a_RoiSet.zip", regions)
     with pytest.raises(DataError, match=r"its regions lie on 2 planes of a stack \(slice 1, 2\): save image"):
         labels(tmp_path)
+
+
+def test_names_of_coco_are_compared_as_text_not_as_bytes(tmp_path: Path) -> None:
+    images = [{"id": 0, "file_name": unicodedata.normalize("NFC", "Zürich.tif")}]
+    annotations = [{"image_id": 0, "segmentation": [[0, 0, 3, 0, 0, 3]]}]
+    (tmp_path / "all.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    path = tmp_path / unicodedata.normalize("NFD", "Zürich.tif")
+    assert coco_of(path, [tmp_path]) == tmp_path / "all.json"
+    assert read_coco(tmp_path / "all.json", path, (8, 10)).any()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from cards.errors import DataError
+from finetune.data.formats.ome_zarr import labels_of
 from finetune.data.headers import Header, read_header
 from finetune.data.images import page_count, read_image, read_labels
 from finetune.data.inspection import check_data
@@ -173,3 +174,9 @@ def test_a_missing_package_is_one_line_that_names_the_extra(tmp_path: Path, kind
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.startswith("InputError")
     assert 'pip install "finetune[formats]"' in printed
+
+
+def test_a_folder_of_labels_without_metadata_holds_no_labels(tmp_path: Path) -> None:
+    write_ome_zarr(tmp_path / "a.zarr", TWO, "cyx")
+    (tmp_path / "a.zarr" / "labels").mkdir()
+    assert labels_of(tmp_path / "a.zarr") is None

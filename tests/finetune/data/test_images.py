@@ -125,7 +125,7 @@ def test_pixels_that_are_not_finite_are_refused(tmp_path, bad):
     image = np.zeros((8, 8))
     image[3, 4] = bad
     tifffile.imwrite(tmp_path / "a.tif", image)
-    with pytest.raises(InputError, match=r"a\.tif: 1 of 64 pixels"):
+    with pytest.raises(InputError, match=r"a\.tif: 1 of 64 values"):
         read_image(tmp_path / "a.tif")
 
 

@@ -80,20 +80,20 @@ def test_a_test_image_that_is_a_train_image_is_told(tmp_path):
     pairs = data(tmp_path, [same, same.astype(np.uint16)], [cells()] * 2, test=0.5)
     _, warnings = check_data(pairs, "instances", "instances", "auto", tmp_path)
     assert len(warnings) == 1
-    assert "1 test images have the very pixels of a train image" in warnings[0]
+    assert "1 test image with the same pixels as a training image" in warnings[0]
 
 
 def test_flat_images_and_foreground_taken_for_instances_are_told(tmp_path):
     pairs = data(tmp_path, [noise(), np.zeros((16, 20), np.uint8)], [(cells() > 0) * np.uint8(255)] * 2)
     _, warnings = check_data(pairs, "instances", "instances", "auto", tmp_path)
-    assert any("1 images hold a single value" in warning for warning in warnings)
+    assert any("1 image with a single value in all pixels" in warning for warning in warnings)
     assert any("is data.labels instances right" in warning for warning in warnings)
     assert len(check_data(pairs, "foreground", "instances", "auto", tmp_path)[1]) == 1
 
 
 def test_bad_files_are_named(tmp_path):
     pairs = data(tmp_path, [noise(), np.full((16, 20), np.nan, np.float32)], [cells(), cells()])
-    with pytest.raises(InputError, match=r"images/1\.tif: 320 of 320 pixels are NaN"):
+    with pytest.raises(InputError, match=r"images/1\.tif: 320 of 320 values are NaN"):
         check_data(pairs, "instances", "instances", "auto", tmp_path)
     tifffile.imwrite(tmp_path / "masks" / "0.tif", (cells() / 2).astype(np.float32))
     with pytest.raises(InputError, match=r"masks/0\.tif: holds float32 values"):
@@ -135,11 +135,11 @@ def test_sparse_and_saturated_images_and_many_channels_are_named(tmp_path):
     sparse[3, 4] = 255
     pairs = data(tmp_path, [sparse, 255 - sparse, noise(64, 64)], [blobs()] * 3)
     _, warnings = check_data(pairs, "foreground", "instances", "auto", tmp_path)
-    assert any("2 images hold one value in nearly all pixels" in line for line in warnings)
+    assert any("2 images with one value in nearly all pixels" in line for line in warnings)
     (tmp_path / "stack").mkdir()
     pairs = data(tmp_path / "stack", [noise(9, 64, 64)], [blobs()])
     _, warnings = check_data(pairs, "foreground", "instances", "auto", tmp_path)
-    assert any("1 images have more than 4 channels; if these are z-slices" in line for line in warnings)
+    assert any("1 image with more than 4 channels; if these are z-slices" in line for line in warnings)
 
 
 def test_channels_last_is_hinted_at(tmp_path):

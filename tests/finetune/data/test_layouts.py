@@ -51,7 +51,7 @@ def test_files_of_cellpose(tmp_path: Path) -> None:
         ("a.tif", "a_cp_masks.tif"),
         ("b.tif", "b_masks.tif"),
     ]
-    assert lines(tmp_path) == ["3 files in data.root are not read: a_flows.tif, a_seg.npy, b_cp_outlines.tif"]
+    assert lines(tmp_path) == ["3 files in data.root not read: a_flows.tif, a_seg.npy, b_cp_outlines.tif"]
 
 
 def test_a_suffix_in_the_folder_of_masks(tmp_path: Path) -> None:
@@ -99,6 +99,6 @@ def test_files_and_folders_that_are_not_read_are_listed(tmp_path: Path) -> None:
     (tmp_path / "train" / "images" / ".hidden").touch()
     put(tmp_path / "train" / "images" / "extra" / "d.tif", tmp_path / "holdout" / "images" / "e.tif")
     assert lines(tmp_path) == [
-        "1 files in train/images are not read: c.bmp",
-        "2 folders beside the ones used are not read: holdout/, train/images/extra/",
+        "1 file in train/images not read: c.bmp",
+        "2 folders beside the ones used not read: holdout/, train/images/extra/",
     ]

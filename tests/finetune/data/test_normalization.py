@@ -134,3 +134,8 @@ def test_what_a_package_states_is_read_back(normalize):
         for each in normalize.bioimageio_preprocessing()
     ]
     assert build_normalize(normalization(operations, 1, "package")) == normalize
+
+
+def test_a_normalization_needs_a_name():
+    with pytest.raises(InputError, match="normalization without a name; known: percentile"):
+        build_normalize({"low": 2.0})

@@ -247,3 +247,10 @@ def test_a_single_field_is_not_divided(tmp_path):
     assigned, words = assign_splits(pairs_of(tmp_path, 8), 0.2, 0.2, fields=[0] * 8)
     assert sizes(assigned) == [8, 0, 0]
     assert words == "train: the rest; validation: none; test: none"
+
+
+def test_missing_masks_below_a_folder_with_a_percent_sign_are_named(tmp_path):
+    folders(tmp_path / "50% dilution", "a", "b")
+    (tmp_path / "50% dilution" / "masks" / "b.tif").unlink()
+    with pytest.raises(InputError, match="50% dilution.*: 1 of 2 images have no mask: b.tif"):
+        find_pairs(tmp_path / "50% dilution")

@@ -82,3 +82,9 @@ def test_an_archive_with_another_hash_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(DownloadError, match="its SHA-256 is not 0000"):
             download(f"{server.url}/a.zip", tmp_path / "cache" / "data", "0" * 64, lambda found: None)
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_an_unusable_proxy_is_no_damaged_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://")
+    with pytest.raises(DownloadError, match=r"downloaded from https://example.org/a.zip \(InvalidP"):
+        download("https://example.org/a.zip", tmp_path / "data", "0" * 64, lambda path: None)

@@ -51,7 +51,7 @@ def test_a_file_damaged_in_the_cache_is_fetched_anew(hub, commit, monkeypatch, r
     (fetched.folder / "weights.pt").resolve().write_bytes(content)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", not online)
     revision = commit if revision else None
-    assert "it has been deleted: try again" in problem(REPO, ["weights.pt"], revision=revision)
+    assert "the file has been deleted: try again" in problem(REPO, ["weights.pt"], revision=revision)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     assert fetch(REPO, ["weights.pt"], revision=revision) == fetched
     assert (fetched.folder / "weights.pt").read_bytes() == WEIGHTS
@@ -60,7 +60,7 @@ def test_a_file_damaged_in_the_cache_is_fetched_anew(hub, commit, monkeypatch, r
 def test_a_small_file_cut_short_in_the_cache(hub, commit):
     fetched = fetch(REPO, ["more/notes.txt"])
     (fetched.folder / "more/notes.txt").resolve().write_bytes(b"hell")
-    assert "its size is not the one" in problem(REPO, ["more/notes.txt"])
+    assert "its size differs" in problem(REPO, ["more/notes.txt"])
     assert (fetch(REPO, ["more/notes.txt"]).folder / "more/notes.txt").read_bytes() == b"hello"
 
 
@@ -71,7 +71,7 @@ def test_a_small_file_altered_in_the_cache(hub, commit, monkeypatch, online):
     fetched = fetch(REPO, ["more/notes.txt"])
     (fetched.folder / "more/notes.txt").resolve().write_bytes(b"hallo")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", not online)
-    assert "its checksum is not the one" in problem(REPO, ["more/notes.txt"])
+    assert "its checksum differs" in problem(REPO, ["more/notes.txt"])
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     assert (fetch(REPO, ["more/notes.txt"]).folder / "more/notes.txt").read_bytes() == b"hello"
 
@@ -147,5 +147,5 @@ def test_without_links_in_the_cache(hub, commit, monkeypatch):
     assert {name: (fetched.folder / name).read_bytes() for name in FILES} == FILES
     assert not (fetched.folder / "weights.pt").is_symlink()
     (fetched.folder / "weights.pt").write_bytes(WEIGHTS[:-1])
-    assert "it has been deleted" in problem(REPO, ["weights.pt"])
+    assert "the file has been deleted" in problem(REPO, ["weights.pt"])
     assert (fetch(REPO, ["weights.pt"]).folder / "weights.pt").read_bytes() == WEIGHTS

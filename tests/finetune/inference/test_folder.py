@@ -13,7 +13,7 @@ from full_disk import nearly_full_disk
 
 from cards.errors import DataError, InputError
 from finetune.inference.folder import FolderPrediction
-from finetune.inference.markers import is_label_image
+from finetune.inference.markers import is_ours
 from finetune.inference.outputs import plan_outputs
 from finetune.inference.protocol import Predictor
 from finetune.utils.lock import try_lock
@@ -93,7 +93,7 @@ def test_only_earlier_label_images_are_replaced_and_only_on_request(tmp_path: Pa
     write(tmp_path / "images" / "a.tif", 3)
     images, labels = tmp_path / "images", tmp_path / "labels"
     list(predict_folder(Columns(), images, labels))
-    assert is_label_image(labels / "a.tif") and not is_label_image(images / "a.tif")
+    assert is_ours(labels / "a.tif") and not is_ours(images / "a.tif")
     before = (labels / "a.tif").read_bytes()
     with pytest.raises(DataError, match="exists; replace earlier label images with --overwrite"):
         list(predict_folder(Columns(repeat=2), images, labels))

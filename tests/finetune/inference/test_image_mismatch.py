@@ -13,6 +13,7 @@ from finetune.data.windows import windows_of
 from finetune.inference.ensemble import EnsembleModel
 from finetune.inference.image_mismatch import (
     ImageMismatch,
+    _spans,
     check_can_measure,
     measure_image,
     tiles_note,
@@ -52,6 +53,16 @@ def test_all_windows_of_a_larger_image_are_compared() -> None:
 def test_the_last_windows_end_where_the_image_ends() -> None:
     found = measure_image(attention_model(), [windows_of(spots_image(70, 130)[None])], tile=32, window=64)
     assert found and (found.window, found.windows) == ((64, 64), 6)
+
+
+@pytest.mark.parametrize("divisor", [8, 14, 32])
+def test_windows_cover_images_of_any_size(divisor: int) -> None:
+    for length in range(64, 300):
+        covered = np.zeros(length, bool)
+        for span in _spans(length, 64, divisor):
+            assert span.start >= 0 and span.stop - span.start <= 64
+            covered[span] = True
+        assert covered.all(), length
 
 
 def test_the_planes_of_a_stack_are_compared_together() -> None:

@@ -104,3 +104,9 @@ def test_a_value_outside_the_range_is_an_error_that_names_the_metric(value: floa
             compute_metrics(PREDICTION, REFERENCE)
     finally:
         del METRICS["broken"]
+
+
+def test_an_invalid_field_of_a_metric_is_named() -> None:
+    fields = {"label": "A", "meaning": "b", "higher_is_better": True, "maximum": 1.0}
+    with pytest.raises(InputError, match="metric 'abc': compares: input should be"):
+        register_metric("abc", count_error, **fields, compares="instance")  # type: ignore[arg-type]

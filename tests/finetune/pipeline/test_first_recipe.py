@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from cards.errors import InputError
 from finetune.cli.main import app
+from finetune.pipeline.first_recipe import recipe_file
 from finetune.recipe.reader import read_recipe
 from finetune.recipe.schema import Recipe
 
@@ -219,3 +220,10 @@ def test_bad_input_ends_with_exit_code_2(command) -> None:
     done = command("init", "nowhere")
     expected = "finetune: nowhere: no such folder; give the folder that holds the images and masks\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
+
+
+def test_a_folder_name_with_dots_is_kept_whole(tmp_path: Path) -> None:
+    write(tmp_path / "2024.05.12_nuclei", separate())
+    recipe = init(tmp_path / "2024.05.12_nuclei", "--minutes", 0.1)
+    assert recipe.card.title.endswith("for 2024.05.12_nuclei")
+    assert recipe_file(tmp_path / "2024.05.12_nuclei", None) == Path("2024.05.12_nuclei.yaml")

@@ -85,8 +85,8 @@ def test_a_name_in_the_table_is_no_formula(model: Path, images: Path) -> None:
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (np.where(np.eye(32), np.nan, 1.0), "32 of 1,024 pixels are NaN or infinite"),
-        (np.full((32, 32), 1e300), "1,024 of 1,024 pixels are NaN or infinite"),
+        (np.where(np.eye(32), np.nan, 1.0), "32 of 1,024 values are NaN or infinite"),
+        (np.full((32, 32), 1e300), "1,024 of 1,024 values are NaN or infinite"),
         (np.zeros((0, 0)), "no pixels"),
     ],
     ids=["NaN", "too large for float32", "empty"],

@@ -13,6 +13,7 @@ from saved_model import save_small_model
 from square_models import level_model
 
 import finetune
+from cards.errors import InputError
 from cards.fingerprint import sha256_file
 from finetune.inference.ensemble import EnsembleModel
 from finetune.pipeline.prediction_models import load_models
@@ -81,3 +82,8 @@ def test_the_target_of_an_ensemble_applies_to_its_packages(models: list[Path], t
     ensemble, members = load_models([str(models[0]), str(package)], target="foreground")
     assert isinstance(ensemble, EnsembleModel) and len(members) == 2
     assert ensemble.predict(IMAGE).shape == IMAGE.shape
+
+
+def test_a_target_for_an_ensemble_without_a_package_is_refused(models: list[Path]) -> None:
+    with pytest.raises(InputError, match="no model of this ensemble is a BioImage.IO package"):
+        load_models(list(map(str, models)), target="foreground")

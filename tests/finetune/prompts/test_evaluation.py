@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -119,3 +120,13 @@ def test_prompts_that_are_none(prompts: dict, message: str) -> None:
 def test_an_image_of_other_channels_is_refused() -> None:
     with pytest.raises(InputError, match="the image has 3 channels; this model takes 1"):
         model().masks(np.zeros((3, 64, 64)), points=[(1, 2)])
+
+
+def test_a_mask_that_smaller_masks_cover_leaves_no_gap_in_the_numbers() -> None:
+    rows = np.arange(8)[:, None]
+    masks = [np.broadcast_to(inside, (8, 8)) for inside in (rows < 8, rows < 5, rows >= 3)]
+    generator = SimpleNamespace(
+        generate=lambda image: [{"segmentation": mask, "area": int(mask.sum())} for mask in masks]
+    )
+    labels = model().label(np.zeros((1, 8, 8), np.uint8), generator)
+    assert sorted(np.unique(labels)) == [1, 2]

@@ -171,3 +171,11 @@ def test_an_image_that_is_one_object(recwarn: pytest.WarningsRecorder) -> None:
 def test_impossible_options(options: dict[str, float]) -> None:
     with pytest.raises(InputError, match=rf"target 'rays': {next(iter(options))} must be"):
         build_target("rays", options)
+
+
+def test_large_labels_without_background_are_all_instances() -> None:
+    labels = np.full((24, 24), 5, np.int64)
+    labels[:, 12:] = 70_000
+    maps = build_target("rays", {"rays": 8}).encode(labels)
+    renumbered = np.where(labels == 5, 1, 2)
+    np.testing.assert_array_equal(maps, build_target("rays", {"rays": 8}).encode(renumbered))

@@ -10,6 +10,8 @@ import pytest
 from cards.errors import InputError
 from finetune.utils.registration import Registry
 
+RULE = "a name must start with a letter and contain only letters, digits and underscores"
+
 
 def shapes() -> Registry[object]:
     return Registry("shape", {"disc": "built in"}, needs=("upper",))
@@ -44,7 +46,8 @@ def test_a_registered_component_is_found_and_may_be_registered_again() -> None:
     ("name", "component", "message"),
     [
         ("disc", "other", "shape 'disc': the name is taken; choose another one"),
-        ("my ring", "other", "shape 'my ring': a name has letters, digits and underscores only"),
+        ("my ring", "other", "shape 'my ring': " + RULE),
+        ("2d_ring", "other", "shape '2d_ring': " + RULE),
         ("ring", 3, "shape 'ring': int lacks upper"),
     ],
 )
