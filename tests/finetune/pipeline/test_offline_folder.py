@@ -267,3 +267,10 @@ def test_a_stardist_model_with_a_damaged_file_is_downloaded_as_a_whole(tmp_path:
     (folder / "weights_best.h5").write_text("damaged")
     assert not is_intact(entry, tmp_path)
     assert not folder.exists()
+
+
+def test_a_local_package_is_not_downloaded() -> None:
+    run = Path(__file__).parents[2] / "fixtures" / "0.2.0" / "run"
+    package = next((run / "bioimageio").glob("*.zip"))
+    with pytest.raises(InputError, match="is a local package; nothing to download"):
+        download(f"bioimageio:{package}", "--to", "node")

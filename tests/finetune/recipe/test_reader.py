@@ -83,8 +83,8 @@ def test_an_override_that_is_none(recipe_file: Path, override: str) -> None:
     ("text", "words"),
     [
         ("model: [", "not valid YAML"),
-        ("", "has the sections"),
-        ("- a list", "has the sections"),
+        ("", "has the keys"),
+        ("- a list", "has the keys"),
         ("model: {}\nmodel: {}\n", 'found duplicate key "model"'),
     ],
 )
