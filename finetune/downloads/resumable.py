@@ -109,6 +109,8 @@ def _continue(url: str, partial: Path, state: Path) -> None:
         expected = None if length is None else int(length) + (have if resumed else 0)
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
         usable = version if version and not version.startswith("W/") else None
+        if not resumed:  # bytes of another version must not lie beside the state of this one
+            partial.unlink(missing_ok=True)
         write_file(state, json.dumps({"url": url, "version": usable, "size": expected}))
         with partial.open("ab" if resumed else "wb") as file:
             for chunk in answer.iter_content(RECEIVED):

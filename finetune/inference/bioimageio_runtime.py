@@ -45,10 +45,12 @@ def run_test(path: Path, *, trust: bool = False) -> None:
         for name in package.formats:
             devices, description = DEVICES.get(name, CPU), check_weights(package, name, trust=trust)
             summary = test_model(description, weight_format=name, devices=devices)  # type: ignore[arg-type]
-    for detail in summary.details:
-        if detail.status == "failed":
-            reason = "; ".join(" ".join(error.msg.split()) for error in detail.errors)
-            raise RuntimeError(f"{path.name} does not pass `bioimageio test`: {detail.name}: {reason}")
+            for detail in summary.details:
+                if detail.status == "failed":
+                    reason = "; ".join(" ".join(error.msg.split()) for error in detail.errors)
+                    raise RuntimeError(
+                        f"{path.name} does not pass `bioimageio test`: {detail.name}: {reason}"
+                    )
 
 
 @contextlib.contextmanager

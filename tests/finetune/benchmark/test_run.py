@@ -252,9 +252,10 @@ def test_a_benchmark_that_is_continued_on_other_hardware_names_the_hardware_of_e
 def test_weights_in_a_file_that_changed_are_measured_again(file: Path, tmp_path: Path) -> None:
     package = tmp_path / "m.zip"
     shutil.copyfile(next((RUN / "bioimageio").glob("*.zip")), package)
-    arguments = ("--models", package, f"data.root={RELEASE / 'discs'}", "--out", tmp_path / "out")
+    arguments = (file, "--out", tmp_path / "out")
     text = file.read_text(encoding="utf-8").split("models:")[0] + f"models: [{package}]\n"
     file.write_text(text, encoding="utf-8")
-    assert "failed" not in benchmark(file, *arguments[3:]).stdout
+    result = benchmark(*arguments)
+    assert result.exit_code == 0 and "failed" not in result.stdout
     package.write_bytes(b"not a zip")
-    assert "failed: m" in benchmark(file, *arguments[3:]).stdout
+    assert "failed: m" in benchmark(*arguments).stdout

@@ -39,4 +39,5 @@ def test_the_document_goes_to_standard_output_or_to_a_new_file(
 @pytest.mark.parametrize("command", ["bom", "croissant"])
 def test_no_local_path_reaches_the_document(record: Path, tmp_path: Path, command: str) -> None:
     printed = CliRunner().invoke(app, ["card", command, str(record)])
+    assert printed.exit_code == 0, printed.output
     assert str(tmp_path) not in printed.stdout and str(Path.home()) + "/" not in printed.stdout

@@ -214,4 +214,5 @@ def test_a_suspicious_reference_is_named_once_for_two_predictions(folders: Path)
 
 
 def test_label_images_get_no_warning(folders: Path) -> None:
-    assert not evaluate(folders / "predicted", folders / "reference").stderr
+    result = evaluate(folders / "predicted", folders / "reference")
+    assert (result.exit_code, result.stderr) == (0, "")

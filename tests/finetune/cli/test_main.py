@@ -26,7 +26,7 @@ def test_help_needs_no_torch(command) -> None:
 def test_ls_tells_what_each_recipe_is(command) -> None:
     output = command("ls").stdout
     assert "bioimageio unet2d_nuclei_broad " in output
-    for word in ("quickstart", "unet_nuclei", "dsb2018", "wipp unet", "foreground_boundary", "boundary"):
+    for word in ("quickstart", "unet_nuclei", "dsb2018", "wipp unet", "foreground_boundary", " boundary "):
         assert word in output
 
 

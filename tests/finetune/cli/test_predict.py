@@ -115,7 +115,7 @@ def test_overwrite_replaces_earlier_label_images_only(model: Path, images: Path,
     assert np.array_equal(tifffile.imread(tmp_path / "labels" / "a.tif"), IMAGE)
 
 
-def test_a_pattern_in_quotes_and_a_folder_are_segmented_together(
+def test_a_pattern_in_quotes_and_a_file_are_segmented_together(
     model: Path, images: Path, tmp_path: Path
 ) -> None:
     tifffile.imwrite(tmp_path / "c.tif", IMAGE)

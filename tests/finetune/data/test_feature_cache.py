@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 import torch
+from full_disk import nearly_full_disk
 from torch import nn
 
 from cards.errors import InputError
@@ -162,13 +162,9 @@ def test_too_little_room_is_said_with_what_is_needed(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
-    try:
-        with pytest.raises(InputError, match=r"cannot keep features: File too large; lower training\.views"):
-            store(tmp_path)(torch.randn(1, 1, 64, 64))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    message = r"cannot keep features: File too large; lower training\.views"
+    with nearly_full_disk(1024), pytest.raises(InputError, match=message):
+        store(tmp_path)(torch.randn(1, 1, 64, 64))
     assert list((tmp_path / "features").iterdir()) == []
 
 

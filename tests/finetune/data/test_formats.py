@@ -172,7 +172,7 @@ def test_a_missing_package_is_one_line_that_names_the_extra(tmp_path: Path, kind
         "except Exception as error: print(type(error).__name__, error)\n"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.startswith("InputError")
+    assert printed.startswith("InputError") and len(printed.splitlines()) == 1
     assert 'pip install "finetune[formats]"' in printed
 
 

@@ -1,6 +1,5 @@
 import csv
 import os
-import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -78,10 +77,8 @@ def test_adjacent_tiles_of_dsb2018():
         pytest.skip("FINETUNE_DSB2018: folder with train/, test/ and touching.csv")
     paths = {path.stem: path for path in sorted(Path(root).glob("t*/images/*.tif"))}
     split = {name: path.parent.parent.name for name, path in paths.items()}
-    begin = time.process_time()
     names, borders = list(paths), [read_borders(read_image(path)) for path in paths.values()]
     seams = find_seams(borders)
-    assert time.process_time() - begin < 15
     found = defaultdict(set)
     for seam in seams:
         one, two = names[seam.first], names[seam.second]

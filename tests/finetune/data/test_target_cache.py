@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
-import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 import torch
+from full_disk import nearly_full_disk
 
 from finetune.data.augmentation import Augmentation
 from finetune.data.datamodule import SegmentationData
@@ -136,12 +136,7 @@ def test_processes_may_write_the_same_at_the_same_time(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     store = MapStore(tmp_path / "maps", build_target("rays"))
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    try:
-        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)) as raised:
-            store.keep(labels())
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with nearly_full_disk(), pytest.raises(OSError, match=os.strerror(errno.EFBIG)) as raised:
+        store.keep(labels())
     assert raised.value.errno == errno.EFBIG
     assert list((tmp_path / "maps").iterdir()) == []

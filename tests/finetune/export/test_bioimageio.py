@@ -117,7 +117,7 @@ def _unpacked(package: bytes) -> Iterator[tuple[str, bytes]]:
                 yield from ((f"{name}/{inner}", held) for inner, held in _unpacked(each))
 
 
-def test_export_leaves_the_model_and_the_random_numbers_as_they_were(plain, colored):
+def test_export_leaves_the_random_numbers_and_determinism_as_they_were(plain, colored):
     np.random.seed(3)
     torch.manual_seed(3)
     expected = (np.random.rand(), torch.rand(1).item())
@@ -167,6 +167,16 @@ def test_a_package_that_gives_another_output_does_not_pass(tmp_path, plain, rewr
     ) as raised:
         run_test(path)
     assert "\n" not in str(raised.value)
+
+
+def test_a_single_wrong_weights_format_does_not_pass(tmp_path, plain, rewrite):
+    path = Path(shutil.copy(plain.path, tmp_path))
+    weights = torch.load(io.BytesIO(content(path, "weights.pt")), weights_only=True)
+    changed = io.BytesIO()
+    torch.save(weights | {"head.bias": weights["head.bias"] + 2}, changed)
+    rewrite(path, "weights.pt", changed.getvalue())
+    with pytest.raises(RuntimeError, match=r"Reproduce .*\(pytorch_state_dict\)"):
+        run_test(path)
 
 
 def test_a_network_that_cannot_be_traced_is_not_let_through(tmp_path, make_model, make_record, image):

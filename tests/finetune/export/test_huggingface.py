@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
-import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from full_disk import nearly_full_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -98,13 +98,9 @@ def test_keys_that_others_add_do_no_harm(saved, image):
 
 
 def test_full_disk_is_told_as_such(tmp_path, make_model):
-    model, before = make_model(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    try:
-        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)) as raised:
-            save_model(model, tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    model = make_model()
+    with nearly_full_disk(), pytest.raises(OSError, match=os.strerror(errno.EFBIG)) as raised:
+        save_model(model, tmp_path)
     assert raised.value.errno == errno.EFBIG
     assert list(tmp_path.iterdir()) == []
 

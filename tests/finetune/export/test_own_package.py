@@ -78,9 +78,7 @@ def test_other_targets_can_be_named(plain):
 def test_an_edited_target_is_one_line(plain, tmp_path: Path):
     folder = tmp_path / "package"
     shutil.unpack_archive(plain.path, folder)
-    description = folder / "bioimageio.yaml"
-    if not description.exists():
-        description = folder / "rdf.yaml"
+    description = folder / "rdf.yaml"
     text = description.read_text()
     description.write_text(text.replace("name: foreground_boundary", "name: nonsense"))
     with pytest.raises(ModelError, match=r"config\.finetune\.prediction: .*nonsense") as refused:

@@ -126,7 +126,8 @@ def test_a_scheduler_that_dies_midway_is_one_line_and_the_same_call_continues(tm
 
         scheduler = start("scheduler", "--host", "127.0.0.1", "--port", 0)
         start("worker", "--nworkers", 1, "--nthreads", 1)
-        while not address.exists():
+        while not (address.exists() and address.read_text().endswith("}")):  # it is not written atomically
+            assert scheduler.poll() is None, "the scheduler ended"
             time.sleep(0.1)
         found = json.loads(address.read_text())["address"]
         opened = stack.enter_context(open_cluster(found, spots_model))

@@ -15,8 +15,6 @@ from finetune.data.headers import read_header
 from finetune.data.statistics import measure_image, summarize
 from finetune.inference.similarity import Comparison, compare_images
 
-RNG = np.random.default_rng(0)
-
 
 def cells(bright: float = 100, diameter: int = 10) -> tuple[np.ndarray, np.ndarray]:
     """Image (H, W) of bright squares on a dark background, and its labels."""
@@ -24,7 +22,7 @@ def cells(bright: float = 100, diameter: int = 10) -> tuple[np.ndarray, np.ndarr
     for number in range(4):
         y, x = 16 * number, 16 * (3 - number)
         labels[y : y + diameter, x : x + diameter] = number + 1
-    noise = RNG.normal(0, 0.02 * bright, labels.shape)
+    noise = np.random.default_rng(0).normal(0, 0.02 * bright, labels.shape)
     image = np.where(labels > 0, bright, 0.1 * bright) + noise
     return np.clip(image, 0, 255).astype(np.uint8), labels
 
