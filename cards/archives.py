@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import stat
 import zipfile
@@ -14,6 +15,9 @@ from cards.errors import InputError, ModelError
 MAX_MEMBERS = 10_000
 MAX_EXPANSION = 100  # unpacked bytes per byte of the archive; weights hardly compress
 SLACK = 256 * 2**20  # bytes that a small archive may have beyond that
+
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
+"""Errors of zipfile if an archive is damaged or its compression is unknown; it also raises OSError."""
 
 
 def check_members(archive: zipfile.ZipFile, size: int, where: str) -> None:
@@ -86,5 +90,5 @@ def unpack(path: Path, folder: Path, where: str) -> None:
                     shutil.copyfileobj(content, file, 2**20)
     except zipfile.BadZipFile as error:
         raise ModelError(f"{where}: not a complete zip archive: {error}") from error
-    except (OSError, NotImplementedError, EOFError, zlib.error) as error:
+    except (OSError, *DAMAGED) as error:
         raise ModelError(f"{where}: cannot be unpacked: {error}") from error

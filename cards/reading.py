@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 
+from cards.archives import DAMAGED
 from cards.errors import InputError
 from cards.integrity import HUB, read_record
 from cards.record import RunRecord
@@ -47,7 +47,7 @@ def _in_zip(path: Path) -> RunRecord:
                 raise InputError(f"{path}: the package holds no {NAME}: finetune did not write it")
             with package.open(min(names, key=len)) as member:
                 content = member.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+    except (OSError, *DAMAGED) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise InputError(f"{path}: cannot read the package: {reason}") from error
     if len(content) > MAX_BYTES:

@@ -113,7 +113,8 @@ def render_html(body: str, pictures: Path, below: Section | None = None) -> str:
     content = re.sub(r"<p>(<figure>.*?</figure>)</p>", r"\1", content, flags=re.DOTALL)
     page = read_template("report.html")
     name = _reader().renderInline(title.group(1)) if title else "Model card"
-    page = page.replace("{{title}}", re.sub(r"<[^>]*>", "", name), 1)
+    name = re.sub(r"<[^>]*>", "", name).replace("{", "&#123;")  # which could name the place of the content
+    page = page.replace("{{title}}", name, 1)
     if below is None:
         return page.replace("{{content}}", content, 1)
     if below.scripts:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from cards.archives import check_members
+from cards.archives import DAMAGED, check_members
 from cards.audit.claims import Subject
 from cards.audit.hashing import sha256_of
 from cards.errors import ModelError
@@ -65,7 +64,7 @@ class PackageFiles:
                 return sha256_of(self.root / name)
             with zipfile.ZipFile(self.root) as archive, archive.open(name) as member:
                 return hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
-        except (KeyError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+        except (KeyError, OSError, *DAMAGED) as error:
             raise ModelError(f"{self.place(name)}: cannot be read: {error}") from error
 
     def read(self, name: str, limit: int = MAX_TEXT) -> bytes:
@@ -90,7 +89,7 @@ class PackageFiles:
                     content = member.read(limit + 1)
         except KeyError as error:
             raise ModelError(f"{self.place(name)}: no such file") from error
-        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+        except (OSError, *DAMAGED) as error:
             raise ModelError(f"{self.place(name)}: cannot be read: {error}") from error
         if len(content) > limit:
             raise ModelError(f"{self.place(name)}: larger than {limit // 2**20} MB")

@@ -7,7 +7,6 @@ import json
 import math
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from cards.archives import DAMAGED
 from cards.errors import ModelError
 
 MAX_HEADER = 100 * 2**20  # bytes; the limit of the safetensors library
@@ -130,7 +130,7 @@ def torch_storages(file: Path | IO[bytes], where: str) -> dict[str, tuple[str, i
                         digest = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
                     found[member.filename] = digest, member.file_size
             return found
-    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, EOFError, RuntimeError) as error:
+    except (OSError, *DAMAGED) as error:
         raise ModelError(f"{where}: not a complete file of torch: {error}") from error
 
 

@@ -117,7 +117,7 @@ def _private_key(path: Path, password: Callable[[str], str] | None) -> bytes:
         secret = password(path.name).encode()
         try:
             key = serialization.load_pem_private_key(content, secret)
-        except ValueError:
+        except (TypeError, ValueError):  # TypeError: an empty password
             raise InputError(f"{path}: the key cannot be decrypted; check the password") from None
     except Exception as error:  # ValueError, and UnsupportedAlgorithm of cryptography
         raise InputError(f"{path}: the private key cannot be read; it may be damaged") from error

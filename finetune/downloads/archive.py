@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from shutil import disk_usage
 
-from cards.archives import check_member
+from cards.archives import DAMAGED, check_member
 from cards.errors import DownloadError
 from cards.paths import expand_user
 from finetune.downloads.resumable import retrieve
@@ -103,7 +102,7 @@ def _unpack(archive: Path, into: Path, url: str, key: str) -> None:
                     f"not unpacked; {CACHE_HINT}"
                 )
             file.extractall(into)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise DownloadError(f"{url}: is not a complete zip archive: try again, or set {key}=PATH") from error
     except OSError as error:  # such as a member that is a file here and a folder there
         if is_disk_full(error):

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cards.errors import DataError
-from finetune.data.images import image_format, page_count, read_image, read_labels
+from cards.errors import DataError, InputError
+from finetune.data.images import image_format, page_count, read_image, read_labels, unreadable
 from finetune.data.tiff import ALPHA
 from finetune.utils.optional import is_installed
 
@@ -120,7 +120,12 @@ def open_picture(path: Path, page: int | None = None, *, labels: bool = False) -
         modified = path.stat().st_mtime_ns
     except OSError as error:
         raise DataError(f"{path.name}: cannot be read: {error.strerror}") from error
-    return _open(path, page, labels, modified)
+    try:
+        return _open(path, page, labels, modified)
+    except InputError:
+        raise
+    except Exception as error:  # zarr raises arbitrary exceptions on damaged metadata
+        raise unreadable(path, error) from error
 
 
 def in_memory(pixels: np.ndarray) -> Picture:

@@ -161,11 +161,11 @@ def existing_prediction(library: Library, run: str, located: Located) -> Path | 
     """
     from finetune.data.layouts import mask_stem, stem
 
-    name = Path(run).name
+    name, given = Path(run).name, {located.image.resolve(), located.label.resolve()}
     for item in library.of("images"):
         if item.path.name == name:
             for path in images_of(item):
-                if stem(located.image) in (stem(path), mask_stem(path)):
+                if path.resolve() not in given and stem(located.image) in (stem(path), mask_stem(path)):
                     return path
     return None
 

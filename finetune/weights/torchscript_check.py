@@ -15,10 +15,10 @@ import contextlib
 import io
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from cards.archives import DAMAGED
 from cards.errors import ModelError
 from finetune.weights.torchscript_operators import is_allowed
 
@@ -96,15 +96,7 @@ def _check_archive(content: bytes, where: str) -> None:
                         f"{where}: its TorchScript runs code when it is loaded (__setstate__ in {name}); "
                         "set model.trust=true only if you trust the author of this model"
                     )
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        UnicodeDecodeError,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except (OSError, UnicodeDecodeError, *DAMAGED) as error:
         raise ModelError(f"{where}: not TorchScript, or truncated: {error}") from error
 
 

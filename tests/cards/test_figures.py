@@ -52,11 +52,17 @@ def test_training_curve(full, tmp_path):
         pictures.training_curve([], tmp_path / "none.png")
 
 
+def without_margins(picture):
+    """The image of an overlay, without the title and the legend, which shows all colors."""
+    margin = round(0.28 * pictures.DOTS)
+    return picture[margin:-margin]
+
+
 def test_overlay_shows_both_outlines_and_leaves_its_input_alone(scene, tmp_path):
     before = [array.copy() for array in scene]
     picture = twice(lambda path: pictures.overlay(*scene, path, "an image, Dice 0.5"), tmp_path)
-    assert has(picture, pictures.REFERENCE)
-    assert has(picture, pictures.PREDICTION)
+    assert has(without_margins(picture), pictures.REFERENCE)
+    assert has(without_margins(picture), pictures.PREDICTION)
     assert max(picture.shape) >= pictures.SHORTEST
     for array, kept in zip(scene, before, strict=True):
         assert np.array_equal(array, kept)
@@ -64,8 +70,11 @@ def test_overlay_shows_both_outlines_and_leaves_its_input_alone(scene, tmp_path)
 
 def test_lines_are_filled(scene, tmp_path):
     image, reference, prediction = scene
-    picture = twice(lambda path: pictures.overlay(image, reference, prediction, path, filled=True), tmp_path)
-    assert has(picture, pictures.BOTH)
+    black = 0 * image  # a bright pixel has the color of both
+    picture = twice(lambda path: pictures.overlay(black, reference, prediction, path, filled=True), tmp_path)
+    assert has(without_margins(picture), pictures.BOTH)
+    pictures.overlay(black, reference, 0 * prediction, tmp_path / "none.png", filled=True)
+    assert not has(without_margins(imread(tmp_path / "none.png")), pictures.BOTH)
 
 
 @pytest.mark.parametrize("shape", [(70, 40), (1, 70, 40), (2, 70, 40), (3, 70, 40), (5, 70, 40), (3, 1, 1)])

@@ -61,12 +61,18 @@ def test_hostile_text_is_shown_and_does_nothing(full, tmp_path):
     assert "{{content}}" in page.text
 
 
+def test_a_title_that_names_the_place_of_the_content_is_text(full, tmp_path):
+    full.card.title = "{{content}}"
+    page = render_html(huggingface.render_body(full), tmp_path)
+    assert "<h1" not in page.partition("</title>")[0]
+
+
 def test_a_body_that_was_not_rendered_by_us_does_nothing_either(tmp_path):
     (tmp_path.parent / "secret.png").write_bytes(b"secret")
     body = (
         "# <script>alert(1)</script>\n\n<script>alert(1)</script>\n\n"
         "<details onclick='a'>\n\na <b onclick='x'>b</b>\n\n"
-        "![x](https://example.com/x.png) ![y](pictures/../../secret.png) ![z](pictures/gone.png)\n\n"
+        "![x](https://example.com/x.png) ![y](pictures/../secret.png) ![z](pictures/gone.png)\n\n"
         "[click](javascript:alert(1)) <javascript:alert(1)>\n"
     )
     page = harmless(render_html(body, tmp_path))

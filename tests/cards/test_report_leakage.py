@@ -6,7 +6,6 @@ import re
 
 import examples
 import numpy as np
-from example_parts import HOSTILE
 from report_pages import page, previews
 
 from cards.previews import RelatedPicture, canvas_picture
@@ -51,6 +50,8 @@ def test_an_interactive_run_lists_the_iou_of_each_image() -> None:
 
 def test_names_of_related_images_are_text(full: RunRecord) -> None:
     first = full.leakage.relations[0]
-    first.related_to = HOSTILE
-    shown = previews().model_copy(update={"related": [picture(first.image, HOSTILE)]})
-    assert "<script>" not in banner(full, shown)
+    first.related_to = first.evidence = "<script>"
+    shown = previews().model_copy(update={"related": [picture(first.image, "<script>")]})
+    text = banner(full, shown)
+    assert "<script>" not in text
+    assert text.count("&lt;script&gt;") == 2

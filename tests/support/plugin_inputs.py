@@ -48,17 +48,9 @@ def write_collection(folder: Path, names: tuple[str, ...] = ("a", "b"), size: in
     return folder
 
 
-def write_model(folder: Path, target: str = "foreground") -> Path:
+def write_model(folder: Path) -> Path:
     """A small model that was not trained, as a model folder."""
-    from finetune.data.normalization import build_normalize
-    from finetune.export.huggingface import save_model
-    from finetune.inference.model import Model
-    from finetune.repositories.registry import LoadOptions, load
-    from finetune.targets.registry import build_target
+    from saved_model import save_small_model  # imports torch
 
-    built = build_target(target)
-    loaded = load("wipp", "unet", LoadOptions(1, built.channels, options={"width": 8, "depth": 1}))
-    normalize = build_normalize({"name": "percentile", "low": 1.0, "high": 99.8})
-    made = Model(loaded.network, built, normalize, "auto", 1, loaded.divisor, loaded.architecture)
-    save_model(made, folder / "huggingface")
+    save_small_model(folder / "huggingface")
     return folder

@@ -182,7 +182,7 @@ class Bench:
         with self._server(name) as server:
             server.faults = Faults(fault)
             first = command("publish", self.run, *scenario.arguments)
-            met = fault.label in server.faults.seen
+            met = server.faults.seen.count(fault.label) >= fault.occurrence
             problems = [] if met else ["the fault was not met"]
             problems += _told(first, scenario.complete(server, files))
             problems += _true(first, name, server, files)

@@ -124,7 +124,11 @@ def test_text_of_a_model_cannot_act_in_the_report(run: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["../outside.txt", "/tmp/outside.txt", "C:/outside.txt", "a\\..\\..\\outside.txt"]
 )
-def test_a_package_that_would_write_outside_is_refused(run: Path, tmp_path: Path, name: str) -> None:
+def test_a_package_that_would_write_outside_is_refused(
+    run: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))  # where a package is unpacked
     content = audited.read_package(run / PACKAGE)
     audited.write_package(run / PACKAGE, {**content, name: b"outside"})
     assert "would write outside its folder" in refused(run / PACKAGE)
@@ -224,15 +228,18 @@ def test_a_pipe_in_place_of_a_file_does_not_block_the_audit(run: Path, name: str
     assert "is not a regular file" in "".join(broken(claims_of(run, "card")))
 
 
-def test_a_package_with_a_damaged_compressed_file_is_refused(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_package_with_a_damaged_compressed_file_is_refused(
+    run: Path, tmp_path: Path, compression: int
+) -> None:
     package = tmp_path / "damaged.zip"
-    with zipfile.ZipFile(run / PACKAGE) as good, zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as copy:
+    with zipfile.ZipFile(run / PACKAGE) as good, zipfile.ZipFile(package, "w", compression) as copy:
         for name in good.namelist():
             copy.writestr(name, good.read(name))
     with zipfile.ZipFile(package) as archive:
         start = archive.getinfo("record.json").header_offset + 30 + len("record.json")
     content = bytearray(package.read_bytes())
-    content[start : start + 40] = b"\xff" * 40
+    content[start + 9 : start + 49] = b"\xff" * 40  # behind the header of LZMA
     package.write_bytes(bytes(content))
     assert "damaged.zip" in refused(package)
 

@@ -131,22 +131,24 @@ def archive(description: bytes, tensor: bytes = bytes(64), compression: int = zi
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "reason"),
     [
-        b"",
-        b"not a zip",
-        archive(b"not a pickle"),
-        archive(pickle.dumps([1, 2])),
-        archive(pickle.dumps({"epoch": 3})),
-        archive(pickle.dumps({"state_dict": None})),
-        archive(pickle.dumps({"state_dict": {}}), bytes(10**6), zipfile.ZIP_DEFLATED),
+        (b"", "not readable"),
+        (b"not a zip", "not readable"),
+        (archive(b"not a pickle"), "not readable"),
+        (archive(pickle.dumps([1, 2])), "it holds no weights"),
+        (archive(pickle.dumps({"epoch": 3})), "it holds no weights"),
+        (archive(pickle.dumps({"state_dict": None})), "it holds no weights"),
+        (archive(pickle.dumps({"state_dict": {}})), "it holds no weights"),
+        (archive(pickle.dumps({}), bytes(10**6), zipfile.ZIP_DEFLATED), "its tensors are compressed"),
     ],
-    ids=["empty", "text", "no pickle", "a list", "no weights", "None", "compressed"],
+    ids=["empty", "text", "no pickle", "a list", "no weights", "None", "no tensor", "compressed"],
 )
-def test_what_is_no_checkpoint_is_one_line(run: Path, content: bytes) -> None:
+def test_what_is_no_checkpoint_is_one_line(run: Path, content: bytes, reason: str) -> None:
     (run / CHECKPOINT).write_bytes(content)
     decided, evidence = verdict(run)
     assert decided == "broken" and evidence.startswith(CHECKPOINT) and "\n" not in evidence
+    assert reason in evidence
 
 
 def test_a_tensor_larger_than_its_file_is_broken(run: Path) -> None:

@@ -205,12 +205,11 @@ def test_an_edited_card_is_found_although_the_record_has_its_new_hash(run: Path,
     assert any(evidence in text for text in broken(claims_of(run, "card")))
 
 
-@pytest.mark.parametrize("name", PACKAGES)
+# A changed record is consistent with itself: only the run around the package shows the change.
+@pytest.mark.parametrize("name", [name for name in PACKAGES if "record" not in name])
 def test_a_package_alone_is_audited_as_well(run: Path, name: str) -> None:
     change, evidence = PACKAGES[name]
     change(run)
-    if "record" in name:  # consistent with itself; only the run around it shows the change
-        return
     assert any(evidence in text for text in broken(claims_of(run / PACKAGE, "card")))
 
 

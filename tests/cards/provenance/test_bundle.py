@@ -31,6 +31,19 @@ def with_payload(content: dict[str, Any], change: Callable[[dict[str, Any]], Non
     return content
 
 
+BUNDLE_REASONS = {
+    "missing envelope": "dsseEnvelope is missing",
+    "missing verification material": "verificationMaterial is missing",
+    "no key": "needs exactly one of",
+    "key without hint": "publicKey is incomplete",
+    "no media type": "mediaType is not",
+    "no signature": "exactly one signature",
+    "two signatures": "exactly one signature",
+    "other payload type": "payloadType is",
+    "payload is not base64": "is not base64",
+    "Sigstore without transparency log": "without an entry of its transparency log",
+}
+
 BUNDLE_CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "missing envelope": lambda content: content.pop("dsseEnvelope"),
     "missing verification material": lambda content: content.pop("verificationMaterial"),
@@ -44,6 +57,19 @@ BUNDLE_CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "Sigstore without transparency log": lambda content: content.update(
         verificationMaterial={"certificate": {"rawBytes": "AA=="}, "tlogEntries": []}
     ),
+}
+
+STATEMENT_REASONS = {
+    "other predicate": "predicateType is",
+    "other statement": "_type is",
+    "no files": "signs no files",
+    "path out of the folder": "is not the path of a file",
+    "absolute path": "is not the path of a file",
+    "a file twice": "is signed twice",
+    "other hash": "does not follow from",
+    "everything ignored": "ignore_paths contains",
+    "shards": "signed in shards",
+    "unknown algorithm": "hash_type is",
 }
 
 STATEMENT_CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -66,18 +92,20 @@ STATEMENT_CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 
 
-@pytest.mark.parametrize("change", BUNDLE_CHANGES.values(), ids=BUNDLE_CHANGES)
-def test_a_damaged_bundle_is_refused(signed: Path, change: Callable[[dict[str, Any]], object]) -> None:
+@pytest.mark.parametrize("name", BUNDLE_CHANGES)
+def test_a_damaged_bundle_is_refused(signed: Path, name: str) -> None:
     content = json.loads((signed / "model.sig").read_text())
-    change(content)
-    with pytest.raises(ModelError, match="model.sig"):
+    BUNDLE_CHANGES[name](content)
+    with pytest.raises(ModelError, match=BUNDLE_REASONS[name]):
         read_bundle(write(signed / "model.sig", content))
 
 
-@pytest.mark.parametrize("change", STATEMENT_CHANGES.values(), ids=STATEMENT_CHANGES)
-def test_an_invalid_statement_is_refused(signed: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    content = with_payload(json.loads((signed / "model.sig").read_text()), change)
-    with pytest.raises(ModelError, match="model.sig"):
+@pytest.mark.parametrize("name", STATEMENT_CHANGES)
+def test_an_invalid_statement_is_refused(signed: Path, name: str) -> None:
+    content = json.loads((signed / "model.sig").read_text())
+    read_bundle(write(signed / "model.sig", with_payload(content, lambda statement: None)))
+    content = with_payload(content, STATEMENT_CHANGES[name])
+    with pytest.raises(ModelError, match=STATEMENT_REASONS[name]):
         read_bundle(write(signed / "model.sig", content))
 
 

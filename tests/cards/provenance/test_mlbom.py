@@ -81,8 +81,9 @@ def test_every_package_of_the_environment_is_a_component(full: RunRecord) -> Non
 @pytest.mark.parametrize("text", ["<script>", 'a"b\n{{ 1 }}', "ä" * 300])
 def test_hostile_text_stays_text(full: RunRecord, text: str) -> None:
     card = full.card.model_copy(update={"title": text, "description": text, "license": text})
-    document = json.loads(ml_bom(full.model_copy(update={"card": card})))
-    assert document["metadata"]["component"]["name"] == text
+    written = ml_bom(full.model_copy(update={"card": card}))
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(written) is None
+    assert json.loads(written)["metadata"]["component"]["name"] == text
 
 
 def test_authors_are_contacts_and_their_ids_are_properties(full: RunRecord) -> None:

@@ -193,6 +193,8 @@ def test_an_encrypted_key_asks_for_its_password(run: Path, tmp_path: Path, trust
     with pytest.raises(InputError, match="check the password") as caught:
         sign(run, Credentials(path, password=lambda name: asked.append(name) or "wrong password"))
     assert asked == ["secret.pem"] and "wrong password" not in str(caught.value)
+    with pytest.raises(InputError, match="check the password"):
+        sign(run, Credentials(path, password=lambda name: ""))
     sign(run, Credentials(path, password=lambda name: "open sesame"))
     assert problems(run, TrustRoot(key=path.with_suffix(".pub"))) == []
 

@@ -10,7 +10,6 @@ import pytest
 from finished_run import write_run
 from forked_command import run_command
 
-from cards.audit.subject import open_subject
 from cards.record import RunRecord
 
 REPO = "someone/discs"
@@ -246,8 +245,7 @@ def test_a_published_model_audits_as_its_run_does(publisher, run, publish):
     from finetune.pipeline.audit import audit
 
     publish(run, *HUGGINGFACE)
-    with open_subject(run) as subject:
-        assert subject.kind == "run"
-    claims = audit(REPO)
-    assert claims
-    assert [claim for claim in claims if claim.verdict == "broken"] == []
+    claims = [audit(source) for source in (REPO, run)]
+    published, original = ({one.family for one in found if one.verdict == "holds"} for found in claims)
+    assert published == original >= {"files", "card", "weights", "formats"}
+    assert [one for one in claims[0] if one.verdict == "broken"] == []

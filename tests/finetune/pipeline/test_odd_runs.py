@@ -91,7 +91,7 @@ def test_a_dry_run_replaces_what_the_run_would_replace(folder: Path) -> None:
     assert "writes      new[/b]/r/" in printed and "preview     new[/b]/r.preview.png" in printed
     refused = CliRunner().invoke(app, ["run", "r.yaml", "--dry-run", "--overwrite", "--out", str(done)])
     assert isinstance(refused.exception, InputError)
-    assert "replace it with --overwrite" not in str(refused.exception)
+    assert "--overwrite replaces only a finished run, and this folder has no" in str(refused.exception)
 
 
 def test_names_in_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,10 @@ TOKEN = "hf_secret_token_of_a_test"
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Caches that the command changes are restored after the test."""
+    from huggingface_hub import constants
+
+    for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE"):  # `finetune.utils.offline.use_folder` sets both
+        monkeypatch.setattr(constants, name, getattr(constants, name))
     monkeypatch.chdir(tmp_path)
     for variable in (*PLACES, "HF_HUB_OFFLINE"):
         monkeypatch.setenv(variable, str(tmp_path / "elsewhere") if variable in PLACES else "")

@@ -85,8 +85,8 @@ def test_a_folder_that_is_no_run_is_never_replaced(tmp_path: Path, missing: str)
         assert (tmp_path / "a" / "notes").exists()
     (tmp_path / "link").symlink_to(tmp_path / "a")
     (tmp_path / "file").touch()
-    for name in ("link", "file"):
-        with pytest.raises(InputError, match="link|file"):
+    for name, words in (("link", "is a link, which --overwrite"), ("file", "this is a file")):
+        with pytest.raises(InputError, match=words):
             RunFolder(tmp_path / name, overwrite=True).check()
     assert names(tmp_path) == ["a", "file", "link"]
 
@@ -227,8 +227,9 @@ def test_errors_of_disk_and_memory_are_one_line_and_the_run_can_be_resumed(
 @pytest.mark.parametrize("finished", [True, False])
 def test_there_must_be_something_to_resume(tmp_path: Path, finished: bool) -> None:
     if finished:
-        (tmp_path / "a").mkdir()
-    with pytest.raises(InputError, match="finished" if finished else "no unfinished run"):
+        finish(tmp_path / "a")
+    words = r"resume here \(that run is finished\)$" if finished else "no unfinished run to resume here$"
+    with pytest.raises(InputError, match=words):
         RunFolder(tmp_path / "a", resume=True).check()
 
 

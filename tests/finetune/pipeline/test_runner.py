@@ -274,7 +274,14 @@ def test_early_stopping_keeps_the_best_weights(recipe_file: Path, tmp_path: Path
     assert training.stopped_early
     assert training.epochs < 40
     dices = [epoch.validation_dice for epoch in training.history]
-    assert training.best_epoch == dices.index(max(dices)) + 1
+    assert training.best_epoch == dices.index(max(dices)) + 1 < training.epochs
+    import torch
+
+    exported = load_file(tmp_path / "run" / "huggingface" / "model.safetensors")
+    for name, same in (("best", True), ("last", False)):
+        saved = torch.load(tmp_path / "run" / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"]
+        equal = [np.array_equal(values, saved[f"network.{key}"]) for key, values in exported.items()]
+        assert all(equal) == same, name
     seconds = [epoch.seconds for epoch in training.history]
     assert seconds[0] > 0 and seconds == sorted(seconds) and seconds[-1] == training.seconds
 

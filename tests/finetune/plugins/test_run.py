@@ -154,7 +154,8 @@ def test_weights_for_training_that_are_missing_are_one_error(hub, tmp_path: Path
     message = error_of("fine-tune", **given, **outputs)
     assert message.endswith("; choose wipp:unet, which needs none, or a model folder with --modelDir")
     assert not any(path.exists() for path in outputs.values())
-    assert error_of("fine-tune", **given | {"target": "rays", "rank": 4, "adapt": "head"}, **outputs)
+    given |= {"target": "rays", "rank": 4, "adapt": "head"}  # a rank is of use for LoRA only, and no error
+    assert error_of("fine-tune", **given, **outputs) == message
 
 
 def test_images_without_masks_are_one_error(images: Path, tmp_path: Path) -> None:
@@ -245,7 +246,9 @@ def test_an_audit_writes_one_row_per_claim_and_fails_if_asked_to(tmp_path: Path)
     (run / "foreign.txt").write_text("x")
     assert run_plugin("audit", modelDir=run, claims=tmp_path / "again").exit_code == 0
     failing = run_plugin("audit", modelDir=run, claims=tmp_path / "failing", failOnBroken="YES")
-    assert failing.exit_code == 1
+    assert failing.exit_code == 1 and isinstance(failing.exception, SystemExit)
+    assert "broken: Every file in the folder is in the record. foreign.txt" in failing.stderr
+    assert not (tmp_path / "failing").exists()
 
 
 def test_help_of_a_plugin_lists_its_parameters() -> None:

@@ -163,9 +163,10 @@ def test_nobody_is_asked_where_that_is_not_wanted(online, monkeypatch):
     assert not online.asked
 
 
-def test_the_command_lists_and_asks_no_server(command):
+def test_the_command_lists_and_asks_no_server(command, hub):
     done = command("models")
     assert done.returncode == 0, done.stderr
+    assert not hub.asked
     models, _, numbers = done.stdout.partition("number of models")
     assert not numbers
     for words in ("repository", "cyto3", "BSD-3-Clause", "6,600,843", "26 MB", "(any)"):
@@ -256,7 +257,7 @@ def test_a_failed_refresh_keeps_the_stored_list(online):
 
 def test_a_damaged_list_counts_as_none(online, tmp_path):
     online.listed = [{"id": "lab/one", "pipeline_tag": "mask-generation"}]
-    shown("--refresh")
+    assert "lab/one" in shown("--refresh") and "lab/one" in shown()
     for path in (tmp_path / "cache" / "catalog").iterdir():
         path.write_text('{"models": [{"name": 3}]')
     assert "lab/one" not in shown()

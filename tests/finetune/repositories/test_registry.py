@@ -224,7 +224,7 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
 
     for name in ("model.pth", "model.safetensors"):
         (tmp_path / name).write_bytes(pickle.dumps(Bomb()))
-        with pytest.raises(InputError, match=r"safetensors"):
+        with pytest.raises(InputError, match=r"only \.safetensors files are|: not a safetensors file"):
             load_tiny(tmp_path / name)
     assert not (tmp_path / "exploded").exists()
 

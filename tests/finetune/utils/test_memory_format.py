@@ -29,8 +29,8 @@ def test_the_memory_format_reaches_the_network_and_keeps_its_output(
     memory_format: torch.memory_format,
 ) -> None:
     torch.manual_seed(0)
-    network = UNet(1, 1, width=8, depth=1)
-    images = torch.rand(2, 1, 16, 16)
+    network = UNet(2, 1, width=8, depth=1)
+    images = torch.rand(2, 2, 16, 16)  # of one channel, both formats are the same
     expected = network(images)
     module = Segmenter(network, Foreground(), divisor=2, optimizer=OPTIMIZER, memory_format=memory_format)
     seen = []

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from finished_run import RUN
 
 from cards.errors import InputError
 from cards.fingerprint import sha256_file
 from cards.record import RunRecord
 from finetune.viewer.library import Library
-from finetune.viewer.predictions import locate
+from finetune.viewer.predictions import Located, existing_prediction, locate
 
 
 @pytest.fixture
@@ -50,3 +52,15 @@ def test_a_label_image_that_is_not_the_one_that_was_scored_is_noted(root: Path) 
     assert locate(library, file).note == "the label image differs from the one of the record"
     label.unlink()
     assert locate(library, file).note == "the label image is missing"
+
+
+def test_the_input_of_a_run_is_not_taken_for_its_prediction(tmp_path: Path) -> None:
+    for name in ("nuclei/a.tif", "nuclei/a_masks.tif", "labels/nuclei/a.tif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(tmp_path / name, np.zeros((8, 8), np.uint8))
+    entry = RunRecord.read(RUN).data.files[0]
+    located = Located(tmp_path / "nuclei/a.tif", tmp_path / "nuclei/a_masks.tif", entry, "")
+    for shown, expected in (("nuclei", None), ("labels", tmp_path / "labels/nuclei/a.tif")):
+        library = Library([tmp_path / shown])
+        library.scan()
+        assert existing_prediction(library, "runs/nuclei", located) == expected

@@ -79,7 +79,7 @@ def test_the_server_listens_on_this_computer_only(served: Served):
         for line in (Path(table).read_text().splitlines()[1:] if Path(table).exists() else [])
         if line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A"
     ]
-    assert set(listening) <= {f"0100007F:{port:04X}"}
+    assert set(listening) == ({f"0100007F:{port:04X}"} if Path("/proc/net/tcp").exists() else set())
 
 
 def test_a_second_viewer_takes_the_next_port_and_ctrl_c_ends_it(served: Served, tmp_path: Path):

@@ -29,6 +29,10 @@ def versions(package) -> dict[str, Path]:
 
 @pytest.fixture
 def asked(versions, tmp_path, monkeypatch) -> Iterator[list[str]]:
+    from huggingface_hub import constants
+
+    for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE"):  # `finetune.utils.offline.use_folder` sets both
+        monkeypatch.setattr(constants, name, getattr(constants, name))
     for variable in PLACES:
         monkeypatch.setenv(variable, str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
