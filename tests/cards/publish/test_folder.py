@@ -49,16 +49,10 @@ def test_native_files_are_published_beside_the_card_and_audit_clean(native, publ
 
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
-    from cryptography.hazmat.primitives import serialization as formats
     from cryptography.hazmat.primitives.asymmetric import ec
+    from signers import write_key
 
-    private = ec.generate_private_key(ec.SECP256R1())
-    pem, pkcs8 = formats.Encoding.PEM, formats.PrivateFormat.PKCS8
-    path = tmp_path / "key.pem"
-    path.write_bytes(private.private_bytes(pem, pkcs8, formats.NoEncryption()))
-    public = private.public_key().public_bytes(pem, formats.PublicFormat.SubjectPublicKeyInfo)
-    (tmp_path / "key.pub.pem").write_bytes(public)
-    return path
+    return write_key(tmp_path / "key.pem", ec.generate_private_key(ec.SECP256R1()))
 
 
 @pytest.mark.parametrize("package", [True, False])
@@ -66,7 +60,7 @@ def test_the_signatures_of_a_run_hold_where_it_is_published(tmp_path, publish, k
     pytest.importorskip("model_signing")
     run = write_run(tmp_path / "signed", package=package, native={"preprocessor_config.json": b"{}"})
     assert command("sign", run, "--key", key).code == 0
-    out, public = tmp_path / "out", tmp_path / "key.pub.pem"
+    out, public = tmp_path / "out", key.with_suffix(".pub")
     assert publish(run, "--to", out).code == 0
     verified = command("verify", out, "--key", public)
     assert verified.code == 0, verified.out

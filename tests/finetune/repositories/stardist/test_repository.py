@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from range_server import Files, serve
 from tiny_stardist import (
     CONFIG,
     DEPTH,
@@ -24,7 +30,6 @@ from tiny_stardist import (
 )
 
 from cards.errors import InputError
-from finetune.downloads import archive as download
 from finetune.networks.stardist_unet import StarDistUNet
 from finetune.repositories.registry import LoadOptions, build, load, save
 from finetune.repositories.stardist import repository as stardist
@@ -33,6 +38,17 @@ from finetune.repositories.stardist import repository as stardist
 def load_rays(checkpoint: Path | None, **changes: Any):
     arguments = {"in_channels": 1, "out_channels": 1 + RAYS, "checkpoint": checkpoint} | changes
     return load("stardist", arguments.pop("name", "unet"), LoadOptions(**arguments))
+
+
+@contextmanager
+def publish(archive: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
+    """A server with an archive in place of the published 2D_versatile_fluo."""
+    name = "2D_versatile_fluo"
+    monkeypatch.setitem(stardist.PUBLISHED, name, hashlib.sha256(archive).hexdigest())
+    with serve() as server:
+        monkeypatch.setattr(stardist, "URL", server.url + "/{name}.zip")
+        server.content[f"/{name}.zip"] = archive
+        yield server
 
 
 @pytest.fixture(params=[1, 2], ids=["grid 1", "grid 2"])
@@ -198,12 +214,12 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 def test_a_published_model_is_downloaded_once(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The download itself is another's; what is unpacked in the cache is the model."""
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
-    folder.rename(tmp_path / "put")
-    (tmp_path / "cache" / "stardist").mkdir(parents=True)
-    (tmp_path / "put").rename(tmp_path / "cache" / "stardist" / "2D_versatile_fluo")
-    loaded = load_rays(None, name="2D_versatile_fluo")
+    packed = shutil.make_archive(str(tmp_path / "model"), "zip", folder.parent, folder.name)
+    with publish(Path(packed).read_bytes(), monkeypatch) as server:
+        loaded = load_rays(None, name="2D_versatile_fluo")
+        load_rays(None, name="2D_versatile_fluo")
+    assert len(server.ranges) == 1
     assert loaded.origin.weights == "pretrained"
     assert (loaded.origin.license, loaded.origin.revision) == ("BSD-3-Clause", "v0.1")
     assert "star-convex" in loaded.origin.citation[0]
@@ -224,13 +240,17 @@ def test_without_a_network_the_error_says_how_to_do_without(
     assert not list(tmp_path.rglob("*.h5"))
 
 
-def test_an_archive_without_a_model_is_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+def test_an_archive_without_a_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("README.md", "nothing")
-    unpacked = tmp_path / "unpacked"
-    download._unpack(tmp_path / "model.zip", unpacked, "https://example.com", "model.checkpoint")
-    with pytest.raises(InputError, match=r"contains no StarDist model"):
-        stardist._must_hold_weights("https://example.com", unpacked)
+    with (
+        publish(packed.getvalue(), monkeypatch),
+        pytest.raises(InputError, match="contains no StarDist model"),
+    ):
+        load_rays(None, name="2D_versatile_fluo")
+    assert not list(tmp_path.rglob("README.md"))
 
 
 def test_published_models_are_those_that_stardist_registers() -> None:
