@@ -6,22 +6,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import find_objects, gaussian_filter
-from skimage.segmentation import relabel_sequential
 
 from cards.errors import InputError
 from finetune.metrics.registry import compute_metrics
 from finetune.targets.registry import build_target
 
 SYMMETRIES = [(rotations, flip) for rotations in range(4) for flip in (False, True)]
-
-
-@pytest.fixture(scope="module")
-def nuclei() -> np.ndarray:
-    """Labels (256, 256) of real nuclei."""
-    from stardist.data import test_image_nuclei_2d
-
-    labels = test_image_nuclei_2d(return_mask=True)[1][:256, :256]
-    return relabel_sequential(labels)[0].astype(np.int32)
 
 
 def raw_output(seed: int, size: int = 96) -> np.ndarray:

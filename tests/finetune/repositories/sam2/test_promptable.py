@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +32,6 @@ def load_tiny(checkpoint: Path | None = None, **changes: Any) -> Loaded:
     channels, options = {"in_channels": 1, "out_channels": 1}, {"image_size": SIDE}
     arguments = channels | {"options": options, "checkpoint": checkpoint, "pretrained": False} | changes
     return promptable("sam2").load(TINY, LoadOptions(**arguments))
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file as SAM2 publishes them, of random weights."""
-    torch.manual_seed(9)
-    path = tmp_path_factory.mktemp("published") / "sam2.1_hiera_tiny.pt"
-    torch.save({"model": build_sam2(CONFIG, device="cpu").state_dict()}, path)
-    yield path
-    path.unlink()
 
 
 def test_it_answers_as_sam2_s_own_predictor(published: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +28,6 @@ PARTLY = "encoder (27,219,136 of 27,382,576 parameters)"
 def load_tiny(checkpoint: Path | None = None, **changes: Any) -> Loaded:
     arguments: dict[str, Any] = {"in_channels": 1, "out_channels": 3, "options": {}, "checkpoint": checkpoint}
     return load("sam2", TINY, LoadOptions(**arguments | {"pretrained": False} | changes))
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file as SAM2 publishes them, of random weights."""
-    torch.manual_seed(9)
-    path = tmp_path_factory.mktemp("published") / "sam2.1_hiera_tiny.pt"
-    torch.save({"model": build_sam2(CONFIG, device="cpu").state_dict()}, path)
-    yield path
-    path.unlink()
 
 
 @pytest.fixture(scope="module")
