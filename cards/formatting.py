@@ -99,6 +99,19 @@ def number(value: float | None) -> str:
     return NOT_MEASURED if value is None else f"{value:g}"
 
 
+def hardware(device: str, threads: int | None) -> str:
+    """Name the hardware of a measurement.
+
+    Args:
+        device: name of the CPU or GPU.
+        threads: number of threads; None if it is unknown.
+
+    Returns:
+        Such as "AMD EPYC, 2 threads".
+    """
+    return device + (f", {counted(threads, 'thread')}" if threads else "")
+
+
 def duration(seconds: float | None) -> str:
     """Format a duration in a suitable unit.
 

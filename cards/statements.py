@@ -126,7 +126,7 @@ def timed_on(record: RunRecord) -> str:
     """
     if (timing := record.timing) is None:
         return words.NOT_MEASURED
-    return timing.device + (f", {words.counted(timing.threads, 'thread')}" if timing.threads else "")
+    return words.hardware(timing.device, timing.threads)
 
 
 def time_per_image(record: RunRecord) -> str:

@@ -172,7 +172,7 @@ class Benchmark(RecordModel):
     @property
     def hardware(self) -> str:
         """Device and number of threads."""
-        return self.device + (f", {words.counted(self.threads, 'thread')}" if self.threads else "")
+        return words.hardware(self.device, self.threads)
 
     def measured(self) -> list[ModelResult]:
         """Models with measurements, the most accurate first.

@@ -88,7 +88,7 @@ def segment_large(
 
     Raises:
         DataError: if the image cannot be read or does not fit the model, another process writes the label
-            image, or a file came up that may not be replaced.
+            image, or a file was created meanwhile that may not be replaced.
         InputError: if the disk is full or cannot be written; finished parts are kept.
     """
     options = options or StreamOptions()

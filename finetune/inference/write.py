@@ -28,7 +28,7 @@ def write_outputs(result: Segmented, path: Path, extras: Mapping[str, Path], out
         outputs: format, and which files may be replaced.
 
     Raises:
-        DataError: if a file came up that may not be replaced.
+        DataError: if a file was created meanwhile that may not be replaced.
         InputError: if the disk is full or cannot be written; no partial file remains.
     """
     for kind, extra in extras.items():
@@ -54,7 +54,7 @@ def write_extras_in_parts(parts: SegmentedParts, extras: Mapping[str, Path], out
         outputs: which files may be replaced.
 
     Raises:
-        DataError: if a file came up that may not be replaced.
+        DataError: if a file was created meanwhile that may not be replaced.
         InputError: if the disk is full or cannot be written; no partial file remains.
     """
     for kind, path in extras.items():
