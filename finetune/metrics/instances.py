@@ -74,7 +74,8 @@ class Matches:
         from scipy.sparse.csgraph import maximum_bipartite_matching
 
         rows, columns, shape = self.rows[reached], self.columns[reached], (self.references, self.predictions)
-        partners = maximum_bipartite_matching(csr_array((np.ones(len(rows)), (rows, columns)), shape))
+        graph = csr_array((np.ones(len(rows)), (rows, columns)), shape)
+        partners = maximum_bipartite_matching(graph, perm_type="column")
         matched: np.ndarray = self.iou[reached][partners[rows] == columns]
         return matched
 

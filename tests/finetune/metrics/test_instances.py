@@ -68,6 +68,16 @@ def test_agrees_with_the_definitions(seed: int, blocks: int) -> None:
         assert instance_scores(prediction, reference) == pytest.approx(by_the_book(prediction, reference))
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_one_half_of_an_instance_matches_it(reverse: bool) -> None:
+    whole = np.repeat([[0, 1, 2, 3]], 4, axis=0).repeat(4, axis=1)
+    halves = whole.copy()
+    halves[:2, whole[0] == 1], halves[2:, whole[0] == 3] = 9, 5
+    scores = instance_scores(*((whole, halves) if reverse else (halves, whole)))
+    assert scores["ap50"] == pytest.approx(3 / 5)  # three matches, two halves without a partner
+    assert scores["pq"] == pytest.approx((0.5 + 1 + 0.5) / 4)
+
+
 def test_empty_images() -> None:
     empty, full = np.zeros((4, 4), np.int32), np.eye(4, dtype=np.int32)
     assert instance_scores(empty, empty) == {"ap50": 1, "ap75": 1, "ap90": 1, "pq": 1}
@@ -107,6 +117,22 @@ def test_equals_stardist(seed: int, references: int, predictions: int) -> None:
     for name, match in zip(THRESHOLDS, expected, strict=True):
         assert scores[name] == pytest.approx(float(match.accuracy), abs=1e-12)
     assert scores["pq"] == pytest.approx(float(expected[0].panoptic_quality), abs=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+@settings(max_examples=60)
+def test_equals_stardist_where_instances_are_halved(seed: int, reverse: bool) -> None:
+    matching = pytest.importorskip("stardist.matching").matching
+    rng = np.random.default_rng(seed)
+    one = np.arange(1, 13).reshape(3, 4).repeat(4, 0).repeat(4, 1)
+    other = np.where(
+        one % 3 == 0, 0, np.where(np.arange(16) % 4 < 2, one, one + rng.integers(0, 3, one.max() + 1)[one])
+    )
+    reference, prediction = (other, one) if reverse else (one, other)
+    scores = instance_scores(prediction, reference)
+    expected = matching(reference, prediction, thresh=tuple(THRESHOLDS.values()))
+    assert [scores[name] for name in THRESHOLDS] == pytest.approx([match.accuracy for match in expected])
+    assert scores["pq"] == pytest.approx(float(expected[0].panoptic_quality))
 
 
 def test_equals_stardist_on_nuclei() -> None:
