@@ -15,7 +15,8 @@ class StarDistUNet(nn.Module):
     """Images (N, C, H, W) to raw maps (N, K, H / grid, W / grid); H and W are multiples of grid * 2**depth.
 
     The first map is the logit of the object probability, the others are distances in image pixels. As in
-    StarDist, each has its own 1×1 convolution: `prob` and `dist`.
+    StarDist, each has its own 1×1 convolution: `prob` and `dist`. With `foreground`, the last map is the
+    logit of the foreground, from the head with which StarDist classifies objects, for one class.
     """
 
     portable = True  # this file is the whole network: exports copy it into BioImage.IO packages
@@ -29,17 +30,19 @@ class StarDistUNet(nn.Module):
         width: int = 32,
         convolutions: int = 2,
         features: int = 128,
+        foreground: bool = False,
     ) -> None:
         """Build the network with Keras' default initialization: Glorot & Bengio 2010, uniform; biases 0.
 
         Args:
             in_channels: C.
-            out_channels: K: 1 + number of rays.
+            out_channels: K: 1 + number of rays, and 1 for the foreground.
             grid: output stride in image pixels, a power of 2.
             depth: number of poolings in the U-Net (`unet_n_depth`).
             width: channels at the first level, doubled at each next one (`unet_n_filter_base`).
             convolutions: convolutions per level (`unet_n_conv_per_depth`).
             features: channels of the convolution after the U-Net, 0 for none (`net_conv_after_unet`).
+            foreground: whether the last map is the foreground (`n_classes` 1).
         """
         super().__init__()
         halvings = grid.bit_length() - 1
@@ -63,9 +66,11 @@ class StarDistUNet(nn.Module):
             self.up.append(_level(channels + wide, [wide] * (convolutions - 1) + [narrow]))
             channels = narrow
         self.features = _level(channels, [features] if features else [])
+        self.features_class = _level(channels, [features] if features and foreground else [])
         channels = features or channels
         self.prob = nn.Conv2d(channels, 1, kernel_size=1)
-        self.dist = nn.Conv2d(channels, out_channels - 1, kernel_size=1)
+        self.dist = nn.Conv2d(channels, out_channels - (2 if foreground else 1), kernel_size=1)
+        self.foreground = nn.Conv2d(channels, 1, kernel_size=1) if foreground else None
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
@@ -73,7 +78,7 @@ class StarDistUNet(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Predict the object probability and ray distances.
+        """Predict the object probability, ray distances and, if the network has the head, the foreground.
 
         Args:
             images: (N, C, H, W) float32.
@@ -92,8 +97,11 @@ class StarDistUNet(nn.Module):
         for block in self.up:
             x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = block(torch.cat([x, skipped.pop()], dim=1))
-        x = self.features(x)
-        return torch.cat([self.prob(x), self.dist(x)], dim=1)
+        features = self.features(x)
+        maps = [self.prob(features), self.dist(features)]
+        if self.foreground is not None:
+            maps.append(self.foreground(self.features_class(x)))
+        return torch.cat(maps, dim=1)
 
 
 def _level(in_channels: int, widths: list[int]) -> nn.Sequential:

@@ -24,7 +24,7 @@ from finetune.inference.model import Model
 from finetune.inference.tile_mismatch import measure_tiling
 from finetune.pipeline import record_builder
 from finetune.pipeline.compatibility import (
-    check_grid,
+    check_output,
     check_patch,
     check_queries,
     warn_about_published_options,
@@ -65,7 +65,7 @@ def prepare(recipe: Recipe, console: Console) -> Plan[Model]:
     recipe = _measure_diameter(inputs.recipe, inputs.pairs, inputs.label_kind)
     section = recipe.model
     loaded = load(section.repository, section.name, load_options(recipe, inputs.channels, target.channels))
-    check_grid(loaded, target)
+    check_output(loaded, target)
     check_queries(loaded.network, target, inputs.files)
     check_patch(recipe.training.patch, loaded.divisor)
     selected = auto_options(section.target, options)

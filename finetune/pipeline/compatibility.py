@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from finetune.targets.base import Target
 
 
-def check_grid(loaded: Loaded, target: Target) -> None:
-    """Check that the network's output stride matches the target's grid.
+def check_output(loaded: Loaded, target: Target) -> None:
+    """Check that the network's output stride matches the target's grid, and its last map the target's.
 
     Args:
         loaded: the network with its options.
@@ -34,6 +34,13 @@ def check_grid(loaded: Loaded, target: Target) -> None:
             f"the network predicts one pixel for each {stride} × {stride} pixels of the image, the target "
             f"{target.name} expects {grid} × {grid}: set model.options.grid, or use "
             f"model.target=rays with model.target_options.grid={stride}"
+        )
+    has, needs = (loaded.architecture.options.get("foreground"), target.options().get("foreground", False))
+    if has is not None and has != needs:
+        raise RecipeError(
+            f"the network predicts {'the' if has else 'no'} foreground beside its distances, the target "
+            f"{target.name} expects {'it' if needs else 'none'}: set model.options.foreground and "
+            "model.target_options.foreground to the same value"
         )
 
 

@@ -23,10 +23,14 @@ BORDER = 0
 # StarDist's weights of the distances, and of those predicted for the background (`Config2D` in
 # stardist/models/model2d.py: train_loss_weights, train_background_reg), and Keras' smallest divisor.
 DISTANCE_WEIGHT, BACKGROUND_WEIGHT, EPSILON = 0.2, 1e-4, 1e-7
+# Candidates of `outline_threshold` if it is compared with the foreground.
+FOREGROUND_THRESHOLDS = (0.0, 0.4, 0.5, 0.6)
 
 
 class Rays:
     """1 + n maps: object probability, and the distance to the object's edge along each of n rays, in pixels.
+
+    With the option `foreground` there is one more map, the last: whether a pixel belongs to any object.
 
     StarDist: Schmidt, Weigert, Broaddus & Myers 2018, https://doi.org/10.1007/978-3-030-00934-2_30. The
     probability is the distance to the nearest pixel outside, relative to the greatest of the object. Ray k
@@ -66,11 +70,18 @@ class Rays:
         self.rays, self.grid = self.settings.rays, self.settings.grid
         self.channels = 1 + self.rays
         self.map_names: tuple[str, ...] = ("probability", *(f"distance{ray}" for ray in range(self.rays)))
+        self.outlined = 0  # the map from which outlines are taken
+        if self.settings.foreground:
+            self.outlined = self.channels
+            self.channels += 1
+            self.map_names += ("foreground",)
+            self.choices = self.choices | {"outline_threshold": FOREGROUND_THRESHOLDS}
+            self.loss_name += " + binary cross-entropy of foreground"
 
     @property
     def exports_labels(self) -> bool:
-        """Whether packages end in labels: not with outlines, for which BioImage.IO has no operation."""
-        return not self.settings.outline_threshold
+        """Whether packages end in labels: BioImage.IO has an operation for polygons, but not for outlines."""
+        return not (self.settings.outline_threshold or self.settings.foreground)
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Encode object probability and ray distances.
@@ -79,7 +90,7 @@ class Rays:
             labels: (H, W) integer, 0 is background.
 
         Returns:
-            Maps (1 + n, H, W) float32: probability, distances in pixels.
+            Maps (K, H, W) float32: probability, distances in pixels, and foreground, if asked for.
         """
         import warnings
 
@@ -94,7 +105,9 @@ class Rays:
         with warnings.catch_warnings():  # of an image that is one object from edge to edge
             warnings.simplefilter("ignore", UserWarning)
             maps[0] = edt_prob(labels)
-        maps[1:] = np.moveaxis(star_dist(labels, self.rays), -1, 0)
+        maps[1 : 1 + self.rays] = np.moveaxis(star_dist(labels, self.rays), -1, 0)
+        if self.settings.foreground:
+            maps[-1] = labels != 0
         return maps
 
     def loss(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
@@ -102,11 +115,12 @@ class Rays:
 
         Binary cross-entropy of the probability p, over pixels, plus `DISTANCE_WEIGHT` times that of the
         distances: mean(p |d' - d|) / mean(p) + `BACKGROUND_WEIGHT` mean((1 - p) |d'|), over pixels and rays.
+        The binary cross-entropy of the foreground is added with a weight of 1, as that of StarDist's classes.
         In float32 also under autocast.
 
         Args:
-            output: raw output (N, 1 + n, H / grid, W / grid), compared with the pixels of the grid.
-            maps: encoded labels (N, 1 + n, H, W).
+            output: raw output (N, K, H / grid, W / grid), compared with the pixels of the grid.
+            maps: encoded labels (N, K, H, W).
 
         Returns:
             A float32 scalar.
@@ -116,49 +130,54 @@ class Rays:
 
         with torch.autocast(output.device.type, enabled=False):
             output, maps = output.float(), maps[..., :: self.grid, :: self.grid].float()
-            probability, distances = maps[:, :1], maps[:, 1:]
+            probability, distances = maps[:, :1], maps[:, 1 : 1 + self.rays]
+            predicted = output[:, 1 : 1 + self.rays]
             entropy = F.binary_cross_entropy_with_logits(output[:, :1], probability, reduction="none")
-            error = (probability * (output[:, 1:] - distances).abs()).mean(dim=(1, 2, 3))
+            error = (probability * (predicted - distances).abs()).mean(dim=(1, 2, 3))
             error = error / (probability.mean(dim=(1, 2, 3)) + EPSILON)
-            outside = ((1 - probability) * output[:, 1:].abs()).mean(dim=(1, 2, 3))
+            outside = ((1 - probability) * predicted.abs()).mean(dim=(1, 2, 3))
             distance = error + BACKGROUND_WEIGHT * outside
-            return (entropy.mean(dim=(1, 2, 3)) + DISTANCE_WEIGHT * distance).mean()
+            loss = (entropy.mean(dim=(1, 2, 3)) + DISTANCE_WEIGHT * distance).mean()
+            if self.settings.foreground:
+                loss = loss + F.binary_cross_entropy_with_logits(output[:, -1], maps[:, -1])
+            return loss
 
     def activate(self, output: torch.Tensor) -> torch.Tensor:
-        """Convert raw output to probability and distances, and repeat each pixel of the grid.
+        """Convert raw output to probabilities and distances, and repeat each pixel of the grid.
 
         Args:
-            output: raw output (N, 1 + n, H / grid, W / grid).
+            output: raw output (N, K, H / grid, W / grid).
 
         Returns:
-            Maps (N, 1 + n, H, W) float32.
+            Maps (N, K, H, W) float32.
         """
-        from finetune.targets.rays_head import proposals
+        from finetune.targets.rays_head import proposals, proposals_and_foreground
 
-        maps = proposals(output.float()).movedim(-1, 1)
+        head = proposals_and_foreground if self.settings.foreground else proposals
+        maps = head(output.float()).movedim(-1, 1)
         return maps.repeat_interleave(self.grid, -2).repeat_interleave(self.grid, -1)
 
     def used(self, maps: np.ndarray) -> np.ndarray:
         """Pixels that propose a polygon or an outline: `decode` does not read the maps of any other.
 
         Args:
-            maps: (1 + n, h, w) float32, of a part of an image that starts at a pixel of the grid.
+            maps: (K, h, w) float32, of a part of an image that starts at a pixel of the grid.
 
         Returns:
             (h, w) bool.
         """
         on_grid = np.zeros(maps.shape[1:], bool)
         on_grid[:: self.grid, :: self.grid] = True
-        least, threshold = self.settings.prob_threshold, self.settings.outline_threshold
+        used, threshold = maps[0] > self.settings.prob_threshold, self.settings.outline_threshold
         if threshold:
-            least = min(least, least_probability(threshold))
-        return np.asarray(on_grid & (maps[0] > least))
+            used |= maps[self.outlined] > least_probability(threshold)
+        return np.asarray(on_grid & used)
 
     def decode(self, maps: np.ndarray) -> np.ndarray:
         """Select and rasterize polygons by StarDist's non-maximum suppression, and find outlines if asked to.
 
         Args:
-            maps: (1 + n, H, W) float32.
+            maps: (K, H, W) float32.
 
         Returns:
             Labels (H, W) int32, 0 is background.
@@ -169,7 +188,7 @@ class Rays:
         probability = maps[0, :: self.grid, :: self.grid]
         proposed = probability > self.settings.prob_threshold
         points = np.stack(np.nonzero(proposed), axis=1) * self.grid
-        distances = np.moveaxis(maps[1:, :: self.grid, :: self.grid], 0, -1)[proposed]
+        distances = np.moveaxis(maps[1 : 1 + self.rays, :: self.grid, :: self.grid], 0, -1)[proposed]
         # As `stardist.nms.non_maximum_suppression`, but of equal probabilities the last pixel comes first:
         # this does not depend on other proposals, so a part of an image gives the polygons of the image.
         order = np.argsort(probability[proposed], kind="stable")[::-1]
@@ -191,7 +210,7 @@ class Rays:
 
         Args:
             labels: (H, W) integer, the polygons.
-            maps: (1 + n, H, W) float32.
+            maps: (K, H, W) float32.
 
         Returns:
             Labels (H, W).
@@ -199,7 +218,7 @@ class Rays:
         threshold = self.settings.outline_threshold
         if not threshold:
             return labels
-        return outlines(labels, maps[0, :: self.grid, :: self.grid], self.grid, threshold)
+        return outlines(labels, maps[self.outlined, :: self.grid, :: self.grid], self.grid, threshold)
 
     def orient(self, maps: np.ndarray, rotations: int, flip: bool) -> np.ndarray:
         """Rotate and mirror the pixels, and permute the rays.
@@ -217,7 +236,7 @@ class Rays:
         if flip:  # an angle a was 180° - a before
             ray = self.rays // 2 - ray
         ray = (ray + rotations * self.rays // 4) % self.rays  # and turning takes 90° off
-        return maps[np.concatenate([[0], 1 + ray])]
+        return maps[[0, *(1 + ray), *range(1 + self.rays, self.channels)]]
 
     def rescale(self, maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """Resize by nearest neighbor; distances scale with the image.
@@ -230,7 +249,7 @@ class Rays:
             Maps (K, *shape).
         """
         rescaled = rescale_pixels(maps, shape).astype(np.float32)
-        rescaled[1:] *= shape[0] / maps.shape[1]
+        rescaled[1 : 1 + self.rays] *= shape[0] / maps.shape[1]
         return rescaled
 
     def options(self) -> dict[str, Any]:
@@ -247,9 +266,12 @@ class Rays:
         Returns:
             A function of `finetune.targets.rays_head`.
         """
-        from finetune.targets.rays_head import full_size_proposals, proposals
+        from finetune.targets import rays_head
 
-        return full_size_proposals if self.grid == 2 and not self.exports_labels else proposals
+        full_size = self.grid == 2 and not self.exports_labels
+        if self.settings.foreground:
+            return rays_head.full_size_maps if full_size else rays_head.proposals_and_foreground
+        return rays_head.full_size_proposals if full_size else rays_head.proposals
 
     def bioimageio_postprocessing(self) -> list[dict[str, Any]]:
         """StarDist's post-processing, from the output of the head to labels of the image's size.

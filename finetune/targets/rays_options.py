@@ -18,6 +18,11 @@ class RaysOptions(Options):
     grid: Literal[1, 2] = Field(
         1, description="2 for a network whose output is half as high and wide as its input"
     )
+    foreground: bool = Field(
+        False,
+        description="predict the foreground, too, for outlines that are more exact than those of the object "
+        "probability",
+    )
     prob_threshold: float = Field(
         0.5, ge=0, le=1, description="pixels with a higher object probability propose a polygon"
     )
@@ -31,6 +36,6 @@ class RaysOptions(Options):
         0.0,
         ge=0,
         lt=1,
-        description="pixels within 3 px of a polygon belong to its instance if their object probability is "
-        "higher; 0 keeps the polygons, as StarDist does",
+        description="pixels near a polygon belong to its instance if their object probability, or with "
+        "`foreground` that of the foreground, is higher; 0 keeps the polygons, as StarDist does",
     )

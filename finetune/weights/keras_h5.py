@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import torch
 
 MAX_EXPANSION = 20  # declared bytes of weights per byte of the file: Keras does not compress
+# StarDist's layer of class probabilities: a softmax over background and one class. The softmax of two
+# logits is the sigmoid of their difference, which is what `StarDistUNet.foreground` predicts.
+CLASSES = "prob_class"
 KERAS = "2.1.6"  # the layout's version; Keras takes 'kernel' and 'bias' as they are from version 2 on
 
 
@@ -52,7 +55,10 @@ def keras_names(options: dict[str, Any]) -> dict[str, str]:
             names[f"up.{place}.{2 * index}"] = f"up_level_{level}_no_{number}"
     if options["features"]:
         names["features.0"] = "features"
-    return names | {"prob": "prob", "dist": "dist"}
+    names |= {"prob": "prob", "dist": "dist"}
+    if options["foreground"] and options["features"]:
+        names["features_class.0"] = "features_class"
+    return names | ({"foreground": CLASSES} if options["foreground"] else {})
 
 
 def read_weights(path: Path, options: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -79,6 +85,8 @@ def read_weights(path: Path, options: dict[str, Any]) -> dict[str, torch.Tensor]
     state = {}
     for name, weights in layers.items():
         for kind, values in weights.items():
+            if name == CLASSES and values.shape[-1] == 2:
+                values = values[..., 1:] - values[..., :1]
             if kind == "kernel" and values.ndim == 4:
                 # (height, width, in, out) -> (out, in, height, width); both correlate, neither flips.
                 key, values = "weight", values.transpose(3, 2, 0, 1)
@@ -111,6 +119,8 @@ def write_weights(path: Path, state: dict[str, torch.Tensor], options: dict[str,
             group = file.create_group(name)
             kernel = state[f"{module}.weight"].detach().cpu().numpy().transpose(2, 3, 1, 0)
             values = {"kernel": kernel, "bias": state[f"{module}.bias"].detach().cpu().numpy()}
+            if name == CLASSES:
+                values = {kind: np.concatenate([0 * array, array], axis=-1) for kind, array in values.items()}
             group.attrs["weight_names"] = np.array([f"{name}/{kind}:0" for kind in values], "S")
             for kind, array in values.items():
                 group.create_dataset(f"{name}/{kind}:0", data=np.ascontiguousarray(array, np.float32))

@@ -20,7 +20,6 @@ NAMES = {
 FIXED: dict[str, Any] = {
     "n_dim": 2,
     "backbone": "unet",
-    "n_classes": None,
     "unet_kernel_size": [3, 3],
     "unet_pool": [2, 2],
     "unet_activation": "relu",
@@ -55,12 +54,16 @@ def options_in(path: Path) -> dict[str, Any] | None:
     for key, value in FIXED.items():
         if config.get(key, value) != value:
             raise ModelError(f"{path}: {key} is {config[key]!r}; only models with {value!r} are supported")
+    classes = config.get("n_classes")
+    if classes not in (None, 1):
+        raise ModelError(f"{path}: n_classes is {classes!r}; only models with None or 1 are supported")
     grid = config.get("grid", [1, 1])
     if not isinstance(grid, list) or len(set(grid)) != 1:
         raise ModelError(
             f"{path}: grid is {grid!r}; only models with the same grid in both axes are supported"
         )
-    return {"grid": grid[0]} | {option: config.get(key, default) for option, (key, default) in NAMES.items()}
+    found = {"grid": grid[0], "foreground": classes == 1}
+    return found | {option: config.get(key, default) for option, (key, default) in NAMES.items()}
 
 
 def write_config(folder: Path, options: dict[str, Any], *, channels: int, rays: int) -> Path:
@@ -82,6 +85,7 @@ def write_config(folder: Path, options: dict[str, Any], *, channels: int, rays: 
         "n_channel_out": 1 + rays,
         "n_rays": rays,
         "grid": [options["grid"]] * 2,
+        "n_classes": 1 if options["foreground"] else None,
         "net_input_shape": [None, None, channels],
         "net_mask_shape": [None, None, 1],
     }

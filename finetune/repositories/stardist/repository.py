@@ -64,6 +64,11 @@ class StarDistOptions(Options):
     width: int = Field(32, ge=4, le=256, description="channels at full resolution; doubled at each level")
     convolutions: int = Field(2, ge=1, le=4, description="convolutions per level")
     features: int = Field(128, ge=0, le=1024, description="channels of the last convolution; 0 for none")
+    foreground: bool = Field(
+        False,
+        description="predict the foreground, too, by StarDist's head for one class of objects; for "
+        "model.target_options.foreground",
+    )
 
 
 def options_model(name: str) -> type[BaseModel] | None:
@@ -204,7 +209,7 @@ def save(
         config.json, weights_best.h5 and, if a target is given, thresholds.json (StarDist's defaults are 0.5
         and 0.4). None if the network predicts fewer than three rays.
     """
-    state, options = network.state_dict(), architecture.options
+    state, options = network.state_dict(), _complete(architecture.name, architecture.options)
     if len(state["dist.weight"]) < 3:
         return []
     folder.mkdir(parents=True, exist_ok=True)
