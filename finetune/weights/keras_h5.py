@@ -34,7 +34,7 @@ def keras_names(options: dict[str, Any]) -> dict[str, str]:
         options: all options of a `StarDistUNet`.
 
     Returns:
-        Layer names by module name of `StarDistUNet`.
+        Layer names by module name of `StarDistUNet`. Keras loads weights in this order, not by name.
     """
     depth, convolutions = options["depth"], options["convolutions"]
     halvings = options["grid"].bit_length() - 1
@@ -55,9 +55,9 @@ def keras_names(options: dict[str, Any]) -> dict[str, str]:
             names[f"up.{place}.{2 * index}"] = f"up_level_{level}_no_{number}"
     if options["features"]:
         names["features.0"] = "features"
+        if options["foreground"]:
+            names["features_class.0"] = "features_class"
     names |= {"prob": "prob", "dist": "dist"}
-    if options["foreground"] and options["features"]:
-        names["features_class.0"] = "features_class"
     return names | ({"foreground": CLASSES} if options["foreground"] else {})
 
 
@@ -78,7 +78,8 @@ def read_weights(path: Path, options: dict[str, Any]) -> dict[str, torch.Tensor]
     import torch
 
     layers = _read_layers(path)
-    places = {name: module for module, name in keras_names(options).items()}
+    # A file may have the head for classes although the options, which may come from elsewhere, do not say so.
+    places = {name: module for module, name in keras_names(options | {"foreground": True}).items()}
     # Keras starts at 'conv2d', 'conv2d_1' or after the layers built before: only the order is meaningful.
     anonymous = sorted((name for name in layers if re.fullmatch(r"conv2d(_\d+)?", name)), key=_number)
     places |= {name: places.get(_numbered(index), name) for index, name in enumerate(anonymous)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -30,13 +31,21 @@ CONFIG = {
 }
 
 
-def layers(grid: int, channels: int = 1) -> dict[str, tuple[int, int, int]]:
+class Output(NamedTuple):
+    """Maps (H, W, K); the classes are background and the one class of objects."""
+
+    probability: np.ndarray
+    distances: np.ndarray
+    classes: np.ndarray | None
+
+
+def layers(grid: int, channels: int = 1, classes: int = 0) -> dict[str, tuple[int, int, int]]:
     """Name -> kernel size, channels in, channels out; in StarDist's order, `Config2D` as above."""
     found: dict[str, tuple[int, int, int]] = {}
     if grid == 2:
         found |= {"conv2d_5": (3, channels, WIDTH), "conv2d_6": (3, WIDTH, WIDTH)}
         channels = WIDTH
-    return found | {
+    found |= {
         "down_level_0_no_0": (3, channels, 4),
         "down_level_0_no_1": (3, 4, 4),
         "down_level_1_no_0": (3, 4, 8),
@@ -48,22 +57,25 @@ def layers(grid: int, channels: int = 1) -> dict[str, tuple[int, int, int]]:
         "up_level_0_no_0": (3, 8, 4),
         "up_level_0_no_2": (3, 4, 4),
         "features": (3, 4, FEATURES),
-        "prob": (1, FEATURES, 1),
-        "dist": (1, FEATURES, RAYS),
     }
+    heads = {"prob": (1, FEATURES, 1), "dist": (1, FEATURES, RAYS)}
+    if classes:
+        found |= {"features_class": (3, 4, FEATURES)}
+        heads |= {"prob_class": (1, FEATURES, 1 + classes)}
+    return found | heads
 
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def random_weights(grid: int, seed: int = 0) -> Weights:
+def random_weights(grid: int, seed: int = 0, classes: int = 0) -> Weights:
     rng = np.random.default_rng(seed)
     return {
         name: (
             rng.normal(0, 1 / (size * np.sqrt(wide)), (size, size, wide, out)).astype(np.float32),
             rng.normal(0, 0.1, out).astype(np.float32),
         )
-        for name, (size, wide, out) in layers(grid).items()
+        for name, (size, wide, out) in layers(grid, classes=classes).items()
     }
 
 
@@ -84,8 +96,8 @@ def write(path: Path, weights: Weights, style: str = "2") -> None:
                 group[key] = array
 
 
-def keras_forward(image: np.ndarray, weights: Weights, grid: int) -> tuple[np.ndarray, np.ndarray]:
-    """What Keras computes, in numpy and channels last: image (H, W, C) -> probability and distances."""
+def keras_forward(image: np.ndarray, weights: Weights, grid: int) -> Output:
+    """What Keras computes, in numpy and channels last, from an image (H, W, C)."""
 
     def convolve(name: str, x: np.ndarray, activate: bool = True) -> np.ndarray:
         kernel, bias = weights[name]
@@ -113,5 +125,9 @@ def keras_forward(image: np.ndarray, weights: Weights, grid: int) -> tuple[np.nd
     for level in reversed(range(DEPTH)):
         x = np.concatenate([x.repeat(2, axis=0).repeat(2, axis=1), skipped[level]], axis=-1)
         x = convolve(f"up_level_{level}_no_2", convolve(f"up_level_{level}_no_0", x))
-    x = convolve("features", x)
-    return 1 / (1 + np.exp(-convolve("prob", x, False))), convolve("dist", x, False)
+    features, classes = convolve("features", x), None
+    if "prob_class" in weights:
+        scores = np.exp(convolve("prob_class", convolve("features_class", x), False))
+        classes = scores / scores.sum(axis=-1, keepdims=True)
+    probability = 1 / (1 + np.exp(-convolve("prob", features, False)))
+    return Output(probability, convolve("dist", features, False), classes)

@@ -6,7 +6,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from cards.errors import ModelError
+from finetune.utils.options import Options
+
+
+class StarDistOptions(Options):
+    """Options of the U-Net, named after the arguments of `StarDistUNet`; `NAMES` has StarDist's names.
+
+    Outside their limits, a network is of no use or does not fit into memory.
+    """
+
+    grid: int = Field(1, ge=1, le=2, description="pixels of the image per pixel of the maps, along each axis")
+    depth: int = Field(3, ge=1, le=6, description="number of times that the resolution halves")
+    width: int = Field(32, ge=4, le=256, description="channels at full resolution; doubled at each level")
+    convolutions: int = Field(2, ge=1, le=4, description="convolutions per level")
+    features: int = Field(128, ge=0, le=1024, description="channels of the last convolution; 0 for none")
+    foreground: bool = Field(
+        False,
+        description="predict the foreground, too, by StarDist's head for one class of objects; for "
+        "model.target_options.foreground",
+    )
+
 
 # Our options: key in StarDist's configuration, and StarDist's default, for older files that lack the key.
 NAMES = {

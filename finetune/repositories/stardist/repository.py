@@ -5,27 +5,36 @@ Weights are Keras files (.h5); `finetune.weights.keras_h5` converts them in both
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from cards.base import NetworkSpec
 from cards.errors import ModelError
-from cards.fingerprint import sha256_file
 from cards.record import Origin
 from finetune.data.datasets import SCHMIDT
 from finetune.downloads.archive import cache_folder, download
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.options import complete
-from finetune.repositories.stardist.config import options_in, read_thresholds, write_config, write_thresholds
+from finetune.repositories.stardist.checkpoints import (
+    add_foreground,
+    check_channels,
+    first_weights,
+    keras_file,
+    read_start,
+)
+from finetune.repositories.stardist.config import (
+    StarDistOptions,
+    read_thresholds,
+    write_config,
+    write_thresholds,
+)
 from finetune.utils.optional import require
-from finetune.utils.options import Options
-from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
-from finetune.weights.keras_h5 import read_weights, write_weights
+from finetune.weights.checkpoint import load_strictly, origin
+from finetune.weights.keras_h5 import write_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,24 +60,6 @@ LEARNING_RATE = 3e-4
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
 # The way down; with it the resolutions above the U-Net that a grid adds.
 ENCODER = ("grid", "down", "middle")
-
-
-class StarDistOptions(Options):
-    """Options of the U-Net, named after the arguments of `StarDistUNet`; `config.NAMES` has StarDist's names.
-
-    Outside their limits, a network is of no use or does not fit into memory.
-    """
-
-    grid: int = Field(1, ge=1, le=2, description="pixels of the image per pixel of the maps, along each axis")
-    depth: int = Field(3, ge=1, le=6, description="number of times that the resolution halves")
-    width: int = Field(32, ge=4, le=256, description="channels at full resolution; doubled at each level")
-    convolutions: int = Field(2, ge=1, le=4, description="convolutions per level")
-    features: int = Field(128, ge=0, le=1024, description="channels of the last convolution; 0 for none")
-    foreground: bool = Field(
-        False,
-        description="predict the foreground, too, by StarDist's head for one class of objects; for "
-        "model.target_options.foreground",
-    )
 
 
 def options_model(name: str) -> type[BaseModel] | None:
@@ -141,9 +132,10 @@ def load(name: str, start: LoadOptions) -> Loaded:
 
     Args:
         name: "unet", which has no pretrained weights, or a published model.
-        start: initialization options. The number of maps is 1 + the number of rays. Options are `grid`,
-            `depth`, `width`, `convolutions` and `features`. A checkpoint is a folder saved by StarDist or its
-            .h5 file; or a run, its `huggingface` folder, or a .safetensors file. The only revision is "v0.1".
+        start: initialization options. The number of maps is 1 + the number of rays, and 1 for the foreground.
+            Options are those of `StarDistOptions`; `foreground` adds its head to weights without one. A
+            checkpoint is a folder saved by StarDist or its .h5 file; or a run, its `huggingface` folder, or a
+            .safetensors file. The only revision is "v0.1".
 
     Returns:
         The network with its initial weights.
@@ -163,11 +155,10 @@ def load(name: str, start: LoadOptions) -> Loaded:
     if published:
         checkpoint = fetch(name)
     if checkpoint is not None:
-        file = _keras_file(Path(checkpoint))
+        file = keras_file(Path(checkpoint))
         if file:
             suggests = read_thresholds(file.parent)
-        found = _read_keras(file, name, options) if file else read_checkpoint(checkpoint)
-        options = options_of(found, REPOSITORY, name, options)
+        found, options = read_start(Path(checkpoint), name, options)
         base = origin(found, REPOSITORY, name)
     if published:
         stated = {"license": LICENSE, "citation": [SCHMIDT], "revision": RELEASE}
@@ -176,8 +167,8 @@ def load(name: str, start: LoadOptions) -> Loaded:
         torch.manual_seed(start.seed)
         built = build(name, in_channels=start.in_channels, out_channels=start.out_channels, options=options)
     if found:
-        _check_channels(found, start.in_channels, start.out_channels)
-        load_strictly(built.network, found)
+        check_channels(found, start, options["foreground"])
+        load_strictly(built.network, add_foreground(found, built.network))
     return Loaded(
         **vars(built),
         origin=base,
@@ -196,8 +187,9 @@ def save(
 ) -> list[Path]:
     """Write a model folder for StarDist: `StarDist2D(None, folder.name, folder.parent)` opens it.
 
-    Tested with stardist 0.9.2, TensorFlow 2.21 and Keras 3.15, grid 1 and 2: outputs agree within 2e-7,
-    labels pixel by pixel. The test suite has no TensorFlow; it reads the files with `load`.
+    Tested with stardist 0.9.2, TensorFlow 2.21 and Keras 3.15, grid 1 and 2, with and without a foreground:
+    outputs agree within 3e-7, labels pixel by pixel. The test suite has no TensorFlow; it reads the files
+    with `load`.
 
     Args:
         network: network with its weights, on any device.
@@ -215,7 +207,8 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "weights_best.h5"
     write_weights(weights, state, options)
-    config = write_config(folder, options, channels=_first(state).shape[1], rays=len(state["dist.weight"]))
+    channels, rays = first_weights(state).shape[1], len(state["dist.weight"])
+    config = write_config(folder, options, channels=channels, rays=rays)
     if target is None:
         return [config, weights]
     return [config, weights, write_thresholds(folder, target["options"])]
@@ -249,42 +242,5 @@ def fetch(name: str) -> Path:
 
 
 def _must_hold_weights(url: str, folder: Path) -> None:
-    if not (folder / "config.json").is_file() or not _keras_file(folder):
+    if not (folder / "config.json").is_file() or not keras_file(folder):
         raise ModelError(f"{url}: contains no StarDist model: no config.json beside weights in .h5")
-
-
-def _keras_file(path: Path) -> Path | None:
-    """Find the Keras weights at a path, the best ones first, as StarDist does; None if there are none."""
-    if path.suffix in {".h5", ".hdf5"}:
-        return path
-    files = sorted(path.glob("*.h5")) if path.is_dir() else []
-    return min(files, key=lambda file: ("best" not in file.name, "last" not in file.name), default=None)
-
-
-def _read_keras(file: Path, name: str, options: dict[str, Any]) -> Checkpoint:
-    """Read weights from a .h5 file, with the options of the `config.json` beside it, if any."""
-    theirs = options_in(file.parent / "config.json")
-    architecture = NetworkSpec(repository=REPOSITORY, name=name, options=theirs) if theirs else None
-    found = Checkpoint(file, "", {}, architecture, None)
-    state = read_weights(file, _complete(name, options_of(found, REPOSITORY, name, options)))
-    return dataclasses.replace(found, state=state, sha256=sha256_file(file))
-
-
-def _check_channels(found: Checkpoint, in_channels: int, out_channels: int) -> None:
-    """Raise an error about channels or rays, which is clearer than one about tensor shapes."""
-    first, last = _first(found.state), found.state.get("dist.weight")
-    if first is not None and first.ndim == 4 and first.shape[1] != in_channels:
-        raise ModelError(
-            f"{found.path}: the checkpoint expects {first.shape[1]} channels, "
-            f"but the images have {in_channels}; select channels with data.channels"
-        )
-    if last is not None and len(last) + 1 != out_channels:
-        raise ModelError(
-            f"{found.path}: the checkpoint predicts {len(last)} rays, the target has {out_channels} maps; "
-            f"set model.target=rays with model.target_options.rays={len(last)}"
-        )
-
-
-def _first(state: dict[str, Any]) -> Any:
-    """Weights of the first convolution."""
-    return state.get("grid.0.0.weight", state.get("down.0.0.weight"))

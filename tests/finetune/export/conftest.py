@@ -208,6 +208,9 @@ def seeing() -> Callable[..., Model]:
             else:
                 bias[0] = -30
                 bias[1:] = 4
+                if options and options.get("foreground"):
+                    network.convolution.weight[-1] = network.convolution.weight[0]
+                    bias[-1] = -20
         return Model(
             network=network,
             target=built,
@@ -242,6 +245,13 @@ def rays(export, seeing, image) -> Exported:
 def outlines(export, seeing, image) -> Exported:
     """A package that yields the maps of StarDist, from which finetune decodes labels with outlines."""
     model = seeing("rays", {"rays": 16, "grid": 2, "outline_threshold": 0.2})
+    return export(model, image(height=150, width=170), image(height=120, width=136, seed=1))
+
+
+@pytest.fixture(scope="session")
+def foreground_outlines(export, seeing, image) -> Exported:
+    """A package that yields the maps of StarDist with the foreground, from which the outlines come."""
+    model = seeing("rays", {"rays": 16, "grid": 2, "foreground": True, "outline_threshold": 0.5})
     return export(model, image(height=150, width=170), image(height=120, width=136, seed=1))
 
 

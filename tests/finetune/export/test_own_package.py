@@ -16,7 +16,7 @@ from finetune.loading.published import PublishedName, load_published
 from finetune.repositories.bioimageio.collection import open_package
 
 
-@pytest.mark.parametrize("exported", ["plain", "colored", "flows", "rays", "outlines"])
+@pytest.mark.parametrize("exported", ["plain", "colored", "flows", "rays", "outlines", "foreground_outlines"])
 def test_labels_of_a_package_are_those_of_the_run(request, exported):
     exported = request.getfixturevalue(exported)
     expected = exported.model.predict(exported.pixels)

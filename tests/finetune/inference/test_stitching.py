@@ -44,13 +44,22 @@ def noisy(maps: np.ndarray) -> np.ndarray:
     return (gaussian_filter(maps, (0, 0.5, 0.5)) + rng.uniform(0, 0.02, maps.shape)).astype(np.float32)
 
 
-PACKAGES = {"flows": "cellpose", "rays": "stardist", "outlines": "stardist"}
+PACKAGES = {
+    "flows": "cellpose",
+    "rays": "stardist",
+    "outlines": "stardist",
+    "foreground_outlines": "stardist",
+}
+OUTLINES = {
+    "outlines": {"outline_threshold": 0.3},
+    "foreground_outlines": {"foreground": True, "outline_threshold": 0.5},
+}
 
 
 @lru_cache
 def whole_image(name: str) -> tuple[Any, np.ndarray, np.ndarray]:
     """A target, maps of an image, and the labels that the target decodes from all of them at once."""
-    target = build_target("rays", {"outline_threshold": 0.3}) if name == "outlines" else build_target(name)
+    target = build_target("rays", OUTLINES[name]) if name in OUTLINES else build_target(name)
     maps = target.encode(disc_labels())
     maps = maps if name in PACKAGES else noisy(maps)
     expected = target.decode(maps)
@@ -62,7 +71,8 @@ def whole_image(name: str) -> tuple[Any, np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("side", [32, 48, 64, 100, 500])
 @pytest.mark.parametrize(
-    "name", ["foreground", "boundary", "foreground_boundary", "flows", "rays", "outlines"]
+    "name",
+    ["foreground", "boundary", "foreground_boundary", "flows", "rays", "outlines", "foreground_outlines"],
 )
 def test_blocks_give_the_instances_of_the_whole_image(name: str, side: int) -> None:
     if package := PACKAGES.get(name):

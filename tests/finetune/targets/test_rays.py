@@ -34,9 +34,10 @@ def test_maps_are_those_of_stardist(nuclei: np.ndarray, rays: int) -> None:
     np.testing.assert_array_equal(maps[1:].transpose(1, 2, 0), star_dist(nuclei, rays))
 
 
+@pytest.mark.parametrize("foreground", [False, True])
 @pytest.mark.parametrize(("rotations", "flip"), SYMMETRIES)
-def test_real_maps_turn(nuclei: np.ndarray, rotations: int, flip: bool) -> None:
-    target = build_target("rays")
+def test_real_maps_turn(nuclei: np.ndarray, rotations: int, flip: bool, foreground: bool) -> None:
+    target = build_target("rays", {"foreground": foreground})
     turned = np.rot90(nuclei, rotations)
     turned = np.ascontiguousarray(turned[:, ::-1] if flip else turned)
     oriented = target.orient(target.encode(nuclei), rotations, flip)
@@ -94,6 +95,54 @@ def test_outlines_of_polygons_of_wrong_size_come_from_the_probability(
     assert after["ap75"] > before["ap75"]
 
 
+@pytest.mark.parametrize("grid", [1, 2])
+def test_outlines_come_from_the_foreground(nuclei: np.ndarray, grid: int) -> None:
+    options = {"grid": grid, "foreground": True}
+    polygons, target = (build_target("rays", options | {"outline_threshold": value}) for value in (0, 0.5))
+    maps = polygons.encode(nuclei)
+    np.testing.assert_array_equal(maps[-1], nuclei > 0)
+    assert (maps.shape[0], target.map_names[-1]) == (target.channels, "foreground")
+    maps[1:-1] *= 0.8
+    before, after = (compute_metrics(each.decode(maps), nuclei) for each in (polygons, target))
+    assert before["dice"] < 0.9
+    assert after["dice"] > 0.94
+    maps[0] *= 0.7  # no outline is left where the object probability is below a threshold of 0.5
+    assert compute_metrics(target.decode(maps), nuclei)["dice"] > 0.94
+
+
+def test_the_foreground_does_not_change_the_other_maps(nuclei: np.ndarray) -> None:
+    rays, target = build_target("rays"), build_target("rays", {"foreground": True})
+    maps = target.encode(nuclei)
+    np.testing.assert_array_equal(maps[:-1], rays.encode(nuclei))
+    half = (nuclei.shape[0] // 2, nuclei.shape[1] // 2)
+    np.testing.assert_array_equal(target.rescale(maps, half)[:-1], rays.rescale(maps[:-1], half))
+    assert set(np.unique(target.rescale(maps, half)[-1])) == {0, 1}
+    np.testing.assert_array_equal(target.decode(maps), rays.decode(maps[:-1]))
+
+
+def test_the_loss_of_the_foreground_is_added() -> None:
+    rays, target = build_target("rays", {"rays": 4}), build_target("rays", {"rays": 4, "foreground": True})
+    output, maps = torch.randn(2, 6, 4, 4), torch.rand(2, 6, 4, 4)
+    output[:, -1], maps[:, -1] = 0, 1
+    expected = rays.loss(output[:, :-1], maps[:, :-1]) + math.log(2)
+    torch.testing.assert_close(target.loss(output, maps), expected)
+    output[:, -1] = 100
+    torch.testing.assert_close(target.loss(output, maps), expected - math.log(2))
+
+
+@pytest.mark.parametrize("grid", [1, 2])
+def test_the_head_of_a_package_gives_the_maps(grid: int) -> None:
+    target = build_target("rays", {"rays": 8, "grid": grid, "foreground": True, "outline_threshold": 0.5})
+    raw = torch.cat([raw_output(0, 8), 5 * torch.randn(1, 1, 48, 48)], dim=1)
+    head = target.head()
+    assert head is not None
+    assert not target.exports_labels
+    maps = target.activate(raw)
+    torch.testing.assert_close(head(raw).movedim(-1, 1), maps, rtol=0, atol=0)
+    assert maps.shape == (1, target.channels, 48 * grid, 48 * grid)
+    assert 0 < maps[:, -1].min() < 0.1 < 0.9 < maps[:, -1].max() <= 1
+
+
 def test_outlines_end_near_the_polygons() -> None:
     target = build_target("rays", {"rays": 8, "outline_threshold": 0.1})
     maps = np.zeros((9, 40, 40), np.float32)
@@ -104,7 +153,8 @@ def test_outlines_end_near_the_polygons() -> None:
 
 
 def test_labels_do_not_depend_on_pixels_that_are_not_used(nuclei: np.ndarray) -> None:
-    for options in ({}, {"grid": 2}, {"grid": 2, "outline_threshold": 0.2}):
+    outlines = {"grid": 2, "outline_threshold": 0.2}
+    for options in ({}, {"grid": 2}, outlines, outlines | {"foreground": True}):
         target = build_target("rays", options)
         maps = target.encode(nuclei)
         used = target.used(maps)

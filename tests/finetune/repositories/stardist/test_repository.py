@@ -74,7 +74,7 @@ def test_gives_what_keras_gives(folder: Path, grid: int, style: str) -> None:
     write(folder / "weights_best.h5", weights := random_weights(grid), style)
     loaded = load_rays(folder)
     image = np.random.default_rng(2).normal(size=(16, 24, 1)).astype(np.float32)
-    probability, distances = keras_forward(image, weights, grid)
+    probability, distances, _ = keras_forward(image, weights, grid)
     with torch.no_grad():
         output = loaded.network(torch.from_numpy(image).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
     assert output.shape == (16 // grid, 24 // grid, 1 + RAYS)
@@ -83,6 +83,43 @@ def test_gives_what_keras_gives(folder: Path, grid: int, style: str) -> None:
     assert loaded.divisor == grid * 2**DEPTH
     assert loaded.normalize == {"name": "percentile", "low": 1.0, "high": 99.8}
     assert loaded.suggests == {"prob_threshold": 0.4862, "nms_threshold": 0.5}
+
+
+def test_the_class_of_a_model_with_one_class_is_the_foreground(tmp_path: Path, grid: int) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"grid": [grid, grid], "n_classes": 1}))
+    write(tmp_path / "weights_best.h5", weights := random_weights(grid, classes=1))
+    loaded = load_rays(tmp_path, out_channels=2 + RAYS)
+    assert loaded.architecture.options["foreground"]
+    image = np.random.default_rng(2).normal(size=(16, 24, 1)).astype(np.float32)
+    expected = keras_forward(image, weights, grid)
+    assert expected.classes is not None
+    with torch.no_grad():
+        output = loaded.network(torch.from_numpy(image).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
+    np.testing.assert_allclose(output[..., 1:-1], expected.distances, atol=1e-5)
+    np.testing.assert_allclose(output[..., -1].sigmoid(), expected.classes[..., 1], atol=1e-6)
+    save(loaded.network, loaded.architecture, tmp_path / "native")
+    config = json.loads((tmp_path / "native" / "config.json").read_text())
+    assert (config["n_classes"], config["n_rays"], config["n_channel_out"]) == (1, RAYS, 1 + RAYS)
+    with h5py.File(tmp_path / "native" / "weights_best.h5") as file:  # Keras loads by the order of layers
+        names = [name.decode() for name in file.attrs["layer_names"]]
+    assert names[-5:] == list(weights)[-5:] == ["features", "features_class", "prob", "dist", "prob_class"]
+    again = load_rays(tmp_path / "native", out_channels=2 + RAYS)
+    for key, values in loaded.network.state_dict().items():
+        torch.testing.assert_close(again.network.state_dict()[key], values, rtol=0, atol=1e-7)
+    bare = tmp_path / "weights_best.h5"
+    (tmp_path / "config.json").unlink()
+    options = {"grid": grid, "depth": DEPTH, "width": WIDTH, "features": FEATURES}
+    state = load_rays(bare, out_channels=2 + RAYS, options=options).network.state_dict()
+    assert torch.equal(state["foreground.weight"], loaded.network.state_dict()["foreground.weight"])
+
+
+def test_weights_without_a_foreground_get_the_head(folder: Path) -> None:
+    loaded = load_rays(folder, out_channels=2 + RAYS, options={"foreground": True})
+    images = torch.randn(1, 1, 16, 16)
+    torch.testing.assert_close(loaded.network(images)[:, :-1], load_rays(folder).network(images))
+    assert loaded.architecture.options["foreground"]
+    other = load_rays(folder, out_channels=2 + RAYS, options={"foreground": True}, seed=1)
+    assert not torch.equal(loaded.network(images)[:, -1], other.network(images)[:, -1])
 
 
 def test_says_where_the_weights_come_from_and_claims_no_license(folder: Path) -> None:
@@ -170,6 +207,8 @@ def test_layers_that_do_not_fit_are_counted_and_named(folder: Path, grid: int) -
         ({"options": {"grid": 3}}, "model unet: grid must be an integer from 1 to 2, got 3"),
         ({"revision": "v0.2"}, r"unknown model.revision of repository stardist 'v0.2'; did you mean v0.1\?"),
         ({"out_channels": 1, "checkpoint": None}, "set model.target=rays"),
+        ({"out_channels": 2 + RAYS}, r"set model\.options\.foreground=true"),
+        ({"options": {"foreground": True}}, r"set model\.target_options\.foreground=true"),
     ],
 )
 def test_what_does_not_go_together(folder: Path, changes: dict[str, Any], message: str) -> None:
