@@ -38,38 +38,31 @@ def keras_file(path: Path) -> Path | None:
     return min(files, key=lambda file: ("best" not in file.name, "last" not in file.name), default=None)
 
 
-def read_start(path: Path, name: str, options: dict[str, Any]) -> tuple[Checkpoint, dict[str, Any]]:
+def read_start(path: Path, name: str, start: LoadOptions) -> tuple[Checkpoint, dict[str, Any]]:
     """Read weights to start from.
 
     Args:
         path: a folder saved by StarDist or its .h5 file; or a run, its `huggingface` folder, or a
             .safetensors file.
         name: of the model.
-        options: options of the network in the recipe.
+        start: options of the network in the recipe, and number of maps of the target.
 
     Returns:
-        The weights, and all known options: those of the checkpoint; `foreground` also if the recipe sets it.
+        The weights, and all known options: those of the checkpoint. `foreground` is what the recipe says, or
+        else whether the target predicts it; a head for the foreground that is not needed is left out.
 
     Raises:
         ModelError: if the weights cannot be read, or belong to a network with other options.
     """
-    given = {option: value for option, value in options.items() if option != "foreground"}
+    given = {option: value for option, value in start.options.items() if option != "foreground"}
     file = keras_file(path)
     found = _read_keras(file, name, given) if file else read_checkpoint(path)
-    merged = options_of(found, REPOSITORY, name, given)
-    return found, merged | {"foreground": options.get("foreground") or has_foreground(found)}
-
-
-def has_foreground(found: Checkpoint) -> bool:
-    """Whether weights include the head for the foreground.
-
-    Args:
-        found: the weights.
-
-    Returns:
-        True or False.
-    """
-    return "foreground.weight" in found.state
+    options = options_of(found, REPOSITORY, name, given)
+    foreground = start.options.get("foreground", _surplus(found, start) == 1)
+    if not foreground:
+        state = {key: value for key, value in found.state.items() if not key.startswith(FOREGROUND)}
+        found = dataclasses.replace(found, state=state)
+    return found, options | {"foreground": foreground}
 
 
 def add_foreground(found: Checkpoint, network: nn.Module) -> Checkpoint:
@@ -80,9 +73,9 @@ def add_foreground(found: Checkpoint, network: nn.Module) -> Checkpoint:
         network: network with random weights.
 
     Returns:
-        The weights of the network's parameters.
+        The weights of all parameters of the network.
     """
-    if has_foreground(found):
+    if any(key.startswith(FOREGROUND) for key in found.state):
         return found
     head = {key: value for key, value in network.state_dict().items() if key.startswith(FOREGROUND)}
     return dataclasses.replace(found, state=head | found.state)
@@ -109,33 +102,30 @@ def check_channels(found: Checkpoint, start: LoadOptions, foreground: bool) -> N
     Raises:
         ModelError: if channels, rays or foreground of weights, network, images and target differ.
     """
-    first, last = first_weights(found.state), found.state.get("dist.weight")
+    first, surplus = first_weights(found.state), _surplus(found, start)
     if first is not None and first.ndim == 4 and first.shape[1] != start.in_channels:
         raise ModelError(
             f"{found.path}: the checkpoint expects {first.shape[1]} channels, "
             f"but the images have {start.in_channels}; select channels with data.channels"
         )
-    if last is None:
+    if surplus is None or surplus == foreground:
         return
-    surplus = (
-        start.out_channels - 1 - len(last)
-    )  # maps of the target that are neither probability nor distance
-    if foreground and surplus == 0:
+    if surplus in (0, 1):
         raise ModelError(
-            f"{found.path}: the network predicts the foreground, but the target does not: "
-            "set model.target_options.foreground=true"
+            f"{found.path}: model.options.foreground is {str(foreground).lower()}, but not "
+            "model.target_options.foreground: set both to the same value"
         )
-    if surplus == 1 and not foreground:
-        raise ModelError(
-            f"{found.path}: the target predicts the foreground, but the network does not: "
-            "set model.options.foreground=true"
-        )
-    if surplus != foreground:
-        raise ModelError(
-            f"{found.path}: the checkpoint predicts {len(last)} rays, "
-            f"the target has {start.out_channels} maps; "
-            f"set model.target=rays with model.target_options.rays={len(last)}"
-        )
+    rays = len(found.state["dist.weight"])
+    raise ModelError(
+        f"{found.path}: the checkpoint predicts {rays} rays, the target has {start.out_channels} maps; "
+        f"set model.target=rays with model.target_options.rays={rays}"
+    )
+
+
+def _surplus(found: Checkpoint, start: LoadOptions) -> int | None:
+    """Maps of the target that are neither the probability nor a distance that the weights predict."""
+    last = found.state.get("dist.weight")
+    return None if last is None else start.out_channels - 1 - len(last)
 
 
 def first_weights(state: dict[str, Any]) -> Any:

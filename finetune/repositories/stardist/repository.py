@@ -158,7 +158,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
         file = keras_file(Path(checkpoint))
         if file:
             suggests = read_thresholds(file.parent)
-        found, options = read_start(Path(checkpoint), name, options)
+        found, options = read_start(Path(checkpoint), name, start)
         base = origin(found, REPOSITORY, name)
     if published:
         stated = {"license": LICENSE, "citation": [SCHMIDT], "revision": RELEASE}
