@@ -15,8 +15,8 @@ from cards.record import RunRecord
 
 NEVER_WRITTEN = ("version", "version_comment", "uploader", "packaged_by", "links", "training_data", "icon")
 """Fields of the format that finetune leaves out, because the record does not support them."""
-FLOAT32 = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
-"""Operation that bioimageio.spec adds at both ends of the processing."""
+ADDED = tuple({"id": "ensure_dtype", "kwargs": {"dtype": dtype}} for dtype in ("float32", "int32"))
+"""Operations that bioimageio.spec adds at both ends of the processing, for images and maps, and for labels."""
 
 ProcessingOf = Callable[[RunRecord], Processing]
 
@@ -78,7 +78,7 @@ def _operations(
     first = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
     operations = first.get(key) or []
     if isinstance(operations, list):
-        operations = [operation for operation in operations if operation != FLOAT32]
+        operations = [operation for operation in operations if operation not in ADDED]
     return differences(operations, [dict(operation) for operation in expected], f"{tensors}[0].{key}")
 
 

@@ -24,6 +24,10 @@ FLOATS = {"F64": np.float64, "F32": np.float32, "F16": np.float16}
 # torch keeps it in memory, and the order of Keras; matrices may be transposed.
 LAYOUTS: dict[int, tuple[tuple[int, ...], ...]] = {4: ((0, 2, 3, 1), (2, 3, 1, 0)), 2: ((1, 0),)}
 
+# StarDist's layer of class probabilities, a softmax over background and one class. Our networks predict the
+# difference of the two logits.
+FOREGROUND = "prob_class/"
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -181,6 +185,8 @@ def keras_datasets(path: Path, where: str) -> dict[str, tuple[str, int]] | None:
     def collect(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             array = np.asarray(item[()])
+            if name.startswith(FOREGROUND) and array.shape[-1:] == (2,):
+                array = array[..., 1:] - array[..., :1]
             found[name] = _hash(array), array.nbytes
 
     try:

@@ -51,6 +51,19 @@ KINDS: dict[str, list[str]] = {
         options={"grid": 2, "width": 8, "depth": 2},
         target_options={"rays": 16, "grid": 2, "prob_threshold": 0.1},
     ),
+    "StarDist U-Net, rays and foreground": model(
+        "stardist",
+        "unet",
+        "rays",
+        options={"grid": 2, "width": 8, "depth": 2, "foreground": True},
+        target_options={
+            "rays": 16,
+            "grid": 2,
+            "foreground": True,
+            "prob_threshold": 0.1,
+            "outline_threshold": "auto",
+        },
+    ),
     "SAM 2 Hiera, flows": [
         *model("sam2", "sam2.1-hiera-tiny", "flows", pretrained=False),
         *LONGER,

@@ -85,3 +85,10 @@ def test_an_edited_target_is_one_line(plain, tmp_path: Path):
         finetune.load(folder)
     assert "\n" not in str(refused.value)
     assert open_package(folder).name == open_package(plain.path).name
+
+
+@pytest.mark.parametrize("exported", ["plain", "colored", "flows", "rays", "outlines", "foreground_outlines"])
+def test_no_claim_of_a_package_is_broken(request, exported):
+    claims = finetune.audit(request.getfixturevalue(exported).path)
+    assert len(claims) > 10
+    assert [claim for claim in claims if claim.verdict == "broken"] == []
