@@ -16,7 +16,7 @@ from cards.record import RunRecord
 NEVER_WRITTEN = ("version", "version_comment", "uploader", "packaged_by", "links", "training_data", "icon")
 """Fields of the format that finetune leaves out, because the record does not support them."""
 ADDED = tuple({"id": "ensure_dtype", "kwargs": {"dtype": dtype}} for dtype in ("float32", "int32"))
-"""Operations that bioimageio.spec adds at both ends of the processing, for images and maps, and for labels."""
+"""Operations that bioimageio.spec adds at both ends of the processing, for maps and for labels."""
 
 ProcessingOf = Callable[[RunRecord], Processing]
 

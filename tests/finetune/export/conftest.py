@@ -6,6 +6,7 @@ import hashlib
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import blob_network
@@ -104,7 +105,7 @@ def make_record() -> Callable[[Model], RunRecord]:
         return RunRecord(
             name="blobs",
             created="2026-03-14T09:26:53+00:00",
-            finetune_version="0.1.0",
+            finetune_version=version("finetune"),
             recipe={},
             card=Card(
                 title="Blobs",
