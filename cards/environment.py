@@ -22,6 +22,7 @@ PACKAGES = (
     "numpy",
     "scipy",
     "scikit-image",
+    "matplotlib",
     "tifffile",
     "imagecodecs",
     "pillow",

@@ -93,6 +93,7 @@ TEXT: dict[str, tuple[str, Change]] = {
     "a figure of the report": ("card", hidden(text("report.html", *RAISED))),
     "a score in scores.csv": ("card", hidden(text("scores.csv", r"after,0\.\d", "after,0.99"))),
     "a score in figure.csv": ("card", hidden(text("figure.csv", r",0\.\d", ",0.99"))),
+    "points in figure.svg": ("card", hidden(text("figure.svg", r'y="1(\d\d\.)', r'y="\g<1>'))),
     "a mean in figure.svg": (
         "card",
         hidden(text("figure.svg", r"(?s)(>Dice</text>.*?>)0\.\d{3}<", r"\g<1>0.999<")),

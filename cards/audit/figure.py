@@ -1,4 +1,4 @@
-"""Claims on the figure for a paper: its numbers, and the text of its drawing."""
+"""Claims on the figure for a paper: its numbers, and its drawing, which is drawn again from the record."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import html
 import re
 from collections import Counter
 from itertools import zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cards.audit.card_text import FAMILY
 from cards.audit.claims import Claim, Subject, joined
 from cards.audit.reading import read_bytes
-from cards.audit.versions import must_equal
+from cards.audit.versions import installed_version, must_equal
 from cards.formatting import counted
-from cards.paper_figure import CSV, SVG, figure_csv, figure_texts
+from cards.paper_figure import CSV, SVG, draw_figure, figure_csv, figure_texts
 from cards.record import RunRecord
 
 TEXT = re.compile(r"<text[^>]*>([^<]*)</text>")
 TICK = re.compile(r"[−-]?[0-9.]+")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
+# Pixels, and names that matplotlib derives from coordinates: both change with the last digit of a number.
+DERIVED = re.compile(r"base64,[^\"]*|\b\w*[0-9a-f]{10}\b")
+TOLERANCE = 0.01  # points of a coordinate: processors round differently
+LIBRARY = "matplotlib"
 
 
 def figure_claims(subject: Subject, record: RunRecord) -> list[Claim]:
@@ -37,10 +44,8 @@ def figure_claims(subject: Subject, record: RunRecord) -> list[Claim]:
         claims.append(_claim(record, statement, compared, _other_lines(text, figure_csv(record))))
     if (subject.folder / SVG).is_file():
         drawing = read_bytes(subject, SVG).decode("utf-8", "replace")
-        expected = Counter(figure_texts(record))
-        compared = f"{counted(expected.total(), 'text')} compared; the points are not compared."
-        statement = f"{SVG} states the mean scores of the record."
-        claims.append(_claim(record, statement, compared, _other_texts(drawing, expected)))
+        statement = f"{SVG} shows the scores of the record."
+        claims.append(_claim(record, statement, *_compare_drawings(drawing, record)))
     return claims
 
 
@@ -54,6 +59,33 @@ def _claim(record: RunRecord, statement: str, compared: str, problems: list[str]
     return Claim(
         FAMILY, statement, "cannot tell", f"Another version of finetune wrote the file: {evidence}", remedy
     )
+
+
+def _compare_drawings(drawing: str, record: RunRecord) -> tuple[str, list[str]]:
+    """What was compared, and the differences."""
+    expected = Counter(figure_texts(record))
+    texts, problems = counted(expected.total(), "text"), _other_texts(drawing, expected)
+    known, here = record.environment.packages.get(LIBRARY), installed_version(LIBRARY)
+    if known != here or not must_equal(record):
+        return (
+            f"{texts} compared; the points only where {LIBRARY} {known or 'of the run'} is installed.",
+            problems,
+        )
+    with TemporaryDirectory() as folder:
+        draw_figure(record, Path(folder) / SVG)
+        again = (Path(folder) / SVG).read_text(encoding="utf-8")
+    found, wanted = (NUMBER.findall(DERIVED.sub("", text)) for text in (drawing, again))
+    if not problems and _elements(drawing) != _elements(again):
+        problems = ["it has other elements than the drawing of the record"]
+    if not problems:
+        apart = [abs(float(one) - float(other)) for one, other in zip(found, wanted, strict=True)]
+        if moved := [distance for distance in apart if distance > TOLERANCE]:
+            problems = [f"{len(moved)} of {len(apart):,} numbers differ, by up to {max(moved):.3g}"]
+    return f"{texts} and {len(wanted):,} numbers of the drawing compared.", problems
+
+
+def _elements(drawing: str) -> str:
+    return NUMBER.sub("0", DERIVED.sub("", drawing))
 
 
 def _other_lines(text: str, expected: str) -> list[str]:

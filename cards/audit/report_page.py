@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from importlib.metadata import PackageNotFoundError, version
 from itertools import zip_longest
 
 from cards.audit.card_text import FAMILY, RESTORE, CardText, text_claims
@@ -12,7 +11,7 @@ from cards.audit.claims import Claim, Subject, joined, sentence
 from cards.audit.reading import read_text
 from cards.audit.text import Supported
 from cards.audit.values import shown
-from cards.audit.versions import must_equal
+from cards.audit.versions import installed_version, must_equal
 from cards.errors import InputError
 from cards.previews import FILE as PREVIEWS
 from cards.record import RunRecord
@@ -54,7 +53,7 @@ def report_claims(subject: Subject, record: RunRecord, supported: Supported) -> 
         return [Claim(FAMILY, f"{REPORT} can be read.", "broken", sentence(error), RESTORE)]
     text = CardText(REPORT, _plain(found), _plain(expected), None)
     claims = [*text_claims(text, record, supported), _programs(found, expected, record)]
-    if must_equal(record) and record.environment.packages.get(LIBRARY) == _installed(LIBRARY):
+    if must_equal(record) and record.environment.packages.get(LIBRARY) == installed_version(LIBRARY):
         claims.append(_page(found, expected))
     return claims
 
@@ -82,20 +81,13 @@ def _programs(found: str, expected: str, record: RunRecord) -> Claim:
         remedy = f"Audit with finetune {record.finetune_version}, which wrote this page."
         return Claim(FAMILY, statement, "cannot tell", "Another version of finetune wrote the page.", remedy)
     library = record.environment.packages.get(LIBRARY)
-    if library != _installed(LIBRARY):
+    if library != installed_version(LIBRARY):
         state = library or "not installed"
         evidence = f"The table comes from {LIBRARY}, which was {state} for the run; here, it differs."
         remedy = f"Audit where {LIBRARY} is {state}."
         return Claim(FAMILY, statement, "cannot tell", evidence, remedy)
     evidence = "They differ from those that finetune writes for this record."
     return Claim(FAMILY, statement, "broken", evidence, f"Do not open the file. {RESTORE}")
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _executable(page: str) -> tuple[list[str], list[str]]:

@@ -44,7 +44,19 @@ def installed() -> str:
     Returns:
         The version; empty if the packages are used without being installed.
     """
+    return installed_version("finetune") or ""
+
+
+def installed_version(package: str) -> str | None:
+    """Version of a package that a file of a run depends on.
+
+    Args:
+        package: its name.
+
+    Returns:
+        The version; None if it is not installed.
+    """
     try:
-        return version("finetune")
+        return version(package)
     except PackageNotFoundError:
-        return ""
+        return None
