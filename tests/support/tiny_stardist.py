@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
+
+from finetune.repositories.registry import Loaded, LoadOptions, load
 
 WIDTH, DEPTH, RAYS, FEATURES = 4, 2, 8, 6
 CONFIG = {
@@ -131,3 +133,9 @@ def keras_forward(image: np.ndarray, weights: Weights, grid: int) -> Output:
         classes = scores / scores.sum(axis=-1, keepdims=True)
     probability = 1 / (1 + np.exp(-convolve("prob", features, False)))
     return Output(probability, convolve("dist", features, False), classes)
+
+
+def load_rays(checkpoint: Path | None, **changes: Any) -> Loaded:
+    """Load a network from weights; changes are those of `LoadOptions`, and `name`."""
+    arguments = {"in_channels": 1, "out_channels": 1 + RAYS, "checkpoint": checkpoint} | changes
+    return load("stardist", arguments.pop("name", "unet"), LoadOptions(**arguments))
