@@ -229,7 +229,9 @@ def test_only_large_images_are_segmented_part_by_part(tmp_path: Path) -> None:
     assert is_large(spots_model(), image, header._replace(height=5000, width=5000), outputs)
 
 
-@pytest.mark.parametrize(("grid", "outline_threshold", "share"), [(1, 0, 1 / 2), (2, 0, 1 / 2), (2, 0.55, 1)])
+@pytest.mark.parametrize(
+    ("grid", "outline_threshold", "share"), [(1, 0, 1 / 2), (2, 0, 1 / 2), (2, 0.55, 1.1)]
+)
 def test_only_proposals_of_polygons_are_kept_on_disk(
     grid: int, outline_threshold: float, share: float, tmp_path: Path
 ) -> None:

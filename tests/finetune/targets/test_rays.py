@@ -110,6 +110,21 @@ def test_outlines_come_from_the_foreground(nuclei: np.ndarray, grid: int) -> Non
     assert compute_metrics(target.decode(maps), nuclei)["dice"] > 0.94
 
 
+def test_an_object_without_foreground_keeps_its_polygon() -> None:
+    labels = np.zeros((40, 60), np.int32)
+    labels[5:15, 5:15], labels[20:35, 30:50], labels[5:15, 30:40] = 1, 2, 3
+    options = {"rays": 32, "foreground": True}
+    polygons, target = (build_target("rays", options | {"outline_threshold": value}) for value in (0, 0.5))
+    maps = target.encode(labels)
+    maps[-1, 5:11, 5:15] = 0  # six tenths of object 1
+    maps[-1, 20:35, 46:50] = 0  # a fifth of object 2
+    maps[-1, 5:15, 33:40] = 0  # seven tenths of object 3
+    before, after = polygons.decode(maps), target.decode(maps)
+    for number, changed in ((1, False), (2, True), (3, False)):
+        place = labels == number
+        assert (after[place].max() > 0) and ((after[place] > 0).sum() < (before[place] > 0).sum()) == changed
+
+
 def test_the_foreground_does_not_change_the_other_maps(nuclei: np.ndarray) -> None:
     rays, target = build_target("rays"), build_target("rays", {"foreground": True})
     maps = target.encode(nuclei)
