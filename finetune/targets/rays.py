@@ -23,6 +23,10 @@ BORDER = 0
 # StarDist's weights of the distances, and of those predicted for the background (`Config2D` in
 # stardist/models/model2d.py: train_loss_weights, train_background_reg), and Keras' smallest divisor.
 DISTANCE_WEIGHT, BACKGROUND_WEIGHT, EPSILON = 0.2, 1e-4, 1e-7
+LOSS = (
+    "binary cross-entropy of {} + 0.2 × mean absolute error of distances, weighted by probability, "
+    "as StarDist's"
+)
 # Candidates of `outline_threshold` if it is compared with the foreground.
 FOREGROUND_THRESHOLDS = (0.0, 0.4, 0.5, 0.6)
 
@@ -46,10 +50,7 @@ class Rays:
 
     name = "rays"
     labels: Literal["instances", "boundary"] = "instances"
-    loss_name = (
-        "binary cross-entropy of probability + 0.2 × mean absolute error of distances, weighted by "
-        "probability, as StarDist's"
-    )
+    loss_name = LOSS.format("probability")
     keep_encoded = True
     whole = False
     exported_axes: Literal["bcyx", "byxc"] = "byxc"  # the operation gives no other
@@ -76,7 +77,7 @@ class Rays:
             self.channels += 1
             self.map_names += ("foreground",)
             self.choices = self.choices | {"outline_threshold": FOREGROUND_THRESHOLDS}
-            self.loss_name += " + binary cross-entropy of foreground"
+            self.loss_name = LOSS.format("probability and foreground")
 
     @property
     def exports_labels(self) -> bool:
