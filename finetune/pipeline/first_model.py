@@ -160,7 +160,7 @@ def _from_scratch(goal: Goal, labels: LabelSurvey) -> FirstModel:
     if goal.target == "rays":
         grid = 2 if labels.diameter >= 16 else 1
         depth = max(1, depth - (grid - 1))
-        options = {"grid": grid, "width": WIDTH, "depth": depth}
+        options = {"grid": grid, "width": WIDTH, "depth": depth, "foreground": True}
         size += f"; one polygon for {grid} × {grid} pixels" if grid > 1 else ""
         return FirstModel(
             "stardist",
@@ -195,6 +195,7 @@ def _wanted(listed: Listed, goal: Goal, license: str | None) -> FirstModel:
         "the model that you asked for",
         target,
         reason,
+        {"foreground": True} if listed.repository == "stardist" and goal.options.get("foreground") else {},
         target_options=goal.options if suits else {},
         license_note=f"License: {info.license or 'unknown'}. {info.terms or ''}".strip(),
     )

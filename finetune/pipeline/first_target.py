@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from finetune.data.label_survey import CONVEX, SEPARATE, LabelSurvey
 from finetune.utils.optional import is_installed
 
+SELECTED = ("prob_threshold", "nms_threshold", "outline_threshold")  # options of rays
+
 
 class Goal(NamedTuple):
     """A target and its reason.
@@ -42,12 +44,12 @@ def choose_target(labels: LabelSurvey) -> Goal:
         return Goal("foreground_boundary", {}, f"{share}: a boundary between neighbors separates them")
     share = f"{labels.touching:.0%} of the objects touch another one"
     if labels.solidity >= CONVEX and is_installed("stardist"):
-        options = {"rays": 32, "prob_threshold": "auto", "nms_threshold": "auto"}
         return Goal(
             "rays",
-            options,
+            {"rays": 32, "foreground": True} | dict.fromkeys(SELECTED, "auto"),
             f"{share}, and they are convex (solidity {labels.solidity:.2f}): star-convex polygons separate "
-            "them",
+            "them; outlines come from the foreground, which is more exact, but the BioImage.IO package then "
+            "yields maps instead of labels",
         )
     if is_installed("cellpose"):
         options = {"cellprob_threshold": "auto", "flow_threshold": "auto"}

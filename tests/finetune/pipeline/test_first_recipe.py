@@ -77,6 +77,7 @@ def walls() -> list[np.ndarray]:
 def test_touching_convex_objects_become_polygons(discs: Path) -> None:
     recipe = init(discs, "--minutes", 0.5)
     assert (recipe.model.repository, recipe.model.name, recipe.model.target) == ("stardist", "unet", "rays")
+    assert recipe.model.options["foreground"] and recipe.model.target_options["foreground"]
     assert recipe.data.labels == "instances"
     text = Path("mine.yaml").read_text()
     assert "of the objects touch another one, and they are convex" in text
@@ -133,6 +134,7 @@ def test_more_time_is_more_training(discs: Path, tmp_path: Path) -> None:
     [
         (["--pretrained"], ("cellpose", "cyto3"), "flows"),
         (["--pretrained", "--license", "commercial"], ("stardist", "unet"), "rays"),
+        (["--model", "stardist:unet"], ("stardist", "unet"), "rays"),
         (["--model", "affable-shark"], ("bioimageio", "affable-shark"), "foreground_boundary"),
         (["--model", "torchvision:shufflenet_v2_x1_0"], ("torchvision", "shufflenet_v2_x1_0"), "rays"),
     ],
