@@ -69,6 +69,12 @@ def test_a_changed_drawing_is_broken(run, pattern: str, replacement: str, eviden
     assert re.search(evidence, claim.evidence), claim.evidence
 
 
+def test_a_drawing_without_scores_in_the_record_is_broken(run) -> None:
+    record = run[1].model_copy(update={"accuracy": None})
+    claim = audited(run, "<svg></svg>", record)
+    assert (claim.verdict, claim.evidence) == ("broken", "the record has no scores to draw.")
+
+
 @pytest.mark.parametrize("other", ["3.0.0", None])
 def test_points_that_another_matplotlib_drew_are_not_compared(run, other: str | None) -> None:
     record = run[1].model_copy(deep=True)
