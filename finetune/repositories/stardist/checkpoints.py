@@ -10,7 +10,7 @@ from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.fingerprint import sha256_file
 from finetune.repositories.options import complete
-from finetune.repositories.stardist.config import StarDistOptions, options_in
+from finetune.repositories.stardist.config import REPOSITORY, StarDistOptions, options_in
 from finetune.weights.checkpoint import Checkpoint, options_of, read_checkpoint
 from finetune.weights.keras_h5 import read_weights
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from finetune.repositories.base import LoadOptions
 
-REPOSITORY = "stardist"
 FOREGROUND = ("features_class.", "foreground.")  # parameters of the head for the foreground
 
 

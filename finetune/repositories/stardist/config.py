@@ -11,6 +11,8 @@ from pydantic import Field
 from cards.errors import ModelError
 from finetune.utils.options import Options
 
+REPOSITORY = "stardist"
+
 
 class StarDistOptions(Options):
     """Options of the U-Net, named after the arguments of `StarDistUNet`; `NAMES` has StarDist's names.

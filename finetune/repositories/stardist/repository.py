@@ -27,6 +27,7 @@ from finetune.repositories.stardist.checkpoints import (
     read_start,
 )
 from finetune.repositories.stardist.config import (
+    REPOSITORY,
     StarDistOptions,
     read_thresholds,
     write_config,
@@ -39,7 +40,6 @@ from finetune.weights.keras_h5 import write_weights
 if TYPE_CHECKING:
     from torch import nn
 
-REPOSITORY = "stardist"
 RELEASE = "v0.1"
 URL = f"https://github.com/stardist/stardist-models/releases/download/{RELEASE}/python_{{name}}.zip"
 LICENSE = "BSD-3-Clause"  # of github.com/stardist/stardist-models, which holds the weights
