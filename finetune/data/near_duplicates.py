@@ -25,6 +25,7 @@ MATCHES = 24  # most similar descriptors of each keypoint that are considered
 TOLERANCE = 4  # half pixels by which displacements may differ and still agree
 CANDIDATES = 5  # images with which one image is compared pixel by pixel
 BLOCK = 512  # descriptors that are compared at a time
+OTHERS = 4096  # descriptors with which they are compared at a time; 8 MB of correlations stay in the cache
 MEMORY = 2**28  # bytes of recent images that stay in memory; the two that are compared always do
 
 CORRELATION = 0.8
@@ -188,15 +189,27 @@ def _matches(
     queries: np.ndarray, references: np.ndarray, owner: np.ndarray, owners: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The most similar descriptors of other images: their indices and correlations."""
-    values = queries @ references.T
-    i, j = np.divmod(np.flatnonzero(values >= ALIKE), len(references))
-    other = owner[i] != owners[j]
-    i, j = i[other], j[other]
-    value = values[i, j]
+    i, j, value = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32)
+    least = np.full((len(queries), 1), ALIKE, np.float32)
+    for start in range(0, len(references), OTHERS):
+        values = queries @ references[start : start + OTHERS].T
+        row, column = np.divmod(np.flatnonzero(values > least), values.shape[1])
+        other = owner[row] != owners[start + column]
+        row, column = row[other], column[other]
+        i, j = np.concatenate([i, row]), np.concatenate([j, start + column])
+        value = np.concatenate([value, values[row, column]])
+        if len(i) > MATCHES * len(queries):
+            i, j, value = _closest(i, j, value)
+            last = np.flatnonzero(np.bincount(i, minlength=len(queries)) == MATCHES)
+            least[last, 0] = value[np.searchsorted(i, last, side="right") - 1]
+    return _closest(i, j, value)
+
+
+def _closest(i: np.ndarray, j: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The `MATCHES` pairs (i, j) with the highest values for each i, ordered by i, the highest first."""
     order = np.lexsort((-value, i))
     i, j, value = i[order], j[order], value[order]
-    rank = np.arange(len(i)) - np.searchsorted(i, i)
-    kept = rank < MATCHES
+    kept = np.arange(len(i)) - np.searchsorted(i, i) < MATCHES
     return i[kept], j[kept], value[kept]
 
 

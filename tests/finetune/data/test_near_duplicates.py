@@ -1,5 +1,6 @@
 import io
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from cards.fingerprint import sha256_pixels
 from finetune.data import near_duplicates
-from finetune.data.keypoints import COMPOSED, MATRICES, find_keypoints, orient
+from finetune.data.keypoints import COMPOSED, MATRICES, Keypoints, find_keypoints, orient
 from finetune.data.near_duplicates import find_copies
 
 SIDE = 128
@@ -108,6 +109,38 @@ def test_images_with_several_relatives_are_read_once_if_memory_allows(memory, mo
 def test_what_is_kept_of_an_image_does_not_grow_with_its_size():
     keypoints = find_keypoints(np.random.default_rng(0).random((1, 900, 900), np.float32))
     assert sum(array.nbytes for array in keypoints) < 20_000
+
+
+def random_keypoints(rng, number=50):
+    descriptors = rng.standard_normal((number, 27))
+    descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
+    positions = rng.integers(-SIDE, SIDE, (number, 2), np.int32)
+    return Keypoints(positions, np.zeros(number, np.int8), descriptors.astype(np.float16))
+
+
+def near(keypoints, rng):
+    moved = keypoints.descriptors + rng.normal(0, 0.03, keypoints.descriptors.shape)
+    return (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float16)
+
+
+def test_a_copy_is_found_among_many_images_in_little_memory():
+    rng = np.random.default_rng(0)
+    copied = find_keypoints(IMAGES[0])
+    keypoints = [copied, *(random_keypoints(rng) for _ in range(3000)), copied]
+    tracemalloc.start()
+    (copy,) = find_copies([str(i) for i in range(3002)], keypoints, lambda _: IMAGES[0], range(10))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (copy.first, copy.second, copy.kind) == (0, 3001, "near")
+    assert peak < 2**26  # all correlations at once take 300 MB
+
+
+def test_only_the_most_similar_descriptors_are_candidates():
+    rng = np.random.default_rng(0)
+    copied = find_keypoints(IMAGES[0])
+    decoys = [Keypoints(copied.positions, copied.orientations, near(copied, rng)) for _ in range(200)]
+    found = near_duplicates._candidates([copied, *decoys, copied], [0], range(1, 202))
+    assert {one.second for one in found if one.votes > len(copied.positions) / 2} == {201}
 
 
 def test_orientations_compose():
