@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,15 @@ from finetune.data.augmentation_options import AugmentationSection
 
 if TYPE_CHECKING:
     from finetune.targets.base import LabelEncoding
+
+
+# Rotations and reflection of `Target.orient` that mirror the rows, the columns, or both.
+MIRROR = {
+    (False, False): (0, False),
+    (True, False): (2, True),
+    (False, True): (0, True),
+    (True, True): (2, False),
+}
 
 
 class Augmentation(AugmentationSection):
@@ -99,18 +109,24 @@ def _start(length: int, side: int, rng: np.random.Generator) -> int:
 def _window(
     image: np.ndarray, maps: np.ndarray, target: LabelEncoding, top: int, left: int, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    height, width = image.shape[1:]
-    if top >= 0 and left >= 0 and top + side <= height and left + side <= width:
-        part = (slice(None), slice(top, top + side), slice(left, left + side))
-        return image[part], maps[part]
-    # The plane is tiled with the image and its mirror images, period 2H × 2W. Maps with a direction change
-    # when mirrored, so their tile is made by the target, not by np.pad.
-    rows = np.arange(top, top + side)[:, None] % (2 * height)
-    columns = np.arange(left, left + side) % (2 * width)
-    tile = np.block([[image, image[..., ::-1]], [image[:, ::-1], image[:, ::-1, ::-1]]])
-    beside, below, across = (target.orient(maps, *move) for move in ((0, True), (2, True), (2, False)))
-    tiled = np.block([[maps, beside], [below, across]])
-    return tile[:, rows, columns], tiled[:, rows, columns]
+    # Beyond the image, the plane continues with mirror images. Maps with a direction change when mirrored, so
+    # their parts are mirrored by the target, not by np.pad.
+    rows = list(_runs(top, side, image.shape[1]))
+    columns = list(_runs(left, side, image.shape[2]))
+    window = [[_orient(image[:, r, c], *MIRROR[up, over]) for c, over in columns] for r, up in rows]
+    around = [[target.orient(maps[:, r, c], *MIRROR[up, over]) for c, over in columns] for r, up in rows]
+    return np.block(window), np.block(around)
+
+
+def _runs(start: int, side: int, length: int) -> Iterator[tuple[slice, bool]]:
+    """Parts of an axis that a window covers: each in the image, and whether it is mirrored."""
+    end = start + side
+    while start < end:
+        turn, first = divmod(start, length)
+        last = min(first + end - start, length)
+        start += last - first
+        mirrored = turn % 2 == 1
+        yield slice(length - last, length - first) if mirrored else slice(first, last), mirrored
 
 
 def _orient(image: np.ndarray, rotations: int, flip: bool) -> np.ndarray:

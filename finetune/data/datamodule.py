@@ -66,7 +66,8 @@ class SegmentationData(pl.LightningDataModule):
             views: number of different patches per image, each drawn once; None: a new patch each time.
             squared: whether patches are cropped from the image resized to `patch` × `patch`, ignoring the
                 aspect ratio, as in SAM 2; else from the image at its own size.
-            workers: number of prefetching processes; patches do not depend on it.
+            workers: number of prefetching processes; patches do not depend on it. On a CPU, features are read
+                without them.
             seed: seed of order and patches.
         """
         super().__init__()
@@ -172,7 +173,9 @@ class SegmentationData(pl.LightningDataModule):
         patches = self._features or self.patches()
         steps, size = self.batches_per_epoch, self.batch_size
         batches = EpochBatches(images, steps, size, self.seed, self._epoch, rank, world_size, self.views)
-        return LazyDataLoader(patches, batch_sampler=batches, **self._loading())
+        # On a CPU, reading features takes less time than a second process would take from the network.
+        workers = 0 if self._features and not torch.cuda.is_available() else self.workers
+        return LazyDataLoader(patches, batch_sampler=batches, **_loading(workers))
 
     def val_dataloader(self) -> DataLoader:
         """Build the loader of whole validation images.
@@ -204,7 +207,7 @@ class SegmentationData(pl.LightningDataModule):
         rank, world_size = self._place()
         # No image twice, so that a mean over processes is the mean over images.
         share = range(rank, len(whole), world_size)
-        return DataLoader(whole, batch_size=1, sampler=share, **self._loading())
+        return DataLoader(whole, batch_size=1, sampler=share, **_loading(self.workers))
 
     def _store(self) -> MapStore | None:
         if not self.reader.target.keep_encoded:
@@ -214,16 +217,18 @@ class SegmentationData(pl.LightningDataModule):
         folder = self._maps or Path(self._temporary.name if self._temporary else "")
         return MapStore(folder, self.reader.target)
 
-    def _loading(self) -> dict[str, Any]:
-        return {
-            "num_workers": self.workers,
-            "persistent_workers": self.workers > 0,
-            "pin_memory": torch.cuda.is_available(),
-        }
-
     def _place(self) -> tuple[int, int]:
         """Rank and number of processes."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def _epoch(self) -> int:
         return self.trainer.current_epoch if self.trainer else 0
+
+
+def _loading(workers: int) -> dict[str, Any]:
+    """Options of a loader."""
+    return {
+        "num_workers": workers,
+        "persistent_workers": workers > 0,
+        "pin_memory": torch.cuda.is_available(),
+    }

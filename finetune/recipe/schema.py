@@ -120,7 +120,9 @@ class TrainingSection(Section):
         None, ge=1, description="validations without a better Dice until training stops; never if unset"
     )
     augmentation: AugmentationSection = AugmentationSection()
-    workers: int = Field(1, ge=0, description="processes that read and augment images")
+    workers: int = Field(
+        1, ge=0, description="processes that read and augment images; on a CPU, none reads cached features"
+    )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of initial weights, patches and augmentation")
 
 

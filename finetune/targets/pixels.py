@@ -38,7 +38,9 @@ def rescale_pixels(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     height, width = maps.shape[-2:]
     rows = ((np.arange(shape[0]) + 0.5) * height / shape[0]).astype(np.intp)
     columns = ((np.arange(shape[1]) + 0.5) * width / shape[1]).astype(np.intp)
-    return np.ascontiguousarray(maps[..., rows[:, None], columns])
+    places = (rows[:, None] * width + columns).ravel()
+    pixels = np.take(maps.reshape(*maps.shape[:-2], height * width), places, axis=-1)
+    return pixels.reshape(*maps.shape[:-2], *shape)
 
 
 def number_instances(labels: np.ndarray) -> np.ndarray:

@@ -249,7 +249,7 @@ class Rays:
         Returns:
             Maps (K, *shape).
         """
-        rescaled = rescale_pixels(maps, shape).astype(np.float32)
+        rescaled = rescale_pixels(maps, shape).astype(np.float32, copy=False)
         rescaled[1 : 1 + self.rays] *= shape[0] / maps.shape[1]
         return rescaled
 

@@ -216,3 +216,9 @@ def test_only_a_frozen_encoder_is_run_in_advance() -> None:
     network.encoder.requires_grad_(False)
     assert with_frozen_encoder(network) is network
     assert with_frozen_encoder(network.decoder) is None
+
+
+def test_on_a_cpu_features_are_read_without_another_process(tmp_path: Path, recipe_file: Path):
+    plan = train(recipe_file, tmp_path, "training.workers=2")[2]
+    assert plan.data.train_dataloader().num_workers == (2 if torch.cuda.is_available() else 0)
+    assert plan.data.val_dataloader().num_workers == 2
