@@ -160,6 +160,11 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
     return load_file(folder / "huggingface" / "model.safetensors")
 
 
+def epochs(folder: Path) -> list[tuple[float, float | None]]:
+    history = RunRecord.read(folder).training.history
+    return [(epoch.loss, epoch.validation_dice) for epoch in history]
+
+
 @pytest.mark.slow
 def test_a_run_killed_while_encoding_and_again_while_training(tmp_path: Path, recipe_file: Path) -> None:
     finish(start(tmp_path, str(recipe_file), *CHANGES, "--out", "unbroken"))
@@ -184,8 +189,7 @@ def test_a_run_killed_while_encoding_and_again_while_training(tmp_path: Path, re
     assert one.keys() == two.keys()
     for name, values in one.items():
         np.testing.assert_array_equal(two[name], values, err_msg=name)
-    histories = [RunRecord.read(tmp_path / name).training.history for name in ("unbroken", "killed")]
-    assert histories[0] == histories[1]
+    assert epochs(tmp_path / "unbroken") == epochs(tmp_path / "killed")
     assert not list(tmp_path.glob("*.partial"))
 
 
