@@ -146,7 +146,9 @@ class HistoryCallback(pl.Callback):
             times = f"{history.seconds:.0f} s" + (
                 f", about {duration(max(1, round(left)))} left" if left else ""
             )
-            self.console.print(f"{progress}: loss {epoch.loss:.4f}{score} ({times})", highlight=False)
+            self.console.print(
+                f"{progress}: loss {epoch.loss:.4f}{score} ({times})", highlight=False, soft_wrap=True
+            )
 
 
 def _validates(trainer: pl.Trainer) -> bool:

@@ -70,7 +70,7 @@ class PrecomputeFeatures(pl.Callback):
         pending = [draw for draw in share if not _is_stored(features, draw)]
         images = self.data.of("validation")
         message = f"encoding {len(draws)} patches and {len(images)} validation images, once for all epochs"
-        self.console.print(message, highlight=False)
+        self.console.print(message, highlight=False, soft_wrap=True)
         self.store.encoder.to(module.device)
         with (
             torch.inference_mode(),

@@ -174,7 +174,7 @@ def _train(
     history.stopped_early = early and not history.stopped_by_user
     if history.stopped_by_user:
         epochs = f"{len(history.epochs)} of {training.epochs} epochs"
-        console.print(f"training was stopped by request after {epochs}", highlight=False)
+        console.print(f"training was stopped by request after {epochs}", highlight=False, soft_wrap=True)
     return history
 
 

@@ -43,7 +43,7 @@ TRAINED, VALIDATED = 7, 3  # images
 
 def train(recipe_file: Path, folder: Path, *changes: str):
     """What a run does until it exports: the history, and how many images the encoder saw."""
-    console = Console(file=io.StringIO(), width=200)
+    console = Console(file=io.StringIO(), width=40)  # a log has one line per message, however narrow
     plan = prepare(read_recipe(recipe_file, [*CHANGES, "training.epochs=5", *changes]), console)
     module = build_module(plan, folder, optimizer_options(plan))
     seen = Encoder.seen
@@ -64,7 +64,8 @@ def test_the_curve_is_that_of_an_encoder_that_runs_in_every_epoch(
     plain, always, other, _ = train(recipe_file, tmp_path / "b", *changes, "training.cache=false")
     assert once == 2 * TRAINED + VALIDATED
     assert always == 5 * (8 + VALIDATED)  # 8: whole batches
-    assert "encoding 14 patches and 3 validation images, once for all epochs" in said
+    assert "encoding 14 patches and 3 validation images, once for all epochs" in said.splitlines()
+    assert [line[-1] for line in said.splitlines() if line.startswith("epoch ")] == 5 * [")"]
     tolerance = {"32-true": 1e-3, "bf16-mixed": 5e-3}[precision]
     np.testing.assert_allclose(curve(cached)[:, 0], curve(plain)[:, 0], rtol=tolerance)
     np.testing.assert_allclose(curve(cached)[:, 1], curve(plain)[:, 1], atol=0.02)
