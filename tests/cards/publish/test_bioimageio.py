@@ -151,7 +151,10 @@ def test_each_rule_finds_what_breaks_it(tmp_path: Path, change: dict, rule: str)
 
 @pytest.mark.slow
 def test_the_server_of_the_tests_takes_uploads_of_bioimageio_spec(collection, listed, tmp_path):
-    code = "import sys; from bioimageio.spec import upload; upload(sys.argv[1])"
+    code = (  # with checks, the accounts of the authors are looked up at GitHub
+        "import sys; from bioimageio.spec import load_description, upload; "
+        "upload(load_description(sys.argv[1], perform_io_checks=False))"
+    )
     package = next((listed / "bioimageio").glob("*.zip"))
     done = subprocess.run(
         [sys.executable, "-c", code, str(package)],
