@@ -35,7 +35,7 @@ from finetune.pipeline.inputs import collect_inputs
 from finetune.pipeline.plan import Plan, build_plan, load_options
 from finetune.recipe.schema import Recipe
 from finetune.repositories.registry import load
-from finetune.targets.registry import build_target
+from finetune.targets.registry import build_target, tentative_target
 from finetune.training.hardware import device_of
 from finetune.training.history import History
 from finetune.training.module import Segmenter
@@ -116,7 +116,7 @@ def build_module(plan: Plan[Model], folder: Path, optimizer: OptimizerOptions) -
         features, network = FeatureStore(folder / "features", frozen.encoder, settings), frozen.decoder
     return Segmenter(
         network,
-        plan.model.target,
+        tentative_target(plan.model.target, plan.auto_options),
         divisor=plan.model.divisor,
         optimizer=optimizer,
         features=features,

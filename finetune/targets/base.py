@@ -98,6 +98,9 @@ class Decoding(Protocol):
         choices: candidate values of the options of `decode` that can be selected on validation images
             (`auto` in a recipe).
 
+    The optional member `tentative` states values of options left `auto`, by which epochs are compared before
+    the options are selected; the defaults if it is missing.
+
     Three optional members concern large images, see `finetune.inference.stitching`: `stitching` says how
     instances are decoded block by block, `decode_window` decodes a part of an image whose labels depend on
     its place, and `used` returns the pixels (h, w) whose maps `decode` reads, if there are few.

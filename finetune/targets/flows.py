@@ -64,6 +64,7 @@ class Flows:
         "cellprob_threshold": (-1.0, 0.0, 1.0),
         "flow_threshold": (0.0, 0.4),
     }
+    tentative: ClassVar[dict[str, float]] = {"flow_threshold": 0.0}
 
     def __init__(self, options: FlowsOptions | None = None) -> None:
         """Set the options.

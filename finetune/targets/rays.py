@@ -72,11 +72,13 @@ class Rays:
         self.channels = 1 + self.rays
         self.map_names: tuple[str, ...] = ("probability", *(f"distance{ray}" for ray in range(self.rays)))
         self.outlined = 0  # the map from which outlines are taken
+        self.tentative: dict[str, float] = {}
         if self.settings.foreground:
             self.outlined = self.channels
             self.channels += 1
             self.map_names += ("foreground",)
             self.choices = self.choices | {"outline_threshold": FOREGROUND_THRESHOLDS}
+            self.tentative["outline_threshold"] = 0.5
             self.loss_name = LOSS.format("probability and foreground")
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -95,6 +95,20 @@ def build_target(target: str | Spec, options: Mapping[str, Any] | None = None) -
     for error in _auto_errors(name, given).values():
         raise InputError(f"target '{name}': {error}")
     return kind(build_options(kind.Options, _without_auto(kind, given), f"target '{name}'"))  # type: ignore[call-arg]
+
+
+def tentative_target(target: Target, auto: Collection[str]) -> Target:
+    """The target by which epochs are compared, before the options left `auto` are selected.
+
+    Args:
+        target: the target, with defaults for these options.
+        auto: names of the options.
+
+    Returns:
+        A target with the values of `target.tentative` for these options; the same if it has none.
+    """
+    values = {name: value for name, value in getattr(target, "tentative", {}).items() if name in auto}
+    return build_target(target.name, {**target.options(), **values}) if values else target
 
 
 def target_option_errors(name: str, options: Mapping[str, Any]) -> dict[str, str]:

@@ -1,6 +1,9 @@
+import io
+
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 
 from cards.errors import InputError
@@ -14,7 +17,10 @@ from finetune.evaluation.plausibility import (
 )
 from finetune.evaluation.thresholds import auto_options, select_options
 from finetune.inference.model import Model
-from finetune.targets.registry import build_target
+from finetune.pipeline.automatic import build_module, prepare
+from finetune.pipeline.runner import optimizer_options
+from finetune.recipe.reader import read_recipe
+from finetune.targets.registry import build_target, tentative_target
 
 SQUARES = np.zeros((64, 64), np.int32)
 SQUARES[8:24, 8:24], SQUARES[36:56, 30:52] = 1, 2
@@ -63,6 +69,32 @@ def test_of_values_that_serve_equally_the_default_is_kept():
 def test_tells_which_options_are_left_open():
     assert auto_options("flows", {"min_size": 5, "flow_threshold": "auto"}) == ["flow_threshold"]
     assert auto_options("flows", {}) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "auto", "expected"),
+    [
+        ("flows", {}, ["flow_threshold", "cellprob_threshold"], {"flow_threshold": 0.0}),
+        ("flows", {"flow_threshold": 0.7, "min_size": 5}, ["cellprob_threshold"], {}),
+        ("rays", {"foreground": True, "rays": 8}, ["outline_threshold"], {"outline_threshold": 0.5}),
+        ("rays", {"foreground": True, "outline_threshold": 0.4}, ["prob_threshold"], {}),
+        ("rays", {"rays": 8}, ["outline_threshold"], {}),
+        ("foreground", {}, ["threshold"], {}),
+    ],
+)
+def test_epochs_are_compared_by_tentative_values_of_what_is_selected_later(target, options, auto, expected):
+    built = build_target(target, options)
+    before = built.options()
+    assert tentative_target(built, auto).options() == before | expected
+    assert built.options() == before
+
+
+def test_validation_in_training_uses_the_tentative_values(recipe_file, tmp_path):
+    changes = ["model.target=flows", "model.target_options={flow_threshold: auto, cellprob_threshold: 1}"]
+    plan = prepare(read_recipe(recipe_file, changes), Console(file=io.StringIO()))
+    module = build_module(plan, tmp_path, optimizer_options(plan))
+    assert plan.model.target.options()["flow_threshold"] == 0.4  # before and after training it is Cellpose's
+    assert module.target.options() == plan.model.target.options() | {"flow_threshold": 0}
 
 
 @pytest.mark.parametrize(
