@@ -55,8 +55,9 @@ TITLES = {
     "2D_paper_dsb2018": "DSB 2018, of the paper StarDist 2D",
 }
 PARAMETERS = 1_406_689  # of "unet" with 32 rays; a published model brings its own options
-# StarDist trains with 3e-4 (`Config2D`), and normalizes so in its examples.
-LEARNING_RATE = 3e-4
+# StarDist trains with 3e-4 (`Config2D`), and normalizes so in its examples. With random weights,
+# 1e-3 is better (benchmarks/tried.csv).
+LEARNING_RATE, FROM_SCRATCH = 3e-4, 1e-3
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
 # The way down; with it the resolutions above the U-Net that a grid adds.
 ENCODER = ("grid", "down", "middle")
@@ -86,7 +87,7 @@ def models() -> list[ModelInfo]:
             title=title,
             task="instance segmentation",
             license=LICENSE if name in PUBLISHED else None,
-            learning_rate=LEARNING_RATE,
+            learning_rate=LEARNING_RATE if name in PUBLISHED else FROM_SCRATCH,
             learning_rates=(1e-6, 1e-2),
             parameters=PARAMETERS if name == "unet" else None,
             pretrained=name in PUBLISHED,
@@ -172,7 +173,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     return Loaded(
         **vars(built),
         origin=base,
-        learning_rate=LEARNING_RATE,
+        learning_rate=FROM_SCRATCH if base.weights == "random" else LEARNING_RATE,
         normalize=NORMALIZE,
         encoder=ENCODER,
         suggests=suggests,

@@ -32,7 +32,7 @@ from tiny_stardist import (
 
 from cards.errors import InputError
 from finetune.networks.stardist_unet import StarDistUNet
-from finetune.repositories.registry import build, save
+from finetune.repositories.registry import LoadOptions, build, load, save
 from finetune.repositories.stardist import repository as stardist
 
 
@@ -68,6 +68,12 @@ def test_says_where_the_weights_come_from_and_claims_no_license(folder: Path) ->
     assert (origin.repository, origin.id, origin.weights) == ("stardist", "unet", "pretrained")
     assert origin.sha256
     assert origin.license is None
+
+
+def test_random_weights_start_with_a_higher_learning_rate_than_trained_ones(folder: Path) -> None:
+    scratch = load("stardist", "unet", LoadOptions(1, 33))
+    assert (load_rays(folder).learning_rate, scratch.learning_rate) == (3e-4, 1e-3)
+    assert {one.name: one.learning_rate for one in stardist.models()}["unet"] == 1e-3
 
 
 def test_a_bare_file_and_a_folder_without_the_best_will_do(folder: Path) -> None:
