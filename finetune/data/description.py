@@ -22,6 +22,8 @@ from finetune.data.inspection import Progress, check_labeled, inspect_pairs
 from finetune.data.pairs import Layout, Pair, find_pairs
 from finetune.data.relations import ORDER, Link, find_links
 
+SPLIT_BY_FIELD = "images are related: split them with data.split=by-field"
+
 
 @dataclass(frozen=True)
 class Description:
@@ -199,7 +201,7 @@ def _across_splits(described: Description) -> list[str]:
             verb = "is" if len(related) == 1 else "are"
             warnings.append(f"{len(related)} of {count} {split} images {verb} related to a training image")
     if not described.provided and described.links:
-        warnings.append("images are related: split them with data.split=by-field")
+        warnings.append(SPLIT_BY_FIELD)
     return warnings
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from cards.environment import capture_environment
 from cards.errors import InputError, RecipeError
 from cards.paths import expand_user
-from finetune.data.description import Description, describe_data
+from finetune.data.description import SPLIT_BY_FIELD, Description, describe_data
 from finetune.data.inspection import Progress
 from finetune.data.label_survey import LabelSurvey, survey_labels
 from finetune.pipeline.first_model import FirstModel, choose_model, depth_for
@@ -108,14 +108,15 @@ def write_first_recipe(
         Choice("card.description", "Segments objects in images like those that it was trained on."),
     ]
     facts = described.lines()
+    warnings = [one for one in described.warnings if one != SPLIT_BY_FIELD]  # the recipe does
     header = [
         "Written by `finetune init`; every value below gives its reason. Run it with:",
         f"  {command}",
         "",
         f"Images: {facts['images']}. Size: {facts['size']}. Channels: {facts['channels']}.",
-        *(f"Warning: {warning}." for warning in described.warnings),
+        *(f"Warning: {warning}." for warning in warnings),
     ]
-    return FirstRecipe(render_recipe(choices, header), described.warnings)
+    return FirstRecipe(render_recipe(choices, header), warnings)
 
 
 def _measure(model: FirstModel, channels: int, patch: int) -> StepTime | None:

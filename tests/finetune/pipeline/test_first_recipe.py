@@ -118,6 +118,7 @@ def test_related_images_stay_in_one_split(tmp_path: Path) -> None:
     for kind in ("images", "masks"):
         shutil.copy(tmp_path / "data" / kind / "disc_00.tif", tmp_path / "data" / kind / "copy.tif")
     assert init(tmp_path / "data", "--minutes", 0.1).data.split == "by-field"
+    assert "split them with" not in Path("mine.yaml").read_text()  # it does
 
 
 def test_more_time_is_more_training(discs: Path, tmp_path: Path) -> None:
