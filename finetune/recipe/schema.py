@@ -121,7 +121,7 @@ class TrainingSection(Section):
     )
     augmentation: AugmentationSection = AugmentationSection()
     workers: int = Field(
-        1, ge=0, description="processes that read and augment images; on a CPU, none reads cached features"
+        1, ge=0, description="processes that read and augment images; not used for cached features on a CPU"
     )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of initial weights, patches and augmentation")
 

@@ -98,8 +98,8 @@ class Decoding(Protocol):
         choices: candidate values of the options of `decode` that can be selected on validation images
             (`auto` in a recipe).
 
-    The optional member `tentative` states values of options left `auto`, by which epochs are compared before
-    the options are selected; the defaults if it is missing.
+    The optional member `tentative` holds values of options left `auto` for validation during training, before
+    they are selected; without it, validation uses their defaults.
 
     Three optional members concern large images, see `finetune.inference.stitching`: `stitching` says how
     instances are decoded block by block, `decode_window` decodes a part of an image whose labels depend on

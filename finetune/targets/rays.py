@@ -59,6 +59,7 @@ class Rays:
         "nms_threshold": (0.3, 0.4, 0.5),
         "outline_threshold": (0.0, 0.07, 0.1, 0.13),
     }
+    tentative: dict[str, float] = {}
     refinement = "outline_threshold"
 
     def __init__(self, options: RaysOptions | None = None) -> None:
@@ -72,13 +73,12 @@ class Rays:
         self.channels = 1 + self.rays
         self.map_names: tuple[str, ...] = ("probability", *(f"distance{ray}" for ray in range(self.rays)))
         self.outlined = 0  # the map from which outlines are taken
-        self.tentative: dict[str, float] = {}
         if self.settings.foreground:
             self.outlined = self.channels
             self.channels += 1
             self.map_names += ("foreground",)
             self.choices = self.choices | {"outline_threshold": FOREGROUND_THRESHOLDS}
-            self.tentative["outline_threshold"] = 0.5
+            self.tentative = {"outline_threshold": 0.5}
             self.loss_name = LOSS.format("probability and foreground")
 
     @property

@@ -98,7 +98,7 @@ def build_target(target: str | Spec, options: Mapping[str, Any] | None = None) -
 
 
 def tentative_target(target: Target, auto: Collection[str]) -> Target:
-    """The target by which epochs are compared, before the options left `auto` are selected.
+    """Target for validation during training, before the options left `auto` are selected.
 
     Args:
         target: the target, with defaults for these options.
