@@ -102,7 +102,7 @@ def load_published(
     maps = build_target(use.target.name, use.target.options).channels
     loaded = load(model.repository, model.name, replace(options, out_channels=maps))
     if loaded.origin.weights != "pretrained" or loaded.origin.part:
-        part = f"only {loaded.origin.part}" if loaded.origin.part else "no part of it"
-        raise ModelError(f"{model}: {part} has pretrained weights; fine-tune it first")
+        part = loaded.origin.part or "none"
+        raise ModelError(f"{model}: pretrained weights: {part}; fine-tune the model first")
     spec = Spec(name=use.target.name, options=use.target.options | loaded.suggests)
     return automatic_model(loaded, spec, loaded.normalize or PERCENTILE, "gray", 1)

@@ -84,6 +84,13 @@ class Plan(Generic[AnyModel]):
         """
         counts = ", ".join(f"{self.count(split)} {split}" for split in ("train", "validation", "test"))
         console.print(f"{self.recipe.name}: {counts} images", highlight=False, markup=False, soft_wrap=True)
+        if part := self.origin.part:
+            console.print(
+                f"initial weights: {part}; the others are random",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
         for warning in self.warnings:
             console.print(
                 f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True

@@ -14,7 +14,8 @@ from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
 from finetune.repositories.options import complete
 from finetune.utils.options import Options
-from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
+from finetune.weights.checkpoint import Checkpoint, options_of, origin, read_checkpoint
+from finetune.weights.last_layer import load_run
 
 if TYPE_CHECKING:
     from torch import nn
@@ -90,7 +91,8 @@ def load(name: str, start: LoadOptions) -> Loaded:
     Args:
         name: "unet".
         start: initialization options. Options are `width` and `depth`. A checkpoint is a run, its
-            `huggingface` folder, or a .safetensors file; there are no pretrained weights.
+            `huggingface` folder, or a .safetensors file; there are no pretrained weights. If the target has
+            another number of maps than the checkpoint, the last layer is initialized randomly.
 
     Returns:
         The network with its initial weights.
@@ -110,8 +112,8 @@ def load(name: str, start: LoadOptions) -> Loaded:
         torch.manual_seed(start.seed)
         built = build(name, in_channels=start.in_channels, out_channels=start.out_channels, options=options)
     if found:
-        _check_channels(found, built.network, start.in_channels, start.out_channels)
-        load_strictly(built.network, found)
+        part = _load(built.network, found, start.in_channels)
+        base = base.model_copy(update={"part": part or base.part})
     return Loaded(**vars(built), origin=base, learning_rate=UNET.learning_rate, encoder=("encoder",))
 
 
@@ -139,16 +141,12 @@ def _complete(name: str, options: dict[str, Any]) -> dict[str, Any]:
     return complete(name, options, UNetOptions)
 
 
-def _check_channels(found: Checkpoint, network: nn.Module, in_channels: int, out_channels: int) -> None:
-    """Raise an error about channels or maps, which is clearer than one about tensor shapes."""
-    first, last = list(network.state_dict())[0], "head.weight"
+def _load(network: nn.Module, found: Checkpoint, in_channels: int) -> str | None:
+    """Load the weights; returns a description of the loaded part if the last layer stays random."""
+    first = next(iter(network.state_dict()))
     if first in found.state and found.state[first].shape[1] != in_channels:
         raise ModelError(
             f"{found.path}: the checkpoint expects {found.state[first].shape[1]} channels, "
             f"but the images have {in_channels}; select channels with data.channels"
         )
-    if last in found.state and found.state[last].shape[0] != out_channels:
-        raise ModelError(
-            f"{found.path}: the checkpoint predicts {found.state[last].shape[0]} maps, "
-            f"the target has {out_channels}; set model.target to the target that it was trained for"
-        )
+    return load_run(network, found, ("head.weight", "head.bias"))

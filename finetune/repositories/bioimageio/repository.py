@@ -29,6 +29,7 @@ from finetune.repositories.bioimageio.package import TUNABLE, Package, read_file
 from finetune.repositories.bioimageio.tensors import check_tensors, halo, own_test, steps
 from finetune.repositories.options import complete
 from finetune.weights.checkpoint import load_strictly, origin, read_checkpoint
+from finetune.weights.last_layer import all_but_last_layer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,8 +74,9 @@ def load(name: str, start: LoadOptions) -> Loaded:
         name: id or web address of the package, unless there is a checkpoint.
         start: initialization options. The option `weights` is "torchscript" (the default if available) or
             "pytorch_state_dict", which needs `trust`. A checkpoint is a local package, a run started from
-            one, or its `huggingface` folder. `pretrained=False` reinitializes the weights of the network. A
-            revision is the version of the model, or the first characters of the SHA-256 of its description.
+            one, or its `huggingface` folder. If the target has another number of maps, the last layer is
+            initialized randomly. `pretrained=False` reinitializes the weights of the network. A revision is
+            the version of the model, or the first characters of the SHA-256 of its description.
 
     Returns:
         The network with its initial weights.
@@ -84,7 +86,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
     """
     from finetune.repositories.bioimageio import network as networks
 
-    checkpoint, in_channels, out_channels = start.checkpoint, start.in_channels, start.out_channels
+    checkpoint, in_channels = start.checkpoint, start.in_channels
     if checkpoint is not None and _is_run(checkpoint):
         return _load_run(checkpoint, name, start)
     if checkpoint is not None and not checkpoint.exists():
@@ -97,8 +99,9 @@ def load(name: str, start: LoadOptions) -> Loaded:
     normalize = normalization(inputs.preprocessing, in_channels, package.source)
     output_type = output(outputs.postprocessing, package.source)
     network, sha256 = _network(package, _format(package, start.options), start.trust)
-    divisor = _check_sizes(package, network, in_channels, out_channels)
+    divisor, maps = _sizes(package, network, in_channels)
     network = _logits(package, network, normalize, output_type)
+    part = _adapt_maps(network, package.source, maps, divisor, start)
     if not start.pretrained:
         networks.randomize(network, start.seed)
     return Loaded(
@@ -111,7 +114,7 @@ def load(name: str, start: LoadOptions) -> Loaded:
         torchscript=True,
         divisor=divisor,
         halo=halo(package),
-        origin=_origin(package, sha256, start.pretrained),
+        origin=_origin(package, sha256, part, start.pretrained),
         learning_rate=PACKAGE.learning_rate,
         normalize=normalize,
         encoder=networks.encoder(network),
@@ -157,8 +160,8 @@ def _network(package: Package, weights: str, trust: bool) -> tuple[nn.Module, st
     return read_torchscript(content, where, trust), sha256
 
 
-def _check_sizes(package: Package, network: nn.Module, in_channels: int, out_channels: int) -> int:
-    """Determine the divisor of the image size, and check the number of maps."""
+def _sizes(package: Package, network: nn.Module, in_channels: int) -> tuple[int, int]:
+    """Determine the divisor of the image size, and the number of maps."""
     from finetune.repositories.bioimageio.network import fits
 
     found = fits(network, in_channels, steps(package))
@@ -168,9 +171,7 @@ def _check_sizes(package: Package, network: nn.Module, in_channels: int, out_cha
             f"{package.source}: takes {sizes['y']} × {sizes['x']} pixels and no other size that was tried; "
             "finetune requires a network for variable image sizes"
         )
-    divisor, maps = found
-    _check_maps(package.source, maps, out_channels)
-    return divisor
+    return found
 
 
 def _recorded_normalization(record: RunRecord) -> dict[str, Any]:
@@ -178,12 +179,20 @@ def _recorded_normalization(record: RunRecord) -> dict[str, Any]:
     return {"name": record.model.normalize.name, **record.model.normalize.options}
 
 
-def _check_maps(source: str, maps: int, out_channels: int) -> None:
-    if maps != out_channels:
+def _adapt_maps(network: nn.Module, source: str, maps: int, divisor: int, start: LoadOptions) -> str | None:
+    """Replace the last layer if the target has another number of maps; describe the part that is kept."""
+    from finetune.repositories.bioimageio.last_layer import replace_last_layer
+
+    if maps == start.out_channels:
+        return None
+    numbers = (maps, start.out_channels)
+    replaced = replace_last_layer(network, start.in_channels, numbers, divisor, start.seed)
+    if replaced is None:
         raise ModelError(
-            f"{source}: predicts {maps} maps, the target has {out_channels}; "
-            "set model.target to the target that it was trained for"
+            f"{source}: the target has {start.out_channels} maps instead of {maps}, and the last layer "
+            "cannot be replaced; set model.target to the target that the network was trained for"
         )
+    return all_but_last_layer(network, replaced)
 
 
 def _logits(package: Package, network: nn.Module, normalize: dict[str, Any], output_type: str) -> nn.Module:
@@ -218,12 +227,13 @@ def _check_test(package: Package, got: np.ndarray, expected: np.ndarray) -> None
         )
 
 
-def _origin(package: Package, sha256: str, pretrained: bool) -> Origin:
+def _origin(package: Package, sha256: str, part: str | None, pretrained: bool) -> Origin:
     return Origin(
         repository="bioimageio",
         id=package.name,
         weights="pretrained" if pretrained else "random",
         revision=package.revision,
+        part=part if pretrained else None,
         sha256=sha256 if pretrained else None,
         license=package.license,
         citation=package.citations,
@@ -261,14 +271,15 @@ def _load_run(checkpoint: Path, name: str, start: LoadOptions) -> Loaded:
         raise ModelError(
             f"{checkpoint}: the network does not accept images with {start.in_channels} channels"
         )
-    _check_maps(str(checkpoint), maps[1], start.out_channels)
+    part = _adapt_maps(network, str(checkpoint), maps[1], divisor, start)
+    base = origin(found, "bioimageio", name)
     return Loaded(
         network=network,
         architecture=architecture,
         torchscript=True,
         divisor=divisor,
         halo=architecture.options["halo"],
-        origin=origin(found, "bioimageio", name),
+        origin=base.model_copy(update={"part": part or base.part}),
         learning_rate=PACKAGE.learning_rate,
         normalize=_recorded_normalization(found.record) if found.record else None,
         encoder=networks.encoder(network),

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +21,8 @@ from finetune.repositories.sam2.models import LEARNING_RATE, MODELS
 from finetune.repositories.sam2.weights import find_weights, hub_id, load_whole
 from finetune.utils.atomic import write_safetensors
 from finetune.utils.optional import require
-from finetune.weights.checkpoint import (
-    Checkpoint,
-    load_strictly,
-    options_of,
-    refuse_prompts,
-)
+from finetune.weights.checkpoint import options_of, refuse_prompts
+from finetune.weights.last_layer import load_run
 
 if TYPE_CHECKING:
     import torch
@@ -108,7 +103,8 @@ def load(name: str, start: LoadOptions) -> Loaded:
         whole = build_whole(name, start.in_channels)
         built = _assemble(name, whole, start.out_channels, options)
     if found and any(key.startswith("decoder.") for key in found.state):
-        part = _load_run(built.network, found)
+        last = [key for key, _ in built.network.named_parameters() if key.startswith(LAST)]
+        part = load_run(built.network, found, last)
         base = base.model_copy(update={"part": part or base.part})
     elif found:
         load_whole(whole, name, found)
@@ -201,15 +197,3 @@ def _assemble(name: str, whole: Any, out_channels: int, options: dict[str, Any])
         architecture=NetworkSpec(repository="sam2", name=name, options=options),
         divisor=DIVISOR,
     )
-
-
-def _load_run(network: nn.Module, found: Checkpoint) -> str | None:
-    """Load the weights of a run; returns a description of the loaded part if the last layer stays random."""
-    expected = network.state_dict()
-    last = [key for key in expected if key.startswith(LAST)]
-    if all(key not in found.state or found.state[key].shape == expected[key].shape for key in last):
-        load_strictly(network, found)
-        return None
-    state = found.state | {key: expected[key] for key in last}
-    load_strictly(network, dataclasses.replace(found, state=state))
-    return "all but the last layer"

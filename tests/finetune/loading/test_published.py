@@ -58,7 +58,8 @@ def test_an_encoder_alone_cannot_segment(weights: Path, tmp_path: Path) -> None:
     torch.save(
         {key: value for key, value in state.items() if key.startswith("downsample.")}, tmp_path / "e.pth"
     )
-    with pytest.raises(finetune.ModelError, match=r"only downsample \(.*\) has pretrained weights"):
+    message = r"pretrained weights: downsample \(.*\); fine-tune the model first"
+    with pytest.raises(finetune.ModelError, match=message):
         load_published(PublishedName("cellpose", "cyto3"), checkpoint=tmp_path / "e.pth")
 
 

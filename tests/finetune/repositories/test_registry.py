@@ -180,16 +180,21 @@ def test_weights_without_a_record_have_no_license_that_anyone_guessed(folder: Pa
     assert load_tiny(folder).origin.license is None
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"in_channels": 3}, "expects 1 channels, but the images have 3"),
-        ({"out_channels": 1}, "predicts 2 maps, the target has 1"),
-    ],
-)
-def test_other_channels_are_said_in_words(folder: Path, changes: dict[str, int], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        load_tiny(folder, **changes)
+def test_other_channels_are_said_in_words(folder: Path) -> None:
+    with pytest.raises(InputError, match="expects 1 channels, but the images have 3"):
+        load_tiny(folder, in_channels=3)
+
+
+def test_another_number_of_maps_needs_a_new_last_layer_only(folder: Path) -> None:
+    loaded, before = load_tiny(folder, out_channels=3), load_tiny(folder).network.state_dict()
+    weights = loaded.network.state_dict()
+    assert [name for name in weights if not torch.equal(weights[name], before[name])] == [
+        "head.weight",
+        "head.bias",
+    ]
+    total = sum(weight.numel() for weight in weights.values())
+    last = weights["head.weight"].numel() + 3
+    assert loaded.origin.part == f"all but the last layer ({total - last:,} of {total:,} parameters)"
 
 
 def test_keys_that_do_not_fit_are_counted_and_named(folder: Path) -> None:

@@ -12,6 +12,11 @@ from foreign import NETWORK, refused, replace, start
 
 from finetune.data.normalization import build_normalize
 
+SOFTMAX = NETWORK.replace("nn.Sigmoid() if sigmoid else nn.Identity()", "nn.Softmax(1)")
+# A gate with one map, like the last layer, is defined after it.
+GATED = NETWORK.replace("self.sigmoid = ", "self.gate = nn.Conv2d(4, 1, 1)\n        self.sigmoid = ").replace(
+    "x = self.encoder(x)", "x = self.encoder(x)\n        x = x * self.gate(x)"
+)
 SCALE = {"id": "scale_linear", "kwargs": {"gain": 2.0, "offset": 1.0}}
 
 
@@ -134,8 +139,35 @@ def test_frozen_torchscript_has_nothing_to_learn_with(package):
 
 def test_channels_and_maps_are_named_on_both_sides(package):
     assert "expects 1 channels, but the images have 3" in refused(package(), in_channels=3)
-    assert "predicts 1 maps, the target has 2" in refused(package(), out_channels=2)
+    assert "the target has 2 maps instead of 1, and the last layer cannot be replaced" in refused(
+        package(code=SOFTMAX, postprocessing=()), out_channels=2
+    )
     assert start(package(channels=3, maps=2), in_channels=3, out_channels=2).divisor == 2
+
+
+@pytest.mark.parametrize("maps", [1, 3])
+@pytest.mark.parametrize("options", [{}, {"traced": True}, {"sigmoid": True, "postprocessing": ()}])
+def test_another_number_of_maps_needs_a_new_last_layer_only(package, options, maps):
+    path = package(maps=2, **options)
+    kept, changed = start(path, out_channels=2), start(path, out_channels=maps)
+    image = torch.rand(1, 1, 32, 32)
+    assert changed.network.eval()(image).shape == (1, maps, 32, 32)
+    total = 4 * 9 + 4 + 8 + 9 * maps
+    assert changed.origin.part == f"all but the last layer (48 of {total} parameters)"
+    assert kept.origin.part is None
+    weights, before = dict(changed.network.named_parameters()), dict(kept.network.named_parameters())
+    same = [name for name, weight in weights.items() if torch.equal(weight, before[name])]
+    assert [name for name in weights if name not in same] == [
+        name for name in weights if "head" in name.split(".")
+    ]
+    again, other = start(path, out_channels=maps), start(path, out_channels=maps, seed=1)
+    assert torch.equal(again.network.eval()(image), changed.network(image))
+    assert not torch.equal(other.network.eval()(image), changed.network(image))
+
+
+def test_the_last_layer_is_found_wherever_it_is_defined(package):
+    weights = dict(start(package(code=GATED), out_channels=3).network.named_parameters())
+    assert (len(weights["head.weight"]), len(weights["gate.weight"])) == (3, 1)
 
 
 def test_its_own_test_output_must_come_out(package):

@@ -73,11 +73,29 @@ def test_before_and_after_are_measured_and_every_export_is_the_trained_model(
         assert [parent.name for parent in again.model.base.parents] == ["tiny-fish"]
 
 
+def test_another_target_than_that_of_the_package(recipe, tmp_path, capsys):
+    make_package(tmp_path / "tiny", id="tiny-fish")
+    record = finetune.run(recipe("model.target=foreground_boundary"), out=tmp_path / "run")
+    part = "all but the last layer (48 of 66 parameters)"
+    assert record.model.base.part == part
+    assert (record.accuracy.before, record.accuracy.before_note) == (None, f"untrained, but for {part}")
+    assert sorted(check.format for check in record.exports) == ["onnx", "safetensors", "torchscript"]
+    assert all(check.equal for check in record.exports)
+    card = (tmp_path / "run" / "huggingface" / "README.md").read_text()
+    assert f"initialized from part of tiny-fish (bioimageio), {part}" in card
+    assert f"initial weights: {part}; the others are random" in capsys.readouterr().err
+    assert_nothing_broken(tmp_path / "run", tmp_path / "discs")
+    changes = ["model.checkpoint=run", "model.target=flows", "training.epochs=1"]
+    again = finetune.run(recipe(*changes), out=tmp_path / "again")
+    assert again.model.base.part == "all but the last layer (48 of 75 parameters)"
+    assert [parent.name for parent in again.model.base.parents] == ["tiny-fish"]
+    assert_nothing_broken(tmp_path / "again", tmp_path / "discs")
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         (["card.license=MIT"], "card.license: MIT contradicts CC-BY-NC-4.0, the license of the base model"),
-        (["model.target=foreground_boundary"], "predicts 1 maps, the target has 2"),
         (["training.patch=33"], "33 is not a multiple of 2"),
     ],
 )
