@@ -1,8 +1,8 @@
 """Selection of decoding thresholds on the validation images.
 
 A recipe requests it with the value `auto`: `model.target_options: {prob_threshold: auto}`. StarDist selects
-its thresholds the same way after training (`optimize_thresholds` in stardist/models/base.py), by matched
-instances alone; here Dice counts as well.
+its thresholds the same way after training (`optimize_thresholds` in stardist/models/base.py), by instances
+matched at several IoU thresholds; here Dice counts as well.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from finetune.evaluation.plausibility import MOST_TIMES, decode_plausible, insta
 from finetune.inference.model import Model
 from finetune.targets.base import Refining
 from finetune.targets.registry import AUTO, Target, build_target
+
+CRITERIA = ("dice", "ap50", "ap75")
 
 
 def auto_options(target: str, options: dict[str, Any]) -> list[str]:
@@ -41,7 +43,9 @@ def auto_options(target: str, options: dict[str, Any]) -> list[str]:
 def select_options(
     model: Model, names: list[str], samples: Iterable[Sample], warn: Callable[[str], None] | None = None
 ) -> Target:
-    """Grid search over the target's `choices` for the highest mean of Dice + AP at an IoU threshold of 0.5.
+    """Grid search over the target's `choices` for the highest mean of Dice + AP50 + AP75.
+
+    Dice and AP50 alone accept coarse outlines: an instance counts for AP50 if its IoU is 0.5.
 
     Of equal combinations, the one nearest to the target's defaults is selected. Only one image and its maps
     are in memory at a time. A combination with which an image gets an implausible number of instances (see
@@ -77,7 +81,7 @@ def select_options(
                 continue
             for number in group.numbers:
                 scored = score(model, sample, _refine(candidates[number], labels, maps), 0.0)
-                total[number] += scored.metrics["dice"] + scored.metrics["ap50"]
+                total[number] += sum(scored.metrics[name] for name in CRITERIA)
     if not total and warn:
         warn(
             f"{', '.join(names)}: the default is kept, because with all candidates the model predicts more "

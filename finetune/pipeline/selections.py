@@ -8,7 +8,7 @@ from cards.evidence import Selection
 from finetune.pipeline.plan import Plan
 from finetune.training.history import METRICS, History
 
-THRESHOLDS = "mean of Dice + AP at an IoU of 0.5"
+THRESHOLDS = "mean Dice + AP50 + AP75"
 """The score that `evaluation.thresholds.select_options` maximizes."""
 
 

@@ -144,6 +144,34 @@ def test_outlines_are_selected_together_with_the_thresholds_of_polygons():
     assert dice(chosen) == max(map(dice, others))
 
 
+class Halos(nn.Module):
+    """Sees a halo of 3 pixels at two sides of 9 squares, 2 of which are as dim as the halos."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.squares, wide = np.zeros((2, 64, 64), np.int32)
+        for number, (y, x) in enumerate(np.ndindex(3, 3)):
+            self.squares[20 * y + 2 :, 20 * x + 2 :][:10, :10] = number + 1
+            wide[20 * y + 2 :, 20 * x + 2 :][:13, :13] = number + 1
+        maps = build_target("flows", {}).encode(wide)
+        maps[2] = np.select([(self.squares > 0) & (self.squares < 8), wide > 0], [3, 0.5], -5)
+        self.register_buffer("maps", torch.from_numpy(maps))
+
+    def forward(self, images):
+        return self.maps[None]
+
+
+def test_exact_outlines_count_more_than_a_few_dim_instances():
+    target = build_target("flows", {"cellprob_threshold": "auto", "flow_threshold": 0})
+    model = Model(network := Halos(), target, build_normalize({"name": "scale_linear"}), "auto", 1, 1, {})
+    image = Sample("squares", np.zeros((1, 64, 64), np.float32), network.squares)
+    assert model.predict(image.pixels).max() == 9  # all of them, and two thirds too large
+    model.target = select_options(model, ["cellprob_threshold"], [image])
+    found = model.predict(image.pixels)
+    assert np.array_equal(found > 0, (network.squares > 0) & (network.squares < 8))
+
+
 def test_thresholds_that_give_thousands_of_objects_are_not_selected():
     model = shy_model()
     model.network = Eager()
