@@ -5,6 +5,7 @@
 
 Prints seconds a step (median), images a second and the ratio to plain float32. Attention is torch's
 `scaled_dot_product_attention`, by the kernel it chooses; "plain attention" computes it by its formula.
+"Compiled" is `torch.compile`, which needs a C++ compiler; compilation is not part of the time of a step.
 The peak of memory is that of the GPU, or without one of the whole process.
 Weights are random. Run it on an otherwise idle machine.
 """
@@ -28,6 +29,8 @@ OPTIONS = {
 SETTINGS = {
     "float32": (),
     "float32, plain attention": ("math",),
+    "float32, channels last": ("channels_last",),
+    "float32, channels last, compiled": ("channels_last", "compiled"),
     "bf16": ("bf16",),
     "bf16, plain attention": ("bf16", "math"),
     "bf16, channels last": ("bf16", "channels_last"),
@@ -57,6 +60,8 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     repository, _, name = given.model.partition("/")
     loaded = load(repository, name, LoadOptions(1, target.channels, pretrained=False))
     network = apply(loaded.network, given.adapt, {}, loaded.encoder, 0).to(device, memory_format=layout)
+    if "compiled" in settings:
+        network.compile()
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained)
     images = torch.rand(given.batch, 1, given.patch, given.patch, device=device).to(memory_format=layout)

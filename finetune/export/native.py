@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from finetune.export.base import ExportInput, ReloadedExport
 from finetune.prompts.model import PROMPT_BATCH_SIZE, PromptedModel
 from finetune.repositories.registry import promptable, save
+from finetune.repositories.reloading import reload_weights
 
 OUTPUT = "native/ (where the repository has a format of its own)"
 
@@ -44,16 +45,20 @@ def write(export: ExportInput, folder: Path) -> list[str]:
 
 
 def reload(folder: Path, model: Any) -> Iterator[ReloadedExport]:
-    """Load the files of a promptable network with the repository's own predictor.
+    """Load the network: a promptable one with the repository's own predictor, others with finetune.
 
     Args:
         folder: the folder `native` of the run.
-        model: the trained model; only one that takes prompts has a predictor to compare with.
+        model: the trained model.
 
     Yields:
-        One item per file.
+        One item per file; none if the repository does not load its own format.
     """
     if not isinstance(model, PromptedModel):
+        found = reload_weights(folder, model.architecture, model.channels, model.target.channels)
+        if found:
+            again = replace(model, network=found.network.eval())
+            yield ReloadedExport(found.path, found.format, "finetune", again)
         return
     repository = promptable(model.architecture.repository)
     native = repository.NATIVE

@@ -151,9 +151,9 @@ def select_thresholds(plan: Plan[Model], console: Console) -> None:
     names = plan.auto_options
     if not names:
         return
-    with console.status(f"selecting {', '.join(names)} on {plan.count('validation')} validation images"):
-        warnings: list[str] = []
-        samples = plan.data.samples("validation")
+    warnings: list[str] = []
+    with progress.stage(console, f"selecting {', '.join(names)}", plan.count("validation")) as shown:
+        samples = shown.track(plan.data.samples("validation"))
         plan.model.target = select_options(plan.model, names, samples, warnings.append)
     if warnings:  # then nothing was selected, and the card must not say so
         plan.auto_options = []

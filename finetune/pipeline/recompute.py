@@ -30,6 +30,7 @@ from finetune.prompts.evaluation import evaluate_automatic
 from finetune.prompts.model import PromptedModel
 from finetune.repositories.bioimageio.collection import open_package
 from finetune.repositories.bioimageio.package import Package, read_file
+from finetune.repositories.reloading import Reloaded, reload_weights
 from finetune.weights.checkpoint import WEIGHTS
 
 WITH_CODE = "pytorch_state_dict"
@@ -104,7 +105,16 @@ def compare_weights(folder: Path, record: RunRecord) -> dict[str, float]:
                 found[(hub / WEIGHTS).relative_to(folder).as_posix()] = _difference(
                     _output(model, pixels), expected
                 )
+                if native := _native(folder, model):
+                    found[native.path.relative_to(folder).as_posix()] = _difference(
+                        _output(dataclasses.replace(model, network=native.network.eval()), pixels), expected
+                    )
     return found
+
+
+def _native(folder: Path, model: Model) -> Reloaded | None:
+    """The network in the format of its repository, if finetune can load that format."""
+    return reload_weights(folder / "native", model.architecture, model.channels, model.target.channels)
 
 
 def _packages(folder: Path) -> list[Path]:

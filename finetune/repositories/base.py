@@ -131,8 +131,9 @@ class LoadOptions:
 class Repository(Protocol):
     """Functions of a module in `REPOSITORIES`.
 
-    A repository may also have the optional parts `Interactive`, `SavesAdapters`, `CountsModels`,
-    `ListsModels`, `FetchesWeights`, `PublishesModels` and `DescribesOptions`.
+    A repository may also have the optional parts `Interactive`, `HasNativeFile`, `ReloadsWeights`,
+    `SavesAdapters`, `CountsModels`, `ListsModels`, `FetchesWeights`, `PublishesModels` and
+    `DescribesOptions`.
     """
 
     def models(self) -> list[ModelInfo]:

@@ -119,6 +119,47 @@ class PublishesModels(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class NativeFile:
+    """The file of weights that `Repository.save` writes.
+
+    Attributes:
+        pattern: glob pattern of its name.
+        format: format of the weights, for the record.
+    """
+
+    pattern: str
+    format: str
+
+
+@runtime_checkable
+class HasNativeFile(Protocol):
+    """Optional part of a repository: `load` accepts the file that `save` wrote, so a run verifies it."""
+
+    NATIVE: NativeFile
+
+
+@runtime_checkable
+class ReloadsWeights(Protocol):
+    """Optional part of a repository whose weights are in more than one file: loads all that `save` wrote."""
+
+    def reload(self, path: Path, architecture: NetworkSpec, in_channels: int, out_channels: int) -> nn.Module:
+        """Load a network that is not promptable.
+
+        Args:
+            path: the file that matches `NATIVE`.
+            architecture: specification of the network.
+            in_channels: number of image channels.
+            out_channels: number of maps.
+
+        Returns:
+            The network on the CPU.
+
+        Raises:
+            ModelError: if the file cannot be read, or belongs to another network.
+        """
+
+
 @runtime_checkable
 class SavesAdapters(Protocol):
     """Optional part of a repository: a file format for adapters without the base model."""

@@ -18,6 +18,7 @@ from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
+from finetune.repositories.capabilities import NativeFile
 from finetune.repositories.cellpose import download as store
 from finetune.repositories.cellpose.models import LICENSE, MODELS, TERMS, _Model
 from finetune.repositories.options import complete
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 # cellpose.transforms.normalize99, in all versions
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.0}
+NATIVE = NativeFile("*.pth", "pytorch")
 MAPS = 3  # flow y, flow x and cell logit: what `cellpose` itself can read back
 FIRST_CONV = "downsample.down.res_down_0.conv.conv_0.2.weight"
 LAST = {"cpnet": "output.2.weight", "sam": "W2"}

@@ -6,16 +6,18 @@ from finetune.repositories.huggingface.counting import count_models, fetch_model
 from finetune.repositories.huggingface.models import models
 from finetune.repositories.huggingface.options import options_model
 from finetune.repositories.huggingface.published import published
-from finetune.repositories.huggingface.repository import build, load, save
+from finetune.repositories.huggingface.repository import NATIVE, build, load, reload, save
 from finetune.repositories.huggingface.weights import fetch_weights
 
 __all__ = [
+    "NATIVE",
     "fetch_weights",
     "build",
     "load",
     "models",
     "options_model",
     "published",
+    "reload",
     "save",
     "interactive",
     "count_models",

@@ -14,6 +14,7 @@ from cards.base import NetworkSpec
 from cards.errors import ModelError
 from cards.record import Origin
 from finetune.repositories.base import Built, Loaded, LoadOptions
+from finetune.repositories.capabilities import NativeFile
 from finetune.repositories.huggingface.files import (
     CONFIG,
     Files,
@@ -45,6 +46,7 @@ SAM2 = "Ravi et al. 2024, SAM 2, https://arxiv.org/abs/2408.00714"
 MASK2FORMER = "Cheng et al. 2022, Mask2Former, https://arxiv.org/abs/2112.01527"
 CITATIONS = {"segformer": SEGFORMER, "mask2former": MASK2FORMER, "sam": SAM, "sam2": SAM2}
 DECODER = "decoder.safetensors"
+NATIVE = NativeFile("model.safetensors", "safetensors")
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:
@@ -144,6 +146,32 @@ def save(
     if own:
         write_safetensors(folder / DECODER, own, {"format": "pt"})
     return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def reload(path: Path, architecture: NetworkSpec, in_channels: int, out_channels: int) -> nn.Module:
+    """Load a network from a file that `save` wrote; see `finetune.repositories.capabilities.ReloadsWeights`.
+
+    Args:
+        path: the file.
+        architecture: specification of the network.
+        in_channels: number of image channels.
+        out_channels: number of maps.
+
+    Returns:
+        The network.
+
+    Raises:
+        ModelError: if the file cannot be read, or belongs to another network.
+    """
+    from safetensors.torch import load_file
+
+    options = {key: value for key, value in architecture.options.items() if key != "config"}
+    start = LoadOptions(in_channels, out_channels, options, checkpoint=path.parent)
+    network = load(architecture.name, start).network
+    decoder = path.with_name(DECODER)
+    if decoder.is_file():
+        network.load_state_dict(load_file(decoder), strict=False)
+    return network
 
 
 def find_weights(name: str, start: LoadOptions) -> tuple[Files | None, Checkpoint | None]:

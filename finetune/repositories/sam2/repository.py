@@ -16,6 +16,7 @@ from cards.base import NetworkSpec
 from cards.errors import ModelError
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo, encoder_share
+from finetune.repositories.capabilities import NativeFile
 from finetune.repositories.options import DecoderOptions, complete
 from finetune.repositories.sam2.models import LEARNING_RATE, MODELS
 from finetune.repositories.sam2.weights import find_weights, hub_id, load_whole
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # SAM 2 was trained on photographs scaled to 0..1. Microscopy images rarely use all of their 8 or 16 bits, so
 # they are scaled by their own percentiles; the encoder then applies the mean and deviation of photographs.
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
+NATIVE = NativeFile("*.pt", "pytorch")
 MAX_CHANNELS = 3
 LAST = "decoder.output."
 
@@ -150,6 +152,30 @@ def save(
     metadata = {"format": "pt", "architecture": json.dumps(architecture.model_dump())}
     write_safetensors(decoder, weights, metadata)
     return [checkpoint, decoder]
+
+
+def reload(path: Path, architecture: NetworkSpec, in_channels: int, out_channels: int) -> nn.Module:
+    """Load a network from a file that `save` wrote; see `finetune.repositories.capabilities.ReloadsWeights`.
+
+    Args:
+        path: the file.
+        architecture: specification of the network.
+        in_channels: number of image channels.
+        out_channels: number of maps.
+
+    Returns:
+        The network.
+
+    Raises:
+        ModelError: if the file cannot be read, or belongs to another network.
+    """
+    from safetensors.torch import load_file
+
+    start = LoadOptions(in_channels, out_channels, architecture.options, checkpoint=path)
+    network = load(architecture.name, start).network
+    decoder = path.with_name(f"{architecture.name}_automatic_decoder.safetensors")
+    network.get_submodule("decoder").load_state_dict(load_file(decoder))
+    return network
 
 
 def _plain(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

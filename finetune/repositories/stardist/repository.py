@@ -18,6 +18,7 @@ from finetune.data.datasets import SCHMIDT
 from finetune.downloads.archive import cache_folder, download
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, ModelInfo
+from finetune.repositories.capabilities import NativeFile
 from finetune.repositories.options import complete
 from finetune.repositories.stardist.checkpoints import (
     add_foreground,
@@ -59,6 +60,7 @@ PARAMETERS = 1_406_689  # of "unet" with 32 rays; a published model brings its o
 # 1e-3 is better (benchmarks/tried.csv).
 LEARNING_RATE, FROM_SCRATCH = 3e-4, 1e-3
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
+NATIVE = NativeFile("weights_best.h5", "keras_hdf5")
 # The way down; with it the resolutions above the U-Net that a grid adds.
 ENCODER = ("grid", "down", "middle")
 

@@ -16,6 +16,7 @@ from cards.errors import ModelError
 from cards.record import Origin
 from finetune.errors import unknown
 from finetune.repositories.base import Built, Loaded, LoadOptions, refuse_revision
+from finetune.repositories.capabilities import NativeFile
 from finetune.repositories.options import DecoderOptions, complete
 from finetune.repositories.torchvision.download import download_weights
 from finetune.repositories.torchvision.encoder import load_encoder
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 # To 0..1, the range that ImageNet's mean refers to.
 NORMALIZE = {"name": "percentile", "low": 1.0, "high": 99.8}
+NATIVE = NativeFile("*.pth", "pytorch")
 
 
 def build(name: str, *, in_channels: int, out_channels: int, options: dict[str, Any]) -> Built:

@@ -258,7 +258,7 @@ def test_a_run(start: str, published: Path, recipe_file: Path, tmp_path: Path) -
     record = finetune.run(read_recipe(recipe_file, changes), out=tmp_path / "run")
     assert record is not None and record.accuracy is not None and record.accuracy.before is None
     kinds = {check.format for check in record.exports}
-    assert kinds == {"safetensors", "torchscript", "onnx"}
+    assert kinds == {"safetensors", "torchscript", "onnx", "pytorch"}
     assert all(check.equal for check in record.exports)
     assert record.model.parameters == record.model.trainable
     checkpoint = tmp_path / "run/native" / f"{TINY}_finetuned.pt"
