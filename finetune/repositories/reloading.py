@@ -42,11 +42,13 @@ def reload_weights(
         out_channels: number of maps.
 
     Returns:
-        The network; None if there is no file of weights, or the repository does not load its own format.
+        The network; None if `save` wrote nothing, or the repository does not load its own format.
 
     Raises:
         ModelError: if the file cannot be read, or belongs to another network.
     """
+    if not folder.is_dir():
+        return None
     module = REPOSITORIES[architecture.repository]
     native = module.NATIVE if isinstance(module, HasNativeFile) else None
     path = next(iter(sorted(folder.glob(native.pattern))), None) if native else None
