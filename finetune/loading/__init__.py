@@ -224,6 +224,11 @@ def _build(config: ModelConfig, weights: Path, trust: bool) -> Model:
     start = LoadOptions(config.channels, maps, options=network.options, checkpoint=weights, trust=trust)
     with WithoutInitialization():  # every weight comes from the file
         loaded = load(network.repository, network.name, start)
+    if loaded.origin.part:  # a run would train the rest
+        raise ModelError(
+            f"{weights}: holds {loaded.origin.part} of a network with the {maps} maps of the target "
+            f"{config.target.name}; restore the original file"
+        )
     model = automatic_model(loaded, config.target, config.normalize, config.select_channels, config.channels)
     if config.receptive_field is not None:  # of a run of version 0.2, it is measured when it is needed
         model.receptive_field, model.halo = config.receptive_field, config.halo

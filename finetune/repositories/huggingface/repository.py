@@ -165,6 +165,7 @@ def reload(path: Path, architecture: NetworkSpec, in_channels: int, out_channels
     """
     from safetensors.torch import load_file
 
+    # The folder has its own configuration.
     options = {key: value for key, value in architecture.options.items() if key != "config"}
     start = LoadOptions(in_channels, out_channels, options, checkpoint=path.parent)
     network = load(architecture.name, start).network
