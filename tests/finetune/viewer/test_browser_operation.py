@@ -79,10 +79,13 @@ def test_the_contrast_is_changed_by_keyboard_and_kept_in_the_address(page: Any, 
     assert brighter != before
     page.reload()
     canvas.wait_for()
-    again = settled(page, canvas)
+
+    def as_before() -> bool:
+        change = pixels(settled(page, canvas)) - pixels(brighter)
+        return bool(np.abs(change).max() <= 2)  # the smoothed edge of the image may be drawn differently
+
+    assert any(as_before() for _ in range(10))  # on a busy computer, parts of the image arrive late
     assert panels(page)[0].options["contrast"] == [black, white]
-    change = pixels(again) - pixels(brighter)
-    assert np.abs(change).max() <= 2  # the smoothed edge of the image may be drawn differently
 
 
 def test_a_run_in_progress_is_asked_to_stop(page: Any, served: Served, folder: Path) -> None:
