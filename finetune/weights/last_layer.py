@@ -11,6 +11,8 @@ from finetune.weights.checkpoint import Checkpoint, load_strictly
 if TYPE_CHECKING:
     from torch import nn
 
+LAST_LAYER = "the last layer"
+
 
 def load_run(network: nn.Module, found: Checkpoint, last: Collection[str]) -> str | None:
     """Load the weights of a run; its last layer only if it has the same number of maps.
@@ -32,20 +34,21 @@ def load_run(network: nn.Module, found: Checkpoint, last: Collection[str]) -> st
         return None
     state = found.state | {key: expected[key] for key in last}
     load_strictly(network, dataclasses.replace(found, state=state))
-    return all_but_last_layer(network, last)
+    return all_but(network, last, LAST_LAYER)
 
 
-def all_but_last_layer(network: nn.Module, last: Collection[str]) -> str:
+def all_but(network: nn.Module, random: Collection[str], name: str) -> str:
     """Describe the part of a network that has other than random weights.
 
     Args:
         network: the network.
-        last: names of the parameters of its last layer.
+        random: names of its randomly initialized parameters.
+        name: what these parameters are called.
 
     Returns:
         For `Origin.part`, such as "all but the last layer (481,344 of 481,361 parameters)".
     """
-    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+    sizes = {key: parameter.numel() for key, parameter in network.named_parameters()}
     total = sum(sizes.values())
-    loaded = total - sum(sizes[name] for name in last)
-    return f"all but the last layer ({loaded:,} of {total:,} parameters)"
+    loaded = total - sum(sizes[key] for key in random)
+    return f"all but {name} ({loaded:,} of {total:,} parameters)"

@@ -29,7 +29,7 @@ from finetune.repositories.bioimageio.package import TUNABLE, Package, read_file
 from finetune.repositories.bioimageio.tensors import check_tensors, halo, own_test, steps
 from finetune.repositories.options import complete
 from finetune.weights.checkpoint import load_strictly, origin, read_checkpoint
-from finetune.weights.last_layer import all_but_last_layer
+from finetune.weights.last_layer import LAST_LAYER, all_but
 
 if TYPE_CHECKING:
     import numpy as np
@@ -192,7 +192,7 @@ def _adapt_maps(network: nn.Module, source: str, maps: int, divisor: int, start:
             f"{source}: the target has {start.out_channels} maps instead of {maps}, and the last layer "
             "cannot be replaced; set model.target to the target that the network was trained for"
         )
-    return all_but_last_layer(network, replaced)
+    return all_but(network, replaced, LAST_LAYER)
 
 
 def _logits(package: Package, network: nn.Module, normalize: dict[str, Any], output_type: str) -> nn.Module:

@@ -37,6 +37,7 @@ from finetune.repositories.stardist.config import (
 from finetune.utils.optional import require
 from finetune.weights.checkpoint import load_strictly, origin
 from finetune.weights.keras_h5 import write_weights
+from finetune.weights.last_layer import all_but
 
 if TYPE_CHECKING:
     from torch import nn
@@ -171,7 +172,11 @@ def load(name: str, start: LoadOptions) -> Loaded:
         built = build(name, in_channels=start.in_channels, out_channels=start.out_channels, options=options)
     if found:
         check_channels(found, start, options["foreground"])
-        load_strictly(built.network, add_foreground(found, built.network))
+        whole = add_foreground(found, built.network)
+        load_strictly(built.network, whole)
+        if added := whole.state.keys() - found.state.keys():
+            part = all_but(built.network, added, "the head for the foreground")
+            base = base.model_copy(update={"part": part})
     return Loaded(
         **vars(built),
         origin=base,

@@ -24,7 +24,7 @@ from finetune.repositories.torchvision.models import MODELS, Model
 from finetune.utils.optional import require
 from finetune.utils.options import NoOptions
 from finetune.weights.checkpoint import Checkpoint, load_strictly, options_of, origin, read_checkpoint
-from finetune.weights.last_layer import all_but_last_layer
+from finetune.weights.last_layer import LAST_LAYER, all_but
 
 if TYPE_CHECKING:
     from torch import nn
@@ -200,4 +200,4 @@ def _load(network: nn.Module, found: Checkpoint, model: Model, downloaded: bool)
         load_strictly(network, found)
         return None
     load_strictly(network, dataclasses.replace(found, state=state | {key: expected[key] for key in last}))
-    return all_but_last_layer(network, last)
+    return all_but(network, last, LAST_LAYER)

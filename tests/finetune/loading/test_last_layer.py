@@ -36,3 +36,20 @@ def test_weights_of_a_network_with_another_number_of_maps_are_refused(
     message = str(caught.value)
     assert f"{weights.name}: holds all but the last layer" in message
     assert "of a network with the 2 maps of the target foreground_boundary" in message
+
+
+def test_weights_without_the_head_for_the_foreground_are_refused(tmp_path: Path) -> None:
+    def save_rays(folder: Path, foreground: bool) -> Path:
+        target = build_target("rays", {"rays": 8, "foreground": foreground})
+        options = {"width": 8, "foreground": foreground}
+        loaded = load("stardist", "unet", LoadOptions(1, target.channels, options, pretrained=False))
+        linear = build_normalize({"name": "scale_linear"})
+        model = Model(loaded.network, target, linear, "auto", 1, loaded.divisor, loaded.architecture)
+        save_model(model, folder)
+        return folder / "model.safetensors"
+
+    weights = save_rays(tmp_path / "model", True)
+    assert finetune.load(tmp_path / "model").target.name == "rays"
+    save_rays(tmp_path / "other", False).replace(weights)
+    with pytest.raises(finetune.ModelError, match="holds all but the head for the foreground"):
+        finetune.load(tmp_path / "model")
