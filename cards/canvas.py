@@ -94,7 +94,7 @@ def stretch(image: np.ndarray, limits: np.ndarray | None = None) -> np.ndarray:
 
 
 def resize_image(canvas: np.ndarray, factor: float) -> np.ndarray:
-    """Resize an image with linear interpolation.
+    """Resize an image with linear interpolation, which averages all pixels if the image becomes smaller.
 
     Args:
         canvas: RGB (H, W, 3) from 0 to 1.
@@ -103,10 +103,12 @@ def resize_image(canvas: np.ndarray, factor: float) -> np.ndarray:
     Returns:
         The resized image; no side is shorter than one pixel.
     """
-    from skimage.transform import resize
+    from PIL import Image
 
-    size = [max(1, round(side * factor)) for side in canvas.shape[:2]]
-    return np.clip(resize(canvas, (*size, 3), order=1, anti_aliasing=factor < 1), 0, 1)
+    height, width = (max(1, round(side * factor)) for side in canvas.shape[:2])
+    colors = (Image.fromarray(color) for color in np.moveaxis(canvas.astype(np.float32, copy=False), -1, 0))
+    resized = [color.resize((width, height), Image.Resampling.BILINEAR) for color in colors]
+    return np.clip(np.stack(resized, axis=-1), 0, 1)
 
 
 def resize_labels(labels: np.ndarray, factor: float) -> np.ndarray:
@@ -119,10 +121,13 @@ def resize_labels(labels: np.ndarray, factor: float) -> np.ndarray:
     Returns:
         The resized labels; no side is shorter than one pixel.
     """
-    from skimage.transform import resize
+    rows, columns = (_nearest(side, max(1, round(side * factor))) for side in labels.shape)
+    return labels[rows[:, None], columns]
 
-    size = [max(1, round(side * factor)) for side in labels.shape]
-    return resize(labels, size, order=0, preserve_range=True, anti_aliasing=False).astype(labels.dtype)
+
+def _nearest(side: int, resized: int) -> np.ndarray:
+    """Index of the nearest of `side` pixels for each of `resized` pixels."""
+    return ((np.arange(resized) + 0.5) * side / resized).astype(int)
 
 
 def outline(labels: np.ndarray, width: int) -> np.ndarray:

@@ -40,7 +40,20 @@ def render(record: RunRecord, pictures: Collection[str] = ()) -> str:
     Returns:
         YAML metadata and Markdown.
     """
-    return f"---\n{metadata(record).to_yaml()}\n---\n\n{render_body(record, pictures)}"
+    return with_metadata(record, render_body(record, pictures))
+
+
+def with_metadata(record: RunRecord, body: str) -> str:
+    """Put the metadata above a card.
+
+    Args:
+        record: the run.
+        body: its card, from `render_body`.
+
+    Returns:
+        YAML metadata and Markdown.
+    """
+    return f"---\n{metadata(record).to_yaml()}\n---\n\n{body}"
 
 
 def render_body(record: RunRecord, pictures: Collection[str] = ()) -> str:

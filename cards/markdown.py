@@ -43,8 +43,9 @@ def plain(text: str) -> str:
     Returns:
         Words separated by single spaces.
     """
-    kept = "".join(" " if unicodedata.category(character) == "Cc" else character for character in text)
-    return " ".join(kept.split())
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(character) == "Cc" else character for character in text)
+    return " ".join(text.split())
 
 
 def escape(text: str) -> Markdown:

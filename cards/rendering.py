@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cards.huggingface import PICTURES, render, render_body
+from cards.huggingface import PICTURES, render_body, with_metadata
 from cards.previews import FILE, Previews
 from cards.record import RunRecord
 from cards.report import Section, join_sections, read_template, render_html
@@ -28,14 +28,44 @@ def render_files(record: RunRecord, pictures: Path | None, run: Path | None = No
     Raises:
         InputError: if the file of previews is damaged.
     """
-    shown = {name: pictures / name for name in PICTURES if (pictures / name).is_file()} if pictures else {}
-    previews = Previews.read(run / FILE) if run else None
-    below = below_card(record, previews, run)
+    shown = shown_pictures(pictures)
+    body = render_body(record, shown)
     return {
-        "README.md": render(record, shown).encode(),
-        "report.html": render_html(render_body(record, shown), pictures or Path(), below).encode(),
+        "README.md": with_metadata(record, body).encode(),
+        "report.html": render_report(record, body, pictures, run).encode(),
         **{f"pictures/{name}": path.read_bytes() for name, path in shown.items()},
     }
+
+
+def shown_pictures(folder: Path | None) -> dict[str, Path]:
+    """List the pictures that a card shows.
+
+    Args:
+        folder: with pictures from `PICTURES`; None without pictures.
+
+    Returns:
+        Path by name, in the order of the card.
+    """
+    return {name: folder / name for name in PICTURES if (folder / name).is_file()} if folder else {}
+
+
+def render_report(record: RunRecord, body: str, pictures: Path | None, run: Path | None = None) -> str:
+    """Render report.html.
+
+    Args:
+        record: the run.
+        body: its card, from `cards.huggingface.render_body`.
+        pictures: folder of the pictures that the card shows; None without pictures.
+        run: the run folder, whose previews and figure the page shows, as far as they are there.
+
+    Returns:
+        HTML.
+
+    Raises:
+        InputError: if the file of previews is damaged.
+    """
+    previews = Previews.read(run / FILE) if run else None
+    return render_html(body, pictures or Path(), below_card(record, previews, run))
 
 
 def below_card(record: RunRecord, previews: Previews | None, run: Path | None = None) -> Section:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cards.audit.claims import Claim, joined
 from cards.audit.first_difference import first_difference
-from cards.audit.text import Comparison, Supported, compare_texts, figures_in, record_figures
+from cards.audit.text import Comparison, Supported, compare_texts, figures_in
 from cards.audit.versions import must_equal
 from cards.record import RunRecord
 from cards.references import hub_license
@@ -80,13 +80,13 @@ def _written_by(record: RunRecord) -> str:
 
 
 def supported_by(record: RunRecord) -> Supported:
-    """Collect what a record supports: its figures, and names that a card repeats as they are.
+    """Collect what a record supports: its values, and names that a card repeats as they are.
 
     Args:
         record: the run.
 
     Returns:
-        Figures in the roundings of a card, and texts on one line each.
+        The values of the record, and texts on one line each.
     """
     base, data, card = record.model.base, record.data, record.card
     stated = (
@@ -96,7 +96,7 @@ def supported_by(record: RunRecord) -> Supported:
         *(data.id, data.license, data.source, data.split_by, data.note, record.name),
     )
     names = tuple(" ".join(text.split()) for text in stated if text and text.strip())
-    return Supported(frozenset(record_figures(record.model_dump(mode="json"))), names)
+    return Supported(record.model_dump(mode="json"), names)
 
 
 def _is_license(found: str) -> bool:

@@ -13,9 +13,10 @@ from cards.audit.text import Supported
 from cards.audit.values import shown
 from cards.audit.versions import installed_version, must_equal
 from cards.errors import InputError
+from cards.huggingface import render_body
 from cards.previews import FILE as PREVIEWS
 from cards.record import RunRecord
-from cards.rendering import render_files
+from cards.rendering import render_report, shown_pictures
 
 REPORT = "report.html"
 LIBRARY = "itables"
@@ -43,7 +44,8 @@ def report_claims(subject: Subject, record: RunRecord, supported: Supported) -> 
         return []
     folder = subject.folder / "huggingface" / "pictures"
     try:
-        expected = render_files(record, folder, subject.folder)[REPORT].decode()
+        body = render_body(record, shown_pictures(folder))
+        expected = render_report(record, body, folder, subject.folder)
     except InputError as error:
         statement = f"The pictures of {REPORT} are those of {PREVIEWS}."
         return [Claim(FAMILY, statement, "broken", sentence(error), RESTORE)]
@@ -51,7 +53,8 @@ def report_claims(subject: Subject, record: RunRecord, supported: Supported) -> 
         found = read_text(subject, REPORT)
     except InputError as error:
         return [Claim(FAMILY, f"{REPORT} can be read.", "broken", sentence(error), RESTORE)]
-    text = CardText(REPORT, _plain(found), _plain(expected), None)
+    plain = _plain(found)
+    text = CardText(REPORT, plain, plain if found == expected else _plain(expected), None)
     claims = [*text_claims(text, record, supported), _programs(found, expected, record)]
     if must_equal(record) and record.environment.packages.get(LIBRARY) == installed_version(LIBRARY):
         claims.append(_page(found, expected))
@@ -73,7 +76,7 @@ def _page(found: str, expected: str) -> Claim:
 def _programs(found: str, expected: str, record: RunRecord) -> Claim:
     """Compare the scripts and the security policy, which names each script by its hash."""
     statement = f"The scripts and the security policy of {REPORT} are those of finetune."
-    if _executable(found) == _executable(expected):
+    if found == expected or _executable(found) == _executable(expected):
         count = len(_SCRIPT.findall(found))
         evidence = f"{count} scripts and the policy compared." if count else "No script; the policy compared."
         return Claim(FAMILY, statement, "holds", evidence)

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from cards.references import HUB_LICENSES
@@ -38,12 +39,17 @@ class Supported:
     """What a record supports in any wording.
 
     Attributes:
-        figures: its figures in the roundings of a card, from `record_figures`.
+        values: the record as JSON values.
         names: names and other texts that must not be replaced: authors, licenses, ids.
     """
 
-    figures: frozenset[str]
+    values: dict[str, Any]
     names: tuple[str, ...]
+
+    @cached_property
+    def figures(self) -> set[str]:
+        """Figures of the record in the roundings of a card, which only a text that differs needs."""
+        return record_figures(self.values)
 
 
 @dataclass
@@ -77,13 +83,12 @@ def compare_texts(found: str, expected: str, supported: Supported, first: int | 
     Returns:
         The differences.
     """
-    result = Comparison()
+    result = Comparison(len(_FIGURE.findall(found)))
+    if found == expected:
+        return result
     lines = [
         _Line(line, None if first is None else first + index) for index, line in enumerate(found.splitlines())
     ]
-    result.figures = sum(len(line.figures) for line in lines)
-    if found == expected:
-        return result
     wanted = [_Line(line) for line in expected.splitlines()]
     figures = supported.figures | {figure for line in wanted for figure in line.figures}
     keys = _keys(wanted)
@@ -116,7 +121,7 @@ def _groups(lines: Iterable[_Line]) -> dict[str, list[_Line]]:
     return groups
 
 
-def _changed(same: list[_Line], others: list[_Line], figures: frozenset[str] | set[str]) -> list[str]:
+def _changed(same: list[_Line], others: list[_Line], figures: set[str]) -> list[str]:
     """Compare lines of equal wording, of which there may be several, such as the rows of a table."""
     one_each = len(same) == len(others)
     rest, left = list(others), []

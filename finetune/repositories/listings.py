@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,7 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
+@cache
 def _adapter(kind: type) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
@@ -113,7 +115,8 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 def _read(path: Path, kind: type) -> Any:
     try:
-        return _adapter(kind).validate_json(path.read_bytes())
+        content = path.read_bytes()
+        return _adapter(kind).validate_json(content)
     except (OSError, ValueError):  # not there, or of another version of finetune
         return None
 

@@ -14,7 +14,7 @@ from cards.audit.text import Supported, compare_texts, figures_in, record_figure
 from cards.record import RunRecord
 
 RELEASE = Path(__file__).parents[2] / "fixtures" / "0.2.0" / "run"
-NOTHING = Supported(frozenset(), ())
+NOTHING = Supported({}, ())
 
 
 @pytest.fixture

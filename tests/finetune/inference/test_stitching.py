@@ -26,7 +26,7 @@ def stitched(target: Any, maps: np.ndarray, side: int, margin: int) -> LabelBand
     return LabelBands(blocks, load, getattr(target, "stitching", "instances"))
 
 
-def disc_labels(shape: tuple[int, int] = (150, 190), step: int = 14) -> np.ndarray:
+def disc_labels(shape: tuple[int, int] = (110, 150), step: int = 14) -> np.ndarray:
     """Touching discs of several sizes."""
     rng = np.random.default_rng(0)
     labels = np.zeros(shape, np.int32)
