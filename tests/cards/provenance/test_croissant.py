@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-import mlcroissant as mlc
 import pytest
 
 from cards.fingerprint import sha256_file
 from cards.provenance.croissant import croissant
 from cards.record import RunRecord
+
+
+def dataset(source: Any) -> Any:
+    import mlcroissant  # takes a second, in every process that collects tests
+
+    return mlcroissant.Dataset(source)
 
 
 def test_every_image_and_label_image_has_a_file_object_with_its_hash(either: RunRecord) -> None:
@@ -23,7 +29,7 @@ def test_every_image_and_label_image_has_a_file_object_with_its_hash(either: Run
 
 
 def test_mlcroissant_reads_splits_and_hashes_of_pixels(full: RunRecord) -> None:
-    records = list(mlc.Dataset(json.loads(croissant(full))).records("images"))
+    records = list(dataset(json.loads(croissant(full))).records("images"))
     assert [(record["images/name"], record["images/split"]) for record in records] == [
         (file.name, file.split) for file in full.data.files
     ]
@@ -31,7 +37,7 @@ def test_mlcroissant_reads_splits_and_hashes_of_pixels(full: RunRecord) -> None:
 
 
 def test_license_citation_and_source_are_those_of_the_record(full: RunRecord) -> None:
-    metadata = mlc.Dataset(json.loads(croissant(full))).metadata
+    metadata = dataset(json.loads(croissant(full))).metadata
     assert metadata.license == [full.data.license]
     assert metadata.url == full.data.source
     assert all(citation in (metadata.cite_as or "") for citation in full.data.citation)
@@ -57,7 +63,7 @@ def test_a_description_in_the_data_folder_names_the_files_there(full: RunRecord,
     data = full.data.model_copy(update={"files": described})
     path = tmp_path / "croissant.json"
     path.write_text(croissant(full.model_copy(update={"data": data})), encoding="utf-8")
-    for entry in mlc.Dataset(path).metadata.distribution:
+    for entry in dataset(path).metadata.distribution:
         assert sha256_file(tmp_path / entry.content_url) == entry.sha256
 
 

@@ -120,7 +120,8 @@ class Labels(nn.Module):
         return self.head(self.network(images))
 
 
-@pytest.mark.parametrize("window", [4, 7])  # in the image that is traced, windows of 4 need no padding
+# In the image that is traced, windows of 4 need no padding.
+@pytest.mark.parametrize("window", [pytest.param(4, marks=pytest.mark.slow), 7])
 def test_traces_for_any_size(window: int, tmp_path: Path) -> None:
     network = tiny(window)
     write_torchscript(network, tmp_path / "weights.pt", channels=1, divisor=32)

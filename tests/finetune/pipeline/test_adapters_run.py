@@ -33,7 +33,7 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "base"
 
 
-@pytest.mark.parametrize("adapt", ["head", "lora"])
+@pytest.mark.parametrize("adapt", [pytest.param("head", marks=pytest.mark.slow), "lora"])
 def test_exports_have_the_form_of_the_network_they_came_from(
     tmp_path: Path, recipe_file: Path, base: Path, adapt: str
 ) -> None:

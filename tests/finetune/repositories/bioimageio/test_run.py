@@ -38,7 +38,10 @@ def recipe(tmp_path: Path, recipe_file: Path, monkeypatch):
     return read
 
 
-@pytest.mark.parametrize(("adapt", "traced", "start"), [("full", True, "run"), ("head", False, "package")])
+@pytest.mark.parametrize(
+    ("adapt", "traced", "start"),
+    [pytest.param("full", True, "run", marks=pytest.mark.slow), ("head", False, "package")],
+)
 def test_before_and_after_are_measured_and_every_export_is_the_trained_model(
     recipe, tmp_path, monkeypatch, adapt, traced, start
 ):

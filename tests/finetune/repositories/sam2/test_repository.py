@@ -184,6 +184,7 @@ def test_names_and_values_that_do_not_exist(
     assert message in str(error.value)
 
 
+@pytest.mark.slow
 def test_sizes_on_the_list_are_true() -> None:
     for name in (TINY, SMALL, "sam2.1-hiera-base-plus", "sam2.1-hiera-large"):
         with torch.device("meta"):
