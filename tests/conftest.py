@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,22 @@ def pytest_collection() -> Iterator[None]:
         gc.set_threshold(20_000, 20, 20)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_garbage_collection() -> Iterator[None]:
-    """Exempt what a module of tests leaves behind, such as imports: bioimageio.core collects often."""
-    yield
-    gc.collect()
+def pytest_runtest_setup() -> None:
+    """Exempt what exists from the collections of a run, of which each would take half a second."""
     gc.freeze()
+
+
+modules = count(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def occasional_garbage_collection() -> Iterator[None]:
+    """Free what tests left behind in cycles."""
+    yield
+    if next(modules) % 20 == 0:
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_sessionfinish() -> None:

@@ -14,11 +14,12 @@ def make_field(height: int, width: int, seed: int = 0) -> np.ndarray:
     for _ in range(height * width // 300):
         row, column = rng.uniform(0, height), rng.uniform(0, width)
         long, short, angle = rng.uniform(6, 10), rng.uniform(4, 6), rng.uniform(0, np.pi)
-        down, right = rows - row, columns - column
+        near = tuple(slice(max(0, int(place) - 10), int(place) + 12) for place in (row, column))
+        down, right = rows[near] - row, columns[near] - column
         along = down * np.cos(angle) + right * np.sin(angle)
         across = right * np.cos(angle) - down * np.sin(angle)
         inside = (along / long) ** 2 + (across / short) ** 2 < 1
-        image = np.maximum(image, inside * rng.uniform(60, 180))
+        image[near] = np.maximum(image[near], inside * rng.uniform(60, 180))
     return rng.poisson(ndimage.gaussian_filter(image, 1.2)).clip(0, 255).astype(np.uint8)[None]
 
 

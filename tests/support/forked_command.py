@@ -19,7 +19,20 @@ from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 from typing import Any
 
-PRELOADED = ["pytorch_lightning", "scipy.ndimage", "skimage.measure", "tifffile", "torch", "torchvision"]
+PRELOADED = [
+    "jinja2",
+    "markdown_it",
+    "pydantic",
+    "pytorch_lightning",
+    "rich.console",
+    "ruamel.yaml",
+    "scipy.ndimage",
+    "skimage.measure",
+    "tifffile",
+    "torch",
+    "torchvision",
+    "typer.testing",
+]
 
 
 def run_command(
