@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -43,21 +42,17 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_runtest_setup() -> None:
-    """Exempt what exists from the collections of a run, of which each would take half a second."""
-    gc.freeze()
-
-
-modules = count(1)
+    """Exempt again what the test of a package has readmitted: each collection would take half a second."""
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def occasional_garbage_collection() -> Iterator[None]:
-    """Free what tests left behind in cycles."""
+def quick_garbage_collection() -> Iterator[None]:
+    """Exempt what a module of tests leaves behind, such as imports: bioimageio.core collects often."""
     yield
-    if next(modules) % 20 == 0:
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
