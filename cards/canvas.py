@@ -107,7 +107,7 @@ def resize_image(canvas: np.ndarray, factor: float) -> np.ndarray:
 
     height, width = (max(1, round(side * factor)) for side in canvas.shape[:2])
     colors = (Image.fromarray(color) for color in np.moveaxis(canvas.astype(np.float32, copy=False), -1, 0))
-    resized = [color.resize((width, height), Image.Resampling.BILINEAR) for color in colors]
+    resized = [np.asarray(color.resize((width, height), Image.Resampling.BILINEAR)) for color in colors]
     return np.clip(np.stack(resized, axis=-1), 0, 1)
 
 

@@ -122,5 +122,6 @@ def _read(path: Path, kind: type) -> Any:
 
 
 def _write(path: Path, content: StoredModels | StoredCounts) -> None:
+    kind: type = type(content)
     with disk_errors(path, "set FINETUNE_CACHE to another folder"):
-        write_file(path, _adapter(type(content)).dump_json(content))
+        write_file(path, _adapter(kind).dump_json(content))
