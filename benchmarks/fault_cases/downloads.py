@@ -16,7 +16,9 @@ from fault_cases.judge import need, quiet
 from fault_cases.registry import fault
 
 CODE = """
+import os
 from pathlib import Path
+os.environ.pop("HF_HUB_OFFLINE", None)  # which refuses every download
 import finetune.downloads.archive as archive
 from cards.errors import InputError
 try:

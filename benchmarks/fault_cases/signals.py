@@ -57,6 +57,10 @@ def _exports(bench: Bench, number: signal.Signals, name: str) -> None:
         same_weights(bench)
 
 
+JOURNAL = ".finetune-finished.jsonl"
+CONTINUES = {JOURNAL, "prediction.json"}  # by which the next call knows what is finished
+
+
 def _at_once(bench: Bench, number: signal.Signals) -> None:
     """While torch is imported, or the recipe is read."""
     file = inputs.recipe(bench)
@@ -77,6 +81,12 @@ def _predicting(bench: Bench, number: signal.Signals) -> None:
     need(labels(bench), "the case itself: no label image yet")  # reads each: none is half-written
     stray = [path.name for path in (bench.folder / "out").iterdir() if path.suffix != ".tif"]
     need(set(stray) <= CONTINUES, f"left behind: {stray[:2]}")
+    again = bench.run("predict", finished, "pred", "--out", "out")
+    quiet(again)
+    need(again.code == 0, f"predict again: exit {again.code}: {again.text.strip()[-80:]}")
+    found = len(labels(bench))
+    need(found > 300, f"predict again: {found} label images")
+    need(not (bench.folder / "out" / JOURNAL).exists(), f"predict again: {JOURNAL} is left behind")
 
 
 class _same:
@@ -89,7 +99,6 @@ class _same:
         return None
 
 
-CONTINUES = {".finetune-finished.jsonl", "prediction.json"}  # by which the next call knows what is finished
 WITH_RESUME = {"sigint_e2_r"}
 NAMES = {"sigint": signal.SIGINT, "sigterm": signal.SIGTERM}
 
