@@ -105,9 +105,9 @@ def resize_image(canvas: np.ndarray, factor: float) -> np.ndarray:
     """
     from PIL import Image
 
-    height, width = (max(1, round(side * factor)) for side in canvas.shape[:2])
     colors = (Image.fromarray(color) for color in np.moveaxis(canvas.astype(np.float32, copy=False), -1, 0))
-    resized = [np.asarray(color.resize((width, height), Image.Resampling.BILINEAR)) for color in colors]
+    size = _resized(canvas.shape, factor)
+    resized = [np.asarray(color.resize(size, Image.Resampling.BILINEAR)) for color in colors]
     return np.clip(np.stack(resized, axis=-1), 0, 1)
 
 
@@ -121,13 +121,17 @@ def resize_labels(labels: np.ndarray, factor: float) -> np.ndarray:
     Returns:
         The resized labels; no side is shorter than one pixel.
     """
-    rows, columns = (_nearest(side, max(1, round(side * factor))) for side in labels.shape)
-    return labels[rows[:, None], columns]
+    from PIL import Image
+
+    image = Image.fromarray(labels.astype(np.int32, copy=False))
+    resized = image.resize(_resized(labels.shape, factor), Image.Resampling.NEAREST)
+    return np.asarray(resized).astype(labels.dtype)
 
 
-def _nearest(side: int, resized: int) -> np.ndarray:
-    """Index of the nearest of `side` pixels for each of `resized` pixels."""
-    return ((np.arange(resized) + 0.5) * side / resized).astype(int)
+def _resized(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
+    """Width and height of a resized image (H, W, …), in the order of Pillow."""
+    height, width = (max(1, round(side * factor)) for side in shape[:2])
+    return width, height
 
 
 def outline(labels: np.ndarray, width: int) -> np.ndarray:

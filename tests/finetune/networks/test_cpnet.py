@@ -128,10 +128,8 @@ def test_every_weight_learns() -> None:
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
 
 
-# Each of both writers compares at another size, and raises.
-
-
 def test_traced_at_one_size_it_runs_at_another(tmp_path: Path) -> None:
+    """The writer compares at another size, and raises."""
     network = lived_in(in_channels=1, diameter=21.3)
     write_torchscript(network, tmp_path / "net.pt", channels=1, divisor=network.divisor)
 
@@ -139,6 +137,7 @@ def test_traced_at_one_size_it_runs_at_another(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("diameter", [21.3, None, 80.0])
 def test_exported_at_one_size_it_runs_at_another(tmp_path: Path, diameter: float | None) -> None:
+    """The writers compare at another size, and raise."""
     network = lived_in(in_channels=1, diameter=diameter)
     write_torchscript(network, tmp_path / "net.pt", channels=1, divisor=network.divisor)
     write_onnx(network, tmp_path / "net.onnx", channels=1, divisor=network.divisor)
