@@ -12,7 +12,7 @@ from shutil import disk_usage
 from cards.archives import DAMAGED, check_member
 from cards.errors import DownloadError
 from cards.paths import expand_user
-from finetune.downloads.resumable import retrieve
+from finetune.downloads.resumable import failure, retrieve
 from finetune.utils.atomic import atomic_folder, is_disk_full
 
 MAX_MEMBERS = 1_000_000
@@ -74,7 +74,7 @@ def _retrieve(url: str, work: Path, folder: Path, sha256: str | None, key: str) 
         if is_disk_full(error):
             raise
         raise DownloadError(
-            f"{folder.name}: cannot be downloaded from {url} ({type(error).__name__}): "
+            f"{folder.name}: cannot be downloaded from {url} ({failure(error)}): "
             f"put the folder at {folder}, or set {key}=PATH"
         ) from error
     except ValueError as error:  # another hash

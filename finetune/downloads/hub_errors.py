@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from cards.errors import DownloadError
 from finetune.utils.atomic import is_disk_full
+from finetune.utils.offline import offline_reason
 
 
 @contextlib.contextmanager
@@ -79,8 +80,8 @@ def hub_error(error: BaseException, revision: str | None, name: str = "") -> Dow
     elif name:
         message = f"the download of {name} was interrupted ({type(error).__name__}) and discarded: try again"
     elif isinstance(error, errors.OfflineModeIsEnabled):
-        message = "the Hugging Face Hub cannot be reached (HF_HUB_OFFLINE is set), and the model is not in"
-        message += " its cache"
+        reason = offline_reason() or "HF_HUB_OFFLINE is set"
+        message = f"the Hugging Face Hub cannot be reached ({reason}), and the model is not in its cache"
     else:
         reason = type(error).__name__
         message = f"the Hugging Face Hub cannot be reached ({reason}), and the model is not in its cache"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from finetune.utils.atomic import write_file
 from finetune.utils.lock import FileLock, LockedError
+from finetune.utils.offline import offline_reason
 
 TIMEOUT = 30  # seconds without an answer
 ATTEMPTS = 3  # connections; a later call continues after the last
@@ -34,11 +34,12 @@ def retrieve(url: str, path: Path, sha256: str | None = None) -> Path:
         The path.
 
     Raises:
-        OSError: if the download fails, or HF_HUB_OFFLINE is set; what arrived is kept for the next call.
+        OSError: if the download fails, or this process must not use the network; what arrived is kept for
+            the next call.
         ValueError: if the file has another hash; nothing is kept.
     """
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
-        raise ConnectionError("HF_HUB_OFFLINE is set")
+    if reason := offline_reason():
+        raise ConnectionError(reason)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f"{path.name}.part.lock"))
     try:
@@ -49,6 +50,30 @@ def retrieve(url: str, path: Path, sha256: str | None = None) -> Path:
         return _retrieve(url, path, f"{path.name}.part", sha256, keep=True)
     finally:
         lock.release()
+
+
+def failure(error: Exception) -> str:
+    """Why a download failed, for the parentheses of a message.
+
+    Args:
+        error: error of `retrieve`.
+
+    Returns:
+        A clause without the text of requests, which repeats the address and names Python objects.
+    """
+    import requests
+
+    if isinstance(error, requests.HTTPError):
+        return f"HTTP status {getattr(error.response, 'status_code', 'unknown')}"
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {TIMEOUT} s"
+    if isinstance(error, requests.ConnectionError):
+        return "the connection failed"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection ended early"
+    if isinstance(error, requests.RequestException):
+        return type(error).__name__
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _retrieve(url: str, path: Path, name: str, sha256: str | None, *, keep: bool) -> Path:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cards.audit.claims import BaseFacts
 from cards.errors import InputError
 from cards.record import Origin, RunRecord
 from finetune.repositories.registry import describe
+from finetune.utils.offline import offline_reason
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".h5", "")
 
@@ -73,7 +73,7 @@ def hub_sha256(base: Origin) -> tuple[str, str] | None:
     """
     if base.hub_id is None or base.revision is None:
         return None
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
+    if offline_reason():
         return None
     from huggingface_hub import HfApi
 

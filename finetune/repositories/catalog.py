@@ -15,6 +15,7 @@ from finetune.repositories.capabilities import CountsModels, ListsModels
 from finetune.repositories.counts import KINDS, Count, Row
 from finetune.repositories.listings import store_counts, store_models, stored_counts, stored_models
 from finetune.repositories.registry import REPOSITORIES, ModelInfo
+from finetune.utils.offline import offline_reason
 
 __all__ = [
     "KINDS",
@@ -174,8 +175,8 @@ def count_models(repository: str | None = None, ask: bool = True) -> Counts:
     Args:
         repository: count only this repository; None for all.
         ask: whether to ask the servers of repositories that state how (`capabilities.CountsModels`). It takes
-            a few seconds at most. HF_HUB_OFFLINE switches it off. Answers are stored; a stored answer, with
-            its date, stands for a missing one.
+            a few seconds at most. HF_HUB_OFFLINE and FINETUNE_OFFLINE switch it off. Answers are stored; a
+            stored answer, with its date, stands for a missing one.
 
     Returns:
         Counts by repository and kind, and which servers answered.
@@ -228,10 +229,8 @@ def _looks_like_hub_id(word: str) -> bool:
 
 
 def _offline(names: Iterable[str]) -> dict[str, str]:
-    from huggingface_hub import constants  # takes a quarter of a second
-
-    reason = "not queried, because HF_HUB_OFFLINE is set"
-    return dict.fromkeys(names, reason) if constants.HF_HUB_OFFLINE else {}
+    reason = offline_reason()
+    return dict.fromkeys(names, f"not queried, because {reason}") if reason else {}
 
 
 def _count_listed(models: Iterable[ModelInfo]) -> Row:

@@ -34,12 +34,26 @@ def use_folder(folder: Path, *, offline: bool) -> None:
     for variable, place in PLACES.items():
         os.environ[variable] = str(folder / place)
     if offline:
+        os.environ[VARIABLE] = str(folder)
         os.environ["HF_HUB_OFFLINE"] = "1"
     if "huggingface_hub.constants" in sys.modules:  # it has read the environment already
         from huggingface_hub import constants
 
         constants.HF_HUB_CACHE = os.environ["HF_HUB_CACHE"]
         constants.HF_HUB_OFFLINE = offline or constants.HF_HUB_OFFLINE
+
+
+def offline_reason() -> str | None:
+    """Why this process must not contact a server.
+
+    Returns:
+        What the user set, as a clause for messages; None if the network may be used. HF_HUB_OFFLINE and
+        TRANSFORMERS_OFFLINE are interpreted as by huggingface_hub (its `constants`).
+    """
+    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        if os.environ.get(variable, "").lower() in {"1", "true", "yes", "on"}:
+            return f"{f'--offline or {VARIABLE}' if os.environ.get(VARIABLE) else variable} is set"
+    return None
 
 
 def use_variable() -> None:

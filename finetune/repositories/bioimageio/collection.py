@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import os
 import re
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from finetune.repositories.bioimageio.messages import on_one_line, quiet
 from finetune.repositories.bioimageio.names import known_id
 from finetune.repositories.bioimageio.package import TUNABLE, Package, read_package
 from finetune.utils.atomic import atomic_file
+from finetune.utils.offline import offline_reason
 
 DESCRIPTION = "/files/rdf.yaml"  # end of the address of a description; the artifact itself is above
 HUGGING_FACE = "huggingface/"  # ids of packages on the Hub, which may end with a version (bioimageio.spec)
@@ -76,9 +76,9 @@ def _fetch(name: str, revision: str | None) -> Package:
     if name.endswith((".zip", ".yaml", ".yml")) and "://" not in name:
         raise ModelError(f"{name}: no such file or folder")
     resolved = known_id(name)
-    reason: object = "HF_HUB_OFFLINE is set"
+    reason = offline_reason()
     current = None
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() not in {"1", "true", "yes", "on"}:
+    if reason is None:
         try:
             current = read_package(name, resolved)
             if revision is None or current.has_revision(revision):

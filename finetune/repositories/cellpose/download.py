@@ -56,7 +56,7 @@ def fetch(name: str, revision: str | None) -> Fetched:
 
 def _from_server(name: str, file: str) -> Path:
     from finetune.downloads.archive import CACHE_HINT, cache_folder
-    from finetune.downloads.resumable import retrieve
+    from finetune.downloads.resumable import failure, retrieve
     from finetune.utils.atomic import disk_errors, is_disk_full
 
     path = cache_folder() / "weights" / "cellpose" / file / file
@@ -70,9 +70,8 @@ def _from_server(name: str, file: str) -> Path:
         except OSError as error:  # requests' errors are OSErrors
             if is_disk_full(error):
                 raise
-            reason = type(error).__name__
             raise ModelError(
-                f"{name}: its weights cannot be downloaded from {url} ({reason}): {FILE_ADVICE}"
+                f"{name}: its weights cannot be downloaded from {url} ({failure(error)}): {FILE_ADVICE}"
             ) from error
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from pathlib import Path
 from typing import Any
 
 from cards.errors import ModelError
-from finetune.downloads.resumable import retrieve
+from finetune.downloads.resumable import failure, retrieve
 from finetune.repositories.missing_weights import FILE_ADVICE
 
 
@@ -53,8 +52,7 @@ def download_weights(name: str) -> Path:
     except Exception as error:  # of urllib, of torch's check of the hash, and of a dozen kinds on reading
         if path.is_file():
             raise ModelError(f"{path}: not the weights of {name}, or truncated; delete the file") from error
-        reason = textwrap.shorten(re.sub(r"[<>]", "", str(error)), 120)
         raise ModelError(
-            f"{name}: its weights cannot be downloaded from {url} ({reason}): {FILE_ADVICE}"
+            f"{name}: its weights cannot be downloaded from {url} ({failure(error)}): {FILE_ADVICE}"
         ) from error
     return path

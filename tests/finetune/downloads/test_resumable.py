@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from range_server import Files, serve
 
-from finetune.downloads.resumable import ATTEMPTS, RECEIVED, retrieve
+from finetune.downloads.resumable import ATTEMPTS, RECEIVED, failure, retrieve
 
 CONTENT = os.urandom(300_000)
 
@@ -85,8 +85,24 @@ def test_several_downloads_of_one_file_at_once_are_all_complete(server: Files, t
     assert names(tmp_path) == ["w"]
 
 
-def test_offline_no_server_is_asked(server: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ConnectionError, match="HF_HUB_OFFLINE is set"):
+@pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
+def test_offline_no_server_is_asked(
+    server: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(ConnectionError, match=f"^{variable} is set$") as error:
         retrieve(f"{server.url}/weights", tmp_path / "w")
+    assert failure(error.value) == f"{variable} is set"
     assert not server.ranges
+
+
+def test_a_failure_is_said_without_the_names_of_python_objects(server: Files, tmp_path: Path) -> None:
+    server.cuts = [100_000] * ATTEMPTS
+    for address, said in (
+        ("http://127.0.0.1:9/weights", "the connection failed"),
+        (f"{server.url}/none", "HTTP status 404"),
+        (f"{server.url}/weights", "the connection ended"),
+    ):
+        with pytest.raises(OSError) as error:
+            retrieve(address, tmp_path / "w")
+        assert failure(error.value).startswith(said)

@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 import torch
 from hub_publish_server import PublishHub
 from range_server import Files, serve
@@ -21,7 +23,7 @@ from finetune.cli.main import app
 from finetune.networks.cpnet import CPnet
 from finetune.pipeline.offline_folder import Entry, StoredFile, is_intact
 from finetune.repositories.cellpose import download as cellpose_store
-from finetune.utils.offline import PLACES
+from finetune.utils.offline import PLACES, VARIABLE
 
 TOKEN = "hf_secret_token_of_a_test"
 
@@ -34,7 +36,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE"):  # `finetune.utils.offline.use_folder` sets both
         monkeypatch.setattr(constants, name, getattr(constants, name))
     monkeypatch.chdir(tmp_path)
-    for variable in (*PLACES, "HF_HUB_OFFLINE"):
+    for variable in (*PLACES, VARIABLE, "HF_HUB_OFFLINE"):
         monkeypatch.setenv(variable, str(tmp_path / "elsewhere") if variable in PLACES else "")
 
 
@@ -112,6 +114,18 @@ def test_a_model_of_the_hub_is_pinned_and_used_offline(hub: PublishHub, monkeypa
     assert os.environ["HF_HUB_OFFLINE"] == "1"
     assert cellpose_store.fetch("cpsam", None).path.read_bytes() == b"second"
     assert len(hub.asked) == asked
+
+
+def test_a_model_that_the_folder_lacks_is_not_downloaded(server: Files) -> None:
+    download("cellpose:cyto2", "--to", "node")
+    Path("images").mkdir()
+    tifffile.imwrite("images/a.tif", np.zeros((8, 8), np.uint8))
+    asked = len(server.ranges)
+    done = CliRunner().invoke(app, ["predict", "cellpose:cyto3", "images", "--offline", "node"])
+    assert isinstance(done.exception, InputError)
+    assert "(--offline or FINETUNE_OFFLINE is set)" in str(done.exception)
+    assert "with `finetune download cellpose:cyto3 --to FOLDER`" in str(done.exception)
+    assert len(server.ranges) == asked
 
 
 def test_a_model_of_transformers_is_stored_with_the_license_on_its_card(hub: PublishHub) -> None:
