@@ -14,6 +14,7 @@ import torch
 from bioimageio.spec import ValidationContext, save_bioimageio_package_as_folder
 from bioimageio.spec.model import v0_5
 from loguru import logger
+from PIL import Image
 
 from cards.errors import InputError
 from finetune.repositories.registry import Loaded, LoadOptions, load
@@ -86,6 +87,7 @@ def make_package(
         output = network(standardized)
     if list(postprocessing) == [SIGMOID]:
         output = output.sigmoid()
+    Image.new("RGB", (64, 64)).save(folder / "cover.png")
     np.save(folder / "test_input.npy", image)
     np.save(folder / "test_output.npy", output.numpy())
     (folder / "README.md").write_text("# Tiny\n\n## Validation\n\nNone.\n")
@@ -96,6 +98,7 @@ def make_package(
             description="Finds discs.",
             authors=[v0_5.Author(name="Ada Example")],
             documentation=v0_5.FileDescr(source=folder / "README.md"),
+            covers=[v0_5.FileDescr(source=folder / "cover.png")],
             inputs=[_tensor("input", folder, channels, size, preprocessing)],
             outputs=[_tensor("output", folder, maps, None, postprocessing)],
             weights=_weights(formats, folder, network, options, traced),

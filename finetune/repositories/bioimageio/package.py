@@ -6,8 +6,10 @@ Files are read inside the zip or folder: nothing is unpacked, so nothing is writ
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import textwrap
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,6 +166,8 @@ def read_package(source: str, where: str | Path, check_files: bool = False) -> P
                 description = build_description(content, context=context, format_version="latest")
                 if isinstance(description, ModelDescr):
                     description = with_people(description, *people)
+                    if not opened.content.get("covers"):  # bioimageio.spec draws one into a folder of its own
+                        _remove_covers(description)
         except ModelError:
             raise
         except Exception as error:  # a damaged zip, or bad YAML, fails in many ways
@@ -177,6 +181,17 @@ def read_package(source: str, where: str | Path, check_files: bool = False) -> P
     if not isinstance(description, ModelDescr):
         raise ModelError(f"{source}: a BioImage.IO {description.type}, not a model in format 0.4 or 0.5")
     return Package(source, description, hashlib.sha256(opened.text.encode()).hexdigest())
+
+
+def _remove_covers(description: ModelDescr) -> None:
+    """Remove covers that are not part of the package, and the temporary folder that holds them."""
+    for cover in description.covers:
+        path = Path(str(cover.source))
+        if path.parent.parent == Path(tempfile.gettempdir()):
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # it holds another cover
+                path.parent.rmdir()
+    description.covers.clear()
 
 
 def _citation(entry: Any) -> str:

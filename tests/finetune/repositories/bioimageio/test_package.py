@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import shutil
+import tempfile
 import threading
 import zipfile
 from pathlib import Path
@@ -48,6 +49,18 @@ def test_a_zip_that_would_write_outside_is_refused(package, tmp_path):
         archive.writestr("../outside.txt", "outside")
     assert "would write outside its folder (../outside.txt)" in refused(path)
     assert not list(tmp_path.rglob("outside.txt"))
+
+
+def test_pictures_that_bioimageio_draws_do_not_stay_in_the_temporary_folder(package, tmp_path, monkeypatch):
+    path = package()
+    lines = (path / "rdf.yaml").read_text().splitlines(keepends=True)
+    at = lines.index("covers:\n")
+    (path / "rdf.yaml").write_text("".join(lines[:at] + lines[at + 3 :]))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    assert open_package(path, check_files=True).description.covers == []
+    assert not list((tmp_path / "temporary").iterdir())
+    assert (path / "cover.png").exists()
 
 
 def test_onnx_alone_can_label_but_not_learn(package):
