@@ -193,16 +193,18 @@ def _warn(warnings: list[tuple[Path, list[str]]]) -> None:
 
 
 def _report_missing(folders: list[Path], results: list[Evaluation]) -> bool:
-    """Name images that were not compared; True if a reference lacks a result."""
+    """Name images that were not compared, all of them with --json; True if a reference lacks a result."""
+    from finetune.data.layouts import first_few
+
     incomplete = False
     for folder, result in zip(folders, results, strict=True):
         for error in result.failed.values():
             print(f"finetune: {error}", file=sys.stderr)
         if missing := [*result.without_prediction, *result.failed]:
             count = counted(len(missing), "reference")
-            print(f"finetune: {folder}: {count} not compared: {', '.join(missing)}", file=sys.stderr)
+            print(f"finetune: {folder}: {count} not compared: {first_few(missing)}", file=sys.stderr)
             incomplete = True
         if extra := result.without_reference:
             count = counted(len(extra), "prediction")
-            print(f"note: {folder}: {count} without a reference: {', '.join(extra)}", file=sys.stderr)
+            print(f"note: {folder}: {count} without a reference: {first_few(extra)}", file=sys.stderr)
     return incomplete

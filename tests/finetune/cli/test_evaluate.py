@@ -119,6 +119,17 @@ def test_missing_and_damaged_files_are_named_and_the_others_compared(folders: Pa
     assert "1 prediction without a reference: cell_9" in result.stderr
 
 
+def test_of_many_images_that_were_not_compared_a_few_are_named(folders: Path) -> None:
+    for number in range(4, 50):
+        tifffile.imwrite(folders / "reference" / f"cell_{number}.tif", REFERENCE)
+        tifffile.imwrite(folders / "predicted" / f"more_{number}.tif", REFERENCE)
+    result = evaluate(folders / "predicted", folders / "reference")
+    assert "46 references not compared: cell_10, cell_11, cell_12, …\n" in result.stderr
+    assert "46 predictions without a reference: more_10, more_11, more_12, …\n" in result.stderr
+    content = json.loads(evaluate(folders / "predicted", folders / "reference", "--json").stdout)
+    assert len(content["predictions"][0]["without_prediction"]) == 46
+
+
 def test_no_common_names_is_one_line(folders: Path) -> None:
     (folders / "else").mkdir()
     tifffile.imwrite(folders / "else" / "a.tif", REFERENCE)
