@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -119,7 +120,11 @@ def _images(checked: Sequence[Checked]) -> list[str]:
 
 
 def _masks(checked: Sequence[Checked]) -> list[str]:
-    return finding_warnings("masks", ADVICE, [(one.file.name, one.finding) for one in checked])
+    kinds = Counter(one.finding.kind for one in checked if one.finding)
+    # Both at once would be contradictory advice. Masks of boundaries with gaps look like class masks.
+    rarer = "classes" if kinds["boundaries"] > kinds["classes"] else "boundaries"
+    advice = {kind: text for kind, text in ADVICE.items() if kind != rarer}
+    return finding_warnings("masks", advice, [(one.file.name, one.finding) for one in checked])
 
 
 def _misaligned(checked: Sequence[Checked]) -> list[str]:
@@ -138,7 +143,8 @@ def _misaligned(checked: Sequence[Checked]) -> list[str]:
 
 def _one_instance(checked: Sequence[Checked], label_kind: LabelKind, target_kind: str) -> list[str]:
     """Masks of many objects that all come out as one instance have the wrong label kind."""
-    if target_kind == "boundary" or any(one.file.instances > 1 for one in checked):
+    boundaries = any(one.finding and one.finding.kind == "boundaries" for one in checked)  # have a warning
+    if target_kind == "boundary" or boundaries or any(one.file.instances > 1 for one in checked):
         return []
     other = "foreground" if label_kind == "instances" else "instances"
     return [f"no mask holds more than one instance: is data.labels {label_kind} right, or is it {other}?"]

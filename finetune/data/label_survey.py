@@ -21,8 +21,6 @@ from finetune.data.pairs import Pair
 SAMPLE = 40  # masks that are read; more would take long and change little
 CONVEX = 0.9  # median solidity from which objects are nearly convex
 SEPARATE = 0.02  # fraction of touching objects up to which they count as separate
-THIN = 8  # pixels: widest boundary
-ENCLOSED = 3  # regions that boundaries enclose in an image, at least
 MEASURED = 50  # objects of an image whose solidity is measured
 
 
@@ -117,17 +115,8 @@ def _kind(mask: np.ndarray, pair: Pair) -> LabelKind:
     values = np.unique(mask[mask > 0])
     if len(values) > 1 and (finding is None or finding.kind not in {"classes", "reused"}):
         return "instances"
-    if len(values) == 1 and _are_boundaries(mask > 0):
+    if finding is not None and finding.kind == "boundaries":
         return "boundary"
     if len(values) == 1 and ndimage.label(mask > 0)[1] == 1:
         return "instances"  # a single object; both readings give the same
     return "foreground"
-
-
-def _are_boundaries(foreground: np.ndarray) -> bool:
-    """Whether a foreground consists of thin lines that enclose regions."""
-    distance = ndimage.distance_transform_edt(foreground)
-    ridge = distance[(distance == ndimage.maximum_filter(distance, 3)) & foreground]
-    if not len(ridge) or 2 * float(np.median(ridge)) > THIN:
-        return False
-    return int(ndimage.label(~foreground)[1]) >= ENCLOSED

@@ -23,6 +23,8 @@ FAR_PIECES = 3  # pieces far from the largest of their label, from which on labe
 SUBSTANTIAL = 0.1  # fraction of the largest piece of a label: smaller pieces are specks
 CLASSES = 5  # labels, up to which reused labels are probably classes
 BORDER = 0.9  # fraction of the image border that one label must cover to be background
+THIN = 8  # pixels: widest boundary
+ENCLOSED = 3  # regions that boundaries enclose in an image, at least
 MANY = 20  # distinct labels in a mask that was said to hold foreground only
 
 
@@ -47,6 +49,7 @@ ADVICE = {
     "data.labels=foreground, which makes each connected region an instance",
     "reused": "use a label for several separate objects: give every object its own label, or, if objects do "
     "not touch, set data.labels=foreground",
+    "boundaries": "look like boundaries, thin lines that enclose objects: set data.labels=boundary",
     "border": "have one label along the whole border, which looks like background: background must be 0",
     "instances": "hold many labels, although data.labels is foreground, which joins objects that touch: set "
     "data.labels=instances",
@@ -73,6 +76,8 @@ def check_mask(labels: np.ndarray, label_kind: LabelKind) -> Finding | None:
             return Finding("instances", f"{len(values)} labels in {pieces} connected regions")
     if label_kind != "instances" or not len(values):
         return None
+    if len(values) == 1 and (found := _boundaries(labels > 0)):
+        return found
     border = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
     label = values[np.bincount(np.searchsorted(values, border[border > 0])).argmax()] if border.any() else -1
     if (share := float(np.mean(border == label))) >= BORDER:
@@ -126,6 +131,19 @@ def _are_thin(labels: np.ndarray, most: int) -> bool:
     """Whether all labels but the most frequent are thin: no pixel of them has 8 neighbors like itself."""
     low, high = (f(labels, 3, mode="nearest") for f in (ndimage.minimum_filter, ndimage.maximum_filter))
     return not np.any((low == high) & (labels > 0) & (labels != most))
+
+
+def _boundaries(foreground: np.ndarray) -> Finding | None:
+    """Thin lines that enclose regions."""
+    regions = int(ndimage.label(~foreground)[1])
+    if regions < ENCLOSED:
+        return None
+    distance = ndimage.distance_transform_edt(foreground)
+    ridge = distance[(distance == ndimage.maximum_filter(distance, 3)) & foreground]
+    width = 2 * float(np.median(ridge)) if len(ridge) else np.inf
+    if width > THIN:
+        return None
+    return Finding("boundaries", f"lines about {width:.0f} px wide between {regions} regions")
 
 
 def _reused(labels: np.ndarray, values: np.ndarray) -> Finding | None:

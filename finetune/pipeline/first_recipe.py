@@ -12,6 +12,7 @@ import numpy as np
 
 from cards.environment import capture_environment
 from cards.errors import InputError, RecipeError
+from cards.formatting import counted
 from cards.paths import expand_user
 from finetune.data.description import SPLIT_BY_FIELD, Description, describe_data
 from finetune.data.inspection import Progress
@@ -184,8 +185,8 @@ def _split(described: Description) -> list[Choice]:
         return []
     if described.links:
         reason = (
-            f"{len(described.links)} pairs of images are related (copies, parts, or tiles of one field of "
-            "view); related images stay in one split"
+            f"{counted(len(described.links), 'pair')} of related images (copies, parts, or tiles of one "
+            "field of view); related images stay in one split"
         )
         return [Choice("data.split", "by-field", reason)]
     return [Choice("data.split", "random", "no related images were found; a tenth validates, a tenth tests")]

@@ -5,6 +5,7 @@ import tifffile
 from cards.errors import InputError
 from cards.fingerprint import sha256_file
 from finetune.data.inspection import check_data
+from finetune.data.mask_checks import check_mask
 from finetune.data.pairs import find_pairs
 from finetune.data.splits import assign_splits
 
@@ -120,6 +121,19 @@ def test_each_suspicious_mask_is_named_with_numbers_and_the_right_setting(tmp_pa
     assert warning.endswith("1 (12 separate objects with 1 label, 12 of them with label 255)")
     _, warnings = check_data(pairs, "foreground", "instances", "auto", tmp_path)
     assert not any("masks" in line for line in warnings)
+
+
+def test_boundaries_with_gaps_get_one_advice(tmp_path):
+    lines = np.zeros((64, 64), np.uint8)
+    lines[10::20] = lines[11::20] = lines[:, 10::20] = lines[:, 11::20] = 255
+    gaps = lines.copy()
+    gaps[20::20] = gaps[21::20] = gaps[:, 20::20] = gaps[:, 21::20] = 0  # crosses that enclose nothing
+    assert check_mask(gaps.astype(np.int32), "instances").kind == "classes"
+    pairs = data(tmp_path, [noise(64, 64) for _ in range(3)], [lines, gaps, lines])
+    _, warnings = check_data(pairs, "instances", "instances", "auto", tmp_path)
+    (warning,) = [line for line in warnings if "mask" in line]
+    assert warning.startswith("2 of 3 masks look like boundaries, thin lines that enclose objects: set data.")
+    assert not check_data(pairs, "boundary", "boundary", "auto", tmp_path)[1]
 
 
 def test_masks_that_were_turned_are_named(tmp_path):

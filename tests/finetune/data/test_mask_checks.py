@@ -89,6 +89,25 @@ def test_class_masks() -> None:
     assert found.numbers.endswith("separate objects with 1 label, 24 of them with label 255")
 
 
+def grid(side: int = 64, width: int = 3) -> np.ndarray:
+    """Lines around squares, all of them of one value."""
+    lines = np.zeros((side, side), np.int32)
+    for at in range(10, side, 20):
+        lines[at : at + width] = lines[:, at : at + width] = 255
+    return lines
+
+
+def test_boundaries_that_are_called_instances() -> None:
+    found = check_mask(grid(), "instances")
+    assert found is not None
+    assert found == ("boundaries", "lines about 4 px wide between 16 regions")
+    assert kind(grid(), "boundary") is None
+    assert kind(grid(width=15)) != "boundaries"  # too wide
+    assert kind(np.where(grid(), 0, 255)) != "boundaries"  # the objects instead of the lines
+    rings = ndimage.binary_dilation(discs() > 0, iterations=2) ^ (discs() > 0)
+    assert kind(rings.astype(np.int32)) == "boundaries"
+
+
 def test_labels_that_overflowed_are_reused() -> None:
     labels = discs(40, side=256)
     assert kind(np.where(labels, labels % 30 + 1, 0).astype(np.int32)) == "reused"
