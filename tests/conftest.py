@@ -18,7 +18,8 @@ settings.load_profile("patient")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Servers on this machine are asked, whatever the environment says of the network.
-os.environ.pop("HF_HUB_OFFLINE", None)
+for offline in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "FINETUNE_OFFLINE"):
+    os.environ.pop(offline, None)
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 # Otherwise every command that is tested would compile torch again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

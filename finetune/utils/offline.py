@@ -47,13 +47,13 @@ def offline_reason() -> str | None:
     """Why this process must not contact a server.
 
     Returns:
-        What the user set, as a clause for messages; None if the network may be used. HF_HUB_OFFLINE and
-        TRANSFORMERS_OFFLINE are interpreted as by huggingface_hub (its `constants`).
+        What the user set, as a clause for messages; None if the network may be used. As in huggingface_hub
+        (its `constants`), TRANSFORMERS_OFFLINE counts if HF_HUB_OFFLINE is empty.
     """
-    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        if os.environ.get(variable, "").lower() in {"1", "true", "yes", "on"}:
-            return f"{f'--offline or {VARIABLE}' if os.environ.get(VARIABLE) else variable} is set"
-    return None
+    variable = "HF_HUB_OFFLINE" if os.environ.get("HF_HUB_OFFLINE") else "TRANSFORMERS_OFFLINE"
+    if os.environ.get(variable, "").lower() not in {"1", "true", "yes", "on"}:
+        return None
+    return f"{f'--offline or {VARIABLE}' if os.environ.get(VARIABLE) else variable} is set"
 
 
 def use_variable() -> None:

@@ -94,6 +94,8 @@ def test_offline_no_server_is_asked(
         retrieve(f"{server.url}/weights", tmp_path / "w")
     assert failure(error.value) == f"{variable} is set"
     assert not server.ranges
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")  # which huggingface_hub reads first
+    assert retrieve(f"{server.url}/weights", tmp_path / "w").read_bytes() == CONTENT
 
 
 def test_a_failure_is_said_without_the_names_of_python_objects(server: Files, tmp_path: Path) -> None:
