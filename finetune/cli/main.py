@@ -23,6 +23,7 @@ from finetune.cli.empty_arguments import check_not_empty
 from finetune.cli.evaluate import evaluate
 from finetune.cli.extensions import ExtensibleGroup
 from finetune.cli.init import init
+from finetune.cli.join_tiles import join_tiles
 from finetune.cli.ls import ls
 from finetune.cli.models import models
 from finetune.cli.plugin import plugin
@@ -59,6 +60,7 @@ COMMANDS = (
     predict,
     annotate_next,
     data,
+    join_tiles,
     evaluate,
     benchmark,
     audit,

@@ -124,6 +124,23 @@ def find_seams(borders: Sequence[Borders], *, control: Control | None = None) ->
     return sorted(seams, key=lambda seam: -seam.correlation)
 
 
+def border_correlation(first: Borders, second: Borders, *, beside: bool) -> float:
+    """Correlate the border lines of two tiles across their seam, as `find_seams` does.
+
+    Args:
+        first: of the left or upper tile.
+        second: of the right or lower tile.
+        beside: whether the tiles are side by side, not one above the other.
+
+    Returns:
+        Pearson correlation; 0 if a line is constant.
+    """
+    edges: tuple[Edge, Edge] = ("right", "left") if beside else ("bottom", "top")
+    lines = [one.outer[EDGES.index(edge)] for one, edge in zip((first, second), edges, strict=True)]
+    one, two = _comparable(np.stack(lines))
+    return float((one * two).sum())
+
+
 def fields(count: int, links: Sequence[tuple[int, int]]) -> list[int]:
     """Join images that are linked, directly or through others.
 
@@ -165,8 +182,7 @@ class _Group:
         steps = (self.outer - np.stack([borders[index].inner[edge] for index, edge in members])) ** 2
         self.step = steps.mean(axis=(1, 2))
         self.local = ndimage.gaussian_filter1d(steps, WIDTH, axis=2)
-        roots = np.sqrt(self.outer - self.outer.min())
-        self.lines = _standardize(ndimage.gaussian_filter1d(roots, 1, axis=2))
+        self.lines = _comparable(self.outer)
         self.backwards = np.ascontiguousarray(self.lines[..., ::-1]).reshape(len(members), -1)
         self.lines = self.lines.reshape(len(members), -1)
 
@@ -234,6 +250,12 @@ class _Group:
         return bool(
             np.median(ndimage.gaussian_filter1d(across, WIDTH, axis=1) / np.maximum(within, TINY)) <= STEP
         )
+
+
+def _comparable(lines: np.ndarray) -> np.ndarray:
+    """Lines (n, C, length) whose products are correlations; see test 1 above."""
+    roots = np.sqrt(lines - lines.min())
+    return _standardize(ndimage.gaussian_filter1d(roots, 1, axis=2))
 
 
 def _standardize(lines: np.ndarray) -> np.ndarray:

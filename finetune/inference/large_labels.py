@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def write_large_tiff(bands: LabelBands, partial: Path, name: str, calibration: C
     with new_file(partial) as file:
         tifffile.imwrite(
             file,
-            _tiles(bands),
+            cut_tiles(bands),
             shape=bands.shape,
             dtype=dtype,
             tile=(TIFF_TILE, TIFF_TILE),
@@ -124,15 +124,22 @@ def _sha256(bands: LabelBands) -> str:
     return digest.hexdigest()
 
 
-def _tiles(bands: LabelBands) -> Iterator[np.ndarray]:
-    """Tiles of the label image, row by row; those at the ends are filled up with background."""
-    rest = np.empty((0, bands.shape[1]), bands.dtype)
+def cut_tiles(bands: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Cut an image into the tiles of a TIFF.
+
+    Args:
+        bands: (h, W) parts of the image from top to bottom, of any height.
+
+    Yields:
+        Squares of `TIFF_TILE` pixels, row by row; those at the ends are filled up with 0.
+    """
+    rest: np.ndarray | None = None
     for band in bands:
-        rest = np.concatenate([rest, band])
+        rest = band if rest is None else np.concatenate([rest, band])
         while len(rest) >= TIFF_TILE:
             yield from _row(rest[:TIFF_TILE])
             rest = rest[TIFF_TILE:]
-    if len(rest):
+    if rest is not None and len(rest):
         yield from _row(rest)
 
 

@@ -1,0 +1,83 @@
+"""`finetune join-tiles`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finetune.cli.console import print_line
+
+CORRELATED = 0.3  # of border lines; below, the tiles may not be where their names say
+
+
+class Masks(StrEnum):
+    """What the masks contain, if there are any."""
+
+    instances = "instances"
+    foreground = "foreground"
+    boundary = "boundary"
+    none = "none"
+
+
+def join_tiles(
+    folder: Annotated[
+        Path, typer.Argument(help="Data set of tiles with masks, or with --labels none a folder of tiles.")
+    ],
+    names: Annotated[
+        str,
+        typer.Option(
+            metavar="PATTERN",
+            help="How file names give the place of a tile, without the ending, such as "
+            "'{field}_r{row}c{column}'.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for the joined images and masks.")],
+    labels: Annotated[
+        Masks, typer.Option(help="Content of the masks; none without masks.")
+    ] = Masks.instances,
+) -> None:
+    """Join adjacent tiles into the images they were cut from.
+
+    Instances that a seam divides become one instance.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from cards.base import LabelKind
+    from cards.formatting import counted
+    from finetune.pipeline.join_tiles import join_tiles as join
+
+    kinds: dict[Masks, LabelKind | None] = {
+        Masks.instances: "instances",
+        Masks.foreground: "foreground",
+        Masks.boundary: "boundary",
+        Masks.none: None,
+    }
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("joining tiles", total=None)
+        joined = join(
+            folder,
+            names,
+            out,
+            kinds[labels],
+            lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    for field in joined:
+        _, height, width = field.shape
+        rows, columns = len(field.tiles), len(field.tiles[0])
+        seams = "" if field.correlation is None else f", border lines correlate at {field.correlation:.2f}"
+        print_line(f"{field.name}: {rows} × {columns} tiles, {height} × {width} px{seams}")
+        if field.correlation is not None and field.correlation < CORRELATED:
+            console.print(
+                f"warning: {field.name}: the tiles do not continue each other: check --names, "
+                "and whether the tiles overlap",
+                style="yellow",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+    print_line(f"wrote {counted(len(joined), 'image')} to {out}")

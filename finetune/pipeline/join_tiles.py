@@ -1,0 +1,95 @@
+"""Joining adjacent tiles into the fields of view that they were cut from, images and masks alike.
+
+A network sees nothing beyond the border of an image. Where tiles were cut from larger images, the pixels near
+the border of a tile are learned and predicted without half of their surroundings.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from cards.base import LabelKind, Split
+from cards.errors import InputError
+from cards.paths import expand_user
+from finetune.data.layouts import images_in, stem
+from finetune.data.pairs import Pair, find_pairs, natural
+from finetune.data.tile_names import arrange_tiles
+from finetune.pipeline.joined_field import JoinedField
+from finetune.utils.atomic import atomic_folder
+
+TABLE = "tiles.csv"
+HINT = "choose another folder with --out"
+
+Progress = Callable[[int, int], None]
+"""Called with how many of how many steps are done."""
+
+
+def join_tiles(
+    root: Path, names: str, out: Path, labels: LabelKind | None, progress: Progress | None = None
+) -> list[JoinedField]:
+    """Join the tiles of a data set, or of a folder of images without masks.
+
+    A row of tiles is in memory at a time. The new folder has the layout of the data set, with TIFF files, and
+    `tiles.csv`, which states where each tile lies.
+
+    Args:
+        root: folder of the data set, or of images.
+        names: pattern of the file names; see `arrange_tiles`.
+        out: folder to create.
+        labels: content of the masks; None for images without masks.
+        progress: called after each tile; each is read twice.
+
+    Returns:
+        The fields, in natural order of the splits and names.
+
+    Raises:
+        InputError: if the folder exists, or the tiles cannot be arranged or do not fit together.
+    """
+    root, out = expand_user(root), expand_user(out)
+    if out.exists():
+        raise InputError(f"{out}: exists already; {HINT}")
+    pairs = find_pairs(root) if labels else _images(root)
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, 2 * len(pairs))
+
+    joined, rows = [], []
+    with atomic_folder(out, HINT) as new:
+        for split, tiles in _by_split(pairs).items():
+            place = new / split if split else new
+            for name, grid in arrange_tiles([tile.name for tile in tiles], names).items():
+                field = JoinedField(name, [[tiles[index] for index in row] for row in grid], labels, advance)
+                image = place / "images" / f"{name}.tif" if labels else place / f"{name}.tif"
+                mask = place / "masks" / image.name if labels else None
+                for path in filter(None, (image, mask)):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                field.write(image, mask, advance)
+                joined.append(field)
+                rows += field.table(image.relative_to(new).as_posix())
+        with (new / TABLE).open("x", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(["tile", "image", "top", "left", "height", "width"])
+            table.writerows(rows)
+    return joined
+
+
+def _images(root: Path) -> list[Pair]:
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    files = sorted(images_in(root), key=lambda path: natural(path.name))
+    if not files:
+        raise InputError(f"{root}: holds no images; leave out --labels none if they are in images/")
+    return [Pair(path, path, stem(path), None) for path in files]
+
+
+def _by_split(pairs: list[Pair]) -> dict[Split | None, list[Pair]]:
+    found: dict[Split | None, list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault(pair.split, []).append(pair)
+    return found
