@@ -1,8 +1,13 @@
+import os
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.segmentation import relabel_sequential
 
+from finetune.data.images import read_labels
 from finetune.data.tile_labels import number_instances, renumber_tile, take_labels
 
 
@@ -49,3 +54,21 @@ def test_neighbors_that_touch_at_a_seam_stay_two() -> None:
 
 def test_a_grid_without_instances() -> None:
     assert not put_together(np.zeros((8, 8), np.int32), [4], [4]).any()
+
+
+@pytest.mark.slow
+def test_nuclei_that_a_seam_divides_become_whole_again() -> None:
+    root = os.environ.get("FINETUNE_DSB2018")
+    if not root:
+        pytest.skip("FINETUNE_DSB2018: folder with train/")
+    divided = whole = 0
+    for path in sorted(Path(root, "train", "masks").glob("*.tif"))[::2]:
+        labels = read_labels(path)
+        row, column = labels.shape[0] // 2, labels.shape[1] // 2
+        joined = put_together(labels, [row], [column])
+        across = set(labels[row - 1]) & set(labels[row]) | set(labels[:, column - 1]) & set(labels[:, column])
+        for number in across - {0}:
+            found = np.unique(joined[labels == number])
+            divided += 1
+            whole += len(found) == 1 and len(np.unique(labels[joined == found[0]])) == 1
+    assert divided > 1000 and whole / divided > 0.99
