@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice, product
 
 from cards.errors import DataError, InputError
-from finetune.data.layouts import first_few
+from finetune.data.layouts import LISTED, first_few
 
 PLACEHOLDERS = ("field", "row", "column")
 EXAMPLE = "{field}_r{row}c{column}"
@@ -21,6 +22,7 @@ def arrange_tiles(names: Sequence[str], pattern: str) -> dict[str, Grid]:
     Args:
         names: of the tiles, without the endings of the files.
         pattern: how they are composed, such as "{field}_r{row}c{column}"; rows and columns are numbers.
+            Without {field}, all tiles are of one field, which is called "field".
 
     Returns:
         The grid of each field, in the order of first appearance; row and column 0 have the lowest numbers.
@@ -39,12 +41,10 @@ def arrange_tiles(names: Sequence[str], pattern: str) -> dict[str, Grid]:
     places: dict[str, dict[tuple[int, int], int]] = {}
     for index, match in enumerate(matches):
         assert match is not None
-        place = (int(match["row"]), int(match["column"]))
-        tiles = places.setdefault(match["field"], {})
+        place, field = (int(match["row"]), int(match["column"])), match.groupdict().get("field", "field")
+        tiles = places.setdefault(field, {})
         if place in tiles:
-            raise DataError(
-                f"{names[tiles[place]]} and {names[index]} are both {_words(match['field'], place)}"
-            )
+            raise DataError(f"{names[tiles[place]]} and {names[index]} are both {_words(field, place)}")
         tiles[place] = index
     return {field: _grid(field, tiles) for field, tiles in places.items()}
 
@@ -52,10 +52,10 @@ def arrange_tiles(names: Sequence[str], pattern: str) -> dict[str, Grid]:
 def _expression(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w*)\}", pattern)
     found = parts[1::2]
-    if sorted(found) != sorted(PLACEHOLDERS):
+    if sorted({"field", *found}) != sorted(PLACEHOLDERS) or len(found) > len(set(found)):
         raise InputError(
-            f"--names is '{pattern}': it must hold {{field}}, {{row}} and {{column}} once each, as in "
-            f"'{EXAMPLE}'"
+            f"--names is '{pattern}': it must hold {{row}} and {{column}}, and {{field}} if there are "
+            f"several, once each, as in '{EXAMPLE}'"
         )
     texts = {"field": "(?P<field>.+)", "row": r"(?P<row>\d+)", "column": r"(?P<column>\d+)"}
     return re.compile("".join(texts[part] if at % 2 else re.escape(part) for at, part in enumerate(parts)))
@@ -64,11 +64,11 @@ def _expression(pattern: str) -> re.Pattern[str]:
 def _grid(field: str, tiles: dict[tuple[int, int], int]) -> Grid:
     rows, columns = zip(*tiles, strict=True)
     spans = [range(min(numbers), max(numbers) + 1) for numbers in (rows, columns)]
-    missing = [(row, column) for row in spans[0] for column in spans[1] if (row, column) not in tiles]
-    if missing:
+    if missing := len(spans[0]) * len(spans[1]) - len(tiles):
+        places = (place for place in product(*spans) if place not in tiles)
         raise DataError(
-            f"{len(missing)} of {len(spans[0])} × {len(spans[1])} tiles are missing: "
-            f"{first_few([_words(field, place) for place in missing])}"
+            f"{missing:,} of {len(spans[0]):,} × {len(spans[1]):,} tiles are missing: "
+            f"{first_few([_words(field, place) for place in islice(places, LISTED + 1)])}"
         )
     return [[tiles[row, column] for column in spans[1]] for row in spans[0]]
 
