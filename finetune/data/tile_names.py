@@ -65,7 +65,7 @@ def _grid(field: str, tiles: dict[tuple[int, int], int]) -> Grid:
     rows, columns = zip(*tiles, strict=True)
     spans = [range(min(numbers), max(numbers) + 1) for numbers in (rows, columns)]
     if missing := len(spans[0]) * len(spans[1]) - len(tiles):
-        places = (place for place in product(*spans) if place not in tiles)
+        places = (place for place in product(spans[0], spans[1]) if place not in tiles)
         raise DataError(
             f"{missing:,} of {len(spans[0]):,} × {len(spans[1]):,} tiles are missing: "
             f"{first_few([_words(field, place) for place in islice(places, LISTED + 1)])}"
