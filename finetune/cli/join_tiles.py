@@ -67,10 +67,9 @@ def join_tiles(
             lambda done, total: progress.update(bar, completed=done, total=total),
         )
     for field in joined:
-        _, height, width = field.shape
-        rows, columns = len(field.tiles), len(field.tiles[0])
         seams = "" if field.correlation is None else f", border lines correlate at {field.correlation:.2f}"
-        print_line(f"{field.name}: {rows} × {columns} tiles, {height} × {width} px{seams}")
+        size = f"{field.rows} × {field.columns} tiles, {field.height} × {field.width} px"
+        print_line(f"{field.name}: {size}{seams}")
         if field.correlation is not None and field.correlation < CORRELATED:
             console.print(
                 f"warning: {field.name}: the tiles do not continue each other: check --names, "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from cards.base import LabelKind, Split
 from cards.errors import InputError
@@ -26,9 +27,29 @@ Progress = Callable[[int, int], None]
 """Called with how many of how many steps are done."""
 
 
+class Joined(NamedTuple):
+    """A field of view that was joined.
+
+    Attributes:
+        name: of the field.
+        rows: of tiles.
+        columns: of tiles.
+        height: in pixels.
+        width: in pixels.
+        correlation: median over the seams of the correlation of the border lines; None without seams.
+    """
+
+    name: str
+    rows: int
+    columns: int
+    height: int
+    width: int
+    correlation: float | None
+
+
 def join_tiles(
     root: Path, names: str, out: Path, labels: LabelKind | None, progress: Progress | None = None
-) -> list[JoinedField]:
+) -> list[Joined]:
     """Join the tiles of a data set, or of a folder of images without masks.
 
     A row of tiles is in memory at a time. The new folder has the layout of the data set, with TIFF files, and
@@ -70,7 +91,8 @@ def join_tiles(
                 for path in filter(None, (image, mask)):
                     path.parent.mkdir(parents=True, exist_ok=True)
                 field.write(image, mask, advance)
-                joined.append(field)
+                size = (len(grid), len(grid[0]), *field.shape[1:])
+                joined.append(Joined(name, *size, field.correlation))
                 rows += field.table(image.relative_to(new).as_posix())
         with (new / TABLE).open("x", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
