@@ -25,7 +25,7 @@ from finetune.evaluation.evaluate import score
 from finetune.loading import load
 from finetune.metrics.summary import bootstrap_mean
 
-METRICS = ("dice", "ap50")
+METRICS = ("dice", "ap50", "pq")
 
 
 def used_fields(pairs: list[Pair], pattern: str, record: RunRecord, split: str) -> list[list[list[Pair]]]:
@@ -75,8 +75,13 @@ def main(root: Path, pattern: str, split: str, runs: list[Path]) -> None:
         fields = used_fields(pairs, pattern, record, split)
         samples = [[[reader(tile) for tile in row] for row in grid] for grid in fields]
         values.append([pair for tiles in samples for pair in measure(model, tiles)])
-        (dice, _), (whole, _) = np.array(values[-1], float).mean(0)
-        print(f"{run}: Dice of {len(values[-1])} tiles {dice:.4f} alone, {whole:.4f} in their fields")
+        for index, where in enumerate(("alone", "in their fields")):
+            found = np.array([pair[index] for pair in values[-1]], float)
+            (dice, ap50, pq), spread = found.mean(0), found[:, 0].std()
+            print(
+                f"{run}, {len(found)} tiles {where}: "
+                f"Dice {dice:.4f} ± {spread:.4f}, AP50 {ap50:.4f}, PQ {pq:.4f}"
+            )
     alone, within = np.moveaxis(np.array(values, float).mean(0), 1, 0)
     for index, name in enumerate(METRICS):
         one, two = alone[:, index], within[:, index]
