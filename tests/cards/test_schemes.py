@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
+import examples
 import pytest
 
 from cards import huggingface
@@ -24,6 +26,21 @@ ZOO_ITEMS = [
     .splitlines()
     if not line.startswith("#")
 ]
+
+
+RECORDS = pytest.mark.parametrize("record", ["full", "sparse"])
+
+
+@cache
+def card(record):
+    """Body of the model card of an example."""
+    return huggingface.render_body(getattr(examples, record)())
+
+
+@cache
+def documentation(record):
+    """Documentation in the package of an example."""
+    return render_documentation(getattr(examples, record)())
 
 
 def items():
@@ -48,28 +65,28 @@ def test_the_template_is_read():
     assert len(items()) > 45
 
 
+@RECORDS
 @pytest.mark.parametrize("item", items())
-def test_every_item_of_the_template_of_the_hub_is_on_every_card(either, item):
-    card = huggingface.render_body(either)
-    assert is_on(card, HUB_TEMPLATE[item]), f"{item}: no {HUB_TEMPLATE[item]!r} on the card of {either.name}"
+def test_every_item_of_the_template_of_the_hub_is_on_every_card(record, item):
+    assert is_on(card(record), HUB_TEMPLATE[item]), f"{item}: no {HUB_TEMPLATE[item]!r}"
 
 
 def test_the_map_names_nothing_that_the_template_does_not_have():
     assert set(HUB_TEMPLATE) == set(items())
 
 
+@RECORDS
 @pytest.mark.parametrize("item", ZOO_ITEMS)
-def test_every_item_of_the_template_of_bioimageio_is_in_every_package(either, item):
-    text = render_documentation(either)
-    assert is_on(text, ZOO_TEMPLATE[item]), f"{item}: no {ZOO_TEMPLATE[item]!r} for {either.name}"
+def test_every_item_of_the_template_of_bioimageio_is_in_every_package(record, item):
+    assert is_on(documentation(record), ZOO_TEMPLATE[item]), f"{item}: no {ZOO_TEMPLATE[item]!r}"
 
 
 def test_the_map_of_bioimageio_names_each_item_of_the_template_once():
     assert list(ZOO_TEMPLATE) == ZOO_ITEMS
 
 
-def test_what_the_package_does_not_state_comes_with_its_recipe_key(sparse):
-    text = render_documentation(sparse)
+def test_what_the_package_does_not_state_comes_with_its_recipe_key():
+    text = documentation("sparse")
     for item, key in (
         ("Modality", "card.tags"),
         ("Description of the images", "card.images"),
@@ -80,16 +97,17 @@ def test_what_the_package_does_not_state_comes_with_its_recipe_key(sparse):
         assert f"| {item} | not stated | `{key}` |" in text
 
 
-def test_a_place_that_does_not_exist_is_not_found(full):
-    assert not is_on(huggingface.render_body(full), "## Horoscope")
-    assert not is_on(huggingface.render_body(full), "Horoscope")
+def test_a_place_that_does_not_exist_is_not_found():
+    assert not is_on(card("full"), "## Horoscope")
+    assert not is_on(card("full"), "Horoscope")
 
 
+@RECORDS
 @pytest.mark.parametrize("field", CORE_FIELDS, ids=lambda field: field.name)
-def test_the_fields_common_to_all_schemes_are_on_every_card(either, field):
-    assert is_on(huggingface.render_body(either), field.place)
+def test_the_fields_common_to_all_schemes_are_on_every_card(record, field):
+    assert is_on(card(record), field.place)
     in_package = "## Validation" if field.place == "## Results" else field.place
-    assert is_on(render_documentation(either), in_package)
+    assert is_on(documentation(record), in_package)
     assert field.hub in HUB_TEMPLATE
 
 
