@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from finetune.cli.console import print_line
 
+Masks = Literal["auto", "instances", "foreground", "boundary", "none"]
 CORRELATED = 0.3  # of border lines; below, the tiles may not be where their names say
-
-
-class Masks(StrEnum):
-    """What the masks contain, if there are any."""
-
-    instances = "instances"
-    foreground = "foreground"
-    boundary = "boundary"
-    none = "none"
 
 
 def join_tiles(
@@ -36,8 +27,9 @@ def join_tiles(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for the joined images and masks.")],
     labels: Annotated[
-        Masks, typer.Option(help="Content of the masks; none without masks.")
-    ] = Masks.instances,
+        Masks,
+        typer.Option(help="Content of the masks, judged from them by default; none for images alone."),
+    ] = "auto",
 ) -> None:
     """Join adjacent tiles into the images they were cut from.
 
@@ -46,16 +38,9 @@ def join_tiles(
     from rich.console import Console
     from rich.progress import Progress
 
-    from cards.base import LabelKind
     from cards.formatting import counted
     from finetune.pipeline.join_tiles import join_tiles as join
 
-    kinds: dict[Masks, LabelKind | None] = {
-        Masks.instances: "instances",
-        Masks.foreground: "foreground",
-        Masks.boundary: "boundary",
-        Masks.none: None,
-    }
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("joining tiles", total=None)
@@ -63,7 +48,7 @@ def join_tiles(
             folder,
             names,
             out,
-            kinds[labels],
+            labels,
             lambda done, total: progress.update(bar, completed=done, total=total),
         )
     for field in joined:
@@ -79,4 +64,5 @@ def join_tiles(
                 markup=False,
                 soft_wrap=True,
             )
-    print_line(f"wrote {counted(len(joined), 'image')} to {out}")
+    masks = f", masks hold {joined[0].labels}" if joined[0].labels else ""
+    print_line(f"wrote {counted(len(joined), 'image')} to {out}{masks}")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from cards.base import LabelKind, Split
-from cards.errors import InputError
+from cards.errors import DataError, InputError
 from cards.paths import expand_user
+from finetune.data.label_survey import survey_labels
 from finetune.data.layouts import images_in, stem
 from finetune.data.pairs import Pair, find_pairs, natural
 from finetune.data.tile_names import arrange_tiles
@@ -22,6 +23,9 @@ from finetune.utils.atomic import atomic_folder
 
 TABLE = "tiles.csv"
 HINT = "choose another folder with --out"
+
+Masks = LabelKind | Literal["auto", "none"]
+"""Content of the masks: judged from them if "auto"; images without masks if "none"."""
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many steps are done."""
@@ -36,6 +40,7 @@ class Joined(NamedTuple):
         columns: of tiles.
         height: in pixels.
         width: in pixels.
+        labels: content of the masks; None without masks.
         correlation: median over the seams of the correlation of the border lines; None without seams.
     """
 
@@ -44,11 +49,12 @@ class Joined(NamedTuple):
     columns: int
     height: int
     width: int
+    labels: LabelKind | None
     correlation: float | None
 
 
 def join_tiles(
-    root: Path, names: str, out: Path, labels: LabelKind | None, progress: Progress | None = None
+    root: Path, names: str, out: Path, masks: Masks = "auto", progress: Progress | None = None
 ) -> list[Joined]:
     """Join the tiles of a data set, or of a folder of images without masks.
 
@@ -59,19 +65,21 @@ def join_tiles(
         root: folder of the data set, or of images.
         names: pattern of the file names; see `arrange_tiles`.
         out: folder to create.
-        labels: content of the masks; None for images without masks.
-        progress: called after each tile; each is read twice.
+        masks: content of the masks, judged from them if "auto"; "none" for images without masks.
+        progress: called after each tile; each is read at least twice.
 
     Returns:
         The fields, in natural order of the splits and names.
 
     Raises:
         InputError: if the folder exists, or the tiles cannot be arranged or do not fit together.
+        DataError: if there are no masks, and `masks` is not "none".
     """
     root, out = expand_user(root), expand_user(out)
     if out.exists():
         raise InputError(f"{out}: exists already; {HINT}")
-    pairs = find_pairs(root) if labels else _images(root)
+    pairs = _images(root) if masks == "none" else _pairs(root)
+    labels = None if masks == "none" else survey_labels(pairs).kind if masks == "auto" else masks
     done = 0
 
     def advance() -> None:
@@ -92,13 +100,22 @@ def join_tiles(
                     path.parent.mkdir(parents=True, exist_ok=True)
                 field.write(image, mask, advance)
                 size = (len(grid), len(grid[0]), *field.shape[1:])
-                joined.append(Joined(name, *size, field.correlation))
+                joined.append(Joined(name, *size, labels, field.correlation))
                 rows += field.table(image.relative_to(new).as_posix())
         with (new / TABLE).open("x", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(["tile", "image", "top", "left", "height", "width"])
             table.writerows(rows)
     return joined
+
+
+def _pairs(root: Path) -> list[Pair]:
+    try:
+        return find_pairs(root)
+    except DataError as error:
+        if root.is_dir() and images_in(root):
+            raise DataError(f"{error}; to join images without masks, add --labels none") from error
+        raise
 
 
 def _images(root: Path) -> list[Pair]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from cards.base import LabelKind
 from cards.errors import DataError
+from cards.scores import csv_text
 from finetune.data.annotations.registry import read_pair_labels
 from finetune.data.calibration import Calibration, read_calibration
 from finetune.data.fields import Borders, border_correlation, read_borders
@@ -107,7 +108,9 @@ class JoinedField:
         rows = []
         for (row, column), tile in self._places():
             _, height, width = self._found[row, column].shape
-            rows.append((tile.name, image, self.tops[row], self.lefts[column], height, width))
+            rows.append(
+                (csv_text(tile.name), csv_text(image), self.tops[row], self.lefts[column], height, width)
+            )
         return rows
 
     def _places(self) -> Iterator[tuple[Place, Pair]]:

@@ -38,7 +38,7 @@ def test_images_and_masks_are_those_that_were_cut(command, fields, tmp_path: Pat
     done = command("join-tiles", "tiles", *PATTERN, "--out", "whole")
     assert done.returncode == 0, done.stderr
     assert "a: 2 × 3 tiles, 192 × 288 px, border lines correlate at 0.9" in done.stdout
-    assert "wrote 2 images to whole" in done.stdout and not done.stderr
+    assert done.stdout.endswith("wrote 2 images to whole, masks hold instances\n") and not done.stderr
     pairs = find_pairs(tmp_path / "whole")
     assert [(pair.split, pair.name) for pair in pairs] == [("train", "a"), ("test", "b")]
     for pair in pairs:
@@ -53,6 +53,16 @@ def test_images_and_masks_are_those_that_were_cut(command, fields, tmp_path: Pat
         rows = list(csv.DictReader(file))
     assert len(rows) == 12
     assert list(rows[5].values()) == ["a_r1c2", "train/images/a.tif", "96", "192", "96", "96"]
+
+
+def test_masks_of_boundaries_are_recognized_and_stay_as_they_are(command, fields, tmp_path: Path) -> None:
+    lines = np.zeros((96, 96), np.uint8)
+    lines[8::20] = lines[9::20] = lines[:, 8::20] = lines[:, 9::20] = 255
+    for path in (tmp_path / "tiles").rglob("masks/*.tif"):
+        tifffile.imwrite(path, lines)
+    done = command("join-tiles", "tiles", *PATTERN, "--out", "whole")
+    assert done.stdout.endswith("wrote 2 images to whole, masks hold boundary\n"), done.stderr
+    assert np.array_equal(read_labels(tmp_path / "whole/train/masks/a.tif"), np.tile(lines, (2, 3)))
 
 
 def test_the_same_tiles_give_the_same_bytes(command, fields, tmp_path: Path) -> None:
@@ -89,6 +99,8 @@ def test_what_cannot_be_joined_is_one_line_and_leaves_nothing(command, fields, t
     assert "none: no such folder" in refused("none", *PATTERN, "--out", "whole")
     assert "no such folder" in refused("none", *PATTERN, "--labels", "none", "--out", "whole")
     assert "holds no images" in refused("tiles", *PATTERN, "--labels", "none", "--out", "whole")
+    images = str(Path("tiles", "train", "images"))
+    assert "add --labels none" in refused(images, *PATTERN, "--out", "whole")
     assert "do not match" in refused("tiles", "--names", "{field}-{row}-{column}", "--out", "whole")
     tile = tmp_path / "tiles" / "train" / "images" / "a_r1c2.tif"
     tifffile.imwrite(tile, np.zeros((96, 95), np.uint8))
