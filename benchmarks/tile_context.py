@@ -66,12 +66,12 @@ def measure(model: Any, tiles: list[list[Sample]]) -> list[tuple[list[float], li
 def main(root: Path, pattern: str, split: str, runs: list[Path]) -> None:
     """Print means, and the interval of the difference."""
     torch.set_grad_enabled(False)
+    pairs = [pair for pair in find_pairs(root) if (pair.split == "test") == (split == "test")]
     values = []
     for run in runs:
         record = RunRecord.read(run)
         model: Any = load(run)
         reader = Reader(model.target, model.normalize, record.data.labels, model.select)
-        pairs = [pair for pair in find_pairs(root) if (pair.split == "test") == (split == "test")]
         fields = used_fields(pairs, pattern, record, split)
         samples = [[[reader(tile) for tile in row] for row in grid] for grid in fields]
         values.append([pair for tiles in samples for pair in measure(model, tiles)])

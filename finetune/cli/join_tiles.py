@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -56,13 +57,7 @@ def join_tiles(
         size = f"{field.rows} × {field.columns} tiles, {field.height} × {field.width} px"
         print_line(f"{field.name}: {size}{seams}")
         if field.correlation is not None and field.correlation < CORRELATED:
-            console.print(
-                f"warning: {field.name}: the tiles do not continue each other: check --names, "
-                "and whether the tiles overlap",
-                style="yellow",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+            problem = "the tiles do not continue each other: check --names, and whether the tiles overlap"
+            print(f"warning: {field.name}: {problem}", file=sys.stderr)
     masks = f", masks hold {joined[0].labels}" if joined[0].labels else ""
     print_line(f"wrote {counted(len(joined), 'image')} to {out}{masks}")

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from finetune.data.fields import fields
+
 CONTACT = 0.5
 """Fraction of the shorter border of two instances along a seam that must be in contact to make them one. The
 outlines of two instances that touch usually cross the seam, so only a few pixels of either are in contact."""
@@ -55,26 +57,18 @@ def number_instances(tiles: Mapping[Place, TileLabels]) -> dict[Place, np.ndarra
     Returns:
         New labels of each tile, in the order of its `values`, int32 from 1.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     starts, total = {}, 0
     for place, tile in tiles.items():
         starts[place], total = total, total + len(tile.values)
-    first, second = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    links: list[tuple[int, int]] = []
     for (row, column), tile in tiles.items():
         for other, one, two in (((row, column + 1), "right", "left"), ((row + 1, column), "bottom", "top")):
             if other in tiles:
                 joined = _joined(getattr(tile, one), getattr(tiles[other], two))
-                first.append(starts[row, column] + np.searchsorted(tile.values, joined[:, 0]))
-                second.append(starts[other] + np.searchsorted(tiles[other].values, joined[:, 1]))
-    rows, columns = np.concatenate(first), np.concatenate(second)
-    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(total, total))
-    numbers = (
-        connected_components(graph, directed=False)[1].astype(np.int32) + 1
-        if total
-        else np.empty(0, np.int32)
-    )
+                first = starts[row, column] + np.searchsorted(tile.values, joined[:, 0])
+                second = starts[other] + np.searchsorted(tiles[other].values, joined[:, 1])
+                links += zip(first.tolist(), second.tolist(), strict=True)
+    numbers = np.array(fields(total, links), np.int32) + 1
     return {place: numbers[start : start + len(tiles[place].values)] for place, start in starts.items()}
 
 

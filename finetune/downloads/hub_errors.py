@@ -79,11 +79,9 @@ def hub_error(error: BaseException, revision: str | None, name: str = "") -> Dow
         message += " to another folder"
     elif name:
         message = f"the download of {name} was interrupted ({type(error).__name__}) and discarded: try again"
-    elif isinstance(error, errors.OfflineModeIsEnabled):
-        reason = offline_reason() or "HF_HUB_OFFLINE is set"
-        message = f"the Hugging Face Hub cannot be reached ({reason}), and the model is not in its cache"
     else:
-        reason = type(error).__name__
+        offline = isinstance(error, errors.OfflineModeIsEnabled)
+        reason = (offline_reason() or "HF_HUB_OFFLINE is set") if offline else type(error).__name__
         message = f"the Hugging Face Hub cannot be reached ({reason}), and the model is not in its cache"
     return DownloadError(message)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Iterator
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +35,47 @@ def write_large_tiff(bands: LabelBands, partial: Path, name: str, calibration: C
     Raises:
         OSError: if the file cannot be written or the disk is full.
     """
-    import tifffile
-
     metadata, options = describe("YX", name, calibration)
     metadata["UUID"] = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{_sha256(bands)} {name}"))
-    dtype = np.dtype(bands.dtype)
-    with new_file(partial) as file:
+    options["software"] = software(SOFTWARE)
+    write_tiled_tiff(partial, cut_tiles(bands), bands.shape, np.dtype(bands.dtype), metadata, **options)
+
+
+def write_tiled_tiff(
+    path: Path,
+    tiles: Iterable[np.ndarray],
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    metadata: dict[str, Any],
+    **options: Any,
+) -> None:
+    """Write an image of any size as a tiled, compressed OME-TIFF.
+
+    Args:
+        path: the file, which must not exist.
+        tiles: of each channel in turn, as `cut_tiles` yields them.
+        shape: (H, W) or (C, H, W).
+        dtype: of the file.
+        metadata: OME metadata.
+        **options: more arguments of tifffile, such as the tags of the resolution.
+
+    Raises:
+        OSError: if the file cannot be written or the disk is full.
+    """
+    import tifffile
+
+    with new_file(path) as file:
         tifffile.imwrite(
             file,
-            cut_tiles(bands),
-            shape=bands.shape,
+            (tile.astype(dtype, copy=False) for tile in tiles),
+            shape=shape,
             dtype=dtype,
             tile=(TIFF_TILE, TIFF_TILE),
-            bigtiff=bands.shape[0] * bands.shape[1] * dtype.itemsize >= 2**32,
+            bigtiff=prod(shape) * dtype.itemsize >= 2**32,
             ome=True,
             metadata=metadata,
             compression="zlib",
             photometric="minisblack",
-            software=software(SOFTWARE),
             **options,
         )
 

@@ -79,6 +79,11 @@ def join_tiles(
     if out.exists():
         raise InputError(f"{out}: exists already; {HINT}")
     pairs = _images(root) if masks == "none" else _pairs(root)
+    grids = [
+        (split, name, [[tiles[index] for index in row] for row in grid])
+        for split, tiles in _by_split(pairs).items()
+        for name, grid in arrange_tiles([tile.name for tile in tiles], names).items()
+    ]
     labels = None if masks == "none" else survey_labels(pairs).kind if masks == "auto" else masks
     done = 0
 
@@ -90,18 +95,17 @@ def join_tiles(
 
     joined, rows = [], []
     with atomic_folder(out, HINT) as new:
-        for split, tiles in _by_split(pairs).items():
+        for split, name, grid in grids:
             place = new / split if split else new
-            for name, grid in arrange_tiles([tile.name for tile in tiles], names).items():
-                field = JoinedField(name, [[tiles[index] for index in row] for row in grid], labels, advance)
-                image = place / "images" / f"{name}.tif" if labels else place / f"{name}.tif"
-                mask = place / "masks" / image.name if labels else None
-                for path in filter(None, (image, mask)):
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                field.write(image, mask, advance)
-                size = (len(grid), len(grid[0]), *field.shape[1:])
-                joined.append(Joined(name, *size, labels, field.correlation))
-                rows += field.table(image.relative_to(new).as_posix())
+            field = JoinedField(name, grid, labels, advance)
+            image = place / "images" / f"{name}.tif" if labels else place / f"{name}.tif"
+            mask = place / "masks" / image.name if labels else None
+            for path in filter(None, (image, mask)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            field.write(image, mask, advance)
+            size = (len(grid), len(grid[0]), *field.shape[1:])
+            joined.append(Joined(name, *size, labels, field.correlation))
+            rows += field.table(image.relative_to(new).as_posix())
         with (new / TABLE).open("x", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(["tile", "image", "top", "left", "height", "width"])

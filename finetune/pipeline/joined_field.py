@@ -6,7 +6,6 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from itertools import accumulate, chain
-from math import prod
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -23,8 +22,7 @@ from finetune.data.images import read_image
 from finetune.data.pairs import Pair
 from finetune.data.tile_labels import TileLabels, number_instances, renumber_tile, take_labels
 from finetune.inference.label_tiff import describe
-from finetune.inference.large_labels import TIFF_TILE, cut_tiles
-from finetune.utils.atomic import new_file
+from finetune.inference.large_labels import cut_tiles, write_tiled_tiff
 
 Place = tuple[int, int]
 
@@ -185,23 +183,8 @@ class JoinedField:
         tiles: Iterator[np.ndarray],
         calibration: Calibration,
     ) -> None:
-        import tifffile
-
         metadata, options = describe("CYX"[-len(shape) :], self.name, calibration)
         metadata["UUID"] = str(
             uuid.uuid5(uuid.NAMESPACE_OID, f"{self._digest.hexdigest()} {path.parent.name}")
         )
-        with new_file(path) as file:
-            tifffile.imwrite(
-                file,
-                (tile.astype(dtype, copy=False) for tile in tiles),
-                shape=shape,
-                dtype=dtype,
-                tile=(TIFF_TILE, TIFF_TILE),
-                bigtiff=prod(shape) * dtype.itemsize >= 2**32,
-                ome=True,
-                metadata=metadata,
-                compression="zlib",
-                photometric="minisblack",
-                **options,
-            )
+        write_tiled_tiff(path, tiles, shape, dtype, metadata, **options)
