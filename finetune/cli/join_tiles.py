@@ -59,5 +59,5 @@ def join_tiles(
         if field.correlation is not None and field.correlation < CORRELATED:
             problem = "the tiles do not continue each other: check --names, and whether the tiles overlap"
             print(f"warning: {field.name}: {problem}", file=sys.stderr)
-    masks = f", masks hold {joined[0].labels}" if joined[0].labels else ""
+    masks = f"; content of the masks: {joined[0].labels}" if joined[0].labels else ""
     print_line(f"wrote {counted(len(joined), 'image')} to {out}{masks}")

@@ -38,7 +38,9 @@ def test_images_and_masks_are_those_that_were_cut(command, fields, tmp_path: Pat
     done = command("join-tiles", "tiles", *PATTERN, "--out", "whole")
     assert done.returncode == 0, done.stderr
     assert "a: 2 × 3 tiles, 192 × 288 px, border lines correlate at 0.9" in done.stdout
-    assert done.stdout.endswith("wrote 2 images to whole, masks hold instances\n") and not done.stderr
+    assert (
+        done.stdout.endswith("wrote 2 images to whole; content of the masks: instances\n") and not done.stderr
+    )
     pairs = find_pairs(tmp_path / "whole")
     assert [(pair.split, pair.name) for pair in pairs] == [("train", "a"), ("test", "b")]
     for pair in pairs:
@@ -61,7 +63,7 @@ def test_masks_of_boundaries_are_recognized_and_stay_as_they_are(command, fields
     for path in (tmp_path / "tiles").rglob("masks/*.tif"):
         tifffile.imwrite(path, lines)
     done = command("join-tiles", "tiles", *PATTERN, "--out", "whole")
-    assert done.stdout.endswith("wrote 2 images to whole, masks hold boundary\n"), done.stderr
+    assert done.stdout.endswith("wrote 2 images to whole; content of the masks: boundary\n"), done.stderr
     assert np.array_equal(read_labels(tmp_path / "whole/train/masks/a.tif"), np.tile(lines, (2, 3)))
 
 
