@@ -10,7 +10,8 @@ import typer
 
 from cards.paths import expand_user
 from finetune.cli.arguments import Offline
-from finetune.cli.progress import image_progress, printable
+from finetune.cli.console import print_note, printable
+from finetune.cli.progress import image_progress
 
 
 def annotate_next(
@@ -52,7 +53,7 @@ def annotate_next(
     paths, notes = find_images(images)
     check_new(out)
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print_note(note)
 
     from finetune.pipeline.prediction_models import load_models
 
@@ -63,18 +64,15 @@ def annotate_next(
         for row in suggestions.run():
             if row.score.error:
                 failed.append(row.name)
-                print(f"finetune: {printable(row.score.error)}", file=sys.stderr)
+                print_note(row.score.error, "finetune")
             advance()
     for row in suggestions.rows:
         if row.rank:
             distance = "not measured" if row.score.distance is None else f"{row.score.distance:.3f}"
             print(f"{row.rank}\t{printable(str(row.path))}\t{row.score.disagreement:.3f}\t{distance}")
     for note in suggestions.notes():
-        print(f"note: {note}", file=sys.stderr)
+        print_note(note)
     print(f"page: {out / PAGE}\ntable: {out / TABLE}", file=sys.stderr)
     if failed:
-        print(
-            f"finetune: {len(failed)} of {len(paths)} images failed: {printable(', '.join(failed))}",
-            file=sys.stderr,
-        )
+        print_note(f"{len(failed)} of {len(paths)} images failed: {', '.join(failed)}", "finetune")
         raise typer.Exit(1)

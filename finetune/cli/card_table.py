@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cards.errors import InputError
-from finetune.cli.console import print_document, print_line, print_table
+from finetune.cli.console import print_document, print_line, print_note, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +50,6 @@ def table(
     one row. Runs that were tested on different images are in separate tables. Accuracy is stated on all test
     images and on those unrelated to training images, with the 95 % bootstrap interval of the mean.
     """
-    import sys
-
     from rich.console import Console
 
     from cards.benchmark.grouping import distinct, find_row, group
@@ -66,7 +64,7 @@ def table(
     tables = add_quoted(group(different), quoted or [])
     contents = Contents(bootstrap, find_row(tables, baseline) if baseline else None, changes)
     for note in (*notes, *copies, *notes_on(tables)):
-        print(f"note: {note}", file=sys.stderr)
+        print_note(note)
     if out is not None:
         print_document(_document(tables, contents, out.suffix.lower()), out)
     elif Console().is_terminal:

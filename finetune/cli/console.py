@@ -1,11 +1,28 @@
-"""Printing: lines, tables and documents."""
+"""Printing: lines, notes, tables and documents."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from cards.paths import expand_user
+
+
+def printable(text: str) -> str:
+    """Keep text on one line: control characters and bytes that are no text are escaped.
+
+    Args:
+        text: such as a path.
+
+    Returns:
+        The text.
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def print_line(text: str = "", style: str | None = None) -> None:
@@ -17,7 +34,24 @@ def print_line(text: str = "", style: str | None = None) -> None:
     """
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=True).print(text, style=style, markup=False)
+    Console(highlight=False, soft_wrap=True, emoji=False).print(text, style=style, markup=False)
+
+
+def print_note(text: str, kind: Literal["note", "warning", "finetune"] = "note") -> None:
+    """Print one line to standard error, such as "note: 2 files are not images".
+
+    Args:
+        text: the line; characters that control a terminal are replaced.
+        kind: word before the line. "warning" is yellow in a terminal; "finetune" is for errors.
+    """
+    line = printable(f"{kind}: {text}")
+    if kind != "warning" or not sys.stderr.isatty():
+        print(line, file=sys.stderr, flush=True)
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+    console.print(line, style="yellow", markup=False)
 
 
 def print_document(text: str, out: Path | None) -> None:

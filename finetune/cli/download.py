@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from cards.errors import InputError
 from cards.paths import expand_user
-from finetune.cli.console import print_line, print_table
+from finetune.cli.console import print_line, print_note, print_table
 
 
 def download(
@@ -46,7 +45,7 @@ def download(
 
     wanted, notes = resolve(names)
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print_note(note)
     download_all(wanted, to, report)
     if wanted:
         print_line(f"use without a network: finetune run RECIPE --offline {to}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ import typer
 
 from cards.formatting import counted
 from finetune.cli.arguments import Content
-from finetune.cli.console import print_line, print_table
+from finetune.cli.console import print_line, print_note, print_table
 
 if TYPE_CHECKING:
     from finetune.evaluation.labels import Difference, Evaluation
@@ -189,7 +188,7 @@ def _as_json(
 def _warn(warnings: list[tuple[Path, list[str]]]) -> None:
     for folder, lines in warnings:
         for line in lines:
-            print(f"warning: {folder}: {line}", file=sys.stderr)
+            print_note(f"{folder}: {line}", "warning")
 
 
 def _report_missing(folders: list[Path], results: list[Evaluation]) -> bool:
@@ -199,12 +198,12 @@ def _report_missing(folders: list[Path], results: list[Evaluation]) -> bool:
     incomplete = False
     for folder, result in zip(folders, results, strict=True):
         for error in result.failed.values():
-            print(f"finetune: {error}", file=sys.stderr)
+            print_note(error, "finetune")
         if missing := [*result.without_prediction, *result.failed]:
             count = counted(len(missing), "reference")
-            print(f"finetune: {folder}: {count} not compared: {first_few(missing)}", file=sys.stderr)
+            print_note(f"{folder}: {count} not compared: {first_few(missing)}", "finetune")
             incomplete = True
         if extra := result.without_reference:
             count = counted(len(extra), "prediction")
-            print(f"note: {folder}: {count} without a reference: {first_few(extra)}", file=sys.stderr)
+            print_note(f"{folder}: {count} without a reference: {first_few(extra)}")
     return incomplete

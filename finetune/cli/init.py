@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cards.errors import InputError
-from finetune.cli.console import print_line
+from finetune.cli.console import print_line, print_note
 
 
 def init(
@@ -68,5 +68,5 @@ def init(
     except OSError as error:
         raise InputError(f"{path}: cannot write: {error.strerror}; choose another file with --out") from error
     for warning in first.warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        print_note(warning, "warning")
     print_line(f"wrote {path}; next: {command}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from finetune.cli.console import print_line
+from finetune.cli.console import print_line, print_note
 
 Masks = Literal["auto", "instances", "foreground", "boundary", "none"]
 CORRELATED = 0.3  # of border lines; below, the tiles may not be where their names say
@@ -58,6 +57,6 @@ def join_tiles(
         print_line(f"{field.name}: {size}{seams}")
         if field.correlation is not None and field.correlation < CORRELATED:
             problem = "the tiles do not continue each other: check --names, and whether the tiles overlap"
-            print(f"warning: {field.name}: {problem}", file=sys.stderr)
+            print_note(f"{field.name}: {problem}", "warning")
     masks = f"; content of the masks: {joined[0].labels}" if joined[0].labels else ""
     print_line(f"wrote {counted(len(joined), 'image')} to {out}{masks}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -41,14 +40,11 @@ def describe(
     The description is generated from the options of `finetune predict`, `evaluate` and `audit`, and from
     the keys of a recipe.
     """
-    from finetune.cli.console import print_document
+    from finetune.cli.console import print_document, print_note
     from finetune.plugins.metadata import UNKNOWN_ADDRESS, about
     from finetune.plugins.registry import describe as render
 
     text = render(name, format.value, COMMANDS, about(repository))
     if UNKNOWN_ADDRESS in text:
-        print(
-            f"note: {UNKNOWN_ADDRESS} stands for the address of the source code; set it with --repository",
-            file=sys.stderr,
-        )
+        print_note(f"{UNKNOWN_ADDRESS} stands for the address of the source code; set it with --repository")
     print_document(text, Path(out) if out else None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -14,7 +13,8 @@ import typer
 
 from cards.paths import expand_user
 from finetune.cli.arguments import Offline
-from finetune.cli.progress import image_progress, printable
+from finetune.cli.console import print_note, printable
+from finetune.cli.progress import image_progress
 
 if TYPE_CHECKING:
     from finetune.inference.cluster import Cluster
@@ -141,7 +141,7 @@ def predict(
         )
         headers, errors = check_headers(outputs)
         for note in outputs.notes:
-            print(f"note: {note}", file=sys.stderr)
+            print_note(note)
 
         from finetune.inference.image_mismatch import check_can_measure, tiles_note
         from finetune.inference.memory_notes import memory_notes
@@ -152,11 +152,11 @@ def predict(
             [model, *ensemble], trust=trust, target=target, symmetries=symmetries, precision=asked
         )
         for note in memory_notes(predictor, outputs, headers):
-            print(f"note: {printable(note)}", file=sys.stderr)
+            print_note(note)
         if tile_mismatch:
             check_can_measure(predictor)
         elif tiles := tiles_note(predictor, headers.values()):
-            print(f"note: {tiles}", file=sys.stderr)
+            print_note(tiles)
     results = []
     job = PredictionJob(predictor, members, outputs, headers, errors, symmetries, tile_mismatch=tile_mismatch)
     _warn(job.comparison.warnings)
@@ -168,15 +168,15 @@ def predict(
         for result in job.run(watch, cluster):
             results.append(result)
             if result.error:
-                print(f"finetune: {printable(result.error)}", file=sys.stderr)
+                print_note(result.error, "finetune")
             if as_json or not result.error:
                 print(_json(result, job) if as_json else _line(result), flush=True)
             if measured := job.mismatches.get(result.image.name):
-                print(f"note: {printable(str(result.image))}: {measured.sentence()}", file=sys.stderr)
+                print_note(f"{result.image}: {measured.sentence()}")
             advance()
     _warn(job.comparison.warnings[before:])
     if summary := failure_summary(results):
-        print(f"finetune: {printable(summary)}", file=sys.stderr)
+        print_note(summary, "finetune")
         raise typer.Exit(1)
 
 
@@ -205,7 +205,7 @@ def _line(result: FolderPrediction) -> str:
 
 def _warn(warnings: Sequence[str]) -> None:
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        print_note(warning, "warning")
 
 
 def _json(result: FolderPrediction, job: PredictionJob) -> str:

@@ -1,25 +1,10 @@
-"""Progress of commands that go through images, and lines about them."""
+"""Progress of commands that go through images."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-
-def printable(text: str) -> str:
-    """Keep text on one line: control characters and bytes that are no text are escaped.
-
-    Args:
-        text: such as a path.
-
-    Returns:
-        The text.
-    """
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 @contextmanager

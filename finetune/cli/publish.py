@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cards.paths import expand_user
+from finetune.cli.console import print_note
 
 
 def publish(
@@ -50,7 +51,7 @@ def publish(
             print(line)
     except PublishError as error:
         for line in str(error).splitlines():
-            print(f"finetune: {line}", file=sys.stderr)
+            print_note(line, "finetune")
         raise typer.Exit(1) from None
 
 

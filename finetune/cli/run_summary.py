@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.console import print_line, print_table
+from finetune.cli.console import print_line, print_note, print_table
 
 if TYPE_CHECKING:
     from cards.record import RunRecord
@@ -51,7 +51,7 @@ def print_summary(record: RunRecord, out: Path) -> None:
         milliseconds = f"{1000 * timing.median_seconds:.0f} ms per image on {timing.device}"
         print_line(f"trained in {record.training.seconds:.0f} s; {milliseconds}")
     for warning in record.warnings:
-        print_line(f"warning: {warning}", style="yellow")
+        print_note(warning, "warning")
     report = out / "report.html"
     if terminal:
         print_table(("written to", str(out)), _places(out))
