@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cards.formatting import counted
 from cards.paths import expand_user
 from finetune.cli.arguments import Offline
 from finetune.cli.console import print_note, printable
@@ -71,7 +72,8 @@ def predict(
         typer.Option(
             help="Additional outputs, separated by commas: measurements (one table of all instances), "
             "overlays (the image with outlined instances), outlines, probabilities (the maps of the model), "
-            "geojson (objects for QuPath), rois (regions for ImageJ).",
+            "geojson (objects for QuPath), rois (regions for ImageJ), instances (label images of the regions "
+            "that a predicted boundary encloses).",
         ),
     ] = "",
     planes: Annotated[
@@ -200,7 +202,7 @@ def _cluster(
 
 
 def _line(result: FolderPrediction) -> str:
-    return f"{printable(str(result.labels))}\t{result.instances} instances"
+    return f"{printable(str(result.labels))}\t{counted(result.instances or 0, 'instance')}"
 
 
 def _warn(warnings: Sequence[str]) -> None:

@@ -36,7 +36,8 @@ class FolderPrediction:
     Attributes:
         image: path of the image.
         labels: path of the label image that was written; None if the image failed.
-        instances: number of instances, of all planes together; None if the image failed.
+        instances: number of instances, of all planes together; None if the image failed. The regions that a
+            boundary encloses are its instances.
         error: why the image failed, in one line with its path; None if it did not.
         seconds: time from the file to the label image.
         files: optional outputs by kind.
@@ -237,7 +238,7 @@ def _predict(
     announce()
     write_outputs(result, path, extras, outputs)
     kept = around.observe(result) if around.observe else None
-    instances = int(result.labels.max(axis=(1, 2), initial=0).sum())
+    instances = int(result.instances.max(axis=(1, 2), initial=0).sum())
     finish(instances)
     seconds = time.perf_counter() - start
     return FolderPrediction(image, path, instances, seconds=seconds, files=extras)

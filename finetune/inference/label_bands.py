@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from finetune.inference.stitching import Block, DecodedBlock
+from finetune.inference.stitching import Block, DecodedBlock, enclosed_regions
 from finetune.utils.distinct_rows import distinct_rows
 
 Load = Callable[[int], DecodedBlock]
@@ -58,6 +58,20 @@ class LabelBands:
                 free = flat[positions - start] == 0
                 flat[positions[free] - start] = labels[free]
             yield band
+
+    def enclosed_regions(self) -> LabelBands:
+        """The regions that a boundary encloses.
+
+        Returns:
+            The label image of the regions, if this one is not 0 on a boundary.
+        """
+        columns = len(self._blocks[0])
+
+        def load(index: int) -> DecodedBlock:
+            block = self._blocks[index // columns][index % columns]
+            return enclosed_regions(self._load(index), block, self.shape[1])
+
+        return LabelBands(self._blocks, load, "components")
 
     @property
     def _count(self) -> int:

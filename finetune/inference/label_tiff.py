@@ -18,6 +18,18 @@ from finetune.utils.atomic import new_file
 LARGEST_RESOLUTION = 2**32  # pixels per cm that the tag of a TIFF can hold; the OME metadata state any size
 
 
+def as_stored(labels: np.ndarray) -> np.ndarray:
+    """Convert labels to the type in which they are stored.
+
+    Args:
+        labels: int32, 0 is background.
+
+    Returns:
+        uint16; int32 with more than 65,535 instances.
+    """
+    return labels.astype("uint16" if labels.max(initial=0) < 2**16 else "int32")
+
+
 def write_label_tiff(
     labels: np.ndarray, path: Path, name: str, calibration: Calibration, *, tile: int | None = None
 ) -> None:

@@ -19,6 +19,7 @@ from finetune.inference.extras.registry import EXTRAS, SegmentedParts
 from finetune.inference.identity import identify
 from finetune.inference.journal import file_state
 from finetune.inference.large_labels import write_large_tiff, write_large_zarr
+from finetune.inference.map_models import label_content
 from finetune.inference.outputs import OTHER_FOLDER, Outputs
 from finetune.inference.protocol import Predictor
 from finetune.inference.scratch_job import open_job
@@ -105,9 +106,10 @@ def segment_large(
                 if str(image) in str(error):
                     raise
                 raise DataError(f"{image}: {error}") from error
+            instances = bands.enclosed_regions() if label_content(model) == "boundary" else bands
             calibration = read_calibration(image)._replace(axes="", planes=())
             if write_more:
-                write_more(SegmentedParts(image.name, calibration, windows, bands))
+                write_more(SegmentedParts(image.name, calibration, windows, instances))
             work = job.new(path.name)
             if path.suffix == ".zarr":
                 write_large_zarr(bands, windows, work, image.name, calibration)
@@ -115,9 +117,9 @@ def segment_large(
                 write_large_tiff(bands, work, image.name, calibration)
             move_new(work, path, replace)
             if finish:
-                finish(bands.instances)
+                finish(instances.instances)
             job.remove()
-            return bands.instances
+            return instances.instances
 
 
 def job_key(model: Predictor, image: Path, options: StreamOptions) -> dict[str, Any]:

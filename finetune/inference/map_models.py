@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,6 +33,19 @@ def map_names(model: Any) -> tuple[str, ...]:
         One name per map.
     """
     return tuple(getattr(model.target, "map_names", ()))
+
+
+def label_content(model: Any) -> Literal["instances", "boundary"]:
+    """What the labels of a model are.
+
+    Args:
+        model: any model.
+
+    Returns:
+        "boundary" if they are 1 on a boundary.
+    """
+    content: Literal["instances", "boundary"] = getattr(getattr(model, "target", None), "labels", "instances")
+    return content
 
 
 def predict_pixels(model: Any, pixels: np.ndarray) -> np.ndarray:

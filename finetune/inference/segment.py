@@ -13,7 +13,7 @@ from cards.errors import DataError, InputError, ModelError
 from finetune.data.calibration import read_calibration
 from finetune.data.images import page_count, read_image
 from finetune.inference.extras.registry import Segmented
-from finetune.inference.map_models import map_names, predict_with_maps
+from finetune.inference.map_models import label_content, map_names, predict_with_maps
 from finetune.inference.protocol import Predictor
 
 
@@ -55,6 +55,7 @@ def segment_file(model: Predictor, image: Path, *, planes: bool = False, maps: b
         kept,
         map_names(model) if maps else (),
         stack=planes,
+        content=label_content(model),
     )
 
 

@@ -16,13 +16,14 @@ whole image. Instances are numbered by their first pixel in reading order.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from finetune.data.labels import convert
 from finetune.inference.tiling import Span
 
 BLOCK = 2048  # height and width of a block in pixels
@@ -146,6 +147,22 @@ def decode_block(
         if len(maps) * prod(sides) > LARGEST_WINDOW:
             break
     return _owned(labels, first, own, block, rows, columns, shape[1])
+
+
+def enclosed_regions(decoded: DecodedBlock, block: Block, width: int) -> DecodedBlock:
+    """The regions that a boundary encloses, as far as they lie in a block.
+
+    Args:
+        decoded: labels of the block, not 0 on the boundary.
+        block: the block.
+        width: of the image in pixels.
+
+    Returns:
+        The regions; where they touch those of neighboring blocks, they are joined ("components").
+    """
+    labels = convert(decoded.labels, "boundary", "instances")
+    first = _first_pixels(labels, block.rows[0], block.columns[0], width)
+    return replace(decoded, labels=labels, first=first)
 
 
 def _decode(target: Any, maps: np.ndarray, origin: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cards.errors import DataError
 from finetune.inference.extras.registry import Segmented, SegmentedParts, parts_writer, writer
-from finetune.inference.label_tiff import write_label_tiff
+from finetune.inference.label_tiff import as_stored, write_label_tiff
 from finetune.inference.outputs import OTHER_FOLDER, Outputs, check_replaceable
 from finetune.inference.scratch_job import open_job
 from finetune.utils.atomic import atomic_file, disk_errors, replace_file, replace_folder, replaced_folders
@@ -59,18 +59,6 @@ def write_extras_in_parts(parts: SegmentedParts, extras: Mapping[str, Path], out
     """
     for kind, path in extras.items():
         write_new(path, partial(parts_writer(kind), parts), path in outputs.replace)
-
-
-def as_stored(labels: np.ndarray) -> np.ndarray:
-    """Convert labels to the type in which they are stored.
-
-    Args:
-        labels: int32, 0 is background.
-
-    Returns:
-        uint16; int32 with more than 65,535 instances.
-    """
-    return labels.astype("uint16" if labels.max(initial=0) < 2**16 else "int32")
 
 
 def write_new(

@@ -133,9 +133,9 @@ class PredictionJob:
         if self.comparison.training is None:
             sizes: list[float | None] = []
         elif isinstance(result, SegmentedParts):
-            sizes = [typical_of_areas(instance_areas(result.bands))]
+            sizes = [typical_of_areas(instance_areas(result.instances))]
         else:
-            sizes = [typical_diameter(labels) for labels in result.labels]
+            sizes = [typical_diameter(labels) for labels in result.instances]
         found = [size for size in sizes if size is not None]
         self._diameters += found
         table = to_json(self._table.add(result)) if self.outputs.table else []

@@ -18,10 +18,12 @@ from finetune.data.channels import select_channels
 from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import read_header
 from finetune.data.images import check_finite
+from finetune.data.labels import convert
 from finetune.data.statistics import measure_image
 from finetune.data.windows import open_windows
 from finetune.inference.identity import identify
 from finetune.inference.journal import file_state, read_entries
+from finetune.inference.map_models import label_content
 from finetune.inference.protocol import Predictor
 from finetune.inference.segment import prediction_errors
 from finetune.inference.symmetries import measure_disagreement
@@ -171,6 +173,7 @@ def _score(
                 return CandidateScore(labeled=split)
         with prediction_errors(image):
             labels, disagreement = measure_disagreement(model, pixels)
+            labels = convert(labels, label_content(model), "instances")
             selected = select_channels(pixels, getattr(model, "select", "auto"), str(image))
         distance = None
         if record and (training := record.data.statistics):

@@ -36,8 +36,7 @@ def write_labels(result: Segmented, path: Path, image: Path) -> None:
         path: the new file.
         image: the image.
     """
-    from finetune.inference.label_tiff import write_label_tiff
-    from finetune.inference.write import as_stored
+    from finetune.inference.label_tiff import as_stored, write_label_tiff
 
     labels = as_stored(result.labels[0])
     write_label_tiff(labels, path, image_name(image), result.calibration, tile=TILE)

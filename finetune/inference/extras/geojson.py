@@ -23,7 +23,7 @@ def write(result: Segmented, path: Path) -> None:
         result: the segmented image.
         path: the file, which must not exist.
     """
-    planes = zip(plane_indices(result), result.labels, strict=True)
+    planes = zip(plane_indices(result), result.instances, strict=True)
     _write((_feature(*one, index) for index, labels in planes for one in trace(labels)), path)
 
 
@@ -34,7 +34,7 @@ def write_parts(parts: SegmentedParts, path: Path) -> None:
         parts: the segmented image.
         path: the file, which must not exist.
     """
-    _write((_feature(*one, {}) for one in trace_parts(parts.bands)), path)
+    _write((_feature(*one, {}) for one in trace_parts(parts.instances)), path)
 
 
 def _write(features: Iterable[dict[str, Any]], path: Path) -> None:

@@ -139,7 +139,7 @@ def to_json(parts: Sequence[Part]) -> list[dict[str, Any]]:
 
 
 def _of_planes(result: Segmented) -> Iterator[Part]:
-    for index, pixels, labels in zip(plane_indices(result), result.pixels, result.labels, strict=True):
+    for index, pixels, labels in zip(plane_indices(result), result.pixels, result.instances, strict=True):
         columns = measure(labels, pixels, result.calibration.y, result.calibration.x)
         count = len(columns["label"])
         place = {axis.lower(): np.full(count, number) for axis, number in index.items()}
@@ -148,8 +148,8 @@ def _of_planes(result: Segmented) -> Iterator[Part]:
 
 def _of_parts(parts: SegmentedParts) -> Iterator[Part]:
     """Parts of an image that is not kept in memory."""
-    y, x, width = parts.calibration.y, parts.calibration.x, parts.bands.shape[1]
-    for top, labels, offset in complete_parts(parts.bands):
+    y, x, width = parts.calibration.y, parts.calibration.x, parts.instances.shape[1]
+    for top, labels, offset in complete_parts(parts.instances):
         pixels = parts.windows.read(slice(top, top + len(labels)), slice(0, width))
         columns = measure(labels, pixels, y, x, top)
         columns["label"] = columns["label"] + offset

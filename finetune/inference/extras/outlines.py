@@ -22,7 +22,7 @@ def write(result: Segmented, path: Path) -> None:
         result: the segmented image.
         path: the file, which must not exist.
     """
-    pictures = [_picture(labels, outline(labels, 1)) for labels in result.labels]
+    pictures = [_picture(labels, outline(labels, 1)) for labels in result.instances]
     write_pictures(pictures, path, stack=result.stack)
 
 
@@ -33,9 +33,9 @@ def write_parts(parts: SegmentedParts, path: Path) -> None:
         parts: the segmented image.
         path: the file, which must not exist.
     """
-    rows = (_picture(labels, edge) for _, labels, edge in outlined_rows(parts.bands))
+    rows = (_picture(labels, edge) for _, labels, edge in outlined_rows(parts.instances))
     with new_file(path) as file:
-        write_png(file, rows, (*parts.bands.shape, 4), software(PRODUCT))
+        write_png(file, rows, (*parts.instances.shape, 4), software(PRODUCT))
 
 
 def _picture(labels: np.ndarray, edge: np.ndarray) -> np.ndarray:

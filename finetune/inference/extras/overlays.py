@@ -27,7 +27,7 @@ def write(result: Segmented, path: Path) -> None:
     """
     pictures = [
         _picture(stretch(pixels), labels, outline(labels, 1))
-        for pixels, labels in zip(result.pixels, result.labels, strict=True)
+        for pixels, labels in zip(result.pixels, result.instances, strict=True)
     ]
     write_pictures(pictures, path, stack=result.stack)
 
@@ -39,7 +39,7 @@ def write_parts(parts: SegmentedParts, path: Path) -> None:
         parts: the segmented image.
         path: the file, which must not exist.
     """
-    height, width = parts.bands.shape
+    height, width = parts.instances.shape
     read, columns = parts.windows.read, slice(0, width)
 
     def blocks() -> Iterator[np.ndarray]:
@@ -49,7 +49,7 @@ def write_parts(parts: SegmentedParts, path: Path) -> None:
     limits = measure(Percentile(low=PERCENTILES[0], high=PERCENTILES[1]), blocks)
 
     def rows() -> Iterator[np.ndarray]:
-        for top, labels, edge in outlined_rows(parts.bands):
+        for top, labels, edge in outlined_rows(parts.instances):
             pixels = read(slice(top, top + len(labels)), columns)
             yield _picture(stretch(pixels, limits), labels, edge)
 

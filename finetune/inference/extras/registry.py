@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from cards.errors import DataError
 from finetune.data.calibration import Calibration
+from finetune.data.labels import convert
 from finetune.utils.optional import require
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ EXTRAS = {
     "outlines": Extra("outlines", ".png", ".tif", "outlines"),
     "overlays": Extra("overlays", ".png", ".tif", "overlays"),
     "geojson": Extra("geojson", ".geojson", ".geojson", "geojson"),
+    "instances": Extra("instances", ".tif", ".tif", "instances"),
     "rois": Extra(
         "rois",
         "_RoiSet.zip",
@@ -76,6 +79,7 @@ class Segmented:
         maps: of each plane (K, H, W) float32; empty if they were not asked for.
         map_names: one name per map.
         stack: whether pictures are written as stacks, even of one plane.
+        content: what the labels are: instances, or 1 on a boundary.
     """
 
     name: str
@@ -85,6 +89,14 @@ class Segmented:
     maps: Sequence[np.ndarray]
     map_names: Sequence[str]
     stack: bool = False
+    content: Literal["instances", "boundary"] = "instances"
+
+    @cached_property
+    def instances(self) -> np.ndarray:
+        """Labels (P, H, W) int32 of the instances: the regions that a boundary encloses, or `labels`."""
+        if self.content == "instances":
+            return self.labels
+        return np.stack([convert(labels, self.content, "instances") for labels in self.labels])
 
 
 @dataclass(frozen=True)
@@ -95,13 +107,13 @@ class SegmentedParts:
         name: name of the image file.
         calibration: pixel size.
         windows: the image.
-        bands: the label image.
+        instances: labels of the instances: the regions that a boundary encloses, or the label image.
     """
 
     name: str
     calibration: Calibration
     windows: Windows
-    bands: LabelBands
+    instances: LabelBands
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:

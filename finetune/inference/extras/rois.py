@@ -28,7 +28,9 @@ def write(result: Segmented, path: Path) -> None:
         path: the file, which must not exist.
     """
     with _open(path) as archive:
-        for number, (index, labels) in enumerate(zip(plane_indices(result), result.labels, strict=True), 1):
+        for number, (index, labels) in enumerate(
+            zip(plane_indices(result), result.instances, strict=True), 1
+        ):
             plane = f"{number:04d}-" if index else ""
             for label, polygons in trace(labels):
                 region = _region(polygons, f"{plane}{label:05d}")
@@ -47,7 +49,7 @@ def write_parts(parts: SegmentedParts, path: Path) -> None:
         path: the file, which must not exist.
     """
     with _open(path) as archive:
-        for label, polygons in trace_parts(parts.bands):
+        for label, polygons in trace_parts(parts.instances):
             _add(_region(polygons, f"{label:05d}"), archive)
 
 
