@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cards.markdown import Markdown
 from cards.record import RunRecord
+from cards.statements import objects
 
 AXES = {"b": "batch", "c": "channels", "y": "height", "x": "width"}
 
@@ -47,3 +48,17 @@ def output_axes(record: RunRecord) -> Markdown:
     names = AXES | {"c": "1"} if target.exports_labels else AXES
     axes = ", ".join(names[letter] for letter in target.exported_axes or "bcyx")
     return Markdown(f"label image ({axes})" if target.exports_labels else f"({axes})")
+
+
+def label_axes(record: RunRecord) -> str:
+    """Describe the label image.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Shape and meaning of its values.
+    """
+    if objects(record) == "boundaries":
+        return "boundary mask (height, width): 1 = boundary, 0 = elsewhere"
+    return "label image (height, width), 0 = background"

@@ -187,19 +187,19 @@ def short(digest: str) -> str:
     return digest[:12]
 
 
-def speed(images_per_second: float | None) -> str:
+def speed(patches_per_second: float | None) -> str:
     """Format the throughput of training.
 
     Args:
-        images_per_second: the throughput; None if not measured.
+        patches_per_second: the throughput; None if not measured.
 
     Returns:
-        For example "1.21 images per second".
+        For example "1.21 patches per second".
     """
-    if images_per_second is None:
+    if patches_per_second is None:
         return NOT_MEASURED
-    form = ",.0f" if images_per_second >= 100 else ".3g"
-    return f"{images_per_second:{form}} images per second"
+    form = ",.0f" if patches_per_second >= 100 else ".3g"
+    return f"{patches_per_second:{form}} patches per second"
 
 
 def times(value: int) -> str:

@@ -19,7 +19,7 @@ PREDICATES: dict[RelationKind, tuple[str, str]] = {
     "same field": ("is adjacent to {}", "are adjacent to {}"),
     "exact": ("is identical to {}", "are identical to {}"),
     "near": ("is an altered copy of {}", "are altered copies of {}"),
-    "crop": ("is a crop of the same image as {}", "are crops of the same image as {}"),
+    "crop": ("is part of, or contains, {}", "are part of, or contain, {}"),
 }
 """What is said of one image that is related to a training image, and of more, by kind of relation."""
 
@@ -73,8 +73,8 @@ def relation_sentence(record: RunRecord, split: Split) -> str:
         return f"Whether the {split} images are related to training images was {words.NOT_MEASURED}."
     kinds = Counter(relation.kind for relation in related.values())
     if not kinds:
-        none = f"None of the {total:,} {split} images is" if total > 1 else f"The only {split} image is not"
-        return f"{none} related to a training image."
+        which = f"the {total:,} {split} images" if total > 1 else f"the only {split} image"
+        return f"No relation between {which} and the training images was found."
     share = _share(len(related), total, split)
     clauses = {kind: PREDICATES[kind][kinds[kind] > 1] for kind in PREDICATES if kinds[kind]}
     if len(clauses) == 1:

@@ -11,6 +11,7 @@ from cards.leakage import accuracy_on, is_divided, scored_images, unrelated_imag
 from cards.record import RunRecord
 from cards.result_tables import spread
 from cards.selection import selection_sentences
+from cards.tables import averaging
 
 SOFTWARE = {
     "torch": "PyTorch",
@@ -52,8 +53,8 @@ def _model(record: RunRecord) -> str:
         start = "trained from scratch"
     else:
         revision = f", revision {base.revision}" if base.revision else ""
-        part = "part of " if base.part else ""
-        start = f"fine-tuned from {part}{base.id} ({base.repository}{revision})"
+        part = f", reusing {base.part}" if base.part else ""
+        start = f"fine-tuned from {base.id} ({base.repository}{revision}){part}"
     trained = ""
     if model.trainable != model.parameters:
         trained = (
@@ -85,11 +86,12 @@ def _training(record: RunRecord) -> str:
     if how.augmentation == "none":
         augmentation = "No augmentation was used."
     stopped = f" of {words.count(how.epochs_planned)}, {how.stopped}," if how.stopped else ""
+    averaged = f" The weights are an {averaging(how)}." if how.average else ""
     return (
         f"The network was trained for {words.counted(how.epochs, 'epoch')}{stopped} with {how.optimizer} "
         f"(learning rate {words.number(how.learning_rate)}; schedule: {how.schedule}; weight decay "
         f"{words.number(how.weight_decay)}; batch size {how.batch_size}; patches of {how.patch}"
-        f" × {how.patch} px; loss: {how.loss}). {augmentation}"
+        f" × {how.patch} px; loss: {how.loss}).{averaged} {augmentation}"
     )
 
 

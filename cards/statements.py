@@ -73,7 +73,11 @@ def computed_on(record: RunRecord) -> str:
     """
     assert record.accuracy is not None
     clauses = []
-    for kind, what in (("pixels", f"{record.accuracy.dice_of} pixels"), ("instances", "instances")):
+    enclosed = ", the regions that the boundaries enclose" if objects(record) == "boundaries" else ""
+    for kind, what in (
+        ("pixels", f"{record.accuracy.dice_of} pixels"),
+        ("instances", f"instances{enclosed}"),
+    ):
         labels = [metric.label for metric in record.metrics if metric.compares == kind]
         if labels:
             clauses.append(f"{words.listed(labels)} {'is' if len(labels) == 1 else 'are'} computed on {what}")
@@ -176,8 +180,7 @@ def what_it_is(record: RunRecord) -> Markdown:
     if base.weights == "random":
         start = "trained from scratch"
     elif base.part:
-        part = escape(base.part)
-        start = f"initialized from part of {source}, {part}, with all other weights random, and trained"
+        start = f"fine-tuned from {source}, reusing {escape(base.part)},"
     else:
         start = f"fine-tuned from {source}"
     images = words.counted(record.data.count("train"), "image")

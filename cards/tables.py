@@ -13,7 +13,7 @@ from cards import statements as facts
 from cards.base import Split
 from cards.markdown import call, code, linked
 from cards.record import File, RunRecord
-from cards.training import Epoch, StepTimes
+from cards.training import Epoch, StepTimes, Training
 
 Rows = list[list[str]]
 
@@ -82,15 +82,17 @@ def training(record: RunRecord) -> Rows:
         ["Input", f"{words.counted(model.channels, 'channel')}; {facts.input_sizes(record)}"],
         ["Output", "masks" if facts.answers_prompts(record) else words.counted(model.maps, "map")],
         ["Epochs", planned + (f", {how.stopped}" if how.stopped else "")],
-        ["Selected epoch", words.count(how.best_epoch) if how.best_epoch else words.NOT_STATED],
+        ["Selected epoch", _selected(how)],
         ["Optimizer steps", words.count(how.steps)],
-        ["Images seen", words.count(how.images_seen)],
+        ["Patches seen", words.count(how.images_seen)],
         ["Batch size", words.count(how.batch_size)],
         ["Patch size", f"{how.patch} × {how.patch} px"],
         ["Optimizer", how.optimizer],
         ["Learning rate", words.number(how.learning_rate)],
         ["Learning rate schedule", how.schedule],
         ["Weight decay", words.number(how.weight_decay)],
+        *([["Gradient clipping", f"norm {words.number(how.gradient_clip)}"]] if how.gradient_clip else []),
+        *([["Weight averaging", averaging(how)]] if how.average else []),
         ["Loss", how.loss],
         ["Augmentation", how.augmentation],
         ["Precision", how.precision + _step_times(how.step_times)],
@@ -109,13 +111,36 @@ def _step_times(times: StepTimes | None) -> str:
     return f", selected by the time of a training step: {measured}"
 
 
+def averaging(how: Training) -> str:
+    """Describe how the weights were averaged.
+
+    Args:
+        how: training with a decay of the average.
+
+    Returns:
+        For example "exponential moving average (decay 0.99)".
+    """
+    return f"exponential moving average (decay {words.number(how.average)})"
+
+
+def _selected(how: Training) -> str:
+    if not how.best_epoch:
+        return words.NOT_STATED
+    best = next((epoch for epoch in how.history if epoch.epoch == how.best_epoch), None)
+    return words.count(how.best_epoch) + (f"; {_validation(best)}" if best else "")
+
+
 def _last(epoch: Epoch | None) -> str:
     if epoch is None:
         return words.NOT_MEASURED
+    return f"loss {words.score(epoch.loss)}; {_validation(epoch)}"
+
+
+def _validation(epoch: Epoch) -> str:
     name, value = "Dice", epoch.validation_dice
     if epoch.validation_iou is not None:
         name, value = "IoU", epoch.validation_iou
-    return f"loss {words.score(epoch.loss)}; validation {name} {words.score(value)}"
+    return f"validation {name} {words.score(value)}"
 
 
 def licenses(record: RunRecord) -> Rows:

@@ -48,6 +48,12 @@ class Training(RecordModel):
     learning_rate: float
     schedule: str
     weight_decay: float
+    gradient_clip: float | None = Field(None, exclude_if=is_unset, description="maximum norm of the gradient")
+    average: float | None = Field(
+        None,
+        exclude_if=is_unset,
+        description="decay of the exponential moving average of the weights, which is exported",
+    )
     loss: str
     augmentation: str
     precision: str

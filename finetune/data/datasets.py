@@ -96,7 +96,7 @@ DATASETS: dict[str, NamedData] = {
             note=(
                 "One image of the 2018 Data Science Bowl, cut into regions that do not overlap: the upper "
                 "half to train on, the lower left quarter for validation, the lower right quarter to test "
-                "on. All come from one image, so scores on it say little about others."
+                "on. All regions come from one image, so the scores say little about other images."
             ),
             pixels="232db4c3e4c6d50d09da642172b685ff01f1a507bb8f6cd15659d80aa28c8794",
         ),

@@ -20,7 +20,7 @@ from finetune.data.fields import fields
 from finetune.data.images import read_image
 from finetune.data.inspection import Progress, check_labeled, inspect_pairs
 from finetune.data.pairs import Layout, Pair, find_pairs
-from finetune.data.relations import ORDER, Link, find_links
+from finetune.data.relations import ADJECTIVES, ORDER, Link, find_links
 
 SPLIT_BY_FIELD = "images are related: split them with data.split=by-field"
 
@@ -127,8 +127,7 @@ class Description:
         splits = ", ".join(f"{count} {split}" for split, count in facts["images"].items())
         instances = facts["instances"]
         kinds = Counter(link.kind for link in self.links)
-        names = {"exact": "equal pixels", "near": "changed copy", "crop": "part of the other"}
-        related = ", ".join(f"{kinds[kind]} {names.get(kind, kind)}" for kind in ORDER if kinds[kind])
+        related = ", ".join(f"{kinds[kind]} {ADJECTIVES[kind]}" for kind in ORDER if kinds[kind])
         return {
             "images": f"{len(self.pairs)} ({splits})" if self.provided else f"{len(self.pairs)}, not split",
             "size": f"{_listed(facts['sizes'])} px (height × width)",

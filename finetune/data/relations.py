@@ -24,6 +24,13 @@ METHOD = (
 )
 
 ORDER: tuple[RelationKind, ...] = ("exact", "near", "crop", "same field")
+ADJECTIVES: dict[RelationKind, str] = {
+    "exact": "identical",
+    "near": "altered",
+    "crop": "cropped",
+    "same field": "in the same field of view",
+}
+"""The relation of one or more images, after their number."""
 """Kinds of relations, the closest first."""
 
 Load = Callable[[int], np.ndarray]
@@ -185,12 +192,13 @@ def leakage_warnings(leakage: Leakage, counts: Mapping[Split, int], remedy: str 
     warnings = []
     means: dict[Split, str] = {
         "test": "accuracy on them is not independent of training",
-        "validation": f"what is selected on them is not independent of training{remedy and '; ' + remedy}",
+        "validation": "the selected epoch and options are not independent of training"
+        f"{remedy and '; ' + remedy}",
     }
     for split, meaning in means.items():
         kinds = Counter(relation.kind for relation in leakage.relations if relation.split == split)
         if set(kinds) - {"exact"}:
-            details = ", ".join(f"{kinds[kind]} {kind}" for kind in ORDER if kinds[kind])
+            details = ", ".join(f"{kinds[kind]} {ADJECTIVES[kind]}" for kind in ORDER if kinds[kind])
             related = sum(kinds.values())
             warnings.append(
                 f"{related} of {counts[split]} {split} images {'is' if related == 1 else 'are'} related to a "

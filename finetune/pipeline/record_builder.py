@@ -30,7 +30,7 @@ from finetune.targets.prompt_options import Prompts
 from finetune.targets.registry import Target
 from finetune.training.checkpoints import PREVIOUS
 from finetune.training.history import History
-from finetune.training.optimizer import OPTIMIZER, SCHEDULE
+from finetune.training.optimizer import OPTIMIZER
 from finetune.utils.atomic import PREFIX
 
 
@@ -241,8 +241,10 @@ def _training(plan: Plan[Any], history: History, device: str) -> Training:
         patch=training.patch,
         optimizer=OPTIMIZER,
         learning_rate=training.learning_rate,
-        schedule=SCHEDULE,
+        schedule=f"linear warm-up over {100 * training.warmup:.3g}% of the steps, then cosine decay to zero",
         weight_decay=training.weight_decay,
+        gradient_clip=training.gradient_clip,
+        average=training.average,
         loss=plan.model.target.loss_name,
         augmentation=_augmentation(plan),
         precision=plan.recipe.compute.precision,
@@ -275,13 +277,13 @@ def _accuracy(
     change = None
     if before:
         change = paired_change(before.scores, after.scores, resamples=plan.recipe.evaluation.bootstrap)
-    part = plan.origin.part
+    partly = "not measured, because only part of the initial weights was pretrained"
     return Accuracy(
         images=len(after.scores),
         labeled_by=labeled_by,
         dice_of="boundary" if plan.model.target.labels == "boundary" else "foreground",
         before=summarize(before.scores) if before else None,
-        before_note=None if before else f"untrained, but for {part}" if part else "untrained",
+        before_note=None if before else partly if plan.origin.part else "untrained",
         after=summarize(after.scores),
         change=change,
     )

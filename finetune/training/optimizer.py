@@ -13,7 +13,6 @@ from torch import nn
 from cards.errors import InputError
 
 OPTIMIZER = "AdamW"  # name on the card
-SCHEDULE = "linear warm-up, then cosine decay to zero"
 
 
 @dataclass(frozen=True)

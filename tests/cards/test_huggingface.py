@@ -36,10 +36,11 @@ def test_every_figure_of_the_record_is_on_the_card(full):
         for name in full.accuracy.after.worst:
             assert f"`{name}`" in text
     for words in (
-        "4,396,577, all trained", "40 of 60 planned, stopped early", "| Selected epoch | 32 |", "| 200 |",
-        "1,600", "256 × 256 px", "AdamW", "0.0003", "cosine", "| 0.01 |", "cross-entropy + Dice",
-        "8 symmetries", "bf16-mixed", "22 min 5 s", "1.21 images per second", "| Resumed | once |", "43.2 ms",
-        "61.7 ms", "38.1 ms", "4.9 ms", "2.50 GiB", "600.0 MiB", "16.00 GiB",
+        "4,396,577, all trained", "40 of 60 planned, stopped early", "| Selected epoch | 32; validation ",
+        "| Weight averaging | exponential moving average (decay 0.995) |", "| Gradient clipping | norm 1 |",
+        "| 200 |", "1,600", "256 × 256 px", "AdamW", "0.0003", "cosine", "| 0.01 |", "cross-entropy + Dice",
+        "8 symmetries", "bf16-mixed", "22 min 5 s", "1.21 patches per second", "| Resumed | once |",
+        "43.2 ms", "61.7 ms", "38.1 ms", "4.9 ms", "2.50 GiB", "600.0 MiB", "16.00 GiB",
         "10,000 bootstrap resamples", "95% confidence interval", "CC0-1.0", "Example CPU 2.0 GHz, 2 threads",
         "0123456789ab", full.data.digest(), full.model.base.sha256, "pytorch-lightning | 2.6.0",
         "learning_rate: 0.0003", "within 0.0001", "doi:10.1038/s41592-019-0612-7", *full.warnings,
@@ -68,10 +69,10 @@ def test_before_training_there_is_no_number(full):
 
 def test_a_network_with_weights_in_a_part_of_it_fills_no_table_with_that(full):
     full.accuracy.before = full.accuracy.change = None
-    full.accuracy.before_note = "untrained, but for the encoder (3 of 9 parameters)"
+    full.accuracy.before_note = "not measured, because only part of the initial weights was pretrained"
     text = huggingface.render_body(full)
-    assert "| Dice | untrained | " in text
-    assert text.count("but for the encoder (3 of 9 parameters)") == 1
+    assert "| Dice | not measured | " in text
+    assert text.count("only part of the initial weights was pretrained") == 1
 
 
 def test_pictures_are_shown_where_they_are(full):
@@ -170,10 +171,7 @@ def test_a_part_of_a_base_model_is_said_to_be_one(full):
     full.model.base.terms = "Learned from data under CC-BY-NC."
     text = huggingface.render(full)
     base = full.model.base
-    assert (
-        f"initialized from part of {base.id} ({base.repository}), {base.part}, with all other weights random"
-        in text
-    )
+    assert f"fine-tuned from {base.id} ({base.repository}), reusing {base.part}, on 40 images" in text
     assert f"pretrained, in part: {base.part}" in text
     assert base.terms in text.split("## Limitations")[1].split("## License")[0]
     assert base.part in render_documentation(full)

@@ -35,7 +35,7 @@ def bullet(text, label):
 @pytest.mark.parametrize(
     ("kinds", "sentence"),
     [
-        ([], "None of the 20 test images is related to a training image."),
+        ([], "No relation between the 20 test images and the training images was found."),
         (["same field"], "1 of the 20 test images is adjacent to a training image."),
         (["same field"] * 3, "3 of the 20 test images are adjacent to a training image."),
         (["near"] * 20, "All 20 test images are altered copies of a training image."),
@@ -43,7 +43,7 @@ def bullet(text, label):
         (
             ["same field", "exact", "exact", "crop"],
             "4 of the 20 test images are related to a training image: 1 is adjacent to one, 2 are identical "
-            "to one and 1 is a crop of the same image as one.",
+            "to one and 1 is part of, or contains, one.",
         ),
     ],
 )

@@ -40,7 +40,7 @@ def earlier(tmp_path: Path) -> Callable[[str, str], Path]:
     [
         ("## How to use", "## What it takes to use the model"),
         ("**Time per image:**", "**How long one image takes:**"),
-        ("| Images seen |", "| Images that the network saw |"),
+        ("| Patches seen |", "| Images seen |"),
         ("warm, batch size 1", "batch size 1, warmed up"),
         ("Mean ± standard deviation (SD) over", "Mean and spread over"),
     ],

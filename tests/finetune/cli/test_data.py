@@ -14,7 +14,7 @@ def test_the_command_describes_a_data_set_as_text_and_json(command, tmp_path):
     text = command("data", "data", "--labels", "foreground", "--picture", "seams.png")
     assert text.returncode == 0, text.stderr
     assert "3, not split" in text.stdout
-    assert "2 pairs of images: 2 same field" in text.stdout
+    assert "2 pairs of images: 2 in the same field of view" in text.stdout
     assert (tmp_path / "seams.png").is_file()
     found = json.loads(command("data", "data", "--labels", "foreground", "--json").stdout)
     assert found["fields"] == 1

@@ -46,7 +46,7 @@ def test_a_data_set_is_described_with_its_related_images(folder):
         ("train/left", "test/right", "same field"),
     }
     assert "2 of 2 test images are related to a training image" in facts["warnings"]
-    assert described.lines()["related"] == "2 pairs of images: 1 changed copy, 1 same field"
+    assert described.lines()["related"] == "2 pairs of images: 1 altered, 1 in the same field of view"
 
 
 def test_images_without_a_split_are_recommended_a_split_by_field(tmp_path):

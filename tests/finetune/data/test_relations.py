@@ -63,10 +63,10 @@ def test_the_warning_counts_related_images_by_split_and_kind():
     relations.append(Relation(image="v", split="validation", related_to="a", kind="crop", evidence=""))
     lines = leakage_warnings(Leakage(method="", relations=relations), {"test": 9, "validation": 4}, "do this")
     assert lines == [
-        "3 of 9 test images are related to a training image (1 exact, 2 same field): accuracy on them is not "
-        "independent of training",
-        "1 of 4 validation images is related to a training image (1 crop): what is selected on them is not "
-        "independent of training; do this",
+        "3 of 9 test images are related to a training image (1 identical, 2 in the same field of view): "
+        "accuracy on them is not independent of training",
+        "1 of 4 validation images is related to a training image (1 cropped): the selected epoch and "
+        "options are not independent of training; do this",
     ]
 
 

@@ -53,7 +53,7 @@ def test_a_random_split_reports_adjacent_test_images(tmp_path):
     _, inputs = inputs_of(tmp_path, "random")
     assert {relation.kind for relation in inputs.leakage.relations} == {"same field"}
     assert inputs.leakage.related("test")
-    assert any("test images" in line and "same field" in line for line in inputs.warnings)
+    assert any("test images" in line and "same field of view" in line for line in inputs.warnings)
     assert any("data.split=by-field" in line for line in inputs.warnings)
 
 

@@ -81,11 +81,12 @@ def test_another_target_than_that_of_the_package(recipe, tmp_path, capsys):
     record = finetune.run(recipe("model.target=foreground_boundary"), out=tmp_path / "run")
     part = "all but the last layer (48 of 66 parameters)"
     assert record.model.base.part == part
-    assert (record.accuracy.before, record.accuracy.before_note) == (None, f"untrained, but for {part}")
+    note = "not measured, because only part of the initial weights was pretrained"
+    assert (record.accuracy.before, record.accuracy.before_note) == (None, note)
     assert sorted(check.format for check in record.exports) == ["onnx", "safetensors", "torchscript"]
     assert all(check.equal for check in record.exports)
     card = (tmp_path / "run" / "huggingface" / "README.md").read_text()
-    assert f"initialized from part of tiny-fish (bioimageio), {part}" in card
+    assert f"fine-tuned from tiny-fish (bioimageio), reusing {part}, on" in card
     assert f"initial weights: {part}; the others are random" in capsys.readouterr().err
     assert_nothing_broken(tmp_path / "run", tmp_path / "discs")
     # The run is a start for a third target.
