@@ -148,7 +148,8 @@ def _digest(path: Path, algorithm: str, sha256: Callable[[Path], str]) -> str:
                 from blake3 import blake3
             except ImportError as error:
                 raise ModelError(
-                    f'{path.name}: signed with blake3; install it with: pip install "finetune[signing]"'
+                    f"{path.name}: signed with blake3, which is not installed; install it in a clone of "
+                    'finetune with: pip install ".[signing]"'
                 ) from error
             hasher = blake3()
             for chunk in iter(lambda: file.read(2**20), b""):

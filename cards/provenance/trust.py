@@ -166,4 +166,6 @@ def need_signing() -> None:
     from importlib.util import find_spec
 
     if find_spec("model_signing") is None or find_spec("OpenSSL") is None:
-        raise ModelError('model-signing is not installed; install it with: pip install "finetune[signing]"')
+        raise ModelError(
+            'model-signing is not installed; install it in a clone of finetune with: pip install ".[signing]"'
+        )

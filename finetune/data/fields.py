@@ -23,8 +23,8 @@ of borders of DSB 2018 that do not face each other passes, at 0.8 one does. Of t
 one pair passes at any value: each holds one bright spot in a corner. The tiles of MDCK ZO-1 were not used to
 choose the value; their file names tell which are adjacent. All 310 seams are found there, and no others.
 
-Limits: tiles whose contrast was stretched one by one, tiles that overlap (see `near_duplicates`) and tiles
-with a gap between them are not found.
+Limits: tiles whose contrast was stretched one by one, tiles that overlap (see `near_duplicates`), tiles with
+a gap between them, and tiles whose common borders differ in length are not found.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def _write_onnx(model: Model, path: Path, portable: bool) -> list[str]:
         verb = "is" if len(absent) == 1 else "are"
         return [
             f"The BioImage.IO package has no ONNX weights: {', '.join(absent)} {verb} not installed; "
-            'install with: pip install "finetune[onnx]"'
+            'install in a clone of finetune with: pip install ".[onnx]"'
         ]
     try:
         write_onnx(_with_head(model), path, channels=model.channels, divisor=model.divisor)

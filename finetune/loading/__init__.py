@@ -167,7 +167,11 @@ def load_model(source: str | Path, *, trust: bool = False) -> Model | PromptedMo
         message = str(error).replace(f"{folder}{os.sep}", "").removeprefix(f"{source}: ")
         raise ModelError(f"{source}: {message}") from error
     except (RuntimeError, MemoryError, ValueError, TypeError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = f"{error.title} {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        else:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelError(
             f"{source}: {CONFIG} describes a network that cannot be built: {reason[:200]}"
         ) from error

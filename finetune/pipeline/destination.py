@@ -143,6 +143,8 @@ def failure(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         reason = error.strerror or (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
+            return f"{reason}{where}"
         return f"cannot read or write: {reason}{where}; check the disk"
     if _is_out_of_memory(error):
         return "not enough memory; lower training.batch_size or training.patch"

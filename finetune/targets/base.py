@@ -86,9 +86,8 @@ class LabelEncoding(Protocol):
 class Decoding(Protocol):
     """Labels from raw network output, as inference uses them.
 
-    `activate` and `decode` are separate so that `decode` is the inverse of `encode` and can be tested as
-    such, and so that the output of an exported package, which is a probability already, is decoded by the
-    same `decode`.
+    `activate` and `decode` are separate so that `decode` can be tested as the inverse of `encode`, and so
+    that the output of an exported package, which is a probability already, is decoded by the same `decode`.
 
     Attributes:
         name: key in the registry and in recipes.
@@ -192,7 +191,10 @@ class PackageForm(Protocol):
 
 @runtime_checkable
 class Target(LabelEncoding, Decoding, PackageForm, Protocol):
-    """A target: label encoding, loss, decoding and package form. `decode(encode(labels))` equals the labels.
+    """A target: label encoding, loss, decoding and package form.
+
+    `decode(encode(labels))` gives the labels of instances that do not touch; of instances that do, if the
+    target separates them.
 
     A target is built as `Class(options)`, with an instance of its `Options` or None for the defaults. It has
     no other state, so one instance can be used by any number of threads.

@@ -31,6 +31,9 @@ def _check_name(name: str, target: type[Target]) -> None:
         raise InputError(f"target '{name}': the name is taken; choose another one")
     if target.name != name:
         raise InputError(f"target '{name}': {target.__name__}.name is '{target.name}'; both must be equal")
+    built = target()  # some set the maps from their options
+    if missing := [member for member in ("channels", "map_names") if not hasattr(built, member)]:
+        raise InputError(f"target '{name}': {target.__name__} has no {' and no '.join(missing)}")
 
 
 TARGETS: Registry[type[Target]] = Registry(

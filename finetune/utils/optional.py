@@ -18,7 +18,9 @@ def require(package: str, extra: str) -> None:
         InputError: if the package is missing, with the command that installs it.
     """
     if not is_installed(package):
-        raise InputError(f'{package} is not installed; install it with: pip install "finetune[{extra}]"')
+        raise InputError(
+            f'{package} is not installed; install it in a clone of finetune with: pip install ".[{extra}]"'
+        )
 
 
 def is_installed(package: str) -> bool:

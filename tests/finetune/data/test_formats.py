@@ -173,7 +173,7 @@ def test_a_missing_package_is_one_line_that_names_the_extra(tmp_path: Path, kind
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.startswith("InputError") and len(printed.splitlines()) == 1
-    assert 'pip install "finetune[formats]"' in printed
+    assert 'pip install ".[formats]"' in printed
 
 
 def test_a_folder_of_labels_without_metadata_holds_no_labels(tmp_path: Path) -> None:

@@ -210,6 +210,7 @@ def test_a_path_that_names_no_new_folder_is_refused_in_one_line(name: str) -> No
         (OSError(errno.EIO, "Input/output error", "README.md"), r"Input/output error \(README.md\)"),
         (PermissionError(errno.EROFS, "Read-only file system"), "Read-only file system"),
         (TimeoutError(), "cannot read or write: TimeoutError; check the disk"),
+        (IsADirectoryError(21, "Is a directory", "weights"), r"Is a directory \(weights\)"),
         (MemoryError(), "not enough memory; lower training.batch_size"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "not enough memory"),
     ],

@@ -103,6 +103,22 @@ def test_maps_and_labels_have_the_promised_form(target: Target) -> None:
         np.testing.assert_array_equal(target.encode(labels.astype(dtype)), maps)
 
 
+@pytest.mark.parametrize("name", sorted(TARGETS.keys() - ENCODED.keys()))
+def test_instances_that_do_not_touch_come_back(name: str) -> None:
+    target = build_target(name)
+    y, x = np.mgrid[:48, :72]
+    labels = np.zeros((48, 72), np.int32)
+    for number, (top, left, radius) in enumerate([(14, 16, 9), (30, 44, 12), (12, 60, 7)], 1):
+        labels[(y - top) ** 2 + (x - left) ** 2 < radius**2] = number
+    labels = as_the_target_wants(target, labels)
+    decoded = target.decode(target.encode(labels))
+    assert decoded.max() == labels.max()
+    for number in range(1, labels.max() + 1):
+        expected = labels == number
+        found = decoded == np.bincount(decoded[expected]).argmax()
+        assert (found & expected).sum() > 0.9 * (found | expected).sum()  # polygons cut corners
+
+
 def test_an_empty_image_stays_empty(target: Target) -> None:
     maps = target.encode(np.zeros((16, 20), np.int32))
     assert not maps.any()
@@ -178,6 +194,13 @@ def test_a_registered_target_is_built_by_name(monkeypatch: pytest.MonkeyPatch) -
     assert build_target(Spec(name="distances", options={"rays": 16})).channels == 16
     with pytest.raises(InputError, match="target 'distances': rays must be an integer, got 'four'"):
         build_target("distances", {"rays": "four"})
+
+    class Mapless(Directions):
+        name = "mapless"
+        map_names = property()  # type: ignore[assignment]
+
+    with pytest.raises(InputError, match="target 'mapless': Mapless has no map_names"):
+        register_target("mapless", Mapless)
     with pytest.raises(InputError, match="target 'flows': the name is taken"):
         register_target("flows", Distances)
 

@@ -13,5 +13,5 @@ def test_an_installed_package_passes() -> None:
 
 
 def test_a_missing_package_names_the_extra_to_install() -> None:
-    with pytest.raises(InputError, match=r'pip install "finetune\[sam2\]"'):
+    with pytest.raises(InputError, match=r'pip install "\.\[sam2\]"'):
         require("a_package_that_is_not_there", "sam2")
