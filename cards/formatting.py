@@ -7,6 +7,9 @@ reads a record.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
+
+from cards.base import Split
 
 NOT_MEASURED = "not measured"
 NOT_STATED = "not stated"
@@ -185,6 +188,27 @@ def short(digest: str) -> str:
         The first twelve digits.
     """
     return digest[:12]
+
+
+def splits(text: str) -> str:
+    """Name splits that were made in the same way together.
+
+    Args:
+        text: how each split was made, as the record states it: "train: …; validation: …; test: …".
+
+    Returns:
+        For example "train and test: provided with the data set; validation: 10% of train, seed 0"; without
+        names if all were made in the same way.
+    """
+    ways: dict[str, list[str]] = {}
+    for part in text.split("; "):
+        split, _, way = part.partition(": ")
+        if split not in get_args(Split):
+            return text
+        ways.setdefault(way, []).append(split)
+    if len(ways) == 1:
+        return next(iter(ways))
+    return "; ".join(f"{listed(names)}: {way}" for way, names in ways.items())
 
 
 def speed(patches_per_second: float | None) -> str:

@@ -77,7 +77,7 @@ def _data(record: RunRecord) -> str:
     counts = {name: data.count(split) for name, split in SPLITS.items()}
     images = [words.counted(count, f"{name} image") for name, count in counts.items() if count]
     provided = words.listed(images or ["no images"])
-    return f"The data set {data.id} provided {provided} (split: {facts.split_by(record)})."
+    return f"The data set {data.id} provided {provided} ({facts.split_by(record)})."
 
 
 def _training(record: RunRecord) -> str:

@@ -5,10 +5,7 @@ Every sentence follows from values of the record. None is an opinion, and none i
 
 from __future__ import annotations
 
-from typing import get_args
-
 from cards import formatting as words
-from cards.base import Split
 from cards.markdown import Markdown, code, escape
 from cards.record import DataFile, RunRecord
 
@@ -93,9 +90,7 @@ def split_by(record: RunRecord) -> str:
     Returns:
         For example "provided with the data set".
     """
-    ways = [part.partition(": ") for part in record.data.split_by.split("; ")]
-    same = {way for split, _, way in ways if split in get_args(Split)}
-    return ways[0][2] if len(ways) == len(get_args(Split)) and len(same) == 1 else record.data.split_by
+    return words.splits(record.data.split_by)
 
 
 def sizes(files: list[DataFile]) -> str:

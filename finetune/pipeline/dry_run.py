@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cards.formatting import splits as split_words
 from finetune.export.registry import EXPORTERS
 from finetune.pipeline.destination import inputs_of
 from finetune.pipeline.preview import describe_images, read_tiles, write_preview
@@ -36,14 +37,14 @@ def dry_run(recipe: Recipe, destination: Path, *, overwrite: bool = False) -> No
         "parameters": f"{plan.parameters.total:,}, {plan.parameters.trainable:,} trainable "
         f"({recipe.model.adapt})",
         "target": summary["target"],
-        "data": f"{len(plan.inputs.files)} pairs: {splits} ({plan.inputs.split_by})",
+        "data": f"{len(plan.inputs.files)} pairs: {splits} ({split_words(plan.inputs.split_by)})",
         "images": describe_images(plan.inputs.files, low, high, len(tiles)),
         "instances": f"{sum(file.instances for file in plan.inputs.files):,}",
         "training": f"{training.epochs} epochs of {plan.data.batches_per_epoch} batches of "
         f"{training.batch_size} patches of {training.patch} px, learning rate {training.learning_rate:g}",
         "memory": summary["memory"],
         "writes": f"{destination}/ recipe.yaml record.json scores.csv figure.svg figure.csv report.html "
-        "checkpoints/ logs/ "
+        "images.json checkpoints/ logs/ "
         + " ".join(exporter.OUTPUT for exporter in EXPORTERS.values() if not exporter.supports(plan.model)),
     }
     console = Console()

@@ -147,7 +147,10 @@ def test_the_images_with_the_lowest_dice_show_the_metrics_of_the_record(full):
     ("split_by", "shown"),
     [
         ("train: given; validation: given; test: given", "given"),
-        ("train: given; validation: 10% of train; test: given", None),
+        (
+            "train: given; validation: 10% of train; test: given",
+            "train and test: given; validation: 10% of train",
+        ),
         ("by field; seed 0", None),
     ],
 )
