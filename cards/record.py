@@ -245,7 +245,8 @@ class RunRecord(RecordModel):
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
-            first = error.errors()[0]
+            # A newer schema comes with keys that this version does not know.
+            first = min(error.errors(), key=lambda one: one["loc"] != ("schema_version",))
             key = ".".join(map(str, first["loc"])) or "the file"
             if key == "schema_version":
                 raise InputError(

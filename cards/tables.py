@@ -68,6 +68,7 @@ def training(record: RunRecord) -> Rows:
     """
     model, how = record.model, record.training
     history = how.history[-1] if how.history else None
+    best = next((epoch for epoch in how.history if epoch.epoch == how.best_epoch), None)
     planned = f"{words.count(how.epochs)} of {words.count(how.epochs_planned)} planned"
     named = {selection.what for selection in how.selections}
     selected = ", ".join(name for name in model.target.selected_on_validation if name not in named)
@@ -82,7 +83,8 @@ def training(record: RunRecord) -> Rows:
         ["Input", f"{words.counted(model.channels, 'channel')}; {facts.input_sizes(record)}"],
         ["Output", "masks" if facts.answers_prompts(record) else words.counted(model.maps, "map")],
         ["Epochs", planned + (f", {how.stopped}" if how.stopped else "")],
-        ["Selected epoch", _selected(how)],
+        ["Selected epoch", words.count(how.best_epoch) if how.best_epoch else words.NOT_STATED],
+        *([["Score of the selected epoch", _validation(best)]] if best else []),
         ["Optimizer steps", words.count(how.steps)],
         ["Patches seen", words.count(how.images_seen)],
         ["Batch size", words.count(how.batch_size)],
@@ -121,13 +123,6 @@ def averaging(how: Training) -> str:
         For example "exponential moving average (decay 0.99)".
     """
     return f"exponential moving average (decay {words.number(how.average)})"
-
-
-def _selected(how: Training) -> str:
-    if not how.best_epoch:
-        return words.NOT_STATED
-    best = next((epoch for epoch in how.history if epoch.epoch == how.best_epoch), None)
-    return words.count(how.best_epoch) + (f"; {_validation(best)}" if best else "")
 
 
 def _last(epoch: Epoch | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -114,10 +114,13 @@ class Processing:
     Attributes:
         before: from the image to the input of the network; None if the normalization is not known here.
         behind: from the output of the network to maps or labels; None if the target is not known here.
+        sources: code of the networks that finetune writes into packages, by name of the class; None if the
+            network is of another package.
     """
 
     before: Sequence[Mapping[str, Any]] | None
     behind: Sequence[Mapping[str, Any]] | None
+    sources: Mapping[str, Collection[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,8 @@ class Tools:
         base_facts: looks up the base model in catalogs and caches; None if nothing is known.
         data_facts: looks up the named data set; None if nothing is known.
         processing: the BioImage.IO operations before and after the network that follow from normalization
-            and target in the record; None if packages are not compared with them.
+            and target in the record, and the code of the network; None if packages are not compared with
+            them.
     """
 
     recompute: Callable[[Path, Path, RunRecord], Sequence[Prediction]] | None = None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from cards.audit.card_text import FAMILY
 from cards.audit.claims import Claim, Subject, joined
-from cards.audit.values import equal
+from cards.audit.values import equal, shown
 from cards.formatting import counted
 from cards.metrics import PRIMARY
 from cards.record import RunRecord
 from cards.scores import WORST, Stage, Summary
+
+TOLERANCE = 0.001  # by which the Dice of an exported file may differ
 
 
 def record_claims(subject: Subject, record: RunRecord) -> list[Claim]:
@@ -49,7 +52,12 @@ def _keys(subject: Subject) -> Claim:
 def _consistent(record: RunRecord) -> Claim:
     """Figures of the record that follow from other figures of the record."""
     statement = "The means, deviations and counts in the record follow from its scores per image."
-    problems = [*_accuracy_problems(record), *_training_problems(record), *_export_problems(record)]
+    problems = [
+        *_accuracy_problems(record),
+        *_training_problems(record),
+        *_export_problems(record),
+        *_range_problems(record),
+    ]
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), "Restore the record.json of the run.")
     images = record.accuracy.images if record.accuracy else 0
@@ -133,8 +141,38 @@ def _training_problems(record: RunRecord) -> list[str]:
 
 
 def _export_problems(record: RunRecord) -> list[str]:
-    return [
-        f"exports, {check.artifact} ({check.format}): Dice {check.dice:.4f} is not {check.trained_dice:.4f}"
-        for check in record.exports
-        if check.equal and abs(check.dice - check.trained_dice) > check.tolerance
-    ]
+    """An exported file was scored on some of the test images, as the trained model was."""
+    problems = []
+    tested = record.data.count(record.accuracy.split if record.accuracy else "test")
+    for check in record.exports:
+        where = f"exports, {check.artifact} ({check.format})"
+        if check.equal and abs(check.dice - check.trained_dice) > check.tolerance:
+            problems.append(f"{where}: Dice {check.dice:.4f} is not {check.trained_dice:.4f}")
+        if check.tolerance > TOLERANCE:
+            problems.append(f"{where}: tolerance {check.tolerance:g}, finetune allows {TOLERANCE:g}")
+        if check.images > tested:
+            problems.append(f"{where}: {check.images:,} images, the record names {tested:,}")
+    return problems
+
+
+def _range_problems(record: RunRecord) -> list[str]:
+    """Scores within the range of their metric, times that passed, and a date."""
+    problems = []
+    ranges = {metric.name: (metric.minimum, metric.maximum) for metric in record.metrics}
+    stages = (record.accuracy.before, record.accuracy.after) if record.accuracy else ()
+    for score in (score for stage in stages if stage for score in stage.scores):
+        for name, value in score.metrics.items():
+            low, high = ranges.get(name, (None, None))
+            if (low is not None and value < low) or (high is not None and value > high):
+                problems.append(f"{score.image}: {name} {value:g} is not between {low:g} and {high:g}")
+        if score.seconds is not None and score.seconds < 0:
+            problems.append(f"{score.image}: {score.seconds:g} seconds")
+    times = {"training.seconds": record.training.seconds}
+    if record.timing:
+        times["timing.median_seconds"] = record.timing.median_seconds
+    problems += [f"{key}: {value:g} is negative" for key, value in times.items() if value < 0]
+    try:
+        datetime.fromisoformat(record.created)
+    except ValueError:
+        problems.append(f"created: {shown(record.created)} is not a date")
+    return problems

@@ -80,7 +80,7 @@ def package_claims(
     strict = must_equal(inside)
     description = read_description(files)
     package = _Package(files, description, inside, supported_by(inside), strict, processing)
-    return [*claims, _description(package), *_documentation(package)]
+    return [*claims, _description(package), *_source_code(package), *_documentation(package)]
 
 
 def _same_record(statement: str, inside: RunRecord, record: RunRecord) -> Claim:
@@ -96,6 +96,31 @@ def _same_record(statement: str, inside: RunRecord, record: RunRecord) -> Claim:
     return Claim(
         FAMILY, statement, "holds", f"Compared except for {', '.join(LATER)}, which are written later."
     )
+
+
+def _source_code(package: _Package) -> list[Claim]:
+    """Compare the code of the network, which other tools execute, with that of this version of finetune."""
+    weights = package.description.get("weights")
+    entry = weights.get("pytorch_state_dict") if isinstance(weights, dict) else None
+    architecture = entry.get("architecture") if isinstance(entry, dict) else None
+    if not isinstance(architecture, dict) or package.processing is None:
+        return []
+    source, known = architecture.get("source"), package.processing(package.record).sources
+    place = package.files.place(str(source))
+    statement = f"{place}, which tools such as bioimageio.core execute, is source code of finetune."
+    remedy = f"Read {place} before you open the package in another tool; finetune does not execute it."
+    if known is None:
+        return [Claim(FAMILY, statement, "cannot tell", "The network is of another package.", remedy)]
+    if source not in package.files.names:
+        return [Claim(FAMILY, statement, "broken", f"{place} is missing.", EXPORT_AGAIN)]
+    code = package.files.read(source).decode("utf-8", "replace")
+    if code in known.get(str(architecture.get("callable")), ()):
+        return [Claim(FAMILY, statement, "holds", "Equal to the code that this version writes.")]
+    if package.strict:
+        evidence = "It is not the code that this version writes."
+        return [Claim(FAMILY, statement, "broken", evidence, EXPORT_AGAIN)]
+    evidence = "Written by another version of finetune, whose code may differ."
+    return [Claim(FAMILY, statement, "cannot tell", evidence, remedy)]
 
 
 def _documentation(package: _Package) -> list[Claim]:

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cards.audit.claims import Processing
+from cards.audit.package_layout import unexpected
 from cards.audit.values import differences, shown
 from cards.bioimageio_weights import weights_comments
 from cards.record import RunRecord
 
-NEVER_WRITTEN = ("version", "version_comment", "uploader", "packaged_by", "links", "training_data", "icon")
-"""Fields of the format that finetune leaves out, because the record does not support them."""
 ADDED = tuple({"id": "ensure_dtype", "kwargs": {"dtype": dtype}} for dtype in ("float32", "int32"))
 """Operations that bioimageio.spec adds at both ends of the processing, for maps and for labels."""
 
@@ -35,31 +34,10 @@ def unlike_record(
         Differences, with their keys.
     """
     return [
-        *(
-            f"{key}: {shown(description[key])} is not in the record"
-            for key in NEVER_WRITTEN
-            if description.get(key)
-        ),
-        *_tensors(description, record),
+        *unexpected(description, record),
         *(_processing(description, record, processing) if processing else ()),
         *_weights(description, record),
     ]
-
-
-def _tensors(description: dict[str, Any], record: RunRecord) -> Iterator[str]:
-    """Number of input channels, and names of the maps."""
-    target = record.model.target
-    expected = {
-        "inputs": [f"channel{index}" for index in range(record.model.channels)],
-        "outputs": ["labels"] if target.exports_labels else target.map_names,
-    }
-    for key, names in expected.items():
-        tensors = description.get(key)
-        tensor = tensors[0] if isinstance(tensors, list) and tensors else {}
-        axes = tensor.get("axes") if isinstance(tensor, dict) else None
-        for axis in axes if isinstance(axes, list) else ():
-            if isinstance(axis, dict) and axis.get("type") == "channel":
-                yield from differences(axis.get("channel_names"), list(names), f"{key}[0].channel_names")
 
 
 def _processing(description: dict[str, Any], record: RunRecord, processing: ProcessingOf) -> Iterator[str]:
@@ -83,7 +61,7 @@ def _operations(
 
 
 def _weights(description: dict[str, Any], record: RunRecord) -> Iterator[str]:
-    """Comments of the weights, and the arguments that build the network of a state dict."""
+    """Comments of the weights."""
     entries = description.get("weights")
     entries = (
         {key: one for key, one in entries.items() if isinstance(one, dict)}
@@ -94,9 +72,3 @@ def _weights(description: dict[str, Any], record: RunRecord) -> Iterator[str]:
     for key, entry in entries.items():
         if key in comments and entry.get("comment") not in (None, comments[key]):
             yield f"weights.{key}.comment: {shown(entry.get('comment'))}, expected {comments[key]}"
-    architecture = entries.get("pytorch_state_dict", {}).get("architecture")
-    arguments = architecture.get("kwargs") if isinstance(architecture, dict) else None
-    if isinstance(arguments, dict):
-        known = {key: value for key, value in record.model.architecture.options.items() if key in arguments}
-        found = {key: arguments[key] for key in known}
-        yield from differences(found, known, "weights.pytorch_state_dict.architecture.kwargs")

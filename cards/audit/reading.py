@@ -47,13 +47,20 @@ def read_json(subject: Subject, name: str) -> Any:
         The content.
 
     Raises:
-        ModelError: as `read_bytes`, and if it is not valid JSON.
+        ModelError: as `read_bytes`, and if it is not valid JSON or repeats a key.
     """
     content = read_bytes(subject, name)
     try:
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=_each_key_once)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{name}: not valid JSON: {error}") from error
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{repeated[0]} occurs more than once in one object")
+    return dict(pairs)
 
 
 def read_text(subject: Subject, name: str) -> str:

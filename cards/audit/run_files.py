@@ -13,7 +13,8 @@ from cards.audit.claims import Claim, Subject, joined, sentence
 from cards.audit.description import read_mapping
 from cards.audit.figure import figure_claims
 from cards.audit.reading import read_bytes, read_json
-from cards.audit.values import differences
+from cards.audit.values import differences, shown
+from cards.audit.versions import must_equal
 from cards.base import LOCAL_PATHS
 from cards.errors import ModelError
 from cards.formatting import counted
@@ -21,6 +22,8 @@ from cards.record import RunRecord
 from cards.scores import csv_text
 
 RESTORE = "Restore the file that the run wrote."
+# Keys of config.json whose values may differ from the record, or that not every model has.
+CONFIG_KEYS = frozenset(("divisor", "halo", "inference_precision", "receptive_field", "select_channels"))
 
 
 def run_file_claims(subject: Subject, record: RunRecord) -> list[Claim]:
@@ -49,18 +52,26 @@ def _scores(subject: Subject, record: RunRecord) -> Claim:
     """Compare scores.csv with the record: one row for each image and stage, or kind of prompt."""
     statement = "scores.csv holds the scores of the record."
     text = read_bytes(subject, "scores.csv").decode("utf-8", "replace")
-    rows = list(csv.DictReader(io.StringIO(text)))
+    reader = csv.DictReader(io.StringIO(text))
+    rows, header = list(reader), list(reader.fieldnames or ())
     expected = _score_rows(record)
     problems = [] if len(rows) == len(expected) else [f"{len(rows)} rows, the record gives {len(expected)}"]
+    problems += [f"line 1: {name} occurs {header.count(name)} times" for name in _repeated(header)]
     for number, (row, wanted) in enumerate(zip(rows, expected, strict=False), 2):
         for column, value in wanted.items():
             if not _same_cell(row.get(column), value):
                 problems.append(f"line {number}: {column} {row.get(column)!r}, recorded {value!r}")
+        if None in row:  # where DictReader puts cells beyond the header
+            problems.append(f"line {number}: more cells than columns: {shown(row[None])}")
         for column in sorted(key for key in row if key is not None and row[key] and key not in wanted):
             problems.append(f"line {number}: {column} {row[column]!r}, not recorded")
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
     return Claim(FAMILY, statement, "holds", f"{counted(len(rows), 'row')} compared.")
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 def _score_rows(record: RunRecord) -> list[dict[str, Any]]:
@@ -141,7 +152,11 @@ def config_problems(config: Any, record: RunRecord) -> list[str]:
             optional["halo"] = record.tiling.halo  # others are tiled with more than they need
     expected |= {key: value for key, value in optional.items() if key in config}
     found = {key: value for key, value in config.items() if key in expected}
-    return differences(found, json.loads(json.dumps(expected)))
+    problems = differences(found, json.loads(json.dumps(expected)))
+    if must_equal(record):  # another version may write more
+        unknown = sorted(config.keys() - expected.keys() - CONFIG_KEYS)
+        problems += [f"{key}: {shown(config[key])} is not in the record" for key in unknown]
+    return problems
 
 
 def _last_part(path: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from cards.bioimageio import Onnx, PackageParts, TorchScript, describe
+from cards.bioimageio_parts import LABEL_TOLERANCE, LABELS, shortest
 from cards.bioimageio_versions import lower_package
 from cards.errors import ModelError
 from cards.figures import cover
@@ -21,7 +22,7 @@ from finetune.data.channels import select_channels
 from finetune.data.reader import Sample
 from finetune.export.base import ExportInput, ReloadedExport, trusted
 from finetune.export.bioimageio_weights import TORCH_VERSION, _with_head, _write_onnx, _write_state_dict
-from finetune.export.crop import crop, shortest
+from finetune.export.crop import crop
 from finetune.inference.bioimageio_runtime import open_weights, run_test
 from finetune.inference.model import Model
 from finetune.networks.encoder_decoder import EncoderDecoder
@@ -34,13 +35,6 @@ from finetune.weights.torchscript import write_torchscript
 
 SMALLEST = 1e-4  # bioimageio.spec 0.5.12, validate_tensors: "too small for reliable testing" below
 TEST_SIDE = 256  # largest height and width of the test image: enough context, a small download
-
-
-# The tolerance of labels is a fraction of pixels, not a difference of values. This is the most that
-# BioImage.IO allows, and one nucleus of the test image: other runtimes sum in another order, which
-# occasionally decides whether an object is just detected.
-LABEL_TOLERANCE = {"mismatched_elements_per_million": 5000}
-
 
 OUTPUT = "bioimageio/"
 NO_PROMPTS = "There is no BioImage.IO package: the format cannot express prompts."
@@ -257,7 +251,7 @@ def _described(model: Model) -> dict[str, Any]:
     return {
         "output_channels": ["labels"],
         "output_dtype": "int32",
-        "output_description": "labels: one number per instance, 0 is background",
+        "output_description": LABELS,
         "tolerance": [LABEL_TOLERANCE],
     }
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from cards.bioimageio import StateDict
+from finetune.export.architecture import add_head
 from finetune.inference.model import Model
 from finetune.weights.onnx import ONNX_PACKAGES, write_onnx
 
@@ -20,22 +21,6 @@ TORCH_VERSION = torch.__version__.partition("+")[0]
 
 
 # Appended to the source of a network whose output passes through a head before post-processing.
-WITH_HEAD = '''
-
-import torch  # noqa: E402
-
-
-{head}
-
-class {network}WithHead({network}):
-    """{network}, whose output goes through `{name}`."""
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, C, H, W) -> what the package's postprocessing takes."""
-        return {name}(super().forward(images))
-'''
-
-
 class _WithHead(nn.Module):
     """A network, and what its output goes through before postprocessing."""
 
@@ -82,8 +67,7 @@ def _write_state_dict(model: Model, work: Path) -> StateDict:
     assert source is not None, f"{kind} was not read from a file"
     code, name, head = Path(source).read_text(encoding="utf-8"), kind.__name__, model.target.head()
     if head:
-        code += WITH_HEAD.format(head=inspect.getsource(head), name=head.__name__, network=name)
-        name += "WithHead"
+        code, name = add_head(code, name, inspect.getsource(head), head.__name__)
     architecture.write_text(code, encoding="utf-8")
     return StateDict(
         source=weights,

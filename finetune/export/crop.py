@@ -4,19 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-MINIMUM = 64  # pixels; in smaller images a deep network sees mostly its own padding
-
-
-def shortest(divisor: int) -> int:
-    """Smallest height and width that packages state.
-
-    Args:
-        divisor: the network takes multiples of this, in pixels.
-
-    Returns:
-        The smallest multiple of the divisor that is at least `MINIMUM`, in pixels.
-    """
-    return -(-MINIMUM // divisor) * divisor
+from cards.bioimageio_parts import shortest
 
 
 def crop(image: np.ndarray, divisor: int, longest: int) -> np.ndarray:

@@ -118,6 +118,7 @@ def _base_facts(record: RunRecord) -> BaseFacts | None:
 def _processing(record: RunRecord) -> Processing:
     """How a package processes images and maps; see `Tools.processing`."""
     from finetune.data.normalization import build_normalize
+    from finetune.export.architecture import known_sources
     from finetune.targets.registry import build_target
 
     before = behind = None
@@ -126,7 +127,7 @@ def _processing(record: RunRecord) -> Processing:
         before = build_normalize({"name": stated.name, **stated.options}).bioimageio_preprocessing()
     with suppress(InputError):
         behind = build_target(target.name, target.options).bioimageio_postprocessing()
-    return Processing(before, behind)
+    return Processing(before, behind, known_sources(record))
 
 
 def _validate_package(path: Path) -> list[str]:

@@ -36,7 +36,8 @@ def test_every_figure_of_the_record_is_on_the_card(full):
         for name in full.accuracy.after.worst:
             assert f"`{name}`" in text
     for words in (
-        "4,396,577, all trained", "40 of 60 planned, stopped early", "| Selected epoch | 32; validation ",
+        "4,396,577, all trained", "40 of 60 planned, stopped early", "| Selected epoch | 32 |",
+        "| Score of the selected epoch | validation Dice ",
         "| Weight averaging | exponential moving average (decay 0.995) |", "| Gradient clipping | norm 1 |",
         "| 200 |", "1,600", "256 × 256 px", "AdamW", "0.0003", "cosine", "| 0.01 |", "cross-entropy + Dice",
         "8 symmetries", "bf16-mixed", "22 min 5 s", "1.21 patches per second", "| Resumed | once |",

@@ -22,6 +22,7 @@ from cards.audit.run import audit
 from cards.audit.subject import open_subject
 from cards.bioimageio import description_values, identity_values, render_documentation
 from cards.bioimageio_config import config_values
+from cards.bioimageio_parts import OUTPUT, shortest
 from cards.fingerprint import sha256_file
 from cards.paper_figure import CSV as FIGURE
 from cards.paper_figure import SVG, figure_csv, figure_texts
@@ -194,6 +195,7 @@ def package_files(record: RunRecord) -> dict[str, bytes]:
         "test_output.npy": b"output",
         "cover.png": b"cover",
     }
+    size = {"min": shortest(record.model.divisor), "step": record.model.divisor}
     described = {
         **description_values(record),
         "format_version": "0.5.10",
@@ -204,13 +206,31 @@ def package_files(record: RunRecord) -> dict[str, bytes]:
         "inputs": [
             {
                 "id": "input",
-                "axes": [{"type": "batch"}],
+                "description": "the image",
+                "axes": [
+                    {"type": "batch"},
+                    {"type": "channel", "channel_names": ["channel0"]},
+                    *({"size": size, "id": name, "type": "space"} for name in "yx"),
+                ],
                 "preprocessing": PREPROCESSING,
                 "test_tensor": _named(content, "test_input.npy"),
             }
         ],
         "outputs": [
-            {"id": "output", "axes": [{"type": "batch"}], "test_tensor": _named(content, "test_output.npy")}
+            {
+                "id": "output",
+                "description": OUTPUT,
+                "axes": [
+                    {"type": "batch"},
+                    {"type": "channel", "channel_names": list(record.model.target.map_names)},
+                    *(
+                        {"size": {"tensor_id": "input", "axis_id": name}, "id": name, "type": "space"}
+                        for name in "yx"
+                    ),
+                ],
+                "data": {"type": "float32"},
+                "test_tensor": _named(content, "test_output.npy"),
+            }
         ],
         "weights": {"torchscript": {**_named(content, "weights.pt"), "pytorch_version": "2.15.0"}},
         "attachments": [_named(content, "record.json")],

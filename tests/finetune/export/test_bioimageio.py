@@ -19,11 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import finetune
+from cards.bioimageio_parts import shortest
 from cards.errors import InputError
 from finetune.data.reader import Sample
 from finetune.export.base import ExportInput
 from finetune.export.bioimageio import save_package, write
-from finetune.export.crop import crop, shortest
+from finetune.export.crop import crop
 from finetune.export.package_test import offline_copy
 from finetune.inference.bioimageio_runtime import open_weights, run_test
 from finetune.repositories.bioimageio.collection import open_package
