@@ -34,9 +34,6 @@ def check(subject: Subject) -> list[Claim]:
         remedy = "Ask its author for package.sig, then: finetune verify FOLDER --signature package.sig"
         return [Claim(FAMILY, statement, "cannot tell", "A package contains no signature.", remedy)]
     if not (subject.folder / SIGNATURE).is_file():
-        if subject.trust is not None:
-            evidence = f"There is no {SIGNATURE}, so nothing shows that {subject.trust.who} made it."
-            return [Claim(FAMILY, statement, "broken", evidence, "Ask the author for the signed model.")]
         remedy = "Sign the model with `finetune sign`, so that others can verify who made it."
         return [Claim(FAMILY, statement, "cannot tell", f"There is no {SIGNATURE}.", remedy)]
     return [

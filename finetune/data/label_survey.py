@@ -113,7 +113,7 @@ def _kind(mask: np.ndarray, pair: Pair) -> LabelKind:
             "is background and every object has its own integer, or all objects have one"
         )
     values = np.unique(mask[mask > 0])
-    if len(values) > 1 and (finding is None or finding.kind not in {"classes", "reused"}):
+    if len(values) > 1 and (finding is None or finding.kind != "classes"):
         return "instances"
     if finding is not None and finding.kind == "boundaries":
         return "boundary"

@@ -18,10 +18,11 @@ SPLIT_WORDS: dict[str, Split] = {
     "valid": "validation",
     "val": "validation",
     "test": "test",
+    "testing": "test",
 }
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "raw")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "gt", "annotations")
-MASK_SUFFIXES = ("_cp_masks", "_masks")  # Cellpose: command line and GUI, and its training data
+MASK_SUFFIXES = ("_cp_masks", "_masks", "_mask")  # Cellpose: command line and GUI, its training data; others
 OUTPUT_SUFFIXES = ("_flows", "_cp_flows", "_cp_output", "_cp_outlines", "_outlines")  # Cellpose's other files
 LISTED = 3  # file names in a message
 
@@ -49,7 +50,7 @@ def mask_stem(path: Path) -> str | None:
         path: any path.
 
     Returns:
-        The name without `_masks` or `_cp_masks`; None if it has neither.
+        The name without `_masks`, `_mask` or `_cp_masks`; None if it has none.
     """
     name = stem(path)
     return next((name.removesuffix(suffix) for suffix in MASK_SUFFIXES if name.endswith(suffix)), None)

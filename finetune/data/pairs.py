@@ -132,7 +132,7 @@ def _by_place(root: Path, layout: Layout) -> list[Pair]:
 def _nothing(root: Path, images: int) -> DataError:
     return DataError(
         f"{root}: holds {images or 'no'} images, but neither images/ and masks/ nor files that end in "
-        "_masks: set data.root to the folder that does, or data.csv to a table of files"
+        "_masks or _mask: set data.root to the folder that does, or data.csv to a table of files"
     )
 
 

@@ -243,7 +243,13 @@ def _drop_alpha(array: np.ndarray, axis: int, keyframe: tifffile.TiffPage) -> np
 
 
 def _color_samples(samples: int, keyframe: tifffile.TiffPage) -> list[int]:
-    """Indices of the samples of a pixel that are not alpha."""
+    """Indices of the samples of a pixel that are not alpha.
+
+    tifffile tags a fourth channel as alpha, unless it is told otherwise. Microscopes write no transparency,
+    and programs that do write it use 8 bits, so samples of more bits are channels.
+    """
+    if keyframe.bitspersample > 8:
+        return list(range(samples))
     extra = tuple(keyframe.extrasamples or ())
     meanings = (None,) * (samples - len(extra)) + extra
     if keyframe.photometric == PHOTOMETRIC.RGB and samples == 4:

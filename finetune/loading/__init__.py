@@ -185,6 +185,8 @@ def _locate(source: str | Path) -> Path:
         return inside if inside.is_dir() else path
     if path.exists():
         raise ModelError(f"{source}: is a file; give the run folder, or its huggingface folder")
+    if path.with_name(f"{path.name}.partial").is_dir():
+        raise ModelError(f"{source}: the run is unfinished; continue it with finetune run --resume {source}")
     hub_id = HUB_ID.fullmatch(source) if isinstance(source, str) else None
     if hub_id is None:
         from finetune.repositories.registry import REPOSITORIES

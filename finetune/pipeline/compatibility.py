@@ -74,9 +74,10 @@ def check_batch_memory(patch: int, batch_size: int, channels: int, memory: int |
     """
     size = 4 * batch_size * channels * patch**2
     if memory is not None and size > memory:
+        key = "training.patch" if size > memory * batch_size else "training.batch_size"
         raise RecipeError(
-            f"training.patch: {batch_size} patches of {patch} x {patch} pixels take {size / 2**30:,.0f} GiB, "
-            f"but this computer has {memory / 2**30:,.0f} GiB of memory; lower training.patch"
+            f"{key}: {batch_size} patches of {patch} x {patch} pixels take {size / 2**30:,.0f} GiB, "
+            f"but this computer has {memory / 2**30:,.0f} GiB of memory; lower {key}"
         )
 
 

@@ -110,6 +110,11 @@ def write_first_recipe(
     ]
     facts = described.lines()
     warnings = [one for one in described.warnings if one != SPLIT_BY_FIELD]  # the recipe does
+    if labels.classes > 1:
+        warnings.append(
+            f"the masks hold {labels.classes} classes, and all of them become foreground: if one is "
+            "background or a boundary, set it to 0 in the masks"
+        )
     header = [
         "Written by `finetune init`; every value below gives its reason. Run it with:",
         f"  {command}",

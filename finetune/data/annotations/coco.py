@@ -8,15 +8,25 @@ from collections.abc import Iterable
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cards.errors import DataError
-from finetune.data.annotations.outlines import fill
+from finetune.data.annotations.outlines import check_drawn, fill
 from finetune.data.annotations.rle import decode
 
-Objects = dict[str, list[dict[str, Any]]]
+
+class Listed(NamedTuple):
+    """An image of a COCO file.
+
+    Attributes:
+        objects: its annotations.
+        size: its height and width in pixels, as the file states them; None if it does not.
+    """
+
+    objects: list[dict[str, Any]]
+    size: tuple[int, int] | None
 
 
 def coco_of(image: Path, folders: Iterable[Path]) -> Path | None:
@@ -37,7 +47,7 @@ def coco_of(image: Path, folders: Iterable[Path]) -> Path | None:
     named = (folder / f"{image.stem}.json" for folder in folders)  # one file for each image
     files = (file for folder in folders for file in sorted(folder.glob("*.json")))
     candidates = chain((file for file in named if file.is_file()), files)
-    return next((file for file in candidates if _objects_of(file, image) is not None), None)
+    return next((file for file in candidates if _listed(file, image) is not None), None)
 
 
 def read_coco(path: Path, image: Path, shape: tuple[int, int]) -> np.ndarray:
@@ -52,41 +62,49 @@ def read_coco(path: Path, image: Path, shape: tuple[int, int]) -> np.ndarray:
         (H, W) int32; objects of all categories are numbered from 1 in the order of the file.
 
     Raises:
-        DataError: if the file does not list the image or lists several that could be it, or an object has
-            no polygon or RLE.
+        DataError: if the file does not list the image, lists several that could be it, or states another size
+            for it, or an object has no polygon or RLE.
     """
-    objects, name = _objects_of(path, image), image.name
-    if objects is None:
+    listed, name = _listed(path, image), image.name
+    if listed is None:
         raise DataError(f"{path}: does not list the image {name}: add it, or remove the image")
-    labels = np.zeros(shape, np.int32)
-    for number, item in enumerate(objects, 1):
+    if listed.size not in (None, shape):
+        stated = f"{listed.size[0]} × {listed.size[1]}" if listed.size else ""
+        raise DataError(
+            f"{path}: states {stated} pixels (height × width) for {name}, which has {shape[0]} × {shape[1]}"
+            ": export the annotations of this image"
+        )
+    labels, drawn = np.zeros(shape, np.int32), []
+    for number, item in enumerate(listed.objects, 1):
         try:
-            _draw(labels, item.get("segmentation"), number)
+            drawn.append(_draw(labels, item.get("segmentation"), number))
         except (TypeError, ValueError, KeyError, IndexError, AttributeError):
             raise DataError(
                 f"{path}: object {number} of {name} has no polygon or RLE of {shape[0]} × {shape[1]} pixels "
                 "(height × width): export polygons"
             ) from None
+    check_drawn(drawn, path, shape, name)
     return labels
 
 
-def _draw(labels: np.ndarray, segmentation: Any, number: int) -> None:
+def _draw(labels: np.ndarray, segmentation: Any, number: int) -> bool:
     if not segmentation:
         raise ValueError("no segmentation")
     if isinstance(segmentation, list):
-        for polygon in segmentation:
-            fill(labels, [np.asarray(polygon, float).reshape(-1, 2)], number)
-        return
-    labels[decode(segmentation, (labels.shape[0], labels.shape[1]))] = number
+        polygons = [np.asarray(polygon, float).reshape(-1, 2) for polygon in segmentation]
+        return any([fill(labels, [polygon], number) for polygon in polygons])
+    inside = decode(segmentation, (labels.shape[0], labels.shape[1]))
+    labels[inside] = number
+    return bool(inside.any())
 
 
-def _objects_of(path: Path, image: Path) -> list[dict[str, Any]] | None:
-    """Objects of an image; None if the file does not list it.
+def _listed(path: Path, image: Path) -> Listed | None:
+    """Objects and size of an image; None if the file does not list it.
 
     One entry with the name of the image is enough, because images are moved between folders. Of several, the
     one whose path agrees with that of the image in most folders counts.
     """
-    found = _objects(path, path.stat().st_mtime_ns)
+    found = _images(path, path.stat().st_mtime_ns)
     image = Path(unicodedata.normalize("NFC", str(image.absolute())))
     names = [name for name in found if PurePosixPath(name).name == image.name]
     if not names:
@@ -108,8 +126,8 @@ def _agreement(listed: PurePosixPath, image: Path) -> int:
 
 
 @lru_cache(maxsize=16)
-def _objects(path: Path, modified: int) -> Objects:
-    """Objects by the `file_name` of their image, which may be a path; empty if the file is not COCO.
+def _images(path: Path, modified: int) -> dict[str, Listed]:
+    """Images by their `file_name`, which may be a path; empty if the file is not COCO.
 
     Names are in Unicode normal form C: macOS writes other bytes for the same name.
     """
@@ -119,10 +137,16 @@ def _objects(path: Path, modified: int) -> Objects:
             image["id"]: unicodedata.normalize("NFC", image["file_name"]).replace("\\", "/")
             for image in content["images"]
         }
-        objects: Objects = {name: [] for name in names.values()}
+        images = {names[image["id"]]: Listed([], _size(image)) for image in content["images"]}
         for item in content["annotations"]:
             if item["image_id"] in names:
-                objects[names[item["image_id"]]].append(item)
+                images[names[item["image_id"]]].objects.append(item)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return objects
+    return images
+
+
+def _size(image: dict[str, Any]) -> tuple[int, int] | None:
+    """Height and width; some tools write 0 or nothing."""
+    height, width = image.get("height"), image.get("width")
+    return (int(height), int(width)) if height and width else None

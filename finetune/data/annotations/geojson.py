@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cards.errors import DataError
-from finetune.data.annotations.outlines import fill
+from finetune.data.annotations.outlines import check_drawn, fill
 
 
 def read_geojson(path: Path, shape: tuple[int, int]) -> np.ndarray:
@@ -23,7 +23,8 @@ def read_geojson(path: Path, shape: tuple[int, int]) -> np.ndarray:
         (H, W) int32; features are numbered from 1 in the order of the file.
 
     Raises:
-        DataError: if the file is damaged, holds points or lines, or annotations together with detections.
+        DataError: if the file is damaged, holds points or lines, or annotations together with detections, or
+            belongs to an image of another size.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -42,7 +43,7 @@ def _draw(features: list[dict[str, Any]], path: Path, shape: tuple[int, int]) ->
             f"{path}: holds annotations together with {' and '.join(sorted(kinds - {'annotation'}))} objects"
             ": export only the objects to be segmented"
         )
-    labels = np.zeros(shape, np.int32)
+    labels, drawn = np.zeros(shape, np.int32), []
     for number, feature in enumerate(features, 1):
         geometry = feature["geometry"]
         if geometry["type"] not in {"Polygon", "MultiPolygon"}:
@@ -51,6 +52,7 @@ def _draw(features: list[dict[str, Any]], path: Path, shape: tuple[int, int]) ->
                 "delete or convert it"
             )
         polygons = geometry["coordinates"]
-        for rings in [polygons] if geometry["type"] == "Polygon" else polygons:
-            fill(labels, rings, number)
+        parts = [polygons] if geometry["type"] == "Polygon" else polygons
+        drawn.append(any([fill(labels, rings, number) for rings in parts]))
+    check_drawn(drawn, path, shape)
     return labels

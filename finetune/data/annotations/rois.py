@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cards.errors import DataError
-from finetune.data.annotations.outlines import fill, fill_even_odd
+from finetune.data.annotations.outlines import check_drawn, fill, fill_even_odd
 from finetune.utils.optional import require
 
 
@@ -24,8 +24,8 @@ def read_rois(path: Path, shape: tuple[int, int]) -> np.ndarray:
         (H, W) int32; regions are numbered from 1 in the order of the file.
 
     Raises:
-        DataError: if the file is damaged, a region is a line, a point or a curve, or regions lie on different
-            planes of a stack.
+        DataError: if the file is damaged, a region is a line, a point or a curve, regions lie on different
+            planes of a stack, or they belong to an image of another size.
         InputError: if the package roifile is missing.
     """
     require("roifile", "formats")
@@ -37,14 +37,14 @@ def read_rois(path: Path, shape: tuple[int, int]) -> np.ndarray:
     except Exception as error:  # the reader raises whatever it likes on a damaged file
         raise DataError(f"{path}: cannot be read as regions of ImageJ: save them again") from error
     kinds = roifile.ROI_TYPE
-    labels = np.zeros(shape, np.int32)
+    labels, drawn = np.zeros(shape, np.int32), []
     regions = regions if isinstance(regions, list) else [regions]
     _check_positions(path, regions)
     for number, region in enumerate(regions, 1):
         name = f"region {number} ({region.name or 'without a name'})"
         if region.composite:
             try:
-                fill_even_odd(labels, list(region.coordinates(multi=True)), number)
+                drawn.append(fill_even_odd(labels, list(region.coordinates(multi=True)), number))
             except NotImplementedError:  # curves
                 raise DataError(f"{path}: {name} has curves: interpolate it in ImageJ") from None
             continue
@@ -62,9 +62,12 @@ def read_rois(path: Path, shape: tuple[int, int]) -> np.ndarray:
         if region.roitype == kinds.OVAL:
             radii = (region.bottom - region.top) / 2, (region.right - region.left) / 2
             center = region.top + radii[0] - 0.5, region.left + radii[1] - 0.5
-            labels[ellipse(*center, *radii, shape=shape)] = number
+            inside = ellipse(*center, *radii, shape=shape)
+            labels[inside] = number
+            drawn.append(len(inside[0]) > 0)
         else:
-            fill(labels, [region.coordinates()], number)
+            drawn.append(fill(labels, [region.coordinates()], number))
+    check_drawn(drawn, path, shape)
     return labels
 
 

@@ -11,7 +11,6 @@ import pytest
 from audited import broken, claims_of
 
 from cards.errors import InputError
-from cards.provenance.trust import TrustRoot
 from cards.record import RunRecord
 
 CONFIG = Path("huggingface", "config.json")
@@ -98,14 +97,6 @@ def test_a_key_that_the_configuration_repeats(run: Path) -> None:
     (run / CONFIG).write_text(text.replace("{", '{"channels": 3, ', 1), encoding="utf-8")
     audited.write_record(run, RunRecord.read(run))
     assert any("channels occurs more than once" in text for text in broken(claims_of(run)))
-
-
-def test_a_missing_signature_of_somebody_who_was_named(run: Path) -> None:
-    trust = TrustRoot(run / "key.pem")
-    found = broken(claims_of(run, "signature", trust=trust))
-    assert found == [
-        f"The model is signed. There is no model.sig, so nothing shows that {trust.who} made it."
-    ]
 
 
 def test_a_record_of_a_newer_schema_with_a_new_section(run: Path) -> None:

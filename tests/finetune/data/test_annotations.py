@@ -197,3 +197,56 @@ def test_names_of_coco_are_compared_as_text_not_as_bytes(tmp_path: Path) -> None
     path = tmp_path / unicodedata.normalize("NFD", "Zürich.tif")
     assert coco_of(path, [tmp_path]) == tmp_path / "all.json"
     assert read_coco(tmp_path / "all.json", path, (8, 10)).any()
+
+
+def at_twice_the_size() -> list[list[list[int]]]:
+    """Four squares, drawn on an image of 16 × 20 pixels; two lie outside of one of 8 × 10."""
+    return [square(0, 0, 4, 4), square(4, 4, 8, 8), square(12, 2, 18, 8), square(2, 10, 8, 15)]
+
+
+def test_outlines_of_qupath_for_another_size_are_refused(tmp_path: Path) -> None:
+    image(tmp_path / "images")
+    (tmp_path / "masks").mkdir()
+    features = [
+        {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": {}}
+        for ring in at_twice_the_size()
+    ]
+    (tmp_path / "masks" / "a.geojson").write_text(json.dumps(features))
+    with pytest.raises(DataError, match=r"a.geojson: 2 of 4 objects cover no pixel of the image \(8 × 10, "):
+        labels(tmp_path)
+
+
+def test_outlines_of_imagej_for_another_size_are_refused(tmp_path: Path) -> None:
+    roifile = pytest.importorskip("roifile")
+    image(tmp_path / "images")
+    (tmp_path / "masks").mkdir()
+    regions = [
+        roifile.ImagejRoi.frompoints(np.array(ring[:-1]), name=str(i))
+        for i, ring in enumerate(at_twice_the_size())
+    ]
+    roifile.roiwrite(tmp_path / "masks" / "a_RoiSet.zip", regions)
+    with pytest.raises(DataError, match="a_RoiSet.zip: 2 of 4 objects cover no pixel of the image"):
+        labels(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (
+            {"height": 16, "width": 20},
+            r"states 16 × 20 pixels \(height × width\) for a.tif, which has 8 × 10",
+        ),
+        ({}, "2 of 4 objects of a.tif cover no pixel of the image"),
+    ],
+)
+def test_a_coco_file_for_another_size_is_refused(tmp_path: Path, size: dict[str, int], message: str) -> None:
+    image(tmp_path)
+    content = {
+        "images": [{"id": 1, "file_name": "a.tif"} | size],
+        "annotations": [
+            {"image_id": 1, "segmentation": [np.ravel(ring).tolist()]} for ring in at_twice_the_size()
+        ],
+    }
+    (tmp_path / "all.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=message):
+        read_coco(tmp_path / "all.json", tmp_path / "a.tif", (8, 10))

@@ -99,7 +99,21 @@ def test_class_masks_are_a_foreground_whose_classes_are_not_distinguished(tmp_pa
     masks = [np.where(mask > 2, 2, np.minimum(mask, 1)) for mask in separate(size=64)]
     tiled = [np.tile(mask, (2, 2)) for mask in masks]
     assert init(write(tmp_path / "data", tiled), "--minutes", 0.1).data.labels == "foreground"
-    assert "the masks hold 2 classes" in " ".join(Path("mine.yaml").read_text().replace("#", "").split())
+    text = " ".join(Path("mine.yaml").read_text().replace("#", "").split())
+    assert "the masks hold 2 classes (6 of 6 masks were read)" in text
+    assert "Warning: the masks hold 2 classes, and all of them become foreground" in text
+
+
+def test_labels_that_some_objects_share_are_no_classes(tmp_path: Path) -> None:
+    masks = []
+    for mask in separate():
+        tiled = np.block(
+            [[mask + 4 * (3 * row + column) * (mask > 0) for column in range(3)] for row in range(3)]
+        )
+        masks.append(
+            np.where(tiled > 28, tiled - 28, tiled)
+        )  # as labels of too few bits: 8 of 36 start again
+    assert init(write(tmp_path / "data", masks), "--minutes", 0.1).data.labels == "instances"
 
 
 def test_thin_lines_are_boundaries(tmp_path: Path) -> None:
