@@ -147,7 +147,18 @@ def _place(keys: list[str | int], path: Path, content: CommentedMap, overridden:
     dotted = _dotted(keys)
     if any(dotted == key or dotted.startswith((f"{key}.", f"{key}[")) for key in overridden):
         return f"override {dotted}"
+    created = next((key for key in overridden if key.startswith(f"{dotted}.")), None)
+    if created and not _in_file(content, keys):  # a section whose name is misspelled in an override
+        return f"override {created}: {dotted}"
     return f"{path}:{_line(content, keys)}: {dotted or 'recipe'}"
+
+
+def _in_file(content: Any, keys: list[str | int]) -> bool:
+    """Whether the file itself has a key, of which the parser then knows the line."""
+    for key in keys[:-1]:
+        content = content[key]
+    lines = getattr(content, "lc", None)  # a value from an override has none
+    return lines is not None and keys[-1] in (lines.data or {})
 
 
 def _dotted(keys: list[str | int]) -> str:

@@ -60,6 +60,8 @@ def test_every_mistake_is_told_once(recipe_file: Path) -> None:
         ("model.options.width=8.5", "model.options.width: must be an integer from 4 to 256, got 8.5"),
         ("model.trget=foreground", "did you mean target?"),
         ("compute.device=2", "did you mean devices?"),
+        ("trainig.epochs=2", "override trainig.epochs: trainig: unknown key; did you mean training?"),
+        ("training.augmentatio.noise=1", "did you mean augmentation?"),
     ],
 )
 def test_an_impossible_override_is_told_by_its_key(recipe_file: Path, override: str, words: str) -> None:
