@@ -15,7 +15,7 @@ from cards.base import LabelKind, Split
 from cards.errors import DataError, InputError
 from cards.paths import expand_user
 from finetune.data.label_survey import survey_labels
-from finetune.data.layouts import images_in, stem
+from finetune.data.layouts import IMAGE_FOLDERS, images_in, stem, subfolder
 from finetune.data.pairs import Pair, find_pairs, natural
 from finetune.data.tile_names import arrange_tiles
 from finetune.pipeline.joined_field import JoinedField
@@ -125,9 +125,10 @@ def _pairs(root: Path) -> list[Pair]:
 def _images(root: Path) -> list[Pair]:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
-    files = sorted(images_in(root), key=lambda path: natural(path.name))
+    folder = root if images_in(root) else subfolder(root, IMAGE_FOLDERS) or root
+    files = sorted(images_in(folder), key=lambda path: natural(path.name))
     if not files:
-        raise InputError(f"{root}: holds no images; leave out --labels none if they are in images/")
+        raise InputError(f"{root}: holds no images, and neither does a folder images/ in it")
     return [Pair(path, path, stem(path), None) for path in files]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,11 @@ def test_colors_sizes_that_differ_and_images_without_masks(command, tmp_path: Pa
     done = command("join-tiles", "tiles", *PATTERN, "--labels", "none", "--out", "whole")
     assert done.returncode == 0, done.stderr
     assert np.array_equal(read_image(tmp_path / "whole" / "x.tif"), image)
+    (tmp_path / "data").mkdir()
+    shutil.copytree(tmp_path / "tiles", tmp_path / "data" / "images")
+    within = command("join-tiles", "data", *PATTERN, "--labels", "none", "--out", "whole_2")
+    assert within.returncode == 0, within.stderr
+    assert np.array_equal(read_image(tmp_path / "whole_2" / "x.tif"), image)
     assert "warning: x: the tiles do not continue each other: check --names" in done.stderr  # it is noise
 
 
