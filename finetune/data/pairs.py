@@ -194,9 +194,11 @@ def _match(
         if name not in mask_of and (annotation := annotation_of(image, name, folders)):
             mask_of[name] = annotation
     without = [by_name[name] for name in by_name if name not in mask_of]
-    _report(place, without, f"of {len(images)} images have no mask")
+    remedy = "remove the images, or save empty masks for those without objects"
+    _report(place, without, f"of {len(images)} images have no mask", remedy)
     without_image = [mask_of[name] for name in mask_of if name not in by_name]
-    _report(place, without_image, f"of {len(masks)} masks have no image")
+    remedy = "save the images as TIFF, PNG or JPEG under these names, or remove the masks"
+    _report(place, without_image, f"of {len(masks)} masks have no image", remedy)
     return [Pair(image, mask_of[name], name, split) for name, image in by_name.items()]
 
 
@@ -211,10 +213,10 @@ def _unique(paths: list[Path], key: Callable[[Path], str]) -> dict[str, Path]:
     return found
 
 
-def _report(place: Path, paths: Sequence[Path], problem: str) -> None:
+def _report(place: Path, paths: Sequence[Path], problem: str, remedy: str) -> None:
     if paths:
         names = first_few([path.name for path in paths])
-        raise DataError(f"{place}: {len(paths)} {problem}: {names}")
+        raise DataError(f"{place}: {len(paths)} {problem}: {names}; {remedy}")
 
 
 def _by_csv(path: Path) -> list[Pair]:
