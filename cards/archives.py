@@ -10,7 +10,7 @@ import zlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from cards.errors import InputError, ModelError
+from cards.errors import InputError, ModelError, reason_of
 
 MAX_MEMBERS = 10_000
 MAX_EXPANSION = 100  # unpacked bytes per byte of the archive; weights hardly compress
@@ -91,4 +91,4 @@ def unpack(path: Path, folder: Path, where: str) -> None:
     except zipfile.BadZipFile as error:
         raise ModelError(f"{where}: not a complete zip archive: {error}") from error
     except (OSError, *DAMAGED) as error:
-        raise ModelError(f"{where}: cannot be unpacked: {error}") from error
+        raise ModelError(f"{where}: cannot be unpacked: {reason_of(error)}") from error

@@ -23,3 +23,15 @@ class ModelError(InputError):
 
 class DownloadError(InputError):
     """A download failed, or the downloaded file is damaged."""
+
+
+def reason_of(error: Exception) -> str:
+    """Word an error of a file without its path, which may be that of a temporary folder.
+
+    Args:
+        error: any error.
+
+    Returns:
+        The reason.
+    """
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -11,7 +11,7 @@ from typing import Any
 
 from cards.audit.values import differences, shown
 from cards.bioimageio import identity_values
-from cards.bioimageio_parts import LABEL_TOLERANCE, LABELS, OUTPUT, shortest
+from cards.bioimageio_parts import LABEL_TOLERANCE, LABELS, OPSET, OUTPUT, shortest
 from cards.record import RunRecord
 
 TOP = frozenset(
@@ -135,6 +135,8 @@ def _weights(weights: Any, record: RunRecord) -> Iterator[str]:
         yield from _fixed(entry, {"dependencies": None, "external_data": None}, where)
         if "pytorch_version" in WEIGHTS[name] and torch:
             yield from _fixed(entry, {"pytorch_version": torch}, where)
+        if name == "onnx":
+            yield from _fixed(entry, {"opset_version": OPSET}, where)
         if name == "pytorch_state_dict":
             yield from _fixed(entry, {"strict": True}, where)
             architecture = entry.get("architecture")

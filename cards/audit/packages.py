@@ -10,7 +10,7 @@ from pathlib import Path
 from cards.archives import DAMAGED, check_members
 from cards.audit.claims import Subject
 from cards.audit.hashing import sha256_of
-from cards.errors import ModelError
+from cards.errors import ModelError, reason_of
 
 DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
 HUB_PACKAGE = "package"  # folder of the unpacked package in a repository on Hugging Face
@@ -65,7 +65,7 @@ class PackageFiles:
             with zipfile.ZipFile(self.root) as archive, archive.open(name) as member:
                 return hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
         except (KeyError, OSError, *DAMAGED) as error:
-            raise ModelError(f"{self.place(name)}: cannot be read: {error}") from error
+            raise ModelError(f"{self.place(name)}: cannot be read: {reason_of(error)}") from error
 
     def read(self, name: str, limit: int = MAX_TEXT) -> bytes:
         """Read one file.
@@ -90,7 +90,7 @@ class PackageFiles:
         except KeyError as error:
             raise ModelError(f"{self.place(name)}: no such file") from error
         except (OSError, *DAMAGED) as error:
-            raise ModelError(f"{self.place(name)}: cannot be read: {error}") from error
+            raise ModelError(f"{self.place(name)}: cannot be read: {reason_of(error)}") from error
         if len(content) > limit:
             raise ModelError(f"{self.place(name)}: larger than {limit // 2**20} MB")
         return content

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from cards.archives import unpack
 from cards.audit.claims import Subject, Tools
 from cards.audit.packages import DESCRIPTIONS, MAX_TEXT
-from cards.errors import InputError, ModelError
+from cards.errors import InputError, ModelError, reason_of
 from cards.record import RunRecord
 
 if TYPE_CHECKING:
@@ -109,4 +109,4 @@ def _read_record(folder: Path) -> tuple[RunRecord | None, str]:
     except InputError as error:
         return None, str(error).replace(str(path), RECORD)
     except (OSError, ValueError, RecursionError) as error:
-        return None, f"{RECORD}: cannot be read: {error}"
+        return None, f"{RECORD}: cannot be read: {reason_of(error)}"

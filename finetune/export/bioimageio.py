@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from cards.bioimageio import Onnx, PackageParts, TorchScript, describe
-from cards.bioimageio_parts import LABEL_TOLERANCE, LABELS, shortest
+from cards.bioimageio_parts import LABEL_TOLERANCE, LABELS, OPSET, shortest
 from cards.bioimageio_versions import lower_package
 from cards.errors import ModelError
 from cards.figures import cover
@@ -30,7 +30,6 @@ from finetune.repositories.bioimageio.collection import open_package
 from finetune.repositories.bioimageio.messages import quiet
 from finetune.targets.base import PackageForm
 from finetune.utils.scratch import ScratchFolder
-from finetune.weights.onnx import OPSET
 from finetune.weights.torchscript import write_torchscript
 
 SMALLEST = 1e-4  # bioimageio.spec 0.5.12, validate_tensors: "too small for reliable testing" below

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from cards.bioimageio_parts import OPSET
 from finetune.weights.equivalence import agree, example
 
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")  # optional: finetune[onnx]
-OPSET = 18  # torch's own default: its exporter writes for it, and converts to any other afterwards
 
 
 def write_onnx(network: nn.Module, path: Path, *, channels: int, divisor: int) -> None:

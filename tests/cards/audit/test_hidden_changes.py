@@ -197,6 +197,10 @@ def attachment(found: dict[str, Any]) -> None:
     found["attachments"].append({"source": "https://example.org/x.py", "sha256": "0" * 64})
 
 
+def older_operators(found: dict[str, Any]) -> None:
+    found["weights"]["onnx"] = {"source": "weights.pt", "parent": "torchscript", "opset_version": 11}
+
+
 def own(**values: Any) -> Callable[[dict[str, Any]], None]:
     return lambda found: found["config"]["finetune"].update(values)
 
@@ -227,6 +231,7 @@ def own(**values: Any) -> Callable[[dict[str, Any]], None]:
         (tensor("outputs", optional="yes"), "outputs[0].optional: yes is not in the record"),
         (pixel_size, "inputs[0].axes[2].scale: 0.108 is not in the record"),
         (larger, "inputs[0].axes[3].size.min: 1024"),
+        (older_operators, "weights.onnx.opset_version: 11, the record gives 18"),
         (entry(pytorch_version="1.4.0"), "weights.torchscript.pytorch_version: 1.4.0"),
         (
             entry(dependencies={"source": "x.yaml"}),
