@@ -13,7 +13,7 @@ LABEL_TOLERANCE = {"mismatched_elements_per_million": 5000}
 """Pixels of the test output whose label may differ: the most that BioImage.IO allows, and one nucleus, as
 other runtimes sum in another order, which occasionally decides whether an object is just detected."""
 OPSET = 18
-"""Operators of ONNX. The default of torch, whose exporter writes for it and converts to any other afterwards."""
+"""Operators of ONNX: the default of torch, whose exporter converts to any other afterwards."""
 MINIMUM = 64
 """Pixels; in smaller images a deep network sees mostly its own padding."""
 
