@@ -16,12 +16,6 @@ from cards.record import RunRecord
 CONFIG = Path("huggingface", "config.json")
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    audited.write_run(tmp_path / "run")
-    return tmp_path / "run"
-
-
 def wide(record: RunRecord) -> None:
     record.exports[0].tolerance = 5.0
 
@@ -53,12 +47,11 @@ def yesterday(record: RunRecord) -> None:
         (yesterday, "created: yesterday is not a date"),
     ],
 )
-def test_figures_that_cannot_be(tmp_path: Path, change: Callable[[RunRecord], None], evidence: str) -> None:
-    audited.write_run(tmp_path / "run")
-    record = RunRecord.read(tmp_path / "run")
+def test_figures_that_cannot_be(run: Path, change: Callable[[RunRecord], None], evidence: str) -> None:
+    record = RunRecord.read(run)
     change(record)
-    audited.write_record(tmp_path / "run", record)
-    assert any(evidence in text for text in broken(claims_of(tmp_path / "run", "card")))
+    audited.write_record(run, record)
+    assert any(evidence in text for text in broken(claims_of(run, "card")))
 
 
 def second_column(lines: list[str]) -> list[str]:
