@@ -46,6 +46,17 @@ class TrustRoot:
                 "https://accounts.google.com; without --identity, leave it out"
             )
 
+    def check_files(self) -> None:
+        """Check that key and certificates can be read.
+
+        Raises:
+            InputError: if one cannot, or is something else, such as a private key.
+        """
+        if self.key is not None:
+            read_pem(self.key, "PUBLIC KEY")
+        for path in self.certificates:
+            read_pem(path, "CERTIFICATE")
+
     @property
     def method(self) -> Method:
         """The kind of signature that this accepts."""

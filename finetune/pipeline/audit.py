@@ -41,11 +41,13 @@ def audit(
         The claims, by family.
 
     Raises:
-        InputError: if there is no model, or it cannot be opened.
+        InputError: if there is no model, it cannot be opened, or a key or certificate cannot be read.
     """
     folder = None if data is None else expand_user(data)
     if folder is not None and not folder.is_dir():
         raise DataError(f"{data}: no such folder of images")
+    if trust is not None:
+        trust.check_files()
     tools = _tools(folder, recompute)
     with (
         _located(source) as path,

@@ -14,6 +14,7 @@ from click.testing import Result
 from hub_server import Hub
 from typer.testing import CliRunner
 
+from cards.errors import InputError
 from finetune.cli.main import app
 
 FIELDS = {"family", "statement", "verdict", "evidence", "remedy"}
@@ -158,3 +159,21 @@ def test_the_function_returns_the_claims_of_the_command(run: Path) -> None:
     assert [claim.verdict for claim in claims if claim.family == "card"].count("holds") > 10
     with pytest.raises(finetune.ModelError, match="no such folder or file"):
         finetune.audit(run / "absent")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("-----BEGIN PRIVATE KEY-----", "not a PEM file with -----BEGIN PUBLIC KEY-----"),
+    ],
+)
+def test_a_key_that_is_none_is_refused_before_anything_is_compared(
+    run: Path, tmp_path: Path, content: str | None, words: str
+) -> None:
+    key = tmp_path / "author.pub"
+    if content:
+        key.write_text(content)
+    result = audit(run, "--key", key)
+    assert isinstance(result.exception, InputError) and words in str(result.exception)
+    assert result.stdout == ""
