@@ -153,6 +153,10 @@ class InferencePrecision(RecordModel):
     ap50_change: float | None = Field(None, description="mean AP50 in bf16 minus that in float32")
 
 
+EXPORT_TOLERANCE = 1e-3
+"""By how much the Dice of an exported file may differ from that of the trained model, on every image."""
+
+
 class ExportCheck(RecordModel):
     """Verification of an exported file: reloaded and re-scored on test images."""
 

@@ -10,13 +10,12 @@ import numpy as np
 
 from cards.audit.card_text import FAMILY
 from cards.audit.claims import Claim, Subject, joined
-from cards.audit.values import equal, shown
+from cards.audit.values import equal, repeated, shown
+from cards.evidence import EXPORT_TOLERANCE
 from cards.formatting import counted
 from cards.metrics import PRIMARY
 from cards.record import RunRecord
 from cards.scores import WORST, Stage, Summary
-
-TOLERANCE = 0.001  # by which the Dice of an exported file may differ
 
 
 def record_claims(subject: Subject, record: RunRecord) -> list[Claim]:
@@ -35,16 +34,15 @@ def record_claims(subject: Subject, record: RunRecord) -> list[Claim]:
 def _keys(subject: Subject) -> Claim:
     """JSON may repeat a key, and readers differ in which one they take."""
     statement = "record.json states each value once."
-    repeated: list[str] = []
+    found: list[str] = []
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        repeated.extend(name for name in set(names) if names.count(name) > 1)
+        found.extend(repeated(name for name, _ in pairs))
         return dict(pairs)
 
     json.loads((subject.folder / "record.json").read_bytes(), object_pairs_hook=collect)
-    if repeated:
-        evidence = f"{', '.join(sorted(repeated))}: more than once in one object."
+    if found:
+        evidence = f"{', '.join(sorted(found))}: more than once in one object."
         return Claim(FAMILY, statement, "broken", evidence, "Restore the record.json that finetune wrote.")
     return Claim(FAMILY, statement, "holds", "No key is repeated.")
 
@@ -148,8 +146,8 @@ def _export_problems(record: RunRecord) -> list[str]:
         where = f"exports, {check.artifact} ({check.format})"
         if check.equal and abs(check.dice - check.trained_dice) > check.tolerance:
             problems.append(f"{where}: Dice {check.dice:.4f} is not {check.trained_dice:.4f}")
-        if check.tolerance > TOLERANCE:
-            problems.append(f"{where}: tolerance {check.tolerance:g}, finetune allows {TOLERANCE:g}")
+        if check.tolerance > EXPORT_TOLERANCE:
+            problems.append(f"{where}: tolerance {check.tolerance:g}, finetune allows {EXPORT_TOLERANCE:g}")
         if check.images > tested:
             problems.append(f"{where}: {check.images:,} images, the record names {tested:,}")
     return problems

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cards.audit.card_text import FAMILY, CardText, supported_by, text_claims
-from cards.audit.claims import Claim, joined, sentence
+from cards.audit.claims import Claim, Processing, joined, sentence
 from cards.audit.description import read_description
-from cards.audit.package_model import ProcessingOf, unlike_record
+from cards.audit.package_model import unlike_record
 from cards.audit.packages import PackageFiles
 from cards.audit.run_files import config_problems
 from cards.audit.stated import stated_differences
@@ -39,7 +40,7 @@ class _Package:
         record: the record inside.
         supported: what that record supports.
         strict: whether the description has to equal the one that this version writes.
-        processing: see `cards.audit.claims.Tools`.
+        processing: what follows from the record; None if it is not compared.
     """
 
     files: PackageFiles
@@ -47,11 +48,15 @@ class _Package:
     record: RunRecord
     supported: Supported
     strict: bool
-    processing: ProcessingOf | None
+    processing: Processing | None
 
 
 def package_claims(
-    files: PackageFiles, record: RunRecord, *, alone: bool, processing: ProcessingOf | None
+    files: PackageFiles,
+    record: RunRecord,
+    *,
+    alone: bool,
+    processing: Callable[[RunRecord], Processing] | None,
 ) -> list[Claim]:
     """Compare record, documentation and description inside a package with the record of the run.
 
@@ -79,7 +84,8 @@ def package_claims(
         claims.append(_same_record(statement, inside, record))
     strict = must_equal(inside)
     description = read_description(files)
-    package = _Package(files, description, inside, supported_by(inside), strict, processing)
+    expected = processing(inside) if processing else None
+    package = _Package(files, description, inside, supported_by(inside), strict, expected)
     return [*claims, _description(package), *_source_code(package), *_documentation(package)]
 
 
@@ -105,7 +111,7 @@ def _source_code(package: _Package) -> list[Claim]:
     architecture = entry.get("architecture") if isinstance(entry, dict) else None
     if not isinstance(architecture, dict) or package.processing is None:
         return []
-    source, known = architecture.get("source"), package.processing(package.record).sources
+    source, known = architecture.get("source"), package.processing.sources
     place = package.files.place(str(source))
     statement = f"{place}, which tools such as bioimageio.core execute, is source code of finetune."
     remedy = f"Read {place} before you open the package in another tool; finetune does not execute it."

@@ -16,19 +16,9 @@ from cards.record import RunRecord
 
 TOP = frozenset(
     (
-        *(
-            "format_version",
-            "type",
-            "name",
-            "description",
-            "authors",
-            "maintainers",
-            "cite",
-            "tags",
-            "license",
-        ),
-        *("timestamp", "git_repo", "documentation", "covers", "attachments", "parent", "run_mode"),
-        *("inputs", "outputs", "weights", "config"),
+        *("format_version", "type", "name", "description", "tags", "license", "timestamp", "git_repo"),
+        *("authors", "maintainers", "cite", "parent", "run_mode"),
+        *("documentation", "covers", "attachments", "inputs", "outputs", "weights", "config"),
     )
 )
 FILE = frozenset(("source", "sha256"))

@@ -5,7 +5,7 @@ These fields follow from the record only as this version of finetune writes them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cards.audit.claims import Processing
@@ -17,32 +17,27 @@ from cards.record import RunRecord
 ADDED = tuple({"id": "ensure_dtype", "kwargs": {"dtype": dtype}} for dtype in ("float32", "int32"))
 """Operations that bioimageio.spec adds at both ends of the processing, for maps and for labels."""
 
-ProcessingOf = Callable[[RunRecord], Processing]
 
-
-def unlike_record(
-    description: dict[str, Any], record: RunRecord, processing: ProcessingOf | None
-) -> list[str]:
+def unlike_record(description: dict[str, Any], record: RunRecord, processing: Processing | None) -> list[str]:
     """List what a description says of the model and the record does not.
 
     Args:
         description: content of rdf.yaml.
         record: the record inside the package.
-        processing: see `cards.audit.claims.Tools`; None if it is not compared.
+        processing: what follows from the record; None if it is not compared.
 
     Returns:
         Differences, with their keys.
     """
     return [
         *unexpected(description, record),
-        *(_processing(description, record, processing) if processing else ()),
+        *(_processing(description, processing) if processing else ()),
         *_weights(description, record),
     ]
 
 
-def _processing(description: dict[str, Any], record: RunRecord, processing: ProcessingOf) -> Iterator[str]:
+def _processing(description: dict[str, Any], expected: Processing) -> Iterator[str]:
     """Operations before and behind the network."""
-    expected = processing(record)
     yield from _operations(description, "inputs", "preprocessing", expected.before)
     yield from _operations(description, "outputs", "postprocessing", expected.behind)
 

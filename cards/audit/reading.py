@@ -7,6 +7,7 @@ from typing import Any
 
 from cards.audit.claims import Subject
 from cards.audit.packages import MAX_TEXT
+from cards.audit.values import repeated
 from cards.errors import ModelError
 
 
@@ -57,9 +58,8 @@ def read_json(subject: Subject, name: str) -> Any:
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"{repeated[0]} occurs more than once in one object")
+    if names := repeated(name for name, _ in pairs):
+        raise ValueError(f"{names[0]} occurs more than once in one object")
     return dict(pairs)
 
 

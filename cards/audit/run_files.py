@@ -13,7 +13,7 @@ from cards.audit.claims import Claim, Subject, joined, sentence
 from cards.audit.description import read_mapping
 from cards.audit.figure import figure_claims
 from cards.audit.reading import read_bytes, read_json
-from cards.audit.values import differences, shown
+from cards.audit.values import differences, repeated, shown
 from cards.audit.versions import must_equal
 from cards.base import LOCAL_PATHS
 from cards.errors import ModelError
@@ -56,7 +56,7 @@ def _scores(subject: Subject, record: RunRecord) -> Claim:
     rows, header = list(reader), list(reader.fieldnames or ())
     expected = _score_rows(record)
     problems = [] if len(rows) == len(expected) else [f"{len(rows)} rows, the record gives {len(expected)}"]
-    problems += [f"line 1: {name} occurs {header.count(name)} times" for name in _repeated(header)]
+    problems += [f"line 1: {name} occurs {header.count(name)} times" for name in repeated(header)]
     for number, (row, wanted) in enumerate(zip(rows, expected, strict=False), 2):
         for column, value in wanted.items():
             if not _same_cell(row.get(column), value):
@@ -68,10 +68,6 @@ def _scores(subject: Subject, record: RunRecord) -> Claim:
     if problems:
         return Claim(FAMILY, statement, "broken", joined(problems), RESTORE)
     return Claim(FAMILY, statement, "holds", f"{counted(len(rows), 'row')} compared.")
-
-
-def _repeated(names: list[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})
 
 
 def _score_rows(record: RunRecord) -> list[dict[str, Any]]:

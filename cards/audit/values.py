@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 SAME = 1e-9  # relative difference of two numbers that count as equal
@@ -59,6 +61,18 @@ def equal(found: Any, expected: Any) -> bool:
     if isinstance(found, int | float) and isinstance(expected, int | float):
         return math.isclose(found, expected, rel_tol=SAME, abs_tol=SAME)
     return bool(found == expected)
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """Names that occur more than once.
+
+    Args:
+        names: such as the keys of an object in JSON.
+
+    Returns:
+        Each of them once, sorted.
+    """
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def shown(value: Any) -> str:

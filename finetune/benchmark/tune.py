@@ -21,11 +21,11 @@ from finetune.benchmark.describe import Description, describe_run
 from finetune.benchmark.images import BenchmarkImages
 from finetune.benchmark.rows import model_result
 from finetune.benchmark.schema import BenchmarkFile, TunedEntry
-from finetune.pipeline.destination import unfinished_folder
 from finetune.pipeline.record_builder import without_local_paths
 from finetune.pipeline.runner import run
 from finetune.recipe.library import find_recipe
 from finetune.recipe.schema import Recipe
+from finetune.utils.unfinished import unfinished_folder
 
 SAME_DATA = ("name", "root", "csv", "layout", "labels", "license", "citation", "source")
 """Keys of the section `data` that a recipe takes from the benchmark."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from cards.base import LabelKind, Split
 from cards.formatting import counted
 from cards.record import DataFile
 from finetune.data.alignment import Misalignment
-from finetune.data.layouts import first_few
+from finetune.data.annotations.registry import label_files
+from finetune.data.layouts import first_few, unread
 from finetune.data.mask_checks import ADVICE, Finding, finding_warnings
+from finetune.data.pairs import Pair
 from finetune.data.relations import Imprint
 from finetune.data.statistics import Measured
 
@@ -148,3 +151,16 @@ def _one_instance(checked: Sequence[Checked], label_kind: LabelKind, target_kind
         return []
     other = "foreground" if label_kind == "instances" else "instances"
     return [f"no mask holds more than one instance: is data.labels {label_kind} right, or is it {other}?"]
+
+
+def unread_warnings(root: Path, pairs: Sequence[Pair]) -> list[str]:
+    """Name files and folders beside the images and masks that are not read.
+
+    Args:
+        root: data.root.
+        pairs: as found.
+
+    Returns:
+        As `finetune.data.layouts.unread` words them.
+    """
+    return unread(root, [path for pair in pairs for path in (pair.image, *label_files(pair.label))])

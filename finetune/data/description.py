@@ -15,12 +15,10 @@ from cards.base import LabelKind, Split
 from cards.errors import DataError
 from cards.fingerprint import data_digest
 from cards.formatting import counted
-from finetune.data.annotations.registry import label_files
-from finetune.data.data_warnings import Checked, data_warnings
+from finetune.data.data_warnings import Checked, data_warnings, unread_warnings
 from finetune.data.fields import fields
 from finetune.data.images import read_image
 from finetune.data.inspection import Progress, check_labeled, inspect_pairs
-from finetune.data.layouts import unread
 from finetune.data.pairs import Layout, Pair, find_pairs
 from finetune.data.relations import ADJECTIVES, ORDER, Link, find_links
 
@@ -176,7 +174,7 @@ def describe_data(
     checked = inspect_pairs(pairs, labels, "gray", root, progress, imprints=True)
     warnings = data_warnings(checked, labels, "boundary" if labels == "boundary" else "instances")
     if csv is None:
-        warnings += unread(root, [path for pair in pairs for path in (pair.image, *label_files(pair.label))])
+        warnings += unread_warnings(root, pairs)
     try:
         check_labeled(pairs, checked)
     except DataError as error:

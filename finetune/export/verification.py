@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cards.evidence import EXPORT_TOLERANCE
 from cards.record import ExportCheck
 from finetune.data.reader import Sample
 from finetune.export.base import ReloadedExport
@@ -18,8 +19,6 @@ from finetune.export.registry import EXPORTERS
 from finetune.inference.protocol import Predictor
 from finetune.inference.tiling import TILE
 from finetune.metrics.dice import dice
-
-TOLERANCE = 1e-3
 
 Score = Callable[[Any, Sample], float]
 
@@ -131,8 +130,8 @@ def _compare(run: Path, export: ReloadedExport, expected: np.ndarray, scores: np
         images=len(scores),
         dice=float(scores.mean()),
         trained_dice=float(expected.mean()),
-        equal=bool(np.all(np.abs(scores - expected) <= TOLERANCE)),
-        tolerance=TOLERANCE,
+        equal=bool(np.all(np.abs(scores - expected) <= EXPORT_TOLERANCE)),
+        tolerance=EXPORT_TOLERANCE,
     )
 
 

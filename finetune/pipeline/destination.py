@@ -16,9 +16,9 @@ from cards.paths import expand_user
 from cards.record import RunRecord
 from finetune.recipe.schema import Recipe
 from finetune.utils.atomic import is_disk_full
+from finetune.utils.unfinished import PARTIAL
 
 LONGEST_NAME = 200  # bytes; file systems allow 255, and names of temporary folders are longer
-_PARTIAL = ".partial"
 
 
 def check_name(path: Path) -> None:
@@ -43,18 +43,6 @@ def check_name(path: Path) -> None:
         )
 
 
-def unfinished_folder(run: Path) -> Path:
-    """Folder of a run until it is complete.
-
-    Args:
-        run: the run folder.
-
-    Returns:
-        `<name>.partial` beside it.
-    """
-    return run.with_name(run.name + _PARTIAL)
-
-
 def run_folder_of(path: Path) -> Path:
     """The run folder that a path means: people also name the folder of an unfinished run.
 
@@ -64,7 +52,7 @@ def run_folder_of(path: Path) -> Path:
     Returns:
         The run folder.
     """
-    name = path.name.removesuffix(_PARTIAL)
+    name = path.name.removesuffix(PARTIAL)
     return path.with_name(name) if name else path
 
 

@@ -18,13 +18,11 @@ from cards.evidence import Leakage
 from cards.image_statistics import ImageStatistics
 from cards.paths import expand_user
 from cards.record import DataFile, Environment
-from finetune.data.annotations.registry import label_files
-from finetune.data.data_warnings import Checked, data_warnings
+from finetune.data.data_warnings import Checked, data_warnings, unread_warnings
 from finetune.data.datasets import NamedData, fetch, is_published, named
 from finetune.data.fields import fields
 from finetune.data.images import read_image
 from finetune.data.inspection import check_labeled, inspect_pairs
-from finetune.data.layouts import unread
 from finetune.data.pairs import Pair, find_pairs
 from finetune.data.relations import Imprint, find_links, leakage_warnings, relate
 from finetune.data.splits import assign_splits, keep_fraction
@@ -101,7 +99,7 @@ def collect_inputs(
         )
         dataset = None
     if recipe.data.csv is None:  # a table is a choice of files
-        warnings += unread(root, [path for pair in pairs for path in (pair.image, *label_files(pair.label))])
+        warnings += unread_warnings(root, pairs)
     pairs, checked, split_by = _fraction(pairs, checked, split_by, recipe.data)
     check_labeled(pairs, checked)
     files = [one.file for one in checked]

@@ -14,12 +14,12 @@ from finetune.pipeline.destination import (
     check_replaceable,
     failure,
     run_folder_of,
-    unfinished_folder,
 )
 from finetune.pipeline.start_state import MARKER, is_marked, mark, read_marker
 from finetune.utils.atomic import PREFIX, replace_folder, replaced_folders
 from finetune.utils.lock import FileLock, LockedError
 from finetune.utils.scratch import remove_stale
+from finetune.utils.unfinished import unfinished_folder
 
 
 class RunFolder:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from cards.errors import InputError
-from finetune.pipeline.destination import run_folder_of, unfinished_folder
+from finetune.pipeline.destination import run_folder_of
 from finetune.pipeline.start_state import is_marked
 from finetune.training.run_files import FINISHED, STOP
 from finetune.utils.atomic import PREFIX, disk_errors, write_file
 from finetune.utils.lock import FileLock
+from finetune.utils.unfinished import unfinished_folder
 
 
 def request_stop(run: Path) -> None:
