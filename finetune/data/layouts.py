@@ -24,6 +24,11 @@ IMAGE_FOLDERS = ("images", "image", "imgs", "img", "raw")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "gt", "annotations")
 MASK_SUFFIXES = ("_cp_masks", "_masks", "_mask")  # Cellpose: command line and GUI, its training data; others
 OUTPUT_SUFFIXES = ("_flows", "_cp_flows", "_cp_output", "_cp_outlines", "_outlines")  # Cellpose's other files
+# Formats in which microscopy images are often stored and that are not read.
+UNSUPPORTED = {
+    *(".bmp", ".gif", ".webp", ".jp2", ".h5", ".hdf5", ".mrc", ".dm3", ".dm4"),
+    *(".ims", ".lsm", ".oib", ".oif", ".oir", ".vsi", ".svs", ".ndpi"),
+}
 LISTED = 3  # file names in a message
 
 Places = list[tuple[Split | None, Path]]
@@ -68,6 +73,18 @@ def images_in(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.iterdir() if is_image(path))
     names = {stem(path) for path in files}
     return [path for path in files if not any(_belongs_to(stem(path), end, names) for end in OUTPUT_SUFFIXES)]
+
+
+def unsupported_images(folder: Path) -> list[Path]:
+    """Image files of a folder in formats that are not read.
+
+    Args:
+        folder: the folder; subfolders are not searched.
+
+    Returns:
+        Paths, sorted by name.
+    """
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in UNSUPPORTED)
 
 
 def split_folders(root: Path) -> Places:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
-from csv import DictReader
-from csv import Error as CsvError
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from cards.base import Split
 from cards.errors import DataError
+from cards.formatting import counted
 from cards.paths import expand_user
 from finetune.data.annotations.registry import annotation_of, is_annotation
-from finetune.data.formats.registry import is_zarr
 from finetune.data.images import page_count
 from finetune.data.layouts import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
-    SPLIT_WORDS,
+    Places,
     first_few,
     image_folders,
     images_in,
@@ -28,7 +25,9 @@ from finetune.data.layouts import (
     split_folders,
     stem,
     subfolder,
+    unsupported_images,
 )
+from finetune.data.pair_table import read_pair_table
 
 Layout = Literal["auto", "folders", "suffix", "csv"]
 
@@ -78,7 +77,7 @@ def find_pairs(root: Path | str, layout: Layout = "auto", csv: Path | str | None
     if csv is not None and layout in {"auto", "csv"}:
         # seen from the data's root first, so that a recipe can be moved with its data
         inside = root / csv
-        pairs = _by_csv(inside if inside.is_file() else expand_user(csv))
+        pairs = [Pair(*row) for row in read_pair_table(inside if inside.is_file() else expand_user(csv))]
     elif layout == "csv":
         raise DataError("data.layout is csv but data.csv is not set: give the path of the table")
     else:
@@ -103,7 +102,7 @@ def natural(name: str) -> list[tuple[int, int | str]]:
 
 def _by_place(root: Path, layout: Layout) -> list[Pair]:
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder: set data.root to the folder that holds the images")
+        raise DataError(f"{root}: no such folder: give the folder that holds the images")
     places = split_folders(root)
     if places != [(None, root)] and (images := subfolder(root, IMAGE_FOLDERS)):
         beside = " and ".join(f"{place.name}/" for _, place in places)
@@ -123,17 +122,34 @@ def _by_place(root: Path, layout: Layout) -> list[Pair]:
     elif per_image:
         pairs = [pair for split, place in per_image for pair in _per_image(place, split)]
     else:
-        raise _nothing(root, sum(len(images_in(place)) for _, place in places))
+        raise _nothing(root, places)
     if not pairs:
-        raise DataError(f"{root}: holds no images")
+        raise DataError(f"{root}: holds no images{_instead(places)}")
     return pairs
 
 
-def _nothing(root: Path, images: int) -> DataError:
+def _nothing(root: Path, places: Places) -> DataError:
+    images = sum(len(images_in(place)) for _, place in places)
+    if not images and (instead := _instead(places)):
+        return DataError(f"{root}: holds no images{instead}")
+    found = counted(images, "image") if images else "no images"
     return DataError(
-        f"{root}: holds {images or 'no'} images, but neither images/ and masks/ nor files that end in "
-        "_masks or _mask: set data.root to the folder that does, or data.csv to a table of files"
+        f"{root}: holds {found}, but neither images/ and masks/ nor files that end in _masks or _mask: "
+        "give the folder that does, or set data.csv to a table of files"
     )
+
+
+def _instead(places: Places) -> str:
+    """What lies where images are expected."""
+    for folder in [subfolder(place, IMAGE_FOLDERS) or place for _, place in places]:
+        if files := unsupported_images(folder):
+            names = first_few([path.name for path in files])
+            return f", but files of other formats: {names}; save them as TIFF or PNG"
+        subfolders = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        if subfolders and folder not in [place for _, place in places]:
+            names = first_few([f"{folder.name}/{name}/" for name in subfolders])
+            return f", but folders: {names}; move the images out of them, or set data.csv to a table of files"
+    return ""
 
 
 def _in_folders(place: Path, split: Split | None) -> list[Pair]:
@@ -197,7 +213,9 @@ def _match(
     remedy = "remove the images, or save empty masks for those without objects"
     _report(place, without, f"of {len(images)} images have no mask", remedy)
     without_image = [mask_of[name] for name in mask_of if name not in by_name]
-    remedy = "save the images as TIFF, PNG or JPEG under these names, or remove the masks"
+    other = unsupported_images(images[0].parent) if images else []
+    found = f"{first_few([path.name for path in other])} cannot be read: " if other else ""
+    remedy = f"{found}save the images as TIFF, PNG or JPEG under these names, or remove the masks"
     _report(place, without_image, f"of {len(masks)} masks have no image", remedy)
     return [Pair(image, mask_of[name], name, split) for name, image in by_name.items()]
 
@@ -217,70 +235,6 @@ def _report(place: Path, paths: Sequence[Path], problem: str, remedy: str) -> No
     if paths:
         names = first_few([path.name for path in paths])
         raise DataError(f"{place}: {len(paths)} {problem}: {names}; {remedy}")
-
-
-def _by_csv(path: Path) -> list[Pair]:
-    lines, rows = _rows(path)
-    found = []
-    for line, row in zip(lines, rows, strict=True):
-        where = f"{path}, line {line}"
-        files = []
-        for column in ("image", "label"):
-            if not (row[column] or "").strip():
-                raise DataError(f"{where}: the column {column} is empty")
-            file = path.parent / row[column].strip()
-            if not file.is_file() and not is_zarr(file):
-                raise DataError(
-                    f"{where}: no such file: {row[column].strip()} (paths are relative to the CSV)"
-                )
-            files.append(file)
-        found.append(Pair(files[0], files[1], "", _split_word((row.get("split") or "").strip(), where)))
-    if not found:
-        raise DataError(f"{path}: holds no rows below its header")
-    return _named(found, lines, path)
-
-
-def _rows(path: Path) -> tuple[list[int], list[dict[str, str]]]:
-    """Rows and the line each stands on."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = DictReader(file)
-            missing = [name for name in ("image", "label") if name not in (reader.fieldnames or [])]
-            if missing:
-                raise DataError(
-                    f"{path}, line 1: no column {' and no column '.join(missing)}: the header must name "
-                    "image, label and, if wanted, split"
-                )
-            numbered = [(reader.line_num, row) for row in reader]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file: set data.csv to the table of images") from None
-    except (OSError, UnicodeDecodeError, CsvError) as error:
-        raise DataError(f"{path}: cannot be read as CSV: {error}") from error
-    return [line for line, _ in numbered], [row for _, row in numbered]
-
-
-def _split_word(word: str, where: str) -> Split | None:
-    if not word:
-        return None
-    if word.lower() not in SPLIT_WORDS:
-        raise DataError(f"{where}: split is '{word}'; it must be train, validation or test, or empty")
-    return SPLIT_WORDS[word.lower()]
-
-
-def _named(pairs: list[Pair], lines: list[int], path: Path) -> list[Pair]:
-    """Names from the file names, or, where folders hold the same, from the path below their common one."""
-    stems = [stem(pair.image) for pair in pairs]
-    if len(set(stems)) < len(stems):
-        common = Path(os.path.commonpath([pair.image.resolve().parent for pair in pairs]))
-        stems = [
-            (pair.image.resolve().parent.relative_to(common) / stem(pair.image)).as_posix() for pair in pairs
-        ]
-    first: dict[str, int] = {}
-    for line, name in zip(lines, stems, strict=True):
-        if name in first:
-            raise DataError(f"{path}, line {line}: the image {name} was already given in line {first[name]}")
-        first[name] = line
-    return [replace(pair, name=name) for pair, name in zip(pairs, stems, strict=True)]
 
 
 def _by_page(pair: Pair) -> list[Pair]:

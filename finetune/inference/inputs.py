@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cards.errors import DataError
+from cards.formatting import counted
 from cards.paths import expand_user
 from finetune.data.formats.registry import is_zarr
 from finetune.data.images import NAMES, is_image
@@ -94,14 +95,10 @@ def _select(entries: list[Path]) -> tuple[list[Path], list[str]]:
     notes = []
     if beside:
         names_beside = first_few(sorted(path.name for path in beside))
-        notes.append(
-            f"{len(beside)} masks and other results beside their images are left out: {names_beside}"
-        )
+        notes.append(f"{counted(len(beside), 'mask or other result')} beside images not read: {names_beside}")
     if others:
-        notes.append(
-            f"{len(others)} subfolders and files that are not {NAMES} are left out: "
-            + first_few(sorted(path.name for path in others))
-        )
+        names_others = first_few(sorted(path.name for path in others))
+        notes.append(f"{counted(len(others), 'subfolder or file')} not read, not {NAMES}: {names_others}")
     return [path for path in files if path not in beside], notes
 
 

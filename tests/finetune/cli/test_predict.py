@@ -87,7 +87,7 @@ def test_masks_beside_their_images_are_counted(model: Path, images: Path, tmp_pa
     tifffile.imwrite(images / "a_masks.tif", IMAGE)
     result = predict(model, images, "--out", tmp_path / "labels")
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 2)
-    assert "note: 1 masks and other results beside their images are left out: a_masks.tif" in result.stderr
+    assert "note: 1 mask or other result beside images not read: a_masks.tif" in result.stderr
 
 
 @pytest.mark.parametrize("wrong", ["channels", "all damaged"])

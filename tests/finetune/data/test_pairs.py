@@ -105,8 +105,40 @@ def test_what_cannot_be_paired_is_named(tmp_path):
         find_pairs(root)
 
 
+def test_images_of_other_formats_and_in_folders_of_their_own_are_named(tmp_path):
+    root = folders(tmp_path / "data", "a", "b")
+    (root / "images" / "b.tif").rename(root / "images" / "b.BMP")
+    with pytest.raises(InputError, match=r"no image: b\.tif; b\.BMP cannot be read: save the images as TIFF"):
+        find_pairs(root)
+    for folder, ending in (("images", ".bmp"), ("masks", ".png")):
+        for path in (root / folder).iterdir():
+            path.rename(path.with_suffix(ending))
+    (root / "masks" / "a.png").unlink(), (root / "masks" / "b.png").unlink()
+    with pytest.raises(
+        InputError, match=r"holds no images, but files of other formats: a\.bmp, b\.bmp; save"
+    ):
+        find_pairs(root)
+    with pytest.raises(
+        InputError, match=r"holds no images, but files of other formats: a\.bmp, b\.bmp; save"
+    ):
+        find_pairs(root / "images")
+    plates = tmp_path / "plates"
+    put(plates / "images" / "plate1" / "a.tif"), put(plates / "masks" / "plate1" / "a.tif")
+    with pytest.raises(InputError, match=r"holds no images, but folders: images/plate1/; move the images"):
+        find_pairs(plates)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_tables_of_other_spreadsheets(tmp_path, delimiter):
+    put(tmp_path / "raw" / "x.tif"), put(tmp_path / "m.tif")
+    rows = ["Image", "label ", "split"], ["raw\\x.tif", "m.tif", "test"]
+    (tmp_path / "p.csv").write_text("\r\n".join(delimiter.join(row) for row in rows), "utf-8-sig")
+    (pair,) = find_pairs(tmp_path, csv="p.csv")
+    assert (pair.name, pair.image, pair.split) == ("x", tmp_path / "raw" / "x.tif", "test")
+
+
 def test_missing_and_empty_folders(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere: no such folder: set data\.root"):
+    with pytest.raises(InputError, match=r"nowhere: no such folder: give the folder"):
         find_pairs(tmp_path / "nowhere")
     with pytest.raises(InputError, match="holds no images"):
         find_pairs(tmp_path)
@@ -117,7 +149,7 @@ def test_missing_and_empty_folders(tmp_path):
     with pytest.raises(InputError, match="holds no images"):
         find_pairs(tmp_path)
     put(tmp_path / "other" / "a.tif")
-    with pytest.raises(InputError, match="holds 1 images, but neither"):
+    with pytest.raises(InputError, match="holds 1 image, but neither"):
         find_pairs(tmp_path / "other")
     with pytest.raises(InputError, match=r"data\.layout is folders"):
         find_pairs(tmp_path / "other", layout="folders")
