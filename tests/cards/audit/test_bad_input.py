@@ -9,7 +9,7 @@ import stat
 import zipfile
 from pathlib import Path
 
-import audited
+import audited_package
 import pytest
 from audited import PACKAGE, README, broken, claims_of
 
@@ -129,8 +129,8 @@ def test_a_package_that_would_write_outside_is_refused(
 ) -> None:
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))  # where a package is unpacked
-    content = audited.read_package(run / PACKAGE)
-    audited.write_package(run / PACKAGE, {**content, name: b"outside"})
+    content = audited_package.read_package(run / PACKAGE)
+    audited_package.write_package(run / PACKAGE, {**content, name: b"outside"})
     assert "would write outside its folder" in refused(run / PACKAGE)
     assert not list(tmp_path.rglob("outside.txt"))
     # Inside a run it is a claim, and the other families are checked all the same.
@@ -140,7 +140,7 @@ def test_a_package_that_would_write_outside_is_refused(
 
 
 def test_a_package_with_a_link_is_refused(run: Path) -> None:
-    content = audited.read_package(run / PACKAGE)
+    content = audited_package.read_package(run / PACKAGE)
     with zipfile.ZipFile(run / PACKAGE, "w") as archive:
         for name, data in content.items():
             archive.writestr(name, data)
@@ -172,7 +172,7 @@ def test_a_file_that_is_no_package_is_refused(tmp_path: Path, content: bytes) ->
 
 
 def test_a_package_with_damaged_content_is_refused(run: Path) -> None:
-    content = audited.read_package(run / PACKAGE)
+    content = audited_package.read_package(run / PACKAGE)
     with zipfile.ZipFile(run / PACKAGE, "w") as archive:
         for name, data in content.items():
             archive.writestr(name, data)
@@ -187,8 +187,8 @@ def test_a_package_with_damaged_content_is_refused(run: Path) -> None:
     [b"", b"- a", b"a: [", b"\xff", b"a: 1\na: 2", b"x: &a [1]\ny: [*a, *b]", b"weights: 3\ninputs: {}"],
 )
 def test_a_description_that_is_none_is_a_broken_claim(run: Path, rdf: bytes) -> None:
-    content = audited.read_package(run / PACKAGE)
-    audited.write_package(run / PACKAGE, {**content, "rdf.yaml": rdf})
+    content = audited_package.read_package(run / PACKAGE)
+    audited_package.write_package(run / PACKAGE, {**content, "rdf.yaml": rdf})
     claims = claims_of(run / PACKAGE)
     assert broken(claims, "formats")
     assert not any("defect of finetune" in claim.remedy for claim in claims)
@@ -199,9 +199,9 @@ def test_a_description_that_is_none_is_a_broken_claim(run: Path, rdf: bytes) -> 
 )
 @pytest.mark.parametrize("value", [7, "text", [], {}, [[]], {"a": {"b": []}}, None])
 def test_a_description_of_any_shape_is_audited(run: Path, key: str, value: object) -> None:
-    content = audited.read_package(run / PACKAGE)
-    audited.edit_description(content, lambda found: found.update({key: value}))
-    audited.write_package(run / PACKAGE, content)
+    content = audited_package.read_package(run / PACKAGE)
+    audited_package.edit_description(content, lambda found: found.update({key: value}))
+    audited_package.write_package(run / PACKAGE, content)
     claims = claims_of(run / PACKAGE)
     assert not any("defect of finetune" in claim.remedy for claim in claims), claims
 

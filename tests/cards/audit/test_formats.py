@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import audited
+import audited_package
 import pytest
 from audited import PACKAGE, README, broken, claims_of
 
@@ -65,24 +65,24 @@ def weights(**entries: object) -> Callable[[dict[str, Any]], object]:
 def test_a_rule_of_bioimageio_is_named(
     run: Path, change: Callable[[dict[str, Any]], object], evidence: str
 ) -> None:
-    content = audited.read_package(run / PACKAGE)
-    audited.edit_description(content, change)
-    audited.write_package(run / PACKAGE, content)
+    content = audited_package.read_package(run / PACKAGE)
+    audited_package.edit_description(content, change)
+    audited_package.write_package(run / PACKAGE, content)
     found = broken(claims_of(run, "formats"))
     assert any(evidence in problem for problem in found), found
 
 
 def test_the_documentation_needs_a_heading_with_validation(run: Path) -> None:
-    content = audited.read_package(run / PACKAGE)
+    content = audited_package.read_package(run / PACKAGE)
     content["README.md"] = re.sub(rb"## Validation\n", b"## Tests\n", content["README.md"])
-    audited.write_package(run / PACKAGE, content)
+    audited_package.write_package(run / PACKAGE, content)
     assert "no heading with Validation" in "".join(broken(claims_of(run, "formats")))
 
 
 def test_two_packages_with_one_id_are_found(run: Path) -> None:
-    content = audited.read_package(run / PACKAGE)
-    audited.edit_description(content, put("id", "affable-shark"))
+    content = audited_package.read_package(run / PACKAGE)
+    audited_package.edit_description(content, put("id", "affable-shark"))
     for name in ("one.zip", "two.zip"):
-        audited.write_package(run / "bioimageio" / name, content)
+        audited_package.write_package(run / "bioimageio" / name, content)
     found = broken(claims_of(run, "formats"))
     assert any("affable-shark is the id of 2 packages" in problem for problem in found), found

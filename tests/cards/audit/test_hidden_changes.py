@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import audited
+import audited_package
 import numpy as np
 import pytest
 from audited import PACKAGE, README, broken, claims_of
@@ -162,10 +163,12 @@ def test_two_tensors_that_were_exchanged(run: Path, name: str) -> None:
         if swapped:
             state = {"one": state["two"], "two": state["one"]}
         torch.save(state, run / "state.pt")
-        content = audited.read_package(run / PACKAGE)
+        content = audited_package.read_package(run / PACKAGE)
         content[name] = (run / "state.pt").read_bytes()
-        audited.edit_description(content, lambda found: found["weights"]["torchscript"].update(source=name))
-        audited.write_package(run / PACKAGE, content)
+        audited_package.edit_description(
+            content, lambda found: found["weights"]["torchscript"].update(source=name)
+        )
+        audited_package.write_package(run / PACKAGE, content)
         found = broken(claims_of(run, "weights"))
         assert any(f"{name} are" in text and "one differs; two differs" in text for text in found) == swapped
 

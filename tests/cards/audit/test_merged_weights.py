@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import audited
+import audited_package
 import numpy as np
 import pytest
 from audited import PACKAGE, claims_of
@@ -26,9 +26,9 @@ def add_onnx(run: Path, values: dict[str, np.ndarray]) -> list[tuple[str, str]]:
     """Add ONNX weights to the package; verdict and evidence."""
     initializers = [onnx.numpy_helper.from_array(np.asarray(value), key) for key, value in values.items()]
     model = onnx.helper.make_model(onnx.helper.make_graph([], "graph", [], [], initializers))
-    content = audited.read_package(run / PACKAGE)
+    content = audited_package.read_package(run / PACKAGE)
     content["weights.onnx"] = model.SerializeToString()
-    audited.write_package(run / PACKAGE, content)
+    audited_package.write_package(run / PACKAGE, content)
     claims = (claim for claim in claims_of(run, "weights") if "weights.onnx" in claim.statement)
     return [(claim.verdict, claim.evidence) for claim in claims]
 

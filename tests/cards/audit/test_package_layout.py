@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import audited
+import audited_package
 import pytest
 from audited import PACKAGE, broken, claims_of
 
@@ -112,10 +112,10 @@ def own(**values: Any) -> Callable[[dict[str, Any]], None]:
     ],
 )
 def test_what_a_package_says_of_its_model(run: Path, change: Any, evidence: str) -> None:
-    content = audited.read_package(run / PACKAGE)
-    audited.edit_description(content, change)
-    audited.write_package(run / PACKAGE, content)
-    tools = Tools(processing=lambda _: Processing(before=audited.PREPROCESSING, behind=None))
+    content = audited_package.read_package(run / PACKAGE)
+    audited_package.edit_description(content, change)
+    audited_package.write_package(run / PACKAGE, content)
+    tools = Tools(processing=lambda _: Processing(before=audited_package.PREPROCESSING, behind=None))
     found = broken(claims_of(run, "card", tools=tools))
     assert any(evidence in text for text in found), found
 
@@ -130,16 +130,18 @@ def test_what_a_package_says_of_its_model(run: Path, change: Any, evidence: str)
     ],
 )
 def test_code_in_a_package_that_other_tools_execute(run: Path, code: str, known: Any, verdict: str) -> None:
-    content = audited.read_package(run / PACKAGE)
+    content = audited_package.read_package(run / PACKAGE)
     content["architecture.py"] = code.encode()
 
     def add(found: dict[str, Any]) -> None:
         wider(found)
         found["weights"]["pytorch_state_dict"]["architecture"] |= {"source": "architecture.py"}
 
-    audited.edit_description(content, add)
-    audited.write_package(run / PACKAGE, content)
-    tools = Tools(processing=lambda _: Processing(before=audited.PREPROCESSING, behind=None, sources=known))
+    audited_package.edit_description(content, add)
+    audited_package.write_package(run / PACKAGE, content)
+    tools = Tools(
+        processing=lambda _: Processing(before=audited_package.PREPROCESSING, behind=None, sources=known)
+    )
     claims = claims_of(run, "card", tools=tools)
     (claim,) = [claim for claim in claims if "is source code of finetune" in claim.statement]
     assert claim.verdict == verdict

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import audited
+import audited_package
 import pytest
 from audited import PACKAGE, README, broken, claims_of
 from report_pages import previews
@@ -88,7 +89,7 @@ def test_figures_of_other_code_count_all_the_same(checkout) -> None:
 @pytest.mark.parametrize("hidden", ["swapped", "swapped, hash removed", "hash of another file"])
 def test_a_swapped_cover_is_found_in_a_package_alone(checkout, hidden: str) -> None:
     run = checkout(renderer_digest())
-    files = audited.read_package(run / PACKAGE)
+    files = audited_package.read_package(run / PACKAGE)
     description = YAML(typ="safe").load(files["rdf.yaml"])
     if hidden != "hash of another file":
         files["cover.png"] = b"another cover"
@@ -96,5 +97,5 @@ def test_a_swapped_cover_is_found_in_a_package_alone(checkout, hidden: str) -> N
         del description["config"]["finetune"]["covers_sha256"]
     if hidden == "hash of another file":
         description["config"]["finetune"]["covers_sha256"]["other.png"] = OTHER
-    audited.write_package(run / PACKAGE, files | {"rdf.yaml": audited.to_yaml(description)})
+    audited_package.write_package(run / PACKAGE, files | {"rdf.yaml": audited_package.to_yaml(description)})
     assert any("covers_sha256" in text for text in broken(claims_of(run / PACKAGE, "card")))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import audited
+import audited_package
 import pytest
 from audited import PACKAGE, README, broken, claims_of
 
@@ -30,9 +31,9 @@ def described(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], No
     """Change the description of the package."""
 
     def apply(run: Path) -> None:
-        content = audited.read_package(run / PACKAGE)
-        audited.edit_description(content, change)
-        audited.write_package(run / PACKAGE, content)
+        content = audited_package.read_package(run / PACKAGE)
+        audited_package.edit_description(content, change)
+        audited_package.write_package(run / PACKAGE, content)
 
     return apply
 
@@ -41,11 +42,11 @@ def inside(name: str, old: str, new: str) -> Callable[[Path], None]:
     """Replace text in a file of the package, and correct the hashes in its description."""
 
     def apply(run: Path) -> None:
-        content = audited.read_package(run / PACKAGE)
+        content = audited_package.read_package(run / PACKAGE)
         assert old.encode() in content[name], f"{old} is not in {name}"
         content[name] = content[name].replace(old.encode(), new.encode())
-        audited.edit_description(content, lambda _: None)
-        audited.write_package(run / PACKAGE, content)
+        audited_package.edit_description(content, lambda _: None)
+        audited_package.write_package(run / PACKAGE, content)
 
     return apply
 
