@@ -172,7 +172,7 @@ def _clean_id(name: str) -> str:
 def _impact(record: RunRecord) -> dict[str, Any]:
     """Hardware and hours; CO2, region and cloud provider if they were measured or stated."""
     energy = record.training.energy
-    country = record.recipe.get("compute", {}).get("country")
+    country = record.recipe_section("compute").get("country")
     known = {
         "cloud_provider": energy and energy.provider,
         "compute_region": (energy and energy.region) or country,

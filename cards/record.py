@@ -203,6 +203,18 @@ class RunRecord(RecordModel):
         """
         return hashlib.sha256(self.dumps().encode()).hexdigest()
 
+    def recipe_section(self, name: str) -> dict[str, Any]:
+        """A section of the recipe.
+
+        Args:
+            name: such as "data".
+
+        Returns:
+            Its keys and values; empty if the recipe has no such section.
+        """
+        section = self.recipe.get(name)
+        return section if isinstance(section, dict) else {}
+
     @classmethod
     def read(cls, path: Path | str) -> RunRecord:
         """Read a record.

@@ -166,8 +166,7 @@ def _precision(record: RunRecord) -> Claim:
     if chosen is None or chosen.precision == "float32":
         return _claim(statement, [], "The model predicts in float32.")
     if chosen.reason == BY_RECIPE:
-        compute = record.recipe.get("compute", {})
-        stated = compute.get("inference") if isinstance(compute, dict) else None
+        stated = record.recipe_section("compute").get("inference")
         problems = [] if stated == chosen.precision else [f"the recipe states compute.inference={stated}"]
         return _claim(statement, problems, "The recipe sets it.")
     problem, images = precision_problem(chosen), record.data.count("validation")

@@ -55,7 +55,7 @@ def _split(record: RunRecord) -> Claim:
     statement = "Each image has one split, that of its folder."
     files = record.data.files
     problems = []
-    if record.recipe.get("data", {}).get("csv") is None:  # a table states splits itself
+    if record.recipe_section("data").get("csv") is None:  # a table states splits itself
         for file in files:
             folder = _folder_split(file.image)
             if folder is not None and folder != file.split:
@@ -72,6 +72,12 @@ def _split(record: RunRecord) -> Claim:
     return Claim(FAMILY, statement, "holds", f"{counts}.")
 
 
+def _train_fraction(record: RunRecord) -> float:
+    """Part of the training images that the run used; other claims compare the recipe itself."""
+    fraction = record.recipe_section("data").get("train_fraction", 1.0)
+    return fraction if isinstance(fraction, int | float) else 1.0
+
+
 def _folder_split(path: str) -> Split | None:
     parts = PurePosixPath(path).parts[:-1]
     return next((FOLDERS[part.lower()] for part in parts if part.lower() in FOLDERS), None)
@@ -84,10 +90,10 @@ def _published(subject: Subject, record: RunRecord) -> Iterator[Claim]:
         return
     statement = f"The images and their license are those of the published data set {record.data.id}."
     problems = []
-    whole = record.recipe.get("data", {}).get("train_fraction", 1.0) == 1
+    whole = _train_fraction(record) == 1
     if whole and facts.digest is not None and (found := data_digest(record.data.files)) != facts.digest:
         problems.append(f"the hash of the images is {found[:12]}…, published {facts.digest[:12]}…")
-    stated = record.recipe.get("data", {}).get("license")
+    stated = record.recipe_section("data").get("license")
     if not stated and facts.license != record.data.license:
         problems.append(f"the license is {record.data.license}, published {facts.license}")
     if problems:
@@ -171,7 +177,7 @@ def _added(
     statement = "The folder holds no other images."
     used = {(image.path, image.page) for _, image in matched if image is not None}
     added = sorted({image.path for image in found if (image.path, image.page) not in used})
-    fraction = record.recipe.get("data", {}).get("train_fraction", 1.0)
+    fraction = _train_fraction(record)
     if fraction < 1:  # the run chose among the training images
         others = {image.path for image in found if image.split in ("validation", "test")}
         added = [path for path in added if path in others]

@@ -35,8 +35,7 @@ def check(subject: Subject) -> list[Claim]:
 def _stated(record: RunRecord) -> Claim:
     """The base model is that of the recipe, and is identified."""
     statement = "The record identifies the base model, and it is that of the recipe."
-    base, section = record.model.base, record.recipe.get("model", {})
-    section = section if isinstance(section, dict) else {}
+    base, section = record.model.base, record.recipe_section("model")
     problems = []
     if "repository" in section and section["repository"] != record.model.architecture.repository:
         problems.append(f"recipe: {section['repository']}, network of {record.model.architecture.repository}")

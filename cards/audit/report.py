@@ -96,19 +96,6 @@ def render_lines(source: str, claims: Sequence[Claim], width: int | None) -> Ite
     yield summary(claims), "bold"
 
 
-def render_text(source: str, claims: Sequence[Claim]) -> str:
-    """Render an audit as plain text, without colors.
-
-    Args:
-        source: what was audited, as the user named it.
-        claims: of the audit.
-
-    Returns:
-        The lines of `render_lines`.
-    """
-    return "\n".join(line for line, _ in render_lines(source, claims, None))
-
-
 def _wrapped(text: str, width: int | None) -> list[str]:
     text = _printable(text)
     if width is None:

@@ -135,8 +135,8 @@ def config_problems(config: Any, record: RunRecord) -> list[str]:
         "normalize": {"name": model.normalize.name, **model.normalize.options},
         "channels": model.channels,
     }
-    selected = record.recipe.get("data", {})
-    if isinstance(selected, dict) and "channels" in selected:
+    selected = record.recipe_section("data")
+    if "channels" in selected:
         expected["select_channels"] = selected["channels"]
     if not isinstance(config, dict):
         return ["expected keys and values"]

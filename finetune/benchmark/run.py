@@ -33,6 +33,7 @@ from finetune.loading.published import load_published, published_name
 from finetune.utils.atomic import disk_errors, write_file
 from finetune.utils.lock import FileLock, LockedError
 from finetune.utils.registration import providers
+from finetune.utils.scratch import LOCK
 
 OTHER_FOLDER = "choose another folder with --out"
 
@@ -67,13 +68,16 @@ def run_benchmark(benchmark: BenchmarkFile, out: Path, console: Console) -> Benc
     images = find_images(benchmark, console)
     for warning in images.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-    results = _start(benchmark, images, out, console)
-    lock = FileLock(out / ".finetune-lock")
+    _check_folder(out)
+    lock = FileLock(out / LOCK)
     try:
-        lock.acquire()
+        with disk_errors(out, OTHER_FOLDER):
+            out.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
     except LockedError as error:
         raise InputError(f"{out}: another benchmark is running there ({error}); {OTHER_FOLDER}") from error
     try:
+        results = _start(benchmark, images, out, console)
         done = {result.key: result for result in results.results if result.error is None}
         results.results = []
         for result in _results(benchmark, images, out, done, console):
@@ -102,6 +106,13 @@ def _is_same(entry: ModelEntry, other: ModelEntry) -> bool:
     return entry.model_copy(update={"title": None}) == other.model_copy(update={"title": None})
 
 
+def _check_folder(out: Path) -> None:
+    if not out.exists() or (out / FILE).is_file():
+        return
+    if not out.is_dir() or any(path.name != LOCK for path in out.iterdir()):
+        raise InputError(f"{out}: exists and holds no benchmark; {OTHER_FOLDER}")
+
+
 def _start(benchmark: BenchmarkFile, images: BenchmarkImages, out: Path, console: Console) -> Benchmark:
     """Results of an earlier call in the folder, or none yet."""
     results = Benchmark(
@@ -120,9 +131,7 @@ def _start(benchmark: BenchmarkFile, images: BenchmarkImages, out: Path, console
         threads=torch.get_num_threads(),
     )
     results.device = results.environment.cpu
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if not (out / FILE).is_file():
-            raise InputError(f"{out}: exists and holds no benchmark; {OTHER_FOLDER}")
+    if (out / FILE).is_file():
         earlier = Benchmark.read(out / FILE)
         if earlier.data_digest != images.digest:
             raise InputError(f"{out}: holds a benchmark on other images; {OTHER_FOLDER}")

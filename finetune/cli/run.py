@@ -75,11 +75,12 @@ def run(
 def _resume(folder: Path) -> None:
     from finetune.pipeline.run_folder import RunFolder
     from finetune.recipe.reader import read_recipe
-    from finetune.training.distributed import is_helper_process
 
-    unfinished = RunFolder(expand_user(folder), resume=True, joining=is_helper_process())
-    unfinished.check()
-    _run(read_recipe(unfinished.work / "recipe.yaml"), unfinished.path, resume=True)
+    unfinished = RunFolder(expand_user(folder), resume=True)
+    recipe = unfinished.work / "recipe.yaml"
+    if not recipe.is_file():
+        unfinished.check()
+    _run(read_recipe(recipe), unfinished.path, resume=True)
 
 
 def _run(
@@ -97,8 +98,9 @@ def _run(
     from finetune.training.distributed import is_helper_process
 
     console = Console(stderr=True)
+    joining = is_helper_process(recipe.compute)
     destination = RunFolder(
-        out, overwrite=overwrite, resume=resume, joining=is_helper_process(), inputs=inputs_of(recipe)
+        out, overwrite=overwrite, resume=resume, joining=joining, inputs=inputs_of(recipe)
     )
     destination.check()  # before torch is imported, which takes seconds
     _check_address_space()

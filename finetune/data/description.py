@@ -19,7 +19,7 @@ from finetune.data.data_warnings import Checked, data_warnings, unread_warnings
 from finetune.data.fields import fields
 from finetune.data.images import read_image
 from finetune.data.inspection import Progress, check_labeled, inspect_pairs
-from finetune.data.pairs import Layout, Pair, find_pairs
+from finetune.data.pairs import Pair, find_pairs
 from finetune.data.relations import ADJECTIVES, ORDER, Link, find_links
 
 SPLIT_BY_FIELD = "images are related: split them with data.split=by-field"
@@ -149,7 +149,6 @@ class Description:
 def describe_data(
     root: Path,
     labels: LabelKind = "instances",
-    layout: Layout = "auto",
     csv: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Description:
@@ -158,7 +157,6 @@ def describe_data(
     Args:
         root: folder with the data.
         labels: content of the label images.
-        layout: how images and label images are matched; see `find_pairs`.
         csv: table of images and label images.
         progress: called with how many of how many images were read.
 
@@ -168,7 +166,7 @@ def describe_data(
     Raises:
         DataError: if an image or label image cannot be used.
     """
-    found = find_pairs(root, layout, csv)
+    found = find_pairs(root, csv=csv)
     provided = any(pair.split in {"validation", "test"} for pair in found)
     pairs = [Pair(one.image, one.label, one.name, one.split or "train", one.page) for one in found]
     checked = inspect_pairs(pairs, labels, "gray", root, progress, imprints=True)

@@ -35,16 +35,15 @@ def check_picture(path: Path) -> None:
         raise InputError(f"{path.parent}: no such folder; create it first")
 
 
-def write_seams(described: Description, path: Path, shown: int = SHOWN) -> int:
+def write_seams(described: Description, path: Path) -> int:
     """Write a PNG of adjacent tiles; those of different splits come first.
 
     Args:
         described: the data set.
         path: the PNG to write; see `check_picture`.
-        shown: the most seams to show.
 
     Returns:
-        Number of seams on the picture; without seams, nothing is written.
+        Number of seams on the picture, at most `SHOWN`; without seams, nothing is written.
     """
     adjacent = {frozenset(link[:2]) for link in described.links if link.kind == "same field"}
     borders = [one.imprint.borders for one in described.checked if one.imprint is not None]
@@ -52,7 +51,7 @@ def write_seams(described: Description, path: Path, shown: int = SHOWN) -> int:
     seams.sort(key=lambda seam: described.split(seam.first) == described.split(seam.second))
     if not seams:
         return 0
-    tiles = [_draw(described, seam) for seam in seams[:shown]]
+    tiles = [_draw(described, seam) for seam in seams[:SHOWN]]
     with disk_errors(path, "choose another file with --picture"), atomic_file(path) as temporary:
         contact_sheet(tiles, temporary)
     return len(tiles)

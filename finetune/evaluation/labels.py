@@ -104,16 +104,21 @@ def evaluate(
     failed: dict[str, str] = {}
     findings: tuple[dict[str, Finding | None], ...] = ({}, {})
     for name, pair in pairs.pairs.items():
+        planes = {}
         try:
             for plane, page in planes_of(name, *pair).items():
                 both = read_pair(plane, *pair, page)
-                images[plane] = detailed_metrics(*both, labels, pixel_size)
-                for found, array in zip(findings, both, strict=True):
-                    found[plane] = check_mask(array, labels)
+                checked = [check_mask(array, labels) for array in both]
+                planes[plane] = detailed_metrics(*both, labels, pixel_size), checked
         except DataError as error:
             if strict:
                 raise
             failed[name] = str(error)
+            continue
+        for plane, (metrics, checked) in planes.items():
+            images[plane] = metrics
+            for found, finding in zip(findings, checked, strict=True):
+                found[plane] = finding
     if not images:
         raise DataError(f"{next(iter(failed.values()))} (no image can be compared)")
     columns = {name: _values(images, name) for name in next(iter(images.values()))}
@@ -153,7 +158,7 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Difference]:
     if not common:
         raise DataError("the predictions have no image in common; name their files alike, endings aside")
     differences = {}
-    for name in first.summary.keys() & second.summary.keys():
+    for name in (name for name in first.summary if name in second.summary):
         pairs = [(first.images[image][name], second.images[image][name]) for image in common]
         values = np.array([b - a for a, b in pairs if a is not None and b is not None])
         if len(values):

@@ -13,6 +13,7 @@ from pathlib import Path
 from cards.errors import InputError
 from finetune.downloads.archive import cache_folder
 from finetune.utils.lock import FileLock, LockedError
+from finetune.utils.offline import offline_reason
 
 COMPLETE = "complete"
 WAIT_SECONDS = 1800.0  # for another process that creates the same environment; torch is a large download
@@ -108,8 +109,9 @@ def environment_python(name: str) -> Path:
     _acquire(lock, name)
     try:
         if not (folder / COMPLETE).exists():
-            _run(name, [uv, "venv", "--quiet", "--clear", "--python", environment.python, str(folder)])
-            _run(name, [uv, "pip", "install", "--quiet", "--python", str(python), *environment.requirements])
+            quiet = ["--quiet", *(["--offline"] if offline_reason() else [])]
+            _run(name, [uv, "venv", *quiet, "--clear", "--python", environment.python, str(folder)])
+            _run(name, [uv, "pip", "install", *quiet, "--python", str(python), *environment.requirements])
             (folder / COMPLETE).touch()
     finally:
         lock.release()
@@ -136,6 +138,6 @@ def _run(name: str, command: list[str]) -> None:
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         reason = " ".join(lines)[:300] or f"uv ended with exit code {done.returncode}"
-        raise EnvironmentUnavailable(
-            f"the environment {name} cannot be created: {reason}; check the network and try again"
-        )
+        offline = offline_reason()
+        remedy = f"{offline}: try again with a network" if offline else "check the network and try again"
+        raise EnvironmentUnavailable(f"the environment {name} cannot be created: {reason}; {remedy}")

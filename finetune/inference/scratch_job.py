@@ -7,7 +7,7 @@ depend on: if image, model or settings have changed, the parts are deleted and t
 from __future__ import annotations
 
 import json
-import os
+import secrets
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -79,7 +79,7 @@ class ScratchJob:
             OSError: if the disk is full.
         """
         path = self.path(part, number)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
         try:
             write(partial)
             partial.replace(path)

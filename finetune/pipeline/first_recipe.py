@@ -84,6 +84,7 @@ def write_first_recipe(
     Raises:
         InputError: if the data cannot be used, or no model fits the wishes.
     """
+    folder = expand_user(folder)
     if not folder.exists():
         raise RecipeError(f"{folder}: no such folder; give the folder that holds the images and masks")
     table = folder if folder.suffix.lower() == ".csv" and folder.is_file() else None
@@ -278,7 +279,7 @@ def recipe_file(folder: Path, out: Path | None) -> Path:
     Raises:
         RecipeError: if it exists, or its name is no name of a recipe.
     """
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", _name(folder))[:LONGEST].strip("_-.") or "recipe"
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", _name(expand_user(folder)))[:LONGEST].strip("_-.") or "recipe"
     path = Path(f"{name}.yaml") if out is None else expand_user(out)
     if path.is_dir():
         path = path / f"{name}.yaml"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -84,17 +84,15 @@ def build_record(
     )
 
 
-def written_files(folder: Path, known: Iterable[record.File] = ()) -> list[record.File]:
+def written_files(folder: Path) -> list[record.File]:
     """List all files of a run folder with their hashes, except for the record, the logs and temporary files.
 
     Args:
         folder: the run folder.
-        known: files that were hashed before and have not changed.
 
     Returns:
         Files, sorted by path.
     """
-    hashed = {file.path: file for file in known}
     files = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -103,8 +101,7 @@ def written_files(folder: Path, known: Iterable[record.File] = ()) -> list[recor
             continue
         if path.name.startswith(PREFIX) or path.name.endswith(PREVIOUS):
             continue
-        unchanged = hashed.get(name)
-        files.append(unchanged or record.File(path=name, sha256=sha256_file(path), bytes=path.stat().st_size))
+        files.append(record.File(path=name, sha256=sha256_file(path), bytes=path.stat().st_size))
     return files
 
 

@@ -63,9 +63,9 @@ def run(
         InputError: if the recipe, the images or the model are invalid, or another process writes the run
             folder; no run folder is left then. If the disk or memory fails later, the run can be resumed.
     """
-    helping = is_helper_process()
-    console = Console(quiet=True) if helping else console or Console(stderr=True)
     recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
+    helping = is_helper_process(recipe.compute)
+    console = Console(quiet=True) if helping else console or Console(stderr=True)
     destination = Path("runs") / recipe.name if out is None else expand_user(out)
     if register and resume:
         raise InputError("a run that is resumed keeps its registration; leave out --register")

@@ -85,9 +85,10 @@ class InteractiveSegmenter(pl.LightningModule):
         with FasterOnCpu():
             features = self.network(batch["image"])
         losses = []
+        first = self.global_rank * len(batch["image"])  # seeds do not depend on the number of processes
         for number, labels in enumerate(batch["maps"][:, 0].cpu().numpy()):
             rng = np.random.default_rng(
-                (self.seed, PROMPT_STREAM, self.current_epoch, batch_index, self.global_rank, number)
+                (self.seed, PROMPT_STREAM, self.current_epoch, batch_index, first + number)
             )
             one = tuple(level[number : number + 1] for level in features)
             losses.append(self._loss(one, labels, rng))

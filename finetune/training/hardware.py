@@ -18,6 +18,10 @@ from finetune.utils.bfloat16 import is_fast_in_bf16
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 """Lightning's names. Its other precisions also convert the weights, and layers of finetune need float32."""
 
+GPU = ("auto", "gpu", "cuda")
+ACCELERATORS = (*GPU, "cpu")
+"""Lightning's names. Others, such as mps, would train on a device on which finetune does not evaluate."""
+
 
 def resolve_compute(recipe: Recipe) -> Recipe:
     """Resolve `compute.precision: auto`, and let Lightning validate the section `compute`.
@@ -35,6 +39,10 @@ def resolve_compute(recipe: Recipe) -> Recipe:
     quiet_lightning()
     compute = recipe.compute
     check_energy(compute)
+    if compute.accelerator not in ACCELERATORS:
+        raise RecipeError(
+            f"compute.accelerator: {compute.accelerator} is not supported; choose {', '.join(ACCELERATORS)}"
+        )
     if compute.precision == "auto":
         fast = "bf16-mixed" if is_fast_in_bf16(device_of(compute)) else "32-true"
         compute = compute.model_copy(update={"precision": fast})
@@ -60,7 +68,7 @@ def device_of(compute: ComputeSection) -> torch.device:
     Returns:
         The device.
     """
-    on_gpu = compute.accelerator in {"auto", "gpu", "cuda"} and torch.cuda.is_available()
+    on_gpu = compute.accelerator in GPU and torch.cuda.is_available()
     return torch.device("cuda" if on_gpu else "cpu")
 
 
@@ -74,6 +82,8 @@ def trainer_options(compute: ComputeSection) -> dict[str, Any]:
         The section under Lightning's names.
     """
     options = compute.model_dump(exclude={"energy", "country", "inference"})
+    if compute.accelerator in GPU:  # Lightning would choose Apple's MPS, too
+        options["accelerator"] = device_of(compute).type if compute.accelerator == "auto" else "cuda"
     options["num_nodes"] = options.pop("nodes")
     return options
 

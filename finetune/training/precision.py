@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
 from statistics import median
 
 import torch
@@ -16,7 +17,8 @@ from torch.utils._pytree import tree_leaves
 
 from cards.training import StepTimes
 from finetune.adapters import freeze_statistics
-from finetune.recipe.schema import ComputeSection, Recipe
+from finetune.recipe.schema import Recipe
+from finetune.training.distributed import is_single_process
 from finetune.utils.faster_on_cpu import FasterOnCpu
 from finetune.utils.memory_format import fastest_format
 
@@ -41,7 +43,7 @@ def measure_precision(
         memory does not suffice for float32.
     """
     compute, training = recipe.compute, recipe.training
-    if device.type != "cuda" or compute.precision != "bf16-mixed" or not _is_single(compute):
+    if device.type != "cuda" or compute.precision != "bf16-mixed" or not is_single_process(compute):
         return recipe, None
     shape = (training.batch_size, channels, training.patch, training.patch)
     try:
@@ -65,25 +67,50 @@ def time_steps(network: nn.Module, shape: tuple[int, int, int, int], device: tor
     Returns:
         Median time of a step in each precision, after warm-up.
     """
-    seconds: dict[bool, list[float]] = {False: [], True: []}
+    seconds = step_seconds(network, shape, device, (False, True), WARM_UP, STEPS)
+    return StepTimes(float32=seconds[False], bf16=seconds[True])
+
+
+def step_seconds(
+    network: nn.Module,
+    shape: tuple[int, int, int, int],
+    device: torch.device,
+    bf16: Sequence[bool],
+    warm_up: int,
+    steps: int,
+) -> dict[bool, float]:
+    """Time training steps of a copy of a network on noise, computed as in training.
+
+    Args:
+        network: images -> tensors; neither it nor torch's random state is changed.
+        shape: (N, C, P, P) of the images.
+        device: where the copy is trained.
+        bf16: whether bfloat16 is used; several are timed in turn.
+        warm_up: number of steps that are not timed.
+        steps: number of steps that are.
+
+    Returns:
+        Median seconds of a step for each entry of `bf16`.
+    """
+    seconds: dict[bool, list[float]] = {mode: [] for mode in bf16}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.enable_grad():
         memory_format = fastest_format(network, device)
         network = copy.deepcopy(network).to(device).to(memory_format=memory_format).train()
         freeze_statistics(network)
         images = torch.rand(shape, device=device).contiguous(memory_format=memory_format)
         optimizer = torch.optim.AdamW([one for one in network.parameters() if one.requires_grad])
-        for _ in range(WARM_UP + STEPS):
-            for bf16, times in seconds.items():
+        for _ in range(warm_up + steps):
+            for mode, times in seconds.items():
                 start = time.perf_counter()
-                with torch.autocast(device.type, torch.bfloat16, enabled=bf16), FasterOnCpu():
+                with torch.autocast(device.type, torch.bfloat16, enabled=mode), FasterOnCpu():
                     output = network(images)
                 optimizer.zero_grad()
-                some_loss(output).backward()
+                _some_loss(output).backward()
                 optimizer.step()
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)
                 times.append(time.perf_counter() - start)
-    return StepTimes(float32=median(seconds[False][WARM_UP:]), bf16=median(seconds[True][WARM_UP:]))
+    return {mode: median(times[warm_up:]) for mode, times in seconds.items()}
 
 
 def faster(times: StepTimes) -> str:
@@ -98,18 +125,7 @@ def faster(times: StepTimes) -> str:
     return "bf16-mixed" if times.float32 >= LEAST_GAIN * times.bf16 else "32-true"
 
 
-def some_loss(output: object) -> torch.Tensor:
-    """Mean square of all outputs: its value does not matter, only that gradients reach all parameters.
-
-    Args:
-        output: what a network returns: a tensor, or tensors in lists and dictionaries.
-
-    Returns:
-        A number.
-    """
+def _some_loss(output: object) -> torch.Tensor:
+    """Mean square of all outputs: its value does not matter, only that gradients reach all parameters."""
     found = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
     return torch.stack([leaf.float().square().mean() for leaf in found if leaf.requires_grad]).sum()
-
-
-def _is_single(compute: ComputeSection) -> bool:
-    return compute.devices in (1, "1") and compute.nodes == 1

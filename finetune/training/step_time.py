@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import torch
-from torch import nn
 
 from cards.errors import InputError
 from finetune.recipe.schema import ComputeSection
 from finetune.repositories.registry import build
 from finetune.targets.registry import build_target
 from finetune.training.hardware import device_of
-from finetune.training.precision import some_loss
+from finetune.training.precision import step_seconds
+from finetune.utils.bfloat16 import is_fast_in_bf16
 from finetune.utils.memory import estimate_training_bytes
 
-STEPS = 2  # measured, after one that warms up
+WARM_UP, STEPS = 1, 2
 MEASURED = 2  # patches in a measured step: DeepLabV3 trains on no fewer
 BATCHES = (8, 4, 2)  # batch sizes, the preferred first
 SHARE = 0.5  # of the memory that training may need
@@ -29,7 +27,8 @@ class StepTime:
     """Cost of training on this machine.
 
     Attributes:
-        seconds_per_patch: median time of forward, backward and AdamW, divided by the patches.
+        seconds_per_patch: median time of forward, backward and AdamW in the faster precision,
+            divided by the patches.
         bytes: estimated memory of training by batch size; those of `BATCHES` that fit into `SHARE` of the
             memory, and the smallest.
         device: "cpu", or the name of the GPU.
@@ -81,7 +80,8 @@ def measure_step(
         network, patch = built.network, -(-patch // built.divisor) * built.divisor
         needed = {size: estimate_training_bytes(network, (size, channels, patch, patch)) for size in BATCHES}
         try:
-            times = _time_steps(network.to(device).train(), (MEASURED, channels, patch, patch), device)
+            shape, bf16 = (MEASURED, channels, patch, patch), {False, is_fast_in_bf16(device)}
+            seconds = step_seconds(network, shape, device, sorted(bf16), WARM_UP, STEPS)
         except torch.OutOfMemoryError as error:
             raise InputError(f"{name_of_device}: too little memory for a training step") from error
     fitting = {
@@ -89,20 +89,4 @@ def measure_step(
         for size, count in needed.items()
         if size == BATCHES[-1] or (memory is not None and count <= SHARE * memory)
     }
-    return StepTime(median(times[1:]) / MEASURED, fitting, name_of_device, patch)
-
-
-def _time_steps(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> list[float]:
-    """Seconds of each training step; the first one also allocates memory."""
-    optimizer = torch.optim.AdamW(network.parameters())
-    images = torch.rand(shape, device=device)
-    times = []
-    for _ in range(1 + STEPS):
-        start = time.perf_counter()
-        optimizer.zero_grad()
-        some_loss(network(images)).backward()
-        optimizer.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
-    return times
+    return StepTime(min(seconds.values()) / MEASURED, fitting, name_of_device, patch)

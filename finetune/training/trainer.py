@@ -65,10 +65,10 @@ def fit(
     if history is None:
         history = _train(module, data, recipe, folder, console)
         _release(module, data)
-        if not is_helper_process():
+        if not is_helper_process(recipe.compute):
             _write_finished(history, folder)
             (folder / STOP).unlink(missing_ok=True)
-    if not is_helper_process():
+    if not is_helper_process(recipe.compute):
         data.forget_maps()
         if module.features:
             module.features.forget()
@@ -189,7 +189,7 @@ def _release(module: TrainableModule, data: SegmentationData) -> None:
 
 def _energy_meter(compute: ComputeSection) -> EnergyMeter | None:
     """A meter in the process that writes the record; one computer alone would not be the whole training."""
-    if not compute.energy or compute.nodes > 1 or is_helper_process():
+    if not compute.energy or compute.nodes > 1 or is_helper_process(compute):
         return None
     return EnergyMeter(str(compute.country))
 

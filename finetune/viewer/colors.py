@@ -11,6 +11,7 @@ from finetune.viewer.pictures import Picture
 
 OVERVIEW = 512
 """Pixels along each side from which the contrast is computed."""
+CONTRAST = (1, 99.8)  # percentiles shown as black and white
 
 ERRORS = {MISSED: canvas.MISSED, SPURIOUS: canvas.SPURIOUS, OUTLINE: canvas.OUTLINE}
 """Colors of the error classes, as in report.html."""
@@ -19,20 +20,18 @@ OPACITY = 190  # of 255: the image stays visible below errors
 Limits = tuple[np.ndarray, np.ndarray]
 
 
-def automatic_limits(picture: Picture, low: float = 1.0, high: float = 99.8) -> Limits:
+def automatic_limits(picture: Picture) -> Limits:
     """Compute the contrast limits of an image from an overview of it.
 
     Args:
         picture: the image.
-        low: percentile shown as black.
-        high: percentile shown as white.
 
     Returns:
         Values of black and white, (C, 1, 1) each.
     """
     pixels = picture.part((0, picture.width), (0, picture.height), OVERVIEW).pixels
     finite = np.where(np.isfinite(pixels), pixels, np.nan) if pixels.dtype.kind == "f" else pixels
-    black, white = np.nanpercentile(finite, (low, high), axis=(1, 2), keepdims=True)
+    black, white = np.nanpercentile(finite, CONTRAST, axis=(1, 2), keepdims=True)
     return black, white
 
 

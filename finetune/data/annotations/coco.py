@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import chain
@@ -104,13 +105,12 @@ def _listed(path: Path, image: Path) -> Listed | None:
     One entry with the name of the image is enough, because images are moved between folders. Of several, the
     one whose path agrees with that of the image in most folders counts.
     """
-    found = _images(path, path.stat().st_mtime_ns)
     image = Path(unicodedata.normalize("NFC", str(image.absolute())))
-    names = [name for name in found if PurePosixPath(name).name == image.name]
-    if not names:
+    found = _images(path, path.stat().st_mtime_ns).get(image.name)
+    if not found:
         return None
-    agreeing = {name: _agreement(PurePosixPath(name), image) for name in names}
-    best = [name for name in names if agreeing[name] == max(agreeing.values())]
+    agreeing = {name: _agreement(PurePosixPath(name), image) for name in found}
+    best = [name for name in found if agreeing[name] == max(agreeing.values())]
     if len(best) > 1:
         raise DataError(
             f"{path}: lists several images named {image.name} ({', '.join(best[:2])}), and the folder "
@@ -126,8 +126,8 @@ def _agreement(listed: PurePosixPath, image: Path) -> int:
 
 
 @lru_cache(maxsize=16)
-def _images(path: Path, modified: int) -> dict[str, Listed]:
-    """Images by their `file_name`, which may be a path; empty if the file is not COCO.
+def _images(path: Path, modified: int) -> dict[str, dict[str, Listed]]:
+    """Images by the last part of their `file_name`, and by the whole; empty if the file is not COCO.
 
     Names are in Unicode normal form C: macOS writes other bytes for the same name.
     """
@@ -143,7 +143,10 @@ def _images(path: Path, modified: int) -> dict[str, Listed]:
                 images[names[item["image_id"]]].objects.append(item)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return images
+    by_name: defaultdict[str, dict[str, Listed]] = defaultdict(dict)
+    for name, listed in images.items():
+        by_name[PurePosixPath(name).name][name] = listed
+    return dict(by_name)
 
 
 def _size(image: dict[str, Any]) -> tuple[int, int] | None:

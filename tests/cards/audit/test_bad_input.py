@@ -109,7 +109,7 @@ def test_a_card_that_is_no_card_is_a_broken_claim(run: Path, content: bytes) -> 
 
 def test_text_of_a_model_cannot_act_in_the_report(run: Path) -> None:
     from cards.audit.page import render_page
-    from cards.audit.report import render_text
+    from cards.audit.report import render_lines
 
     text = (run / README).read_text(encoding="utf-8")
     (run / README).write_text(
@@ -118,7 +118,7 @@ def test_text_of_a_model_cannot_act_in_the_report(run: Path) -> None:
     claims = claims_of(run)
     assert any("<script>" in evidence for evidence in broken(claims))
     assert "<script>" not in render_page("x", claims)
-    assert "\x1b" not in render_text("x", claims)
+    assert not any("\x1b" in line for line, _ in render_lines("x", claims, None))
 
 
 @pytest.mark.parametrize(
@@ -197,12 +197,27 @@ def test_a_description_that_is_none_is_a_broken_claim(run: Path, rdf: bytes) -> 
 @pytest.mark.parametrize(
     "key", ["license", "authors", "cite", "config", "weights", "inputs", "documentation", "tags"]
 )
-@pytest.mark.parametrize("value", [7, "text", [], {}, [[]], {"a": {"b": []}}, None])
+@pytest.mark.parametrize("value", [7, [[]], {"a": {"b": []}}])
 def test_a_description_of_any_shape_is_audited(run: Path, key: str, value: object) -> None:
     content = audited_package.read_package(run / PACKAGE)
     audited_package.edit_description(content, lambda found: found.update({key: value}))
     audited_package.write_package(run / PACKAGE, content)
     claims = claims_of(run / PACKAGE)
+    assert not any("defect of finetune" in claim.remedy for claim in claims), claims
+
+
+@pytest.mark.parametrize(
+    "section",
+    [7, [[]], {"train_fraction": "a half", "csv": 7, "license": []}, {"channels": {"a": []}, "name": [7]}],
+)
+def test_a_recipe_of_any_shape_is_audited(run: Path, section: object) -> None:
+    record = json.loads((run / "record.json").read_text())
+    for name in ("data", "model", "compute", "training"):
+        record["recipe"][name] = section
+    for folder in (run, run / "huggingface"):
+        (folder / "record.json").write_text(json.dumps(record))
+    claims = claims_of(run)
+    assert broken(claims)
     assert not any("defect of finetune" in claim.remedy for claim in claims), claims
 
 

@@ -7,7 +7,7 @@ import pytest
 from cards.audit import run as running
 from cards.audit.claims import Claim, Subject, Verdict
 from cards.audit.registry import FAMILIES, TITLES
-from cards.audit.report import render_lines, render_text, summary
+from cards.audit.report import render_lines, summary
 from cards.errors import ModelError
 
 
@@ -40,8 +40,8 @@ def test_the_summary_is_grammatical() -> None:
 
 
 def test_a_report_states_evidence_and_remedy() -> None:
-    text = render_text("runs/x", [claim("broken")])
-    assert text.splitlines()[:6] == [
+    lines = [line for line, _ in render_lines("runs/x", [claim("broken")], None)]
+    assert lines[:6] == [
         "Audit of runs/x",
         "",
         "Files",

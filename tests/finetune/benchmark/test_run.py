@@ -17,6 +17,7 @@ from cards.errors import InputError
 from finetune.benchmark.tune import finished_run
 from finetune.cli.main import app
 from finetune.recipe.library import find_recipe
+from finetune.utils.lock import FileLock
 
 RELEASE = Path(__file__).parents[2] / "fixtures" / "0.2.0"
 RUN = RELEASE / "run"
@@ -125,6 +126,18 @@ def test_a_folder_with_other_files_or_other_images_is_refused(file: Path, tmp_pa
     assert benchmark(file, "--out", tmp_path / "other").exit_code == 0
     result = benchmark(file, "images=train", "--out", tmp_path / "other")
     assert "holds a benchmark on other images" in str(result.exception)
+
+
+def test_results_that_another_process_writes_are_left_as_they_are(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert benchmark(file, "--out", out).exit_code == 0
+    before = (out / "benchmark.json").read_bytes()
+    other = FileLock(out / ".finetune-lock")
+    other.acquire()
+    result = benchmark(file, "title=Another", "--out", out)
+    other.release()
+    assert "another benchmark is running there" in str(result.exception)
+    assert (out / "benchmark.json").read_bytes() == before
 
 
 def test_models_can_be_named_on_the_command_line(tmp_path: Path) -> None:

@@ -227,3 +227,24 @@ def test_a_suspicious_reference_is_named_once_for_two_predictions(folders: Path)
 def test_label_images_get_no_warning(folders: Path) -> None:
     result = evaluate(folders / "predicted", folders / "reference")
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_stack_with_a_damaged_plane_is_left_out_whole(folders: Path) -> None:
+    damaged = np.stack([REFERENCE, REFERENCE]).astype(np.int16)
+    damaged[1, 0, 0] = -1
+    tifffile.imwrite(folders / "predicted" / "cell_0.ome.tif", damaged, metadata={"axes": "ZYX"})
+    tifffile.imwrite(
+        folders / "reference" / "cell_0.tif", np.stack([REFERENCE] * 2), metadata={"axes": "ZYX"}
+    )
+    result = evaluate(folders / "predicted", folders / "reference", "--json")
+    (prediction,) = json.loads(result.stdout)["predictions"]
+    assert list(prediction["images"]) == ["cell_1", "cell_2", "cell_3"]
+    assert list(prediction["failed"]) == ["cell_0"]
+    assert prediction["summary"]["reference_instances"]["mean"] == 2
+
+
+def test_differences_have_the_order_of_the_metrics(folders: Path) -> None:
+    result = evaluate(folders / "predicted", folders / "reference", "--compare", folders / "other", "--json")
+    content = json.loads(result.stdout)
+    metrics = list(content["predictions"][0]["summary"])
+    assert list(content["difference"]) == [name for name in metrics if name in content["difference"]]

@@ -34,6 +34,19 @@ def test_a_failed_installation_is_one_line_with_its_reason_and_leaves_no_usable_
             environment_python("zoo")
 
 
+def test_offline_no_environment_is_downloaded(tmp_path, monkeypatch):
+    uv = tmp_path / "uv"
+    uv.write_text('#!/bin/sh\necho "error: uv $*" >&2\nexit 2\n')
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(
+        EnvironmentUnavailable, match=r"--offline.*; HF_HUB_OFFLINE is set: try again"
+    ):
+        environment_python("zoo")
+
+
 def test_the_command_refuses_a_zip_whose_code_nobody_vouches_for(command, tmp_path):
     package = tmp_path / "package.zip"
     package.touch()

@@ -178,6 +178,11 @@ def test_a_table_is_data_too(discs: Path) -> None:
     assert init(discs / "train" / "pairs.csv", "--minutes", 0.1).data.csv == discs / "train" / "pairs.csv"
 
 
+def test_the_images_may_be_in_the_home_folder(discs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(discs.parent))
+    assert init(f"~/{discs.name}").data.root == discs
+
+
 def test_nothing_is_overwritten(discs: Path) -> None:
     Path("mine.yaml").write_text("my own")
     with pytest.raises(InputError, match="mine.yaml: exists; choose another file with --out"):

@@ -33,11 +33,22 @@ def test_an_unknown_precision_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "override",
-    ["compute.precision=bf17", "compute.accelerator=gpus", "compute.devices=none", "compute.strategy=dp"],
+    "override", ["precision=bf17", "accelerator=gpus", "accelerator=mps", "devices=none", "strategy=dp"]
 )
 def test_what_lightning_cannot_do_is_said_before_it_begins(
     recipe_file: Path, tmp_path: Path, override: str
 ) -> None:
-    with pytest.raises(InputError, match="^compute: "):
-        finetune.run(read_recipe(recipe_file, [override]), out=tmp_path / "run")
+    with pytest.raises(InputError, match=r"^compute(\.accelerator)?: "):
+        finetune.run(read_recipe(recipe_file, [f"compute.{override}"]), out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["SLURM_PROCID", "RANK"])
+def test_a_second_process_of_a_run_in_one_process_is_refused(
+    recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(
+        InputError, match=rf"^{name} is 1, but the recipe trains in one process: .*--ntasks 1"
+    ):
+        finetune.run(read_recipe(recipe_file), out=tmp_path / "run")
+    assert not list(tmp_path.glob("run*"))
