@@ -160,7 +160,13 @@ FILES = {
 }
 FAMILIES = {"card": {**CARD, **{f"record: {name}": case for name, case in RECORD.items()}}, "files": FILES}
 FAMILIES["card"] |= {f"package: {name}": case for name, case in PACKAGES.items()}
-CASES = [(family, name) for family, cases in FAMILIES.items() for name in cases]
+# Edited cards and packages are audited below: with a new hash in the record, and without the run.
+BELOW = {*CARD, *(f"package: {name}" for name in PACKAGES)} - {
+    "one copy of the record",
+    "package: a figure in its card",
+    "package: a figure in its record",
+}
+CASES = [(family, name) for family, cases in FAMILIES.items() for name in cases if name not in BELOW]
 
 
 @pytest.mark.parametrize(("family", "name"), CASES, ids=[f"{family}: {name}" for family, name in CASES])

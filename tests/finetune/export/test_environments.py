@@ -41,9 +41,7 @@ def test_offline_no_environment_is_downloaded(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(
-        EnvironmentUnavailable, match=r"--offline.*; HF_HUB_OFFLINE is set: try again"
-    ):
+    with pytest.raises(EnvironmentUnavailable, match=r"--offline.*; HF_HUB_OFFLINE is set: try again"):
         environment_python("zoo")
 
 
