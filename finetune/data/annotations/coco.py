@@ -46,7 +46,7 @@ def coco_of(image: Path, folders: Iterable[Path]) -> Path | None:
     """
     folders = list(folders)
     named = (folder / f"{image.stem}.json" for folder in folders)  # one file for each image
-    files = (file for folder in folders for file in sorted(folder.glob("*.json")))
+    files = (file for folder in folders for file in _json_files(folder, folder.stat().st_mtime_ns))
     candidates = chain((file for file in named if file.is_file()), files)
     return next((file for file in candidates if _listed(file, image) is not None), None)
 
@@ -123,6 +123,11 @@ def _agreement(listed: PurePosixPath, image: Path) -> int:
     """Number of path components that agree, counted from the end."""
     pairs = list(zip(reversed(listed.parts), reversed(image.parts), strict=False))
     return next((count for count, (one, other) in enumerate(pairs) if one != other), len(pairs))
+
+
+@lru_cache(maxsize=16)
+def _json_files(folder: Path, modified: int) -> list[Path]:
+    return sorted(folder.glob("*.json"))
 
 
 @lru_cache(maxsize=16)
