@@ -119,12 +119,12 @@ def _soft(labels: np.ndarray, values: np.ndarray, counts: np.ndarray) -> Finding
 
 def _gradient(labels: np.ndarray) -> float:
     """Fraction of neighboring foreground pixels that differ."""
-    same = different = 0
+    pairs = different = 0
     for one, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
         both = (one > 0) & (other > 0)
         different += int(np.count_nonzero(both & (one != other)))
-        same += int(np.count_nonzero(both))
-    return different / same if same else 0.0
+        pairs += int(np.count_nonzero(both))
+    return different / pairs if pairs else 0.0
 
 
 def _are_thin(labels: np.ndarray, most: int) -> bool:

@@ -24,6 +24,8 @@ METHOD = (
 )
 
 ORDER: tuple[RelationKind, ...] = ("exact", "near", "crop", "same field")
+"""Kinds of relations, the closest first."""
+
 ADJECTIVES: dict[RelationKind, str] = {
     "exact": "identical",
     "near": "altered",
@@ -31,7 +33,6 @@ ADJECTIVES: dict[RelationKind, str] = {
     "same field": "in the same field of view",
 }
 """The relation of one or more images, after their number."""
-"""Kinds of relations, the closest first."""
 
 Load = Callable[[int], np.ndarray]
 """Reads an image by its index as (C, H, W)."""

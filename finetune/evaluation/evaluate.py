@@ -15,7 +15,7 @@ import torch
 from cards.scores import ImageScore, Stage, Timing, csv_text
 from finetune.data.labels import convert
 from finetune.data.reader import Sample
-from finetune.evaluation.plausibility import InstanceCounts, count_instances
+from finetune.evaluation.plausibility import ImageCounts, compare_counts
 from finetune.inference.model import Model
 from finetune.metrics.registry import METRICS, compute_metrics
 from finetune.utils.memory import PeakMemory
@@ -39,7 +39,7 @@ class Measured:
     scores: list[ImageScore] = field(default_factory=list)
     network_seconds: list[float] = field(default_factory=list)
     decoding_seconds: list[float] = field(default_factory=list)
-    counts: list[InstanceCounts] = field(default_factory=list)
+    counts: list[ImageCounts] = field(default_factory=list)
     peak_bytes: int | None = None
 
 
@@ -69,7 +69,7 @@ def evaluate(
             measured.network_seconds.append(middle - start)
             measured.decoding_seconds.append(end - middle)
             measured.scores.append(score(model, sample, labels, end - start))
-            measured.counts.append(count_instances(labels, sample, model.target))
+            measured.counts.append(compare_counts(labels, sample, model.target))
             if keep is not None:
                 keep(sample, labels)
     measured.peak_bytes = memory.bytes

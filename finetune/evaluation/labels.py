@@ -17,7 +17,7 @@ from finetune.data.mask_checks import Finding, check_mask
 from finetune.evaluation.detailed import detailed_metrics
 from finetune.evaluation.label_files import LabelPairs, Labels, pair_labels, planes_of, read_pair
 from finetune.evaluation.label_warnings import label_warnings
-from finetune.evaluation.pooled import InstanceCounts, pool
+from finetune.evaluation.pooled import PooledCounts, pool
 from finetune.metrics.summary import bootstrap_mean
 
 Interval = tuple[float, float]
@@ -42,7 +42,7 @@ class Evaluation:
 
     images: Mapping[str, Mapping[str, float | None]]
     summary: Mapping[str, Summary]
-    instances: InstanceCounts
+    instances: PooledCounts
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     without_prediction: list[str] = field(default_factory=list)

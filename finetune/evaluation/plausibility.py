@@ -22,7 +22,7 @@ SMALLEST = 10  # times smaller than the reference: fragments, not objects
 CROP = 128  # pixels: height and width of the part that is decoded first
 
 
-class InstanceCounts(NamedTuple):
+class ImageCounts(NamedTuple):
     """Instances of one image.
 
     Attributes:
@@ -38,7 +38,7 @@ class InstanceCounts(NamedTuple):
     reference_area: float
 
 
-def count_instances(labels: np.ndarray, sample: Sample, target: LabelEncoding) -> InstanceCounts:
+def compare_counts(labels: np.ndarray, sample: Sample, target: LabelEncoding) -> ImageCounts:
     """Compare number and area of predicted and reference instances.
 
     Args:
@@ -51,7 +51,7 @@ def count_instances(labels: np.ndarray, sample: Sample, target: LabelEncoding) -
     """
     predicted, reference = (_areas(image, target) for image in (labels, sample.labels))
     medians = (float(np.median(areas)) if areas.size else 0.0 for areas in (predicted, reference))
-    return InstanceCounts(predicted.size, reference.size, *medians)
+    return ImageCounts(predicted.size, reference.size, *medians)
 
 
 def instances_of(labels: np.ndarray, target: LabelEncoding) -> int:
@@ -101,7 +101,7 @@ def decode_plausible(target: Target, maps: np.ndarray, limit: int) -> np.ndarray
     return labels if instances_of(labels, target) <= limit else None
 
 
-def warn_about_instances(counts: Sequence[InstanceCounts]) -> list[str]:
+def warn_about_instances(counts: Sequence[ImageCounts]) -> list[str]:
     """Warn if a model predicts no, far too many or far too small instances.
 
     Args:

@@ -13,7 +13,7 @@ from finetune.evaluation.detailed import MATCHED, PREDICTIONS, REFERENCES
 
 
 @dataclass(frozen=True)
-class InstanceCounts:
+class PooledCounts:
     """Instances of all images at an IoU threshold of 0.5.
 
     Attributes:
@@ -45,7 +45,7 @@ class InstanceCounts:
         }
 
 
-def pool(images: Mapping[str, Mapping[str, float | None]]) -> InstanceCounts:
+def pool(images: Mapping[str, Mapping[str, float | None]]) -> PooledCounts:
     """Add up the instances of all images.
 
     Args:
@@ -58,4 +58,4 @@ def pool(images: Mapping[str, Mapping[str, float | None]]) -> InstanceCounts:
         sum(round(values[name] or 0) for values in images.values())
         for name in (MATCHED, PREDICTIONS, REFERENCES)
     )
-    return InstanceCounts(matched, predicted - matched, reference - matched)
+    return PooledCounts(matched, predicted - matched, reference - matched)

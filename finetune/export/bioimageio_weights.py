@@ -20,7 +20,6 @@ from finetune.weights.onnx import ONNX_PACKAGES, write_onnx
 TORCH_VERSION = torch.__version__.partition("+")[0]
 
 
-# Appended to the source of a network whose output passes through a head before post-processing.
 class _WithHead(nn.Module):
     """A network, and what its output goes through before postprocessing."""
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 import finetune
-from finetune.evaluation.pooled import InstanceCounts
+from finetune.evaluation.pooled import PooledCounts
 
 
 def labels(seed: int, size: int, share: float) -> np.ndarray:
@@ -24,7 +24,7 @@ def test_the_counts_are_those_of_stardist() -> None:
     expected = matching.matching_dataset(
         list(reference.values()), list(predictions.values()), thresh=0.5, show_progress=False
     )
-    assert result.instances == InstanceCounts(expected.tp, expected.fp, expected.fn)
+    assert result.instances == PooledCounts(expected.tp, expected.fp, expected.fn)
     assert min(expected.tp, expected.fp, expected.fn) > 0
     rates = result.instances.rates()
     assert rates == pytest.approx(
@@ -41,5 +41,5 @@ def test_the_counts_are_those_of_stardist() -> None:
 def test_images_without_instances_are_perfect() -> None:
     nothing = [np.zeros((8, 8), np.int32)]
     result = finetune.evaluate(nothing, nothing)
-    assert result.instances == InstanceCounts(0, 0, 0)
+    assert result.instances == PooledCounts(0, 0, 0)
     assert set(result.instances.rates().values()) == {1.0}

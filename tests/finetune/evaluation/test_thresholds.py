@@ -10,7 +10,7 @@ from cards.errors import InputError
 from finetune.data.normalization import build_normalize
 from finetune.data.reader import Sample
 from finetune.evaluation.plausibility import (
-    count_instances,
+    compare_counts,
     decode_plausible,
     instance_limit,
     warn_about_instances,
@@ -212,12 +212,12 @@ def test_no_far_too_many_or_too_small_objects_are_reported_with_numbers():
     reference = Sample("squares", np.zeros((1, 64, 64), np.float32), SQUARES)
     target = build_target("rays", {"rays": 8})
     many = np.arange(64 * 64, dtype=np.int32).reshape(64, 64)
-    (too_many, fragments) = warn_about_instances([count_instances(many, reference, target)])
+    (too_many, fragments) = warn_about_instances([compare_counts(many, reference, target)])
     assert "4,095 instances per test image, the reference has 2" in too_many
     assert "median area is 1 pixels" in fragments
-    assert warn_about_instances([count_instances(SQUARES, reference, target)]) == []
+    assert warn_about_instances([compare_counts(SQUARES, reference, target)]) == []
     nothing = np.zeros_like(SQUARES)
-    (empty,) = warn_about_instances([count_instances(nothing, reference, target)])
+    (empty,) = warn_about_instances([compare_counts(nothing, reference, target)])
     assert "no instance in any test image, the reference has 2" in empty
     split = np.where(SQUARES > 0, SQUARES * 2 + (np.arange(64) % 32 > 16), 0)  # some cells in two
-    assert warn_about_instances([count_instances(split, reference, target)]) == []
+    assert warn_about_instances([compare_counts(split, reference, target)]) == []
