@@ -39,10 +39,10 @@ def count_pages(path: Path) -> int:
         DataError: if the file holds no image, images that differ, or fewer planes than its header describes.
     """
     with TiffFile(path) as tif:
-        series = _series(tif, path)
+        series = data_series(tif, path)
         for one in series:
             _check_planes(one, path)
-        return len(series) * _pages(series[0])
+        return len(series) * series_pages(series[0])
 
 
 def read_page(path: Path, page: int | None, *, labels: bool = False) -> np.ndarray:
@@ -64,8 +64,8 @@ def read_page(path: Path, page: int | None, *, labels: bool = False) -> np.ndarr
             its header describes.
     """
     with TiffFile(path) as tif:
-        series = _series(tif, path)
-        each = _pages(series[0])
+        series = data_series(tif, path)
+        each = series_pages(series[0])
         count = len(series) * each
         if page is not None and not 0 <= page < count:
             raise DataError(f"{path}: has no page {page}: it holds {count}, counted from 0")
@@ -95,17 +95,17 @@ def read_shape(path: Path, *, planes: bool = False) -> tuple[tuple[int, int, int
         DataError: if the file holds several images, or fewer planes than its header describes.
     """
     with TiffFile(path) as tif:
-        series = _series(tif, path)
+        series = data_series(tif, path)
         first = series[0]
-        pages = 1 if planes else len(series) * _pages(first)
+        pages = 1 if planes else len(series) * series_pages(first)
         if pages > 1:
             _check_channels(first, pages, path, labels=False)
         for one in series:
             _check_planes(one, path)
-        sizes = list(zip(_axes(first), first.shape, strict=True))
+        sizes = list(zip(axes_of(first), first.shape, strict=True))
         height, width = (next(size for axis, size in sizes if axis == letter) for letter in "YX")
         samples = [
-            len(_color_samples(size, first.keyframe)) if axis == "S" else size
+            len(color_samples(size, first.keyframe)) if axis == "S" else size
             for axis, size in sizes
             if axis in CHANNEL_AXES
         ]
@@ -128,10 +128,10 @@ def read_scale(path: Path) -> tuple[dict[str, int], dict[str, float | None]]:
     from finetune.data.tiff_scale import pixel_lengths
 
     with TiffFile(path) as tif:
-        series = _series(tif, path)
+        series = data_series(tif, path)
         sizes = {
             axis: size
-            for axis, size in zip(_axes(series[0]), series[0].shape, strict=True)
+            for axis, size in zip(axes_of(series[0]), series[0].shape, strict=True)
             if axis not in PLANE_AXES and size > 1
         }
         return ({"I": len(series)} if len(series) > 1 else {}) | sizes, pixel_lengths(tif)
@@ -139,13 +139,24 @@ def read_scale(path: Path) -> tuple[dict[str, int], dict[str, float | None]]:
 
 def _check_channels(series: TiffPageSeries, count: int, path: Path, labels: bool) -> None:
     """Refuse several pages unless they may be channels: an axis without a name, of an image."""
-    axes = _axes(series)
+    axes = axes_of(series)
     if labels or any(axes[index] not in UNNAMED_AXES for index in _page_axes(series)):
         refuse_planes(path, count, axes)
 
 
-def _series(tif: TiffFile, path: Path) -> list[TiffPageSeries]:
-    """The series that hold data: no thumbnails, no reduced resolutions, no transparency masks."""
+def data_series(tif: TiffFile, path: Path) -> list[TiffPageSeries]:
+    """Select the series that hold data: no thumbnails, no reduced resolutions, no transparency masks.
+
+    Args:
+        tif: an open TIFF.
+        path: of the TIFF, for messages.
+
+    Returns:
+        At least one series.
+
+    Raises:
+        DataError: if there is none, or the header does not fit the file.
+    """
     series = [one for one in tif.series if not (one.keyframe.is_reduced or one.keyframe.is_mask)]
     series = series or list(tif.series)
     if not series:
@@ -189,24 +200,39 @@ def _check_planes(series: TiffPageSeries, path: Path) -> None:
         refuse_missing(path, described, held)
 
 
-def _axes(series: TiffPageSeries) -> str:
-    """Letters of the axes. Three axes without names are (channel, y, x), or (y, x, channel): see above."""
+def axes_of(series: TiffPageSeries) -> str:
+    """Name the axes of a series. Three axes without names are (channel, y, x), or (y, x, channel): see above.
+
+    Args:
+        series: of a TIFF.
+
+    Returns:
+        tifffile's letter of each axis.
+    """
     axes, shape = series.axes, series.shape
     unnamed = len(axes) == 3 and axes[0] in UNNAMED_AXES and axes[1:] == "YX"
     return "YXC" if unnamed and has_channels_last(shape) else axes
 
 
 def _page_axes(series: TiffPageSeries) -> list[int]:
-    return [index for index, axis in enumerate(_axes(series)) if axis not in PLANE_AXES]
+    return [index for index, axis in enumerate(axes_of(series)) if axis not in PLANE_AXES]
 
 
-def _pages(series: TiffPageSeries) -> int:
+def series_pages(series: TiffPageSeries) -> int:
+    """Count the 2D images of a series.
+
+    Args:
+        series: of a TIFF.
+
+    Returns:
+        Product of the sizes of all axes but those of a plane and its channels.
+    """
     return prod(series.shape[index] for index in _page_axes(series))
 
 
 def _read(series: TiffPageSeries, page: int, path: Path) -> np.ndarray:
     """One page of a series as (C, H, W)."""
-    letters, counted = _axes(series), _page_axes(series)
+    letters, counted = axes_of(series), _page_axes(series)
     first = list(range(len(counted)))
     shape = tuple(n for n, axis in zip(series.shape, letters, strict=True) if axis in PLANE_AXES)
     array = _read_only(series, page, shape, path) if counted == first else None
@@ -223,7 +249,7 @@ def _read(series: TiffPageSeries, page: int, path: Path) -> np.ndarray:
 
 def _read_only(series: TiffPageSeries, page: int, shape: tuple[int, ...], path: Path) -> np.ndarray | None:
     """One page without decoding the others; None if the file does not store its planes one by one."""
-    each = len(series.pages) // _pages(series)
+    each = len(series.pages) // series_pages(series)
     try:
         planes = list(series.pages[page * each : (page + 1) * each])
     except IndexError:  # fewer entries than planes: one block of pixels, or planes are missing
@@ -238,15 +264,22 @@ def _read_only(series: TiffPageSeries, page: int, shape: tuple[int, ...], path: 
 
 def _drop_alpha(array: np.ndarray, axis: int, keyframe: tifffile.TiffPage) -> np.ndarray:
     samples = array.shape[axis]
-    keep = _color_samples(samples, keyframe)
+    keep = color_samples(samples, keyframe)
     return np.take(array, keep, axis) if len(keep) < samples else array
 
 
-def _color_samples(samples: int, keyframe: tifffile.TiffPage) -> list[int]:
-    """Indices of the samples of a pixel that are not alpha.
+def color_samples(samples: int, keyframe: tifffile.TiffPage) -> list[int]:
+    """Select the samples of a pixel that are not alpha.
 
     tifffile tags a fourth channel as alpha, unless it is told otherwise. Microscopes write no transparency,
     and programs that do write it use 8 bits, so samples of more bits are channels.
+
+    Args:
+        samples: number of samples of a pixel.
+        keyframe: first page of the series.
+
+    Returns:
+        Their indices.
     """
     if keyframe.bitspersample > 8:
         return list(range(samples))

@@ -13,7 +13,7 @@ from tifffile import PHOTOMETRIC, TiffFile, TiffPageSeries, memmap
 
 from finetune.data.images import unreadable
 from finetune.data.orientation import TAG
-from finetune.data.tiff import CHANNEL_AXES, _axes, _color_samples, _pages, _series
+from finetune.data.tiff import CHANNEL_AXES, axes_of, color_samples, data_series, series_pages
 from finetune.utils.optional import is_installed
 
 ReadWindow = Callable[[slice, slice], np.ndarray]
@@ -30,7 +30,7 @@ def has_tiff_windows(path: Path) -> bool:
         that holds the whole image among them.
     """
     with TiffFile(path) as tif:
-        series = _series(tif, path)
+        series = data_series(tif, path)
         if len(series) > 1 or not _is_plain(series[0]):
             return False
         if _is_mapped(series[0]):
@@ -54,7 +54,7 @@ def open_tiff_windows(path: Path) -> Iterator[ReadWindow | None]:
         DataError: if the file is too short.
     """
     with TiffFile(path) as tif:
-        series = _series(tif, path)
+        series = data_series(tif, path)
         try:
             array = _array(tif, series[0], path) if len(series) == 1 and _is_plain(series[0]) else None
         except (OSError, ValueError) as error:  # numpy's, if the file is too short to be mapped
@@ -62,7 +62,7 @@ def open_tiff_windows(path: Path) -> Iterator[ReadWindow | None]:
         if array is None:
             yield None
             return
-        axes = _axes(series[0])
+        axes = axes_of(series[0])
         kept = [axis for axis in axes if axis in f"{CHANNEL_AXES}YX"]
         order = [kept.index(axis) for axis in (*(axis for axis in kept if axis in CHANNEL_AXES), "Y", "X")]
 
@@ -76,10 +76,10 @@ def open_tiff_windows(path: Path) -> Iterator[ReadWindow | None]:
 
 def _is_plain(series: TiffPageSeries) -> bool:
     """Whether `finetune.data.tiff.read_page` returns the pixels of the file as they are."""
-    frame, sizes = series.keyframe, dict(zip(_axes(series), series.shape, strict=True))
+    frame, sizes = series.keyframe, dict(zip(axes_of(series), series.shape, strict=True))
     upright = TAG not in frame.tags or int(frame.tags[TAG].value) == 1
-    colors = "S" not in sizes or len(_color_samples(sizes["S"], frame)) == sizes["S"]
-    return upright and colors and _pages(series) == 1 and frame.photometric != PHOTOMETRIC.MINISWHITE
+    colors = "S" not in sizes or len(color_samples(sizes["S"], frame)) == sizes["S"]
+    return upright and colors and series_pages(series) == 1 and frame.photometric != PHOTOMETRIC.MINISWHITE
 
 
 def _is_mapped(series: TiffPageSeries) -> bool:

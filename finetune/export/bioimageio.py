@@ -21,7 +21,7 @@ from cards.record import RunRecord
 from finetune.data.channels import select_channels
 from finetune.data.reader import Sample
 from finetune.export.base import ExportInput, ReloadedExport, trusted
-from finetune.export.bioimageio_weights import TORCH_VERSION, _with_head, _write_onnx, _write_state_dict
+from finetune.export.bioimageio_weights import TORCH_VERSION, with_head, write_onnx_weights, write_state_dict
 from finetune.export.crop import crop
 from finetune.inference.bioimageio_runtime import open_weights, run_test
 from finetune.inference.model import Model
@@ -210,10 +210,10 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path, trust: bool) -> t
     # Without a file of code that defines the network there is nothing that could load a state dict.
     portable = not model.torchscript and getattr(type(model.network), "portable", False)
     script: TorchScript | None = TorchScript(work / "weights-torchscript.pt", TORCH_VERSION)
-    without_onnx = _write_onnx(model, work / "weights.onnx", portable)
+    without_onnx = write_onnx_weights(model, work / "weights.onnx", portable)
     missing = list(without_onnx)
     try:
-        write_torchscript(_with_head(model), work / "weights-torchscript.pt", **options, trust=trust)
+        write_torchscript(with_head(model), work / "weights-torchscript.pt", **options, trust=trust)
     except ModelError as error:  # an operator that users could not load without trust
         if not portable:
             raise
@@ -223,7 +223,7 @@ def _write_parts(model: Model, pixels: np.ndarray, work: Path, trust: bool) -> t
         folder=work / "texts",
         test_input=work / "test_input.npy",
         test_output=work / "test_output.npy",
-        state_dict=_write_state_dict(model, work) if portable else None,
+        state_dict=write_state_dict(model, work) if portable else None,
         torchscript=script,
         onnx=None if without_onnx else Onnx(work / "weights.onnx", OPSET),
         covers=[work / "cover.png"],

@@ -31,14 +31,30 @@ class _WithHead(nn.Module):
         return self.head(self.network(images))
 
 
-def _with_head(model: Model) -> nn.Module:
-    """The network with the head of its target."""
+def with_head(model: Model) -> nn.Module:
+    """Give a network the head of its target.
+
+    Args:
+        model: the model.
+
+    Returns:
+        Images -> what the package's tools post-process; the network itself if its target has no head.
+    """
     head = model.target.head()
     return _WithHead(model.network, head).eval() if head else model.network
 
 
-def _write_onnx(model: Model, path: Path, portable: bool) -> list[str]:
-    """Write ONNX. If torch cannot export a network that is not portable, return a sentence about it."""
+def write_onnx_weights(model: Model, path: Path, portable: bool) -> list[str]:
+    """Write the network in ONNX, unless a package for it is missing or torch cannot export the network.
+
+    Args:
+        model: the model.
+        path: file to write.
+        portable: whether the network is known to be exportable; errors are then raised.
+
+    Returns:
+        A sentence on why there are no ONNX weights; empty if they were written.
+    """
     absent = [package for package in ONNX_PACKAGES if find_spec(package) is None]
     if absent:
         verb = "is" if len(absent) == 1 else "are"
@@ -47,7 +63,7 @@ def _write_onnx(model: Model, path: Path, portable: bool) -> list[str]:
             'install in a clone of finetune with: pip install ".[onnx]"'
         ]
     try:
-        write_onnx(_with_head(model), path, channels=model.channels, divisor=model.divisor)
+        write_onnx(with_head(model), path, channels=model.channels, divisor=model.divisor)
     except Exception as error:  # torch's exporters fail as they like
         if portable:
             raise
@@ -57,8 +73,16 @@ def _write_onnx(model: Model, path: Path, portable: bool) -> list[str]:
     return []
 
 
-def _write_state_dict(model: Model, work: Path) -> StateDict:
-    """Write the state dict and the file that defines the network, with the head of its target."""
+def write_state_dict(model: Model, work: Path) -> StateDict:
+    """Write the state dict, and the file that defines the network with the head of its target.
+
+    Args:
+        model: the model.
+        work: folder to write to.
+
+    Returns:
+        Both files and how the network is built.
+    """
     weights, architecture = work / "weights.pt", work / "architecture.py"
     torch.save(model.network.state_dict(), weights)
     kind = type(model.network)
