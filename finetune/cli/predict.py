@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cards.errors import InputError
 from cards.formatting import counted
 from cards.paths import expand_user
 from finetune.cli.arguments import Offline
@@ -20,6 +21,7 @@ from finetune.cli.progress import image_progress
 if TYPE_CHECKING:
     from finetune.inference.cluster import Cluster
     from finetune.inference.folder import FolderPrediction
+    from finetune.inference.outputs import Outputs
     from finetune.inference.protocol import Predictor
     from finetune.pipeline.prediction_job import PredictionJob
 
@@ -80,6 +82,14 @@ def predict(
         bool,
         typer.Option("--planes", help="Segment each plane of a z-stack or time series by itself."),
     ] = False,
+    channels: Annotated[
+        str,
+        typer.Option(
+            metavar="N[,N...]",
+            help="Channels of the images that the model sees, counted from 0; those of the training by "
+            "default.",
+        ),
+    ] = "",
     symmetries: Annotated[
         bool,
         typer.Option(
@@ -130,7 +140,7 @@ def predict(
         from finetune.inference.outputs import parse_format, plan_outputs
         from finetune.loading.precision import parse_precision
 
-        asked = parse_precision(precision)
+        asked, chosen = parse_precision(precision), _parse_channels(channels)
         # Paths and headers are checked before the model is loaded.
         outputs = plan_outputs(
             images,
@@ -151,7 +161,12 @@ def predict(
         from finetune.pipeline.prediction_models import load_models
 
         predictor, members = load_models(
-            [model, *ensemble], trust=trust, target=target, symmetries=symmetries, precision=asked
+            [model, *ensemble],
+            trust=trust,
+            target=target,
+            symmetries=symmetries,
+            precision=asked,
+            channels=chosen,
         )
         for note in memory_notes(predictor, outputs, headers):
             print_note(note)
@@ -159,13 +174,23 @@ def predict(
             check_can_measure(predictor)
         elif tiles := tiles_note(predictor, headers.values()):
             print_note(tiles)
-    results = []
-    job = PredictionJob(predictor, members, outputs, headers, errors, symmetries, tile_mismatch=tile_mismatch)
+    results: list[FolderPrediction] = []
+    job = PredictionJob(
+        predictor,
+        members,
+        outputs,
+        headers,
+        errors,
+        symmetries,
+        tile_mismatch=tile_mismatch,
+        channels=chosen,
+    )
     _warn(job.comparison.warnings)
     before = len(job.comparison.warnings)
     with (
         image_progress(len(outputs.paths)) as (advance, watch),
-        _cluster(dask, model, predictor, trust, target) as cluster,
+        _cluster(dask, model, predictor, trust, target, chosen) as cluster,
+        _interruption(results, outputs),
     ):
         for result in job.run(watch, cluster):
             results.append(result)
@@ -182,8 +207,35 @@ def predict(
         raise typer.Exit(1)
 
 
+def _parse_channels(text: str) -> list[int]:
+    try:
+        channels = [int(part) for part in text.split(",")] if text else []
+    except ValueError:
+        channels = [-1]
+    if min(channels, default=0) < 0:
+        raise InputError(f"--channels: '{text}' is not a list of channels, such as 1 or 0,2")
+    return channels
+
+
+@contextmanager
+def _interruption(results: Sequence[FolderPrediction], outputs: Outputs) -> Iterator[None]:
+    """Say what was finished if the command is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        finished = sum(result.labels is not None for result in results)
+        images = counted(len(outputs.paths), "image")
+        print_note(f"stopped after {finished} of {images}; the same command continues", "finetune")
+        raise
+
+
 def _cluster(
-    address: str, source: str, model: Predictor, trust: bool, target: str | None
+    address: str,
+    source: str,
+    model: Predictor,
+    trust: bool,
+    target: str | None,
+    channels: Sequence[int],
 ) -> AbstractContextManager[Cluster | None]:
     """The Dask cluster at an address; None if there is no address."""
     if not address:
@@ -191,14 +243,15 @@ def _cluster(
     from cards.errors import ModelError
     from finetune.inference.cluster import open_cluster
     from finetune.inference.model import Model
-    from finetune.loading import load
+    from finetune.pipeline.prediction_models import load_with_channels
 
     if not isinstance(model, Model):
         raise ModelError("--dask: takes a single model with maps, without --ensemble and --symmetries")
     path = expand_user(source)
     where = str(path.resolve()) if path.exists() else source
     # Workers use the precision of this process, whatever their processors are fast in.
-    return open_cluster(address, partial(load, where, trust=trust, target=target, precision=model.precision))
+    options = {"trust": trust, "target": target, "precision": model.precision}
+    return open_cluster(address, partial(load_with_channels, where, channels, **options))
 
 
 def _line(result: FolderPrediction) -> str:

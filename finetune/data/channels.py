@@ -45,9 +45,20 @@ def select_channels(image: np.ndarray, channels: Channels, name: str = "the imag
         return image
     if channels == "gray":
         return image if len(image) == 1 else image.mean(axis=0, keepdims=True, dtype=np.float32)
-    missing = [channel for channel in channels if not 0 <= channel < len(image)]
-    if missing or not channels:
-        raise DataError(
-            f"{name}: has channels 0 to {len(image) - 1}, but data.channels asks for {list(channels)}"
-        )
+    check_selected(len(image), channels, name)
     return image[list(channels)]
+
+
+def check_selected(count: int, channels: list[int], name: str = "the image") -> None:
+    """Check that an image has the channels that are selected.
+
+    Args:
+        count: number of channels of the image.
+        channels: indices from 0.
+        name: name of the image in an error message.
+
+    Raises:
+        DataError: if one is missing, or none is selected.
+    """
+    if not channels or not all(0 <= channel < count for channel in channels):
+        raise DataError(f"{name} has channels 0 to {count - 1}, but channels {channels} were asked for")

@@ -9,11 +9,11 @@ import numpy as np
 
 from cards.errors import DataError, InputError
 from finetune.data.formats.registry import LIBRARIES, is_zarr, read_page
-from finetune.data.labels import renumber
+from finetune.data.labels import as_integers
 from finetune.data.orientation import TAG, turn_upright
 from finetune.data.png_jpeg import decode_jpeg, decode_png
 
-SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".czi", ".nd2", ".lif"}
+SUFFIXES = {".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk", ".png", ".jpg", ".jpeg", ".czi", ".nd2", ".lif"}
 ZARR = ".zarr"  # a folder
 NAMES = "TIFF, PNG, JPEG, CZI, ND2, LIF or OME-Zarr"
 
@@ -111,7 +111,7 @@ def read_labels(path: Path | str, page: int | None = None) -> np.ndarray:
             f"{path}: holds {len(labels)} channels; labels must be one integer a pixel: "
             "save it as a gray image"
         )
-    return _integers(labels[0], path)
+    return as_integers(labels[0], path)
 
 
 def page_count(path: Path | str) -> int:
@@ -278,22 +278,3 @@ def check_finite(image: np.ndarray, path: Path) -> np.ndarray:
             f"{path}: {bad:,} of {image.size:,} values are NaN or infinite: replace them and save it again"
         )
     return image
-
-
-def _integers(labels: np.ndarray, path: Path) -> np.ndarray:
-    if labels.dtype.kind not in "buif":
-        raise DataError(f"{path}: holds {labels.dtype} values; labels must be integers: save it as uint16")
-    if labels.dtype.kind == "f" and (fractions := np.count_nonzero(~(np.mod(labels, 1) == 0))):
-        raise DataError(
-            f"{path}: holds {labels.dtype} values from {labels.min():.3g} to {labels.max():.3g}, fractions "
-            f"in {fractions / labels.size:.1%} of its pixels; labels must be integers: threshold a soft mask "
-            "and save it as uint8 or uint16"
-        )
-    if labels.size and labels.min() < 0:
-        raise DataError(
-            f"{path}: holds labels from {labels.min()} to {labels.max()}; 0 must be background, and every "
-            "instance a positive integer"
-        )
-    if labels.size and labels.max() > np.iinfo(np.int32).max:
-        return renumber(labels)
-    return np.ascontiguousarray(labels, dtype=np.int32)

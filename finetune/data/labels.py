@@ -1,12 +1,14 @@
-"""Label images from what a mask holds to what a target learns."""
+"""Label images: from pixels to integers, and from what a mask holds to what a target learns."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from cards.base import LabelKind
+from cards.errors import DataError
 
 
 def convert(
@@ -58,3 +60,39 @@ def _outline(instances: np.ndarray) -> np.ndarray:
     from finetune.targets.pixels import inner_boundary
 
     return inner_boundary(instances).astype(np.int32)
+
+
+def as_integers(labels: np.ndarray, path: Path) -> np.ndarray:
+    """Convert the pixels of a label image.
+
+    Args:
+        labels: (H, W) of any type.
+        path: the file, for messages.
+
+    Returns:
+        (H, W) int32, 0 is background. Labels over 2³¹ − 1 are renumbered from 1, in the same order.
+
+    Raises:
+        DataError: if they are no numbers, or fractions, negative or not finite.
+    """
+    if labels.dtype.kind not in "buif":
+        raise DataError(f"{path}: holds {labels.dtype} values; labels must be integers: save it as uint16")
+    if labels.dtype.kind == "f" and (odd := np.count_nonzero(~np.isfinite(labels))):
+        raise DataError(
+            f"{path}: {odd / labels.size:.1%} of its pixels are NaN or infinite; labels must be integers: "
+            "set the background to 0 and save it as uint16"
+        )
+    if labels.dtype.kind == "f" and (fractions := np.count_nonzero(~(np.mod(labels, 1) == 0))):
+        raise DataError(
+            f"{path}: holds {labels.dtype} values from {labels.min():.3g} to {labels.max():.3g}, fractions "
+            f"in {fractions / labels.size:.1%} of its pixels; labels must be integers: threshold a soft mask "
+            "and save it as uint8 or uint16"
+        )
+    if labels.size and labels.min() < 0:
+        raise DataError(
+            f"{path}: holds labels from {labels.min()} to {labels.max()}; 0 must be background, and every "
+            "instance a positive integer"
+        )
+    if labels.size and labels.max() > np.iinfo(np.int32).max:
+        return renumber(labels)
+    return np.ascontiguousarray(labels, dtype=np.int32)

@@ -27,7 +27,7 @@ OUTPUT_SUFFIXES = ("_flows", "_cp_flows", "_cp_output", "_cp_outlines", "_outlin
 # Formats in which microscopy images are often stored and that are not read.
 UNSUPPORTED = {
     *(".bmp", ".gif", ".webp", ".jp2", ".h5", ".hdf5", ".mrc", ".dm3", ".dm4"),
-    *(".ims", ".lsm", ".oib", ".oif", ".oir", ".vsi", ".svs", ".ndpi"),
+    *(".ims", ".oib", ".oif", ".oir", ".vsi", ".svs", ".ndpi"),
 }
 LISTED = 3  # file names in a message
 

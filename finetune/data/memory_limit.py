@@ -7,6 +7,9 @@ from pathlib import Path
 
 from cards.errors import DataError
 
+CGROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Files with the limit of a container: versions 2 and 1 of Linux's control groups."""
+
 LARGEST = 2**38
 """Pixels of the largest image that is read part by part, 524,288 × 524,288; slide scanners reach 2^35."""
 
@@ -21,7 +24,7 @@ def check_declared(path: Path, channels: int, height: int, width: int) -> None:
         width: declared width in pixels.
 
     Raises:
-        DataError: if one byte per value already exceeds the physical memory.
+        DataError: if one byte per value already exceeds `memory_limit`.
     """
     if exceeds_memory(channels, height, width):
         excess = describe_excess(channels, height, width)
@@ -56,9 +59,9 @@ def exceeds_memory(channels: int, height: int, width: int) -> bool:
         width: in pixels.
 
     Returns:
-        True if one byte per value already exceeds the physical memory.
+        True if one byte per value already exceeds `memory_limit`.
     """
-    return channels * height * width > _memory()
+    return channels * height * width > memory_limit()
 
 
 def describe_excess(channels: int, height: int, width: int) -> str:
@@ -73,11 +76,17 @@ def describe_excess(channels: int, height: int, width: int) -> str:
         A clause with size and memory.
     """
     return (
-        f"its header declares {height:,} × {width:,} pixels, more than the {_memory() / 2**30:.0f} GiB of "
-        f"memory hold ({channels * height * width / 2**30:.0f} GiB)"
+        f"its header declares {height:,} × {width:,} pixels, more than the {memory_limit() / 2**30:.0f} GiB "
+        f"of memory hold ({channels * height * width / 2**30:.0f} GiB)"
     )
 
 
-def _memory() -> int:
-    """Physical memory in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def memory_limit() -> int:
+    """Memory that this process may use.
+
+    Returns:
+        Bytes: the physical memory, or less in a container or a job with a limit of its own (cgroup).
+    """
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limits = [Path(file).read_text().strip() for file in CGROUP if Path(file).is_file()]
+    return min([physical, *(int(limit) for limit in limits if limit.isdecimal())])

@@ -149,7 +149,8 @@ def _page_count(source: np.ndarray | Path) -> int:
 
 def _read(source: np.ndarray | Path, page: int | None) -> np.ndarray:
     if isinstance(source, np.ndarray):
-        return source
+        whole = source.dtype.kind == "f" and bool((np.mod(source, 1) == 0).all())
+        return source.astype(np.int64) if whole else source  # as in files
     if source.name.endswith(SEG_NPY):
         return read_seg_npy(source, (0, 0))
     return read_labels(_labels_inside(source) or source, page)

@@ -14,6 +14,7 @@ ADVICE = {
     "classes": "give all objects of a class one label: use --labels foreground, which makes each connected "
     "region an instance",
     "reused": "use a label for several separate objects: each counts as one instance",
+    "boundaries": "look like boundaries, thin lines that enclose objects: use --labels boundary",
     "border": "have one label along the whole border, which looks like background: background must be 0",
 }
 """What a kind of finding means for a comparison; follows "N of M predictions"."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from cards.errors import DataError
 from cards.paths import as_utf8
+from finetune.data.channels import Channels, check_selected
 from finetune.data.formats.stack import PLANES_REMEDY
 from finetune.data.headers import Header, read_header
 from finetune.data.images import page_count
-from finetune.data.memory_limit import exceeds_memory
 from finetune.inference.extras.registry import Segmented, SegmentedParts, check_size
 from finetune.inference.journal import Journal
 from finetune.inference.outputs import Outputs, clear_leftovers
@@ -131,12 +131,15 @@ def predict_outputs(
         InputError: if the disk is full or cannot be written.
     """
     errors, around = dict(errors), around or Surroundings()
-    if getattr(model, "select", "auto") == "auto":  # otherwise the model selects channels
-        for image, header in headers.items():
-            try:
+    select: Channels = getattr(model, "select", "auto")
+    for image, header in headers.items():
+        try:
+            if select == "auto":
                 check_channels(header.channels, model.channels)
-            except DataError as error:
-                errors[image] = f"{image}: {error}{_planes_hint(image, model.channels, outputs)}"
+            elif select != "gray":
+                check_selected(header.channels, select)
+        except DataError as error:
+            errors[image] = f"{image}: {error}{_planes_hint(image, model.channels, outputs)}"
     if (found := getattr(model, "target", None)) is not None and getattr(found, "whole", False):
         from finetune.inference.tiling import check_size as check_whole  # it imports torch
 
@@ -145,10 +148,9 @@ def predict_outputs(
                 check_whole(found, header.height, header.width, str(image))
             except DataError as error:
                 errors.setdefault(image, str(error))
-    if any(exceeds_memory(*header[:3]) for header in headers.values()):
-        from finetune.inference.memory_notes import too_large  # it imports torch
+    from finetune.inference.memory_notes import too_large  # it imports torch
 
-        errors = too_large(model, outputs, headers) | errors
+    errors = too_large(model, outputs, headers) | errors
     _refuse_if_all_failed(errors, outputs)
     clear_leftovers(outputs)
     for image in outputs.paths:
@@ -205,6 +207,8 @@ def _predict(
             around.journal.announce(image, files)
 
     def finish(instances: int) -> None:
+        for outdated in outputs.outdated.get(image, ()):
+            outdated.unlink(missing_ok=True)
         if around.journal:
             around.journal.add(image, instances, files, kept)
 

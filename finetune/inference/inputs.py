@@ -95,10 +95,10 @@ def _select(entries: list[Path]) -> tuple[list[Path], list[str]]:
     notes = []
     if beside:
         names_beside = first_few(sorted(path.name for path in beside))
-        notes.append(f"{counted(len(beside), 'mask or other result')} beside images not read: {names_beside}")
+        notes.append(f"{counted(len(beside), 'file')} with masks or other results not read: {names_beside}")
     if others:
         names_others = first_few(sorted(path.name for path in others))
-        notes.append(f"{counted(len(others), 'subfolder or file')} not read, not {NAMES}: {names_others}")
+        notes.append(f"{counted(len(others), 'other item')} not read, not {NAMES}: {names_others}")
     return [path for path in files if path not in beside], notes
 
 

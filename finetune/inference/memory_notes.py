@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from finetune.data.headers import Header
-from finetune.data.memory_limit import describe_excess, exceeds_memory
+from finetune.data.memory_limit import memory_limit
 from finetune.data.windows import has_windows
 from finetune.inference.extras.registry import EXTRAS
 from finetune.inference.large_images import is_large
@@ -35,7 +35,7 @@ def memory_notes(model: Any, outputs: Outputs, headers: Mapping[Path, Header]) -
     notes = []
     for image, header in headers.items():
         small = header.height * header.width <= LARGE
-        if small or exceeds_memory(*header[:3]) or is_large(model, image, header, outputs):
+        if small or is_large(model, image, header, outputs) or least_bytes(model, header) > memory_limit():
             continue
         cause, remedy = _cause(model, outputs, image)
         notes.append(
@@ -58,17 +58,19 @@ def too_large(model: Any, outputs: Outputs, headers: Mapping[Path, Header]) -> d
     """
     errors = {}
     for image, header in headers.items():
-        if not exceeds_memory(*header[:3]):
-            continue
         if not is_large(model, image, header, outputs):
+            needed = least_bytes(model, header)
             cause, remedy = _cause(model, outputs, image)
         elif not has_windows(image):
+            needed = header.channels * header.height * header.width
             cause = "a file of this kind is read as a whole"
             remedy = "if the file is not damaged, save it as OME-Zarr or as a tiled TIFF"
         else:
             continue
-        size = describe_excess(header.channels, header.height, header.width)
-        errors[image] = f"{image}: {size}, and {cause}; {remedy}"
+        if needed > memory_limit():
+            size = f"its header declares {header.height:,} × {header.width:,} pixels"
+            excess = f"{needed / GIB:.1f} GiB, more than the {memory_limit() / GIB:.0f} GiB of memory"
+            errors[image] = f"{image}: {size}, which take at least {excess}, because {cause}; {remedy}"
     return errors
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from cards.errors import DataError
-from finetune.data.layouts import stem
+from cards.formatting import counted
+from finetune.data.layouts import first_few, stem
 from finetune.inference.extras.registry import EXTRAS, TABLE, TABLE_FILE
 from finetune.inference.inputs import find_images
 from finetune.inference.journal import Journal
@@ -48,6 +49,7 @@ class Outputs:
         planes: whether each plane of a stack is segmented.
         overwrite: whether earlier files of finetune may be replaced.
         table: path of the table of measurements; None if it is not written.
+        outdated: optional outputs of earlier predictions by image, which do not fit its new label image.
     """
 
     paths: dict[Path, Path]
@@ -59,6 +61,7 @@ class Outputs:
     planes: bool = False
     overwrite: bool = False
     table: Path | None = None
+    outdated: dict[Path, list[Path]] = field(default_factory=dict)
 
 
 def plan_outputs(
@@ -99,7 +102,8 @@ def plan_outputs(
     if os.path.lexists(out / RECORD_FILE):  # a record is continued, even without --overwrite
         check_replaceable(out / RECORD_FILE)
     # An earlier table is continued, as the record is, so that it always describes the label images beside it.
-    table = out / TABLE_FILE if TABLE in save or is_ours(out / TABLE_FILE) else None
+    continued = os.path.lexists(out / RECORD_FILE) and os.path.lexists(out / TABLE_FILE)
+    table = out / TABLE_FILE if TABLE in save or continued else None
     common = [path for path in (table, out / CARD_FILE if card else None) if path]
     planned = [*paths.values(), *(path for kinds in extras.values() for path in kinds.values()), *common]
     existing = [path for path in planned if os.path.lexists(path)]
@@ -113,7 +117,12 @@ def plan_outputs(
         raise DataError(
             f"{refused[0]}{more}: exists; replace earlier label images with --overwrite, or {OTHER_FOLDER}"
         )
-    return Outputs(paths, frozenset(existing), notes, out, extras, label_format, planes, overwrite, table)
+    outdated = _outdated(paths, extras, out) if overwrite else {}
+    if deleted := [path.relative_to(out).as_posix() for files in outdated.values() for path in files]:
+        notes.append(f"{counted(len(deleted), 'file')} of earlier label images deleted: {first_few(deleted)}")
+    return Outputs(
+        paths, frozenset(existing), notes, out, extras, label_format, planes, overwrite, table, outdated
+    )
 
 
 def parse_format(text: str) -> LabelFormat:
@@ -189,12 +198,28 @@ def _paths(files: list[Path], out: Path, ending: str) -> dict[Path, Path]:
     return {image: path for path, image in sources.items()}
 
 
-def _extra_paths(image: Path, out: Path, save: Sequence[str], planes: bool) -> dict[str, Path]:
+def _extra_paths(image: Path, out: Path, save: Iterable[str], planes: bool) -> dict[str, Path]:
     kinds = {kind: EXTRAS[kind] for kind in save if kind != TABLE}
     return {
         kind: out / extra.folder / f"{stem(image)}{extra.stack_ending if planes else extra.ending}"
         for kind, extra in kinds.items()
     }
+
+
+def _outdated(
+    paths: dict[Path, Path], extras: dict[Path, dict[str, Path]], out: Path
+) -> dict[Path, list[Path]]:
+    """Files of earlier predictions that describe label images which will be replaced."""
+    outdated = {}
+    for image, path in paths.items():
+        if not path.exists():
+            continue
+        kept = {path, *extras[image].values()}
+        files = {*_extra_paths(image, out, EXTRAS, False).values()}
+        files |= {*_extra_paths(image, out, EXTRAS, True).values()}
+        if found := [file for file in sorted(files - kept) if is_ours(file)]:
+            outdated[image] = found
+    return outdated
 
 
 def _check_distinct(extras: dict[Path, dict[str, Path]]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from cards.errors import DataError
+from cards.formatting import counted
 from finetune.data.channels import Channels, has_channels_last, select_channels
 from finetune.data.normalization import Normalize
 
@@ -43,7 +46,11 @@ def check_channels(found: int, expected: int) -> None:
     """
     if found == expected:
         return
-    remedy = {1: "convert it to gray", 3: "convert it to RGB"}.get(expected, f"save {expected} channels")
+    remedy = f"choose {counted(expected, 'channel')} with --channels"
+    if (found, expected) == (3, 1):
+        remedy = f"convert it to gray, or {remedy}"
+    elif found < expected:
+        remedy = "convert it to RGB" if (found, expected) == (1, 3) else f"save {expected} channels"
     if found > MANY_CHANNELS:
         remedy = "its axes may be in another order: save it as (channel, y, x), or with names of axes"
     raise DataError(f"the image has {found} channels; this model takes {expected}: {remedy}")
@@ -64,6 +71,8 @@ def channels_first(image: np.ndarray, channels: int) -> np.ndarray:
         DataError: if the image has fewer than two or more than three axes, no pixels, or pixels that are NaN
             or infinite in float32.
     """
+    if isinstance(image, str | Path):
+        raise DataError(f"{image}: is a path, not an array of pixels; segment files with finetune.predict")
     image = np.asarray(image)
     if not image.size:
         raise DataError(f"the image has no pixels: its shape is {image.shape}")

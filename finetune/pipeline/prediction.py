@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cards.errors import DataError
 from cards.paths import expand_user
 from finetune.inference.extras.registry import parse_kinds
 from finetune.inference.folder import FolderPrediction, check_headers, failure_summary
@@ -16,7 +17,7 @@ from finetune.inference.protocol import Predictor
 from finetune.loading import load
 from finetune.loading.precision import AskedPrecision
 from finetune.pipeline.prediction_job import PredictionJob
-from finetune.pipeline.prediction_models import Member, load_models
+from finetune.pipeline.prediction_models import Member, choose_channels, load_models
 
 
 def predict(
@@ -30,6 +31,7 @@ def predict(
     save: str | Sequence[str] = (),
     planes: bool = False,
     precision: AskedPrecision = "auto",
+    channels: Sequence[int] = (),
 ) -> np.ndarray | list[FolderPrediction]:
     """Segment images.
 
@@ -50,6 +52,7 @@ def predict(
         save: further outputs: "measurements", "overlays", "outlines", "probabilities", "geojson", "rois".
         planes: segment each plane of a z-stack or time series.
         precision: in which the network runs; see `load`. It applies to a model that is loaded here.
+        channels: of the images that the model sees, by index from 0; those of the training if empty.
 
     Returns:
         For an array: labels (H, W) int32, 0 is background. For files: image, label image and number of
@@ -60,13 +63,18 @@ def predict(
         ModelError: if the model cannot be loaded.
         DataError: if there are no images, a file would replace one of another program, or no image
             can be segmented.
-        ValueError: if `out` is missing for files, or given for an array.
+        ValueError: if `out` is missing for files, or given for an array, or `channels` for a loaded model.
     """
+    if channels and isinstance(model, Predictor):
+        raise ValueError("channels are for a model that is loaded here; set model.select")
     if isinstance(images, np.ndarray):
         if out is not None or save or planes:
             raise ValueError("out, save and planes are for image files; the labels of an array are returned")
         predictor = model if isinstance(model, Predictor) else load(model, trust=trust, precision=precision)
+        choose_channels(predictor, channels)
         return predictor.predict(images)
+    if not isinstance(images, str | Path) and any(isinstance(image, np.ndarray) for image in images):
+        raise DataError("images: holds several arrays; call predict for each of them")
     if out is None:
         raise ValueError("out: name the folder for the label images")
     sources = (
@@ -87,9 +95,9 @@ def predict(
         predictor = model
     else:
         predictor, members = load_models(
-            [str(source) for source in sources], trust=trust, precision=precision
+            [str(source) for source in sources], trust=trust, precision=precision, channels=channels
         )
-    job = PredictionJob(predictor, members, outputs, headers, errors)
+    job = PredictionJob(predictor, members, outputs, headers, errors, channels=channels)
     results = list(job.run())
     for warning in (*job.comparison.warnings, failure_summary(results)):
         if warning:

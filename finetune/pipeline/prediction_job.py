@@ -25,7 +25,7 @@ from finetune.inference.extras.registry import TABLE, Segmented, SegmentedParts
 from finetune.inference.folder import FolderPrediction, Surroundings, predict_outputs
 from finetune.inference.journal import Journal, open_journal
 from finetune.inference.label_parts import instance_areas
-from finetune.inference.markers import CARD_FILE, MARK, RECORD_FILE, software
+from finetune.inference.markers import CARD_FILE, MARK, RECORD_FILE, is_ours, software
 from finetune.inference.outputs import OTHER_FOLDER, Outputs
 from finetune.inference.protocol import Predictor
 from finetune.inference.similarity import NO_RECORD, NOT_RECORDED, Comparison, compare_images
@@ -67,6 +67,7 @@ class PredictionJob:
     symmetries: bool = False
     options: StreamOptions | None = None
     tile_mismatch: bool = False
+    channels: Sequence[int] = ()
     mismatches: dict[str, ImageMismatch | None] = field(default_factory=dict, init=False)
     comparison: Comparison = field(init=False)
     _diameters: list[float] = field(default_factory=list)
@@ -199,6 +200,8 @@ class PredictionJob:
             text = render_card(self.members, symmetries=self.symmetries)
             replace = card in self.outputs.replace
             write_new(card, partial(_write_text, text), replace, partial(announce, card))
+        elif not any(len(one["models"]) > 1 for one in earlier["predictions"]):
+            self._delete_card(earlier)
         path = self.outputs.folder / RECORD_FILE
         files = {name: sha for name, sha in earlier["files"].items() if name not in listed} | listed
         predictions = [*earlier["predictions"], self._entry(images)]
@@ -206,6 +209,13 @@ class PredictionJob:
         content = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         with disk_errors(path, OTHER_FOLDER):
             write_file(path, content)
+
+    def _delete_card(self, earlier: dict[str, Any]) -> None:
+        """Delete the card of an ensemble whose label images were all replaced."""
+        card = self.outputs.folder / CARD_FILE
+        if is_ours(card):
+            card.unlink()
+            earlier["files"].pop(CARD_FILE, None)
 
     def _earlier(self, images: list[dict[str, Any]]) -> dict[str, Any]:
         """The record of earlier predictions in the folder, without images that were segmented again."""
@@ -227,6 +237,7 @@ class PredictionJob:
             "models": [member.to_json() for member in self.members],
             "symmetries": self.symmetries,
             "planes": self.outputs.planes,
+            **({"channels": list(self.channels)} if self.channels else {}),
             "comparison": self.comparison.to_json(),
             "images": images,
         }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cards.errors import InputError
+from cards.errors import InputError, ModelError
 from cards.fingerprint import sha256_file
 from cards.integrity import HUB
 from cards.metrics import PRIMARY
@@ -16,7 +16,7 @@ from cards.record import RunRecord
 from finetune.downloads.hub import HUB_ID
 from finetune.downloads.records import fetch_record
 from finetune.inference.protocol import Predictor
-from finetune.loading import load_members
+from finetune.loading import load, load_members
 from finetune.loading.precision import AskedPrecision
 from finetune.loading.published import published_name
 from finetune.weights.checkpoint import WEIGHTS
@@ -73,6 +73,7 @@ def load_models(
     target: str | None = None,
     symmetries: bool = False,
     precision: AskedPrecision = "auto",
+    channels: Sequence[int] = (),
 ) -> tuple[Predictor, list[Member]]:
     """Load one model, or several as an ensemble.
 
@@ -82,6 +83,7 @@ def load_models(
         target: target that decodes the maps of packages that finetune did not write.
         symmetries: average the maps over the 8 rotations and reflections of an image.
         precision: in which the networks run; see `finetune.load`.
+        channels: of the images that the models see, by index from 0; those of the training if empty.
 
     Returns:
         The model and the description of each source.
@@ -91,6 +93,8 @@ def load_models(
     """
     models = load_members(sources, trust=trust, target=target, precision=precision)
     members = [describe(source, model) for source, model in zip(sources, models, strict=True)]
+    for model in models:
+        choose_channels(model, channels)
     if symmetries:
         from finetune.inference.symmetries import SymmetricModel
 
@@ -100,6 +104,42 @@ def load_models(
     from finetune.inference.ensemble import EnsembleModel
 
     return EnsembleModel(models, list(sources)), members
+
+
+def choose_channels(model: Predictor, channels: Sequence[int]) -> None:
+    """Let a model, or the members of an ensemble, see other channels of an image than in training.
+
+    Args:
+        model: changed in place.
+        channels: indices from 0; empty to change nothing.
+
+    Raises:
+        ModelError: if the model takes another number of channels, or does not select channels.
+    """
+    if not channels:
+        return
+    if not hasattr(model, "select"):
+        raise ModelError("channels: a package of another tool takes all channels; save those that it takes")
+    if len(channels) != model.channels:
+        raise ModelError(f"channels: {len(channels)} chosen, but the model takes {model.channels}")
+    for member in (model, *getattr(model, "members", ())):
+        member.select = list(channels)
+
+
+def load_with_channels(source: str, channels: Sequence[int], **options: Any) -> Predictor:
+    """Load a model that sees other channels of an image than in training.
+
+    Args:
+        source: what `finetune.load` takes.
+        channels: see `choose_channels`.
+        options: of `finetune.load`.
+
+    Returns:
+        The model.
+    """
+    model = load(source, **options)
+    choose_channels(model, channels)
+    return model
 
 
 def describe(source: str, model: Predictor) -> Member:

@@ -5,8 +5,9 @@ Chunks that are absent hold the fill value: writers leave out empty ones, so the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,18 @@ def _has_chunks(folder: Path) -> bool:
 def _group(path: Path) -> Any:
     import zarr
 
+    if _is_array(path):
+        raise DataError(f"{path}: is an array of an OME-Zarr image: name the folder of the image")
     return zarr.open_group(path, mode="r")
+
+
+def _is_array(path: Path) -> bool:
+    metadata = path / "zarr.json"  # of version 3; version 2 has .zarray
+    if not metadata.is_file():
+        return (path / ".zarray").is_file()
+    with suppress(OSError, ValueError, AttributeError):
+        return json.loads(metadata.read_text(encoding="utf-8")).get("node_type") == "array"
+    return False
 
 
 def _metadata(group: Any) -> dict[str, Any]:

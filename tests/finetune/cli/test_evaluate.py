@@ -248,3 +248,21 @@ def test_differences_have_the_order_of_the_metrics(folders: Path) -> None:
     content = json.loads(result.stdout)
     metrics = list(content["predictions"][0]["summary"])
     assert list(content["difference"]) == [name for name in metrics if name in content["difference"]]
+
+
+def test_boundaries_without_their_option_are_warned_of(tmp_path: Path) -> None:
+    walls = np.zeros((60, 60), np.uint8)
+    walls[::20, :], walls[:, ::20] = 1, 1
+    for name in ("predicted", "reference"):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "a.tif", walls)
+    result = evaluate(tmp_path / "predicted", tmp_path / "reference")
+    assert "thin lines that enclose objects: use --labels boundary" in result.stderr
+    assert evaluate(tmp_path / "predicted", tmp_path / "reference", "--labels", "boundary").stderr == ""
+
+
+def test_background_that_is_nan_is_named(tmp_path: Path) -> None:
+    labels = np.where(REFERENCE, REFERENCE, np.nan).astype(np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", labels)
+    result = evaluate(tmp_path / "a.tif", tmp_path / "a.tif")
+    assert "are NaN or infinite; labels must be integers: set the background to 0" in str(result.exception)

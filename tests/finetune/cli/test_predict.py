@@ -87,7 +87,7 @@ def test_masks_beside_their_images_are_counted(model: Path, images: Path, tmp_pa
     tifffile.imwrite(images / "a_masks.tif", IMAGE)
     result = predict(model, images, "--out", tmp_path / "labels")
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 2)
-    assert "note: 1 mask or other result beside images not read: a_masks.tif" in result.stderr
+    assert "note: 1 file with masks or other results not read: a_masks.tif" in result.stderr
 
 
 @pytest.mark.parametrize("wrong", ["channels", "all damaged"])
@@ -231,3 +231,58 @@ def test_the_record_states_the_precision_of_the_network(
     assert [one["precision"] for one in prediction["models"]] == [
         "bf16" if precision == "bf16" else "float32"
     ]
+
+
+def test_outputs_of_a_replaced_label_image_are_deleted_and_others_kept(
+    model: Path, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "labels"
+    assert predict(model, images, "--out", out, "--save", "geojson,outlines").exit_code == 0
+    (out / "outlines" / "a.png").write_bytes(b"drawn by hand")
+    result = predict(model, images / "a.tif", "--out", out, "--overwrite")
+    assert "note: 1 file of earlier label images deleted: geojson/a.geojson" in result.stderr
+    assert sorted(path.name for path in (out / "geojson").iterdir()) == ["b.geojson"]
+    assert sorted(path.name for path in (out / "outlines").iterdir()) == ["a.png", "b.png"]
+
+
+def test_the_card_of_an_ensemble_goes_with_its_last_label_image(
+    model: Path, images: Path, tmp_path: Path
+) -> None:
+    out, other = tmp_path / "labels", Path(shutil.copytree(model, tmp_path / "other"))
+    assert predict(model, images, "--ensemble", other, "--out", out).exit_code == 0
+    assert predict(model, images / "a.tif", "--out", out, "--overwrite").exit_code == 0
+    assert (out / "README.md").exists()
+    assert predict(model, images / "b.tif", "--out", out, "--overwrite").exit_code == 0
+    assert not (out / "README.md").exists()
+    assert "README.md" not in json.loads((out / "prediction.json").read_text())["files"]
+
+
+def test_a_channel_of_the_images_is_chosen(model: Path, images: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        stained = np.stack([np.zeros_like(IMAGE), IMAGE])
+        tifffile.imwrite(images / f"{name}.tif", stained, metadata={"axes": "CYX"}, ome=True)
+    tifffile.imwrite(tmp_path / "gray.tif", IMAGE)
+    result = predict(model, images, "--out", tmp_path / "none")
+    assert "has 2 channels; this model takes 1: choose 1 channel with --channels" in str(result.exception)
+    assert predict(model, images, "--channels", "1", "--out", tmp_path / "labels").exit_code == 0
+    assert predict(model, tmp_path / "gray.tif", "--out", tmp_path / "gray").exit_code == 0
+    expected = tifffile.imread(tmp_path / "gray" / "gray.tif")
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "labels" / "b.tif"), expected)
+    (prediction,) = json.loads((tmp_path / "labels" / "prediction.json").read_text())["predictions"]
+    assert prediction["channels"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [
+        ("DAPI", "'DAPI' is not a list of channels"),
+        ("0,1", "2 chosen, but the model takes 1"),
+        ("3", "a.tif: the image has channels 0 to 0, but channels [3] were asked for"),
+    ],
+)
+def test_wrong_channels_are_one_line(
+    model: Path, images: Path, tmp_path: Path, channels: str, message: str
+) -> None:
+    result = predict(model, images, "--channels", channels, "--out", tmp_path / "labels")
+    assert message in str(result.exception) + result.stderr
+    assert not (tmp_path / "labels").exists()

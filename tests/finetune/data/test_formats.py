@@ -129,6 +129,12 @@ def test_a_zarr_folder_that_is_no_image_is_refused(tmp_path: Path) -> None:
         read_image(tmp_path / "b.zarr")
 
 
+def test_an_array_in_a_zarr_folder_is_no_damaged_image(tmp_path: Path) -> None:
+    image = write(tmp_path, "zarr")
+    with pytest.raises(DataError, match="is an array of an OME-Zarr image: name the folder of the image"):
+        read_image(image / "0")
+
+
 def test_labels_inside_an_ome_zarr_image_are_found_and_nothing_in_it_is_unread(tmp_path: Path) -> None:
     labels = np.zeros((40, 56), np.uint16)
     labels[5:15, 5:15], labels[20:30, 20:30] = 1, 2

@@ -198,7 +198,7 @@ def test_masks_and_other_results_beside_their_images_are_left_out_and_counted(tm
     (tmp_path / "images" / "notes.bmp").write_bytes(b"BM")
     outputs = plan_outputs(tmp_path / "images", tmp_path / "labels")
     assert [image.name for image in outputs.paths] == ["a.tif", "b_masks.tif"]  # no image of a mask b
-    assert "4 masks and other results" in outputs.notes[0]
+    assert "4 files with masks or other results not read" in outputs.notes[0]
     assert "notes.bmp" in outputs.notes[1]
 
 

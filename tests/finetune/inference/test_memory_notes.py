@@ -15,6 +15,7 @@ from spots_model import spots_model, write_spots
 import finetune
 from cards.errors import DataError
 from finetune.data.headers import Header, read_header
+from finetune.data.memory_limit import memory_limit
 from finetune.inference.folder import check_headers, predict_outputs
 from finetune.inference.memory_notes import least_bytes, memory_notes, too_large
 from finetune.inference.outputs import plan_outputs
@@ -93,7 +94,7 @@ def test_an_image_larger_than_the_memory_is_refused_only_if_it_has_to_be_kept_in
     in_memory = plan_outputs(image, tmp_path / "labels", save=["probabilities"])
     assert memory_notes(spots_model(), in_memory, headers) == []
     with pytest.raises(
-        DataError, match=r"huge\.tif: its header declares .* GiB of memory hold .*, and --save probabilities"
+        DataError, match=r"huge\.tif: its header declares .* GiB of memory, because --save probabilities"
     ):
         list(predict_outputs(spots_model(), in_memory, headers, {}))
     assert not (tmp_path / "labels").exists()
@@ -106,3 +107,13 @@ def test_an_image_larger_than_the_memory_in_a_format_without_parts_is_refused(tm
     header = Header(1, side, side, "uint8")
     (error,) = too_large(spots_model(), plan_outputs(image, tmp_path / "labels"), {image: header}).values()
     assert "a file of this kind is read as a whole; if the file is not damaged, save it as OME-Zarr" in error
+
+
+def test_an_image_whose_maps_exceed_the_memory_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    image, pixels = write_beyond_memory(tmp_path), memory_limit()
+    side = int((pixels / 4) ** 0.5)  # the pixels fit, the maps do not
+    outputs = plan_outputs(image, tmp_path / "labels", save=["probabilities"])
+    headers = {image: Header(1, side, side, "uint8")}
+    (error,) = too_large(spots_model(), outputs, headers).values()
+    assert "GiB of memory, because --save probabilities needs it in memory" in error
+    assert memory_notes(spots_model(), outputs, headers) == []
