@@ -58,7 +58,7 @@ def recommend(benchmark: Benchmark, limits: Sequence[float] = LIMITS) -> list[st
 
 
 def _describe(result: ModelResult) -> str:
-    tuned = ", fine-tuned" if result.stage == "fine-tuned" else ""
+    tuned = f", {result.stage}" if result.stage in ("fine-tuned", "trained") else ""
     elsewhere = f" on {result.hardware}" if result.hardware else ""
     return (
         f"{result.title} ({result.repository}{tuned}), Dice {words.score(result.mean())}, "

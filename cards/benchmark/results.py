@@ -28,8 +28,9 @@ REPOSITORIES = {
 }
 """Names of the repositories in tables."""
 
-Stage = Literal["untuned", "before", "fine-tuned"]
-"""How the model was measured: as published, before fine-tuning with a recipe, or fine-tuned."""
+Stage = Literal["untuned", "before", "fine-tuned", "trained"]
+"""How the model was measured: as published, before fine-tuning with a recipe, fine-tuned, or trained from
+random weights."""
 
 
 class ModelResult(RecordModel):
@@ -140,9 +141,9 @@ class QuotedResult(RecordModel):
 
     title: str
     repository: str
-    dice: float = Field(description="mean over images, from 0 to 1")
-    std: float | None = Field(None, description="standard deviation over images")
-    seconds: float | None = Field(None, description="time per image")
+    dice: float = Field(ge=0, le=1, description="mean over images, from 0 to 1")
+    std: float | None = Field(None, ge=0, description="standard deviation over images")
+    seconds: float | None = Field(None, ge=0, description="time per image")
 
 
 class Benchmark(RecordModel):

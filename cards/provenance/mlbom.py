@@ -195,4 +195,5 @@ def _licenses(license: str | None) -> list[Any]:
 def _purl(name: str, version: str) -> Any:
     from packageurl import PackageURL
 
-    return PackageURL("pypi", name=name, version=version)
+    # On PyPI, the name finetune belongs to another project.
+    return PackageURL("generic" if name == "finetune" else "pypi", name=name, version=version)

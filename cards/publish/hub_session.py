@@ -63,8 +63,11 @@ def client() -> Iterator[HfApi]:
     token = get_token()
     if token is None:
         raise InputError("publishing on Hugging Face needs a token: run `hf auth login`, or set HF_TOKEN")
+    if not token.isascii():
+        raise InputError("the token for Hugging Face holds characters that no token has: check HF_TOKEN")
     if constants.HF_HUB_OFFLINE:
-        raise InputError("HF_HUB_OFFLINE is set: unset it to publish")
+        variable = "FINETUNE_OFFLINE" if os.environ.get("FINETUNE_OFFLINE") else "HF_HUB_OFFLINE"
+        raise InputError(f"{variable} is set: unset it to publish")
     level = logging.get_verbosity()
     if level >= logging.WARNING:  # one message per retry; whoever asked for more gets all
         logging.set_verbosity(logging.CRITICAL)

@@ -61,6 +61,7 @@ def _audited(run: Path, report: Report) -> RunRecord:
         if claim.verdict == "cannot tell":
             report(f"cannot tell: {claim.family}: {claim.statement} {claim.evidence}")
     if record is None:
+        RunRecord.read(run)  # says what is wrong with it
         raise ModelError(f"{run}: has no run record, without which a model is not published")
     return record
 

@@ -27,7 +27,7 @@ class Description:
     Attributes:
         title: name of the model.
         repository: name of its repository.
-        stage: "fine-tuned" for a run of finetune, "untuned" otherwise.
+        stage: "fine-tuned" or "trained" for a run of finetune, "untuned" otherwise.
         license: SPDX id; None if not stated.
         parameters: number of parameters; None if unknown.
         exposure: whether the model was trained or selected on the images.
@@ -65,11 +65,17 @@ def describe_model(entry: ModelEntry, model: Predictor | None, files: Sequence[D
     return Description(
         entry.title or " + ".join(one.title for one in described),
         _joined(one.repository for one in described),
-        stage="fine-tuned" if all(one.stage == "fine-tuned" for one in described) else "untuned",
+        stage=_common_stage([one.stage for one in described]),
         license=_joined(licenses) if len(licenses) == len(described) else None,
         parameters=sum(counts) if len(counts) == len(described) else None,
         exposure=_joined(one.exposure for one in described),
     )
+
+
+def _common_stage(stages: Sequence[Stage]) -> Stage:
+    if len(set(stages)) == 1:
+        return stages[0]
+    return "untuned" if "untuned" in stages else "fine-tuned"
 
 
 def _joined(values: Iterable[str]) -> str:
@@ -134,7 +140,7 @@ def describe_run(record: RunRecord, files: Sequence[DataFile], title: str | None
     return Description(
         title or record.card.title,
         REPOSITORIES.get(repository, repository),
-        stage="fine-tuned",
+        stage="trained" if record.model.base.weights == "random" else "fine-tuned",
         license=record.card.license,
         parameters=record.model.parameters,
         exposure=_exposure(record, files),

@@ -82,9 +82,15 @@ def _print(model: str, claims: Sequence[Claim]) -> None:
 
 
 def _check_replaceable(html: Path) -> None:
-    """Replace the report of an earlier audit, and no other file."""
+    """Replace the report of an earlier audit, and no other file; add no other file to a model."""
     from cards.errors import InputError
+    from cards.report_audit import PAGE
 
+    for folder in html.absolute().parents[:2]:
+        if (folder / "record.json").is_file() and html.name != PAGE:
+            raise InputError(
+                f"{html}: would be a file of the model; choose another place, or the name {PAGE}"
+            )
     if not html.exists():
         return
     if not html.is_file() or b"<h1>Audit of " not in html.read_bytes()[:20_000]:

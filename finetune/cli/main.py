@@ -6,8 +6,10 @@ Heavy imports are inside the functions, so that `finetune --help` is immediate.
 
 from __future__ import annotations
 
+import os
 import sys
-from errno import EACCES, ENAMETOOLONG, EPERM
+from errno import EACCES, ENAMETOOLONG, ENOSPC, EPERM
+from io import TextIOWrapper
 
 import typer
 
@@ -95,6 +97,9 @@ def main() -> None:
     Exit codes: 0 success, 2 invalid input (one line, no traceback), 130 interrupted, 143 terminated; 1 and 3
     are results of a command, such as an image that failed or a broken claim.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a code page without µ or × must not end the command
+            stream.reconfigure(errors="backslashreplace")
     try:
         handle_termination()
         check_not_empty(sys.argv[1:])
@@ -108,6 +113,9 @@ def main() -> None:
             print(f"finetune: {line}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
+        if error.errno == ENOSPC and not error.filename:
+            print("finetune: standard output: the disk is full", file=sys.stderr)
+            os._exit(2)  # Python would try to write the rest again
         if error.errno not in REFUSED or not error.filename:
             raise
         name = str(error.filename)

@@ -132,9 +132,9 @@ def _nothing(root: Path, places: Places) -> DataError:
     images = sum(len(images_in(place)) for _, place in places)
     if not images and (instead := _instead(places)):
         return DataError(f"{root}: holds no images{instead}")
-    found = counted(images, "image") if images else "no images"
+    found = f"{counted(images, 'image')}, but" if images else "no images:"
     return DataError(
-        f"{root}: holds {found}, but neither images/ and masks/ nor files that end in _masks or _mask: "
+        f"{root}: holds {found} neither images/ and masks/ nor files that end in _masks or _mask; "
         "give the folder that does, or set data.csv to a table of files"
     )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cards.errors import DownloadError, InputError
 from finetune.downloads.hub_errors import hub_error, is_temporary, safe_cause, without_log
 from finetune.utils.atomic import write_file
+from finetune.utils.offline import offline_reason
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -180,7 +181,7 @@ def _write_reference(folder: Path, revision: str, commit: str) -> None:
 
 
 def _verify(path: Path, name: str, size: int | None, checksum: str | None) -> None:
-    """Compare a file with size and checksum on the Hub; delete it if they differ.
+    """Compare a file with size and checksum on the Hub; delete it if they differ, unless offline.
 
     Args:
         path: file in the cache.
@@ -194,6 +195,11 @@ def _verify(path: Path, name: str, size: int | None, checksum: str | None) -> No
     differs = "size" if size is not None and path.stat().st_size != size else _mismatch(path, checksum)
     if not differs:
         return
+    if offline := offline_reason():
+        raise DownloadError(
+            f"{name}: its {differs} differs from that which the Hugging Face Hub reported; {offline}: "
+            "download the model again where there is a network"
+        )
     links = [path, path.parent / path.readlink()] if path.is_symlink() else [path]
     for damaged in [path.resolve(), *links]:
         damaged.unlink(missing_ok=True)

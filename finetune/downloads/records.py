@@ -7,6 +7,7 @@ from cards.paths import expand_user
 from cards.reading import NAME, find_record
 from cards.record import RunRecord
 from finetune.downloads.hub import HUB_ID, fetch
+from finetune.utils.unfinished import refuse_unfinished
 
 
 def fetch_record(source: str) -> RunRecord:
@@ -26,6 +27,7 @@ def fetch_record(source: str) -> RunRecord:
     path = expand_user(source)
     if path.exists():
         return find_record(path)
+    refuse_unfinished(path)
     if found := HUB_ID.fullmatch(source):
         hint = f"and there is no file or folder {source} here"
         folder = fetch(found["repo"], [NAME], revision=found["revision"], hint=hint).folder

@@ -29,7 +29,7 @@ from finetune.repositories.base import STRUCTURE
 from finetune.repositories.missing_weights import advise
 from finetune.targets.tasks import task_of
 from finetune.utils.malloc import PREDICTION, keep_freed_memory
-from finetune.utils.unfinished import unfinished_folder
+from finetune.utils.unfinished import refuse_unfinished
 from finetune.weights.checkpoint import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
@@ -186,8 +186,7 @@ def _locate(source: str | Path) -> Path:
         return inside if inside.is_dir() else path
     if path.exists():
         raise ModelError(f"{source}: is a file; give the run folder, or its huggingface folder")
-    if unfinished_folder(path).is_dir():
-        raise ModelError(f"{source}: the run is unfinished; continue it with finetune run --resume {source}")
+    refuse_unfinished(path)
     hub_id = HUB_ID.fullmatch(source) if isinstance(source, str) else None
     if hub_id is None:
         from finetune.repositories.registry import REPOSITORIES

@@ -16,6 +16,7 @@ from cards.errors import DataError, InputError
 from cards.paths import expand_user
 from cards.record import RunRecord
 from finetune.utils.scratch import ScratchFolder
+from finetune.utils.unfinished import refuse_unfinished
 
 if TYPE_CHECKING:
     from cards.provenance.trust import TrustRoot
@@ -71,6 +72,7 @@ def _located(source: Path | str) -> Iterator[Path]:
         return
     from finetune.downloads.hub import HUB_ID, fetch_all
 
+    refuse_unfinished(path)
     hub_id = HUB_ID.fullmatch(source)
     if hub_id is None:
         yield path

@@ -136,6 +136,8 @@ def failure(error: BaseException) -> str | None:
         return f"cannot read or write: {reason}{where}; check the disk"
     if _is_out_of_memory(error):
         return "not enough memory; lower training.batch_size or training.patch"
+    if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):  # of torch
+        return "a process that reads images was killed, usually for lack of memory; set training.workers=0"
     return None
 
 

@@ -11,10 +11,16 @@ from cards.formatting import counted
 from finetune.data.headers import Header, read_header
 from finetune.data.images import is_image
 from finetune.data.layouts import first_few, stem
+from finetune.inference.extras.registry import EXTRAS, TABLE_FILE
+from finetune.inference.markers import CARD_FILE, RECORD_FILE
 
 PLACEHOLDER = re.compile(r"\{(?:\w+:)?([a-z]+)(\+?)\}")
 CHARACTERS = {"d": "[0-9]", "c": "[a-zA-Z]"}
 """Letters of the placeholders of Polus' file patterns: `{r:ddd}` are three digits, `{c:c+}` some letters."""
+
+
+BESIDE_LABELS = {RECORD_FILE, CARD_FILE, TABLE_FILE, *(extra.folder for extra in EXTRAS.values())}
+"""Files and folders that `finetune predict` writes beside label images."""
 
 
 def select(folder: Path, pattern: str, parameter: str) -> list[Path]:
@@ -35,6 +41,8 @@ def select(folder: Path, pattern: str, parameter: str) -> list[Path]:
         raise DataError(f"--{parameter}: {folder}: no such folder")
     expression = _expression(pattern)
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    if any(path.name == RECORD_FILE for path in entries):  # `finetune predict` wrote the folder
+        entries = [path for path in entries if path.name not in BESIDE_LABELS]
     matching = [path for path in entries if expression.fullmatch(path.name)]
     if not entries:
         raise DataError(f"--{parameter}: {folder}: the collection is empty")

@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -48,7 +48,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         yield partial
         replace_file(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk
+            partial.unlink(missing_ok=True)
 
 
 def replace_file(new: Path, path: Path) -> None:
@@ -102,9 +103,16 @@ def write_new_files(folder: Path, files: Mapping[str, bytes]) -> dict[Path, bool
             written[path] = not os.path.lexists(path)
             if not written[path] and not (path.is_file() and path.read_bytes() == content):
                 raise InputError(f"{path}: exists and differs; choose another folder with --out")
-        for (path, new), content in zip(written.items(), files.values(), strict=True):
-            if new:
-                write_file(path, content)
+        done: list[Path] = []
+        try:
+            for (path, new), content in zip(written.items(), files.values(), strict=True):
+                if new:
+                    write_file(path, content)
+                    done.append(path)
+        except BaseException:
+            for path in done:
+                path.unlink(missing_ok=True)
+            raise
     return written
 
 

@@ -46,8 +46,9 @@ def end(code: int) -> None:
         return
     atexit._run_exitfuncs()
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # it was closed before the command began
+                stream.flush()
     except (OSError, ValueError):  # ValueError: the stream is closed
         return
     os._exit(code)

@@ -65,7 +65,7 @@ def test_before_training_there_is_no_number(full):
     full.accuracy.before = full.accuracy.change = None
     text = huggingface.render_body(full)
     assert "| Dice | untrained | " in text
-    assert "**Change in Dice:** untrained." in text
+    assert "**Change in Dice:** not applicable, because the network was not trained before." in text
 
 
 def test_a_network_with_weights_in_a_part_of_it_fills_no_table_with_that(full):

@@ -95,6 +95,10 @@ def test_options_of_repositories_and_folders_inside_the_run_are_refused(run, pub
     assert (result.code, "--repo, --private" in result.err) == (2, True)
     assert publish(run, "--to", run / "copy").code == 2
     assert publish(run, "--to", "huggingfaces").err.startswith("finetune: --to huggingfaces: did you mean")
+    for other in ("zenodo", "hf", "https://example.org/x"):
+        result = publish(run, "--to", other)
+        assert result.code == 2
+        assert f"--to {other}: unknown; give huggingface, bioimageio or a folder" in result.err
     assert publish(tmp_path / "absent", "--to", tmp_path / "out").code == 2
     assert publish(run / "huggingface", "--to", tmp_path / "out").code == 2
     assert not (tmp_path / "out").exists() and not (run / "copy").exists()

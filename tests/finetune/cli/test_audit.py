@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -177,3 +178,28 @@ def test_a_key_that_is_none_is_refused_before_anything_is_compared(
     result = audit(run, "--key", key)
     assert isinstance(result.exception, InputError) and words in str(result.exception)
     assert result.stdout == ""
+
+
+def test_a_report_adds_no_file_to_the_audited_model(run: Path) -> None:
+    result = audit(run, "--html", run / "mine.html")
+    assert "would be a file of the model; choose another place, or the name audit.html" in str(
+        result.exception
+    )
+    assert audit(run, "--html", run / "audit.html").exit_code == audit(run).exit_code
+
+
+def test_an_unfinished_run_is_no_model_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "a.partial").mkdir(parents=True)
+    expected = "runs/a: the run is unfinished; continue it with: finetune run --resume runs/a"
+    assert str(audit("runs/a").exception) == expected
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_without_all_characters_gets_a_report(run: Path, tmp_path: Path, encoding: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "finetune.cli", "card", "show", str(run)], env=environment, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode(encoding)

@@ -176,6 +176,14 @@ def test_damaged_weights_are_not_kept(hub, commit):
     assert (fetch(REPO, ["weights.pt"]).folder / "weights.pt").read_bytes() == WEIGHTS
 
 
+def test_without_a_network_a_damaged_file_is_named_and_kept(hub, commit, monkeypatch):
+    path = fetch(REPO, ["weights.pt"]).folder / "weights.pt"
+    path.resolve().write_bytes(b"damaged")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "download the model again where there is a network" in problem(REPO, ["weights.pt"])
+    assert path.read_bytes() == b"damaged"
+
+
 def test_a_small_file_that_was_altered_is_not_kept(hub, commit, tmp_path):
     hub.corrupt.add("more/notes.txt")
     assert "more/notes.txt was damaged in transit: its checksum differs" in problem(REPO, ["more/notes.txt"])

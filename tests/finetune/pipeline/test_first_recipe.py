@@ -218,7 +218,7 @@ def soften(folder: Path) -> None:
     [
         (remove_masks, [], "holds images/ but no masks/"),
         (remove_a_mask, [], "1 of 10 images have no mask: disc_03.tif"),
-        (remove_everything, [], "holds no images, but neither images/ and masks/"),
+        (remove_everything, [], "holds no images: neither images/ and masks/"),
         (shutil.rmtree, [], "no such folder"),
         (blacken, [], "all masks hold background only"),
         (soften, [], "holds gray levels instead of labels"),

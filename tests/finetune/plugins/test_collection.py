@@ -33,6 +33,13 @@ def test_a_pattern_selects_files(folder: Path, pattern: str, count: int) -> None
     assert len(select(folder, pattern, "imageDir")) == count
 
 
+def test_what_a_prediction_writes_beside_label_images_is_left_out(folder: Path) -> None:
+    for name in ("prediction.json", "measurements.csv"):
+        (folder / name).touch()
+    (folder / "overlays").mkdir()
+    assert len(select(folder, ".*", "predictionDir")) == 3
+
+
 def test_hidden_files_are_no_images(folder: Path) -> None:
     (folder / ".DS_Store").write_bytes(b"x")
     assert len(select(folder, ".*", "imageDir")) == 3

@@ -21,6 +21,7 @@ from finetune.utils.atomic import (
     is_disk_full,
     replace_folder,
     write_file,
+    write_new_files,
     write_safetensors,
 )
 
@@ -136,3 +137,9 @@ def test_several_processes_may_write_one_file(tmp_path: Path) -> None:
         assert process.exitcode == 0
     assert (tmp_path / "a").read_bytes() == bytes(100_000)
     assert names(tmp_path) == ["a"]
+
+
+def test_of_several_new_files_a_full_disk_leaves_none(tmp_path: Path) -> None:
+    with nearly_full_disk(), pytest.raises(InputError, match="the disk is full"):
+        write_new_files(tmp_path, {"small.txt": b"1", "large.txt": bytes(10_000)})
+    assert not list(tmp_path.iterdir())
