@@ -85,8 +85,8 @@ def caption(table: RunTable, contents: Contents) -> str:
     """
     sentences = [
         f"Dice of the {table.dice_of}: mean ± standard deviation over images, and the 95 % bootstrap "
-        "interval of the mean. Unrelated images: neither copy, part nor neighbor of a training image. Time "
-        "per image: median, warm, batch size 1, from pixels in memory to labels."
+        "interval of the mean. Unrelated images: no copy, part or neighbor among the training images was "
+        "found. Time per image: median, warm, batch size 1, from pixels in memory to labels."
     ]
     if any(len(row.seeds) > 1 for row in table.rows):
         sentences.append(

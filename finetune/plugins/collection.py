@@ -138,6 +138,6 @@ def _expression(pattern: str) -> re.Pattern[str]:
         return re.compile(PLACEHOLDER.sub(digits_or_letters, pattern))
     except re.error as error:
         raise InputError(
-            f"--filePattern '{pattern}': is no regular expression ({error}); write .*\\.tif for all names "
+            f"--filePattern '{pattern}': not a regular expression ({error}); write .*\\.tif for all names "
             "that end in .tif"
         ) from error

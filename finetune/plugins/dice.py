@@ -44,7 +44,7 @@ def dice_plugin(commands: Commands) -> Plugin:
                 "referenceDir",
                 "collection",
                 "Reference",
-                "Label images that people drew or corrected, with the same names.",
+                "Reference label images (ground truth) with the same names.",
                 IMAGES,
                 required=True,
             ),
@@ -54,7 +54,7 @@ def dice_plugin(commands: Commands) -> Plugin:
             ),
             replace(
                 from_command(
-                    evaluate, "pixel_size", name="pixelSize", label="Side of a pixel in µm", section=OPTIONS
+                    evaluate, "pixel_size", name="pixelSize", label="Pixel size in µm", section=OPTIONS
                 ),
                 above=0,
             ),

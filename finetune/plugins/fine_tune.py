@@ -74,7 +74,7 @@ def _images() -> tuple[Input, ...]:
             "maskDir",
             "collection",
             "Training masks",
-            "Label images with the same names: 0 is background, each object has a number of its own.",
+            "Label images with the same names: 0 is background, each object has its own label.",
             IMAGES,
             required=True,
         ),
@@ -93,8 +93,8 @@ def _images() -> tuple[Input, ...]:
             name="labels",
             label="Content of the masks",
             section=IMAGES,
-            help="instances: each object has a number of its own. foreground or boundary: all pixels that "
-            "are not 0.",
+            help="instances: each object has its own label. foreground or boundary: all pixels that are "
+            "not 0.",
             default="instances",
         ),
     )
@@ -111,7 +111,7 @@ def _model() -> tuple[Input, ...]:
             "model",
             "choice",
             "Model to start from",
-            "A published model. wipp:unet starts from random weights and needs no download.",
+            "A published model. wipp:unet is trained from scratch and needs no download.",
             MODEL,
             default=names[0],
             choices=names,
@@ -139,17 +139,17 @@ def _model() -> tuple[Input, ...]:
             name="adapt",
             label="What is trained",
             section=MODEL,
-            help="full: all of the model. head: only its last part, for few images. lora: small changes "
-            "everywhere, for large models.",
+            help="full: all weights. head: all except the encoder, for few images. lora: low-rank adapters, "
+            "for large models.",
             choices=tuple(ADAPTERS),
         ),
         from_key(
             Lora,
             "rank",
             name="rank",
-            label="Rank of the change",
+            label="LoRA rank",
             section=MODEL,
-            help="For lora: larger values change the model more.",
+            help="Rank of the adapters; a larger rank trains more parameters.",
             condition=("adapt", "lora"),
         ),
     )
@@ -163,7 +163,7 @@ def _training() -> tuple[Input, ...]:
             name="epochs",
             label="Epochs",
             section=TRAINING,
-            help="How often the model sees all training images.",
+            help="Number of passes over the training images.",
         ),
         from_key(
             TrainingSection,
@@ -171,7 +171,7 @@ def _training() -> tuple[Input, ...]:
             name="learningRate",
             label="Learning rate",
             section=TRAINING,
-            help="How much each step changes the model. Leave it empty for the value that suits the model.",
+            help="Step size of the optimizer. Leave it empty for the default of the model.",
         ),
         from_key(
             TrainingSection,

@@ -52,7 +52,7 @@ def test_hidden_files_are_no_images(folder: Path) -> None:
             "x.*",
             "--imageDir: FOLDER: no name matches the pattern 'x.*'; the collection holds r001_c1.ome.tif",
         ),
-        ("*.tif", "--filePattern '*.tif': is no regular expression"),
+        ("*.tif", "--filePattern '*.tif': not a regular expression"),
     ],
 )
 def test_a_wrong_pattern_is_one_error(folder: Path, pattern: str, message: str) -> None:

@@ -23,7 +23,7 @@ inputs:
   referenceDir:
     type: Directory
     label: Reference
-    doc: Label images that people drew or corrected, with the same names.
+    doc: Reference label images (ground truth) with the same names.
     inputBinding:
       prefix: --referenceDir
   filePattern:
@@ -49,7 +49,7 @@ inputs:
       prefix: --labels
   pixelSize:
     type: double?
-    label: Side of a pixel in µm
+    label: Pixel size in µm
     doc: Edge length of a pixel in µm; boundary distances are then in µm.
     inputBinding:
       prefix: --pixelSize

@@ -28,7 +28,7 @@ $graph:
     maskDir:
       type: Directory
       label: Training masks
-      doc: 'Label images with the same names: 0 is background, each object has a number of its own.'
+      doc: 'Label images with the same names: 0 is background, each object has its own label.'
       inputBinding:
         prefix: --maskDir
     testImageDir:
@@ -61,15 +61,15 @@ $graph:
         - foreground
         - boundary
       label: Content of the masks
-      doc: 'instances: each object has a number of its own. foreground or boundary: all pixels that are
-        not 0.'
+      doc: 'instances: each object has its own label. foreground or boundary: all pixels that are not
+        0.'
       default: instances
       inputBinding:
         prefix: --labels
     model:
       type: string?
       label: Model to start from
-      doc: 'A published model. wipp:unet starts from random weights and needs no download. One of: wipp:unet,
+      doc: 'A published model. wipp:unet is trained from scratch and needs no download. One of: wipp:unet,
         bioimageio:affable-shark, cellpose:cyto3, cellpose:cyto2, cellpose:cyto, cellpose:nuclei, cellpose:cyto2_cp3,
         cellpose:tissuenet_cp3, cellpose:livecell_cp3, cellpose:yeast_PhC_cp3, cellpose:yeast_BF_cp3,
         cellpose:bact_phase_cp3, cellpose:bact_fluor_cp3, cellpose:deepbacs_cp3, cellpose:CP, cellpose:CPx,
@@ -121,29 +121,29 @@ $graph:
         - head
         - lora
       label: What is trained
-      doc: 'full: all of the model. head: only its last part, for few images. lora: small changes everywhere,
+      doc: 'full: all weights. head: all except the encoder, for few images. lora: low-rank adapters,
         for large models.'
       default: full
       inputBinding:
         prefix: --adapt
     rank:
       type: int?
-      label: Rank of the change
-      doc: 'For lora: larger values change the model more.'
+      label: LoRA rank
+      doc: Rank of the adapters; a larger rank trains more parameters.
       default: 8
       inputBinding:
         prefix: --rank
     epochs:
       type: int?
       label: Epochs
-      doc: How often the model sees all training images.
+      doc: Number of passes over the training images.
       default: 50
       inputBinding:
         prefix: --epochs
     learningRate:
       type: double?
       label: Learning rate
-      doc: How much each step changes the model. Leave it empty for the value that suits the model.
+      doc: Step size of the optimizer. Leave it empty for the default of the model.
       inputBinding:
         prefix: --learningRate
     seed:
@@ -275,7 +275,7 @@ $graph:
     referenceDir:
       type: Directory
       label: Reference
-      doc: Label images that people drew or corrected, with the same names.
+      doc: Reference label images (ground truth) with the same names.
       inputBinding:
         prefix: --referenceDir
     filePattern:
@@ -301,7 +301,7 @@ $graph:
         prefix: --labels
     pixelSize:
       type: double?
-      label: Side of a pixel in µm
+      label: Pixel size in µm
       doc: Edge length of a pixel in µm; boundary distances are then in µm.
       inputBinding:
         prefix: --pixelSize
@@ -324,7 +324,7 @@ $graph:
     maskDir:
       type: Directory
       label: Training masks
-      doc: 'Label images with the same names: 0 is background, each object has a number of its own.'
+      doc: 'Label images with the same names: 0 is background, each object has its own label.'
     testImageDir:
       type: Directory
       label: Test images
@@ -348,12 +348,12 @@ $graph:
         - foreground
         - boundary
       label: Content of the masks
-      doc: 'instances: each object has a number of its own. foreground or boundary: all pixels that are
-        not 0.'
+      doc: 'instances: each object has its own label. foreground or boundary: all pixels that are not
+        0.'
     model:
       type: string?
       label: Model to start from
-      doc: 'A published model. wipp:unet starts from random weights and needs no download. One of: wipp:unet,
+      doc: 'A published model. wipp:unet is trained from scratch and needs no download. One of: wipp:unet,
         bioimageio:affable-shark, cellpose:cyto3, cellpose:cyto2, cellpose:cyto, cellpose:nuclei, cellpose:cyto2_cp3,
         cellpose:tissuenet_cp3, cellpose:livecell_cp3, cellpose:yeast_PhC_cp3, cellpose:yeast_BF_cp3,
         cellpose:bact_phase_cp3, cellpose:bact_fluor_cp3, cellpose:deepbacs_cp3, cellpose:CP, cellpose:CPx,
@@ -397,20 +397,20 @@ $graph:
         - head
         - lora
       label: What is trained
-      doc: 'full: all of the model. head: only its last part, for few images. lora: small changes everywhere,
+      doc: 'full: all weights. head: all except the encoder, for few images. lora: low-rank adapters,
         for large models.'
     rank:
       type: int?
-      label: Rank of the change
-      doc: 'For lora: larger values change the model more.'
+      label: LoRA rank
+      doc: Rank of the adapters; a larger rank trains more parameters.
     epochs:
       type: int?
       label: Epochs
-      doc: How often the model sees all training images.
+      doc: Number of passes over the training images.
     learningRate:
       type: double?
       label: Learning rate
-      doc: How much each step changes the model. Leave it empty for the value that suits the model.
+      doc: Step size of the optimizer. Leave it empty for the default of the model.
     seed:
       type: int?
       label: Random seed

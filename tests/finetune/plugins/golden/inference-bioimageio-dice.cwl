@@ -111,7 +111,7 @@ $graph:
     referenceDir:
       type: Directory
       label: Reference
-      doc: Label images that people drew or corrected, with the same names.
+      doc: Reference label images (ground truth) with the same names.
       inputBinding:
         prefix: --referenceDir
     filePattern:
@@ -137,7 +137,7 @@ $graph:
         prefix: --labels
     pixelSize:
       type: double?
-      label: Side of a pixel in µm
+      label: Pixel size in µm
       doc: Edge length of a pixel in µm; boundary distances are then in µm.
       inputBinding:
         prefix: --pixelSize
@@ -197,7 +197,7 @@ $graph:
     referenceDir:
       type: Directory
       label: Reference
-      doc: Label images that people drew or corrected, with the same names.
+      doc: Reference label images (ground truth) with the same names.
     labels:
       type:
       - 'null'
@@ -210,7 +210,7 @@ $graph:
       doc: 'Content of the label images: instances (one integer each), foreground or boundary (not 0).'
     pixelSize:
       type: double?
-      label: Side of a pixel in µm
+      label: Pixel size in µm
       doc: Edge length of a pixel in µm; boundary distances are then in µm.
   steps:
     segment:
