@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from cards import formatting as words
 from cards import statements as facts
-from cards.base import Split
+from cards.base import Spec, Split
 from cards.leakage import accuracy_on, is_divided, scored_images, unrelated_images
 from cards.record import RunRecord
 from cards.result_tables import spread
@@ -69,7 +69,18 @@ def _maps(record: RunRecord) -> str:
         return ""
     named = len(target.map_names) == maps <= MAX_NAMED_MAPS
     names = f": {words.listed(target.map_names)}" if named else ""
-    return f"The network predicted the {words.counted(maps, 'map')} of the target {target.name}{names}."
+    decoded = f", decoded to labels with {words.listed(options)}" if (options := _options(target)) else ""
+    return (
+        f"The network predicted the {words.counted(maps, 'map')} of the target {target.name}{names}{decoded}."
+    )
+
+
+def _options(spec: Spec) -> list[str]:
+    """Options in words; those that hold further options are on the card, in its table."""
+    options = sorted(spec.options.items())
+    return [
+        f"{key.replace('_', ' ')} {value}" for key, value in options if isinstance(value, str | int | float)
+    ]
 
 
 def _data(record: RunRecord) -> str:
@@ -77,7 +88,12 @@ def _data(record: RunRecord) -> str:
     counts = {name: data.count(split) for name, split in SPLITS.items()}
     images = [words.counted(count, f"{name} image") for name, count in counts.items() if count]
     provided = words.listed(images or ["no images"])
-    return f"The data set {data.id} provided {provided} ({facts.split_by(record)})."
+    normalize = record.model.normalize
+    options = f" ({', '.join(options)})" if (options := _options(normalize)) else ""
+    return (
+        f"The data set {data.id} provided {provided} ({facts.split_by(record)}). "
+        f"Images were normalized by {normalize.name}{options}."
+    )
 
 
 def _training(record: RunRecord) -> str:
