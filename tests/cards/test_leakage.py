@@ -93,9 +93,9 @@ def test_if_every_test_image_is_related_accuracy_on_others_is_not_measured(full)
     assert "Accuracy on unrelated images was not measured." in limitations(record)[0]
 
 
-def test_if_no_test_image_is_related_the_accuracy_is_that_on_unrelated_images(full):
+def test_if_no_relation_was_found_nothing_else_is_claimed(full):
     record = related(full, [])
-    assert "The accuracy above is that on unrelated images." in huggingface.render_body(record)
+    assert "was found. The accuracy above is on all of them." in huggingface.render_body(record)
     assert not any("related" in limit for limit in limitations(record))
 
 

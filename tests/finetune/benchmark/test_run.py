@@ -60,9 +60,9 @@ def test_one_row_per_model_in_all_formats(file: Path, tmp_path: Path) -> None:
     assert {score.image: score.metrics["dice"] for score in measured.scores} == pytest.approx(
         expected, abs=1e-3
     )
-    assert (measured.repository, measured.stage, measured.exposure) == ("WIPP", "fine-tuned", "no")
+    assert (measured.repository, measured.stage, measured.exposure) == ("WIPP", "trained", "no")
     table = list(csv.DictReader((out / "table.csv").read_text("utf-8").splitlines()))
-    assert [row["Stage"] for row in table] == ["fine-tuned", "untuned", "quoted"]
+    assert [row["Stage"] for row in table] == ["trained", "untuned", "quoted"]
     assert {path.name for path in out.iterdir()} == {
         "benchmark.json",
         "pictures",
@@ -88,7 +88,7 @@ def test_package_and_published_model_are_described_like_their_run(
     assert benchmark(file, "--out", tmp_path / "out").exit_code == 0
     results = Benchmark.read(tmp_path / "out" / "benchmark.json").results
     facts = [(one.repository, one.stage, one.exposure) for one in results]
-    assert facts == [("WIPP", "fine-tuned", "no")] * 3
+    assert facts == [("WIPP", "trained", "no")] * 3
 
 
 def test_images_related_to_training_images_are_left_out_of_a_second_mean(file: Path, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_an_ensemble_is_one_row_described_by_its_members(file: Path, tmp_path: P
     file.write_text(text)
     assert benchmark(file, "--out", tmp_path / "out").exit_code == 0
     single, ensemble, _ = Benchmark.read(tmp_path / "out" / "benchmark.json").results
-    assert ensemble.title == f"{single.title} + {single.title}" and ensemble.stage == "fine-tuned"
+    assert ensemble.title == f"{single.title} + {single.title}" and ensemble.stage == "trained"
     assert ensemble.parameters == 2 * single.parameters
     dice = [[score.metrics["dice"] for score in one.scores] for one in (single, ensemble)]
     assert dice[0] == pytest.approx(dice[1])  # the same model twice
