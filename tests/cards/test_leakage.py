@@ -95,7 +95,7 @@ def test_if_every_test_image_is_related_accuracy_on_others_is_not_measured(full)
 
 def test_if_no_relation_was_found_nothing_else_is_claimed(full):
     record = related(full, [])
-    assert "was found. The accuracy above is on all of them." in huggingface.render_body(record)
+    assert "was found. The accuracy above includes all of them." in huggingface.render_body(record)
     assert not any("related" in limit for limit in limitations(record))
 
 
