@@ -132,7 +132,7 @@ def load_with_channels(source: str, channels: Sequence[int], **options: Any) -> 
     Args:
         source: what `finetune.load` takes.
         channels: see `choose_channels`.
-        options: of `finetune.load`.
+        **options: of `finetune.load`.
 
     Returns:
         The model.
