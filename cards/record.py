@@ -260,7 +260,7 @@ class RunRecord(RecordModel):
             # A newer schema comes with keys that this version does not know.
             first = min(error.errors(), key=lambda one: one["loc"] != ("schema_version",))
             key = ".".join(map(str, first["loc"])) or "the file"
-            if key == "schema_version":
+            if key == "schema_version" and isinstance(first["input"], int):
                 raise InputError(
                     f"{where}: schema_version is {first['input']!r}, this finetune reads up to "
                     f"{SCHEMA_VERSION}: use the version that wrote it"

@@ -81,12 +81,15 @@ def list_catalog(
 ) -> None:
     """List the models that can be fine-tuned or used as they are.
 
-    Servers are contacted only with --count and --refresh.
+    Servers are contacted only with --count and --refresh. The exit code is 1 if one does not answer --refresh.
     """
     if context.invoked_subcommand is not None:
         given = (repository, task, license, fits_in, fine_tunable or None, count or None, refresh or None)
         if any(value is not None for value in given):
-            raise InputError(f"models {context.invoked_subcommand}: put options after the command")
+            raise InputError(
+                f"models {context.invoked_subcommand}: takes no options of `finetune models`; see "
+                f"`finetune models {context.invoked_subcommand} --help`"
+            )
         return
     from finetune.repositories import catalog
     from finetune.repositories.filters import fits_in as fits
@@ -119,6 +122,8 @@ def list_catalog(
         print_line(note)
     if count:
         _print_counts(repository)
+    if unavailable:
+        raise typer.Exit(1)
 
 
 def _print_models(listed: list[Listed]) -> list[str]:

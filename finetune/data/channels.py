@@ -61,4 +61,7 @@ def check_selected(count: int, channels: list[int], name: str = "the image") -> 
         DataError: if one is missing, or none is selected.
     """
     if not channels or not all(0 <= channel < count for channel in channels):
-        raise DataError(f"{name} has channels 0 to {count - 1}, but channels {channels} were asked for")
+        raise DataError(
+            f"{name} has channels 0 to {count - 1}, but channels {channels} were asked for: change "
+            "data.channels, or --channels of predict"
+        )

@@ -102,8 +102,9 @@ def plan_outputs(
     if os.path.lexists(out / RECORD_FILE):  # a record is continued, even without --overwrite
         check_replaceable(out / RECORD_FILE)
     # An earlier table is continued, as the record is, so that it always describes the label images beside it.
-    continued = os.path.lexists(out / RECORD_FILE) and os.path.lexists(out / TABLE_FILE)
-    table = out / TABLE_FILE if TABLE in save or continued else None
+    # One that was edited is refused below, like an edited label image: rows would be missing from it.
+    known = os.path.lexists(out / RECORD_FILE) and os.path.lexists(out / TABLE_FILE)
+    table = out / TABLE_FILE if TABLE in save or known or is_ours(out / TABLE_FILE) else None
     common = [path for path in (table, out / CARD_FILE if card else None) if path]
     planned = [*paths.values(), *(path for kinds in extras.values() for path in kinds.values()), *common]
     existing = [path for path in planned if os.path.lexists(path)]

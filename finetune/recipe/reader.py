@@ -102,7 +102,7 @@ def _read_yaml(path: Path, schema: type[BaseModel]) -> CommentedMap:
     except FileNotFoundError as error:
         raise RecipeError(f"{path}: no such recipe; `finetune ls` lists the included recipes") from error
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL byte in the path
-        raise RecipeError(f"{path}: cannot read the recipe: {error}") from error
+        raise RecipeError(f"{path}: cannot be read: {error}") from error
     check_yaml(text, f"{path}", RecipeError)
     try:
         content = YAML(typ="rt").load(text)
@@ -171,6 +171,8 @@ def _message(problem: Any, keys: list[str | int], schema: type[BaseModel]) -> st
     section, last = _section(keys[:-1], schema), keys[-1] if keys else None
     fields = section.model_fields if section else {}
     if problem["type"] == "extra_forbidden":
+        if keys == ["out"]:
+            return "unknown key; name the run folder with --out"
         similar = difflib.get_close_matches(str(last), fields, n=1) or _elsewhere(str(last), schema)
         hint = f"did you mean {similar[0]}?" if similar else f"known: {', '.join(fields)}"
         return f"unknown key; {hint}"

@@ -217,6 +217,9 @@ def test_a_table_that_was_edited_is_kept(model: Path, images: Path, tmp_path: Pa
     assert predict(*arguments, "--overwrite").exit_code == 0
     table.write_text(table.read_text() + "my row\n")
     assert "measurements.csv: exists" in str(predict(*arguments, "--overwrite").exception)
+    tifffile.imwrite(images / "c.tif", IMAGE)  # its rows would be missing from the table
+    added = predict(model, images / "c.tif", "--out", tmp_path / "labels")
+    assert "measurements.csv: exists" in str(added.exception)
     assert "my row" in table.read_text()
 
 

@@ -112,7 +112,7 @@ def test_a_folder_may_have_a_number_or_a_date_as_its_name(folder: Path, name: st
         ("training.epochs=2024-30-10", "the value is not valid YAML: month must be in 1..12"),
         ("compute.precision=64-true", "64-true is not supported; choose auto, 32-true, bf16-mixed"),
         ("compute.precision=transformer-engine", "compute"),
-        ("compute.accelerator=tpu", "compute: "),
+        ("compute.accelerator=tpu", "compute.accelerator: "),
         ("training.seed=18446744073709551616", "must be an integer from 0 to 4,294,967,295"),
     ],
 )
