@@ -81,7 +81,8 @@ def list_catalog(
 ) -> None:
     """List the models that can be fine-tuned or used as they are.
 
-    Servers are contacted only with --count and --refresh. The exit code is 1 if one does not answer --refresh.
+    Servers are contacted only with --count and --refresh. If one does not answer --refresh, the exit code is
+    1.
     """
     if context.invoked_subcommand is not None:
         given = (repository, task, license, fits_in, fine_tunable or None, count or None, refresh or None)
