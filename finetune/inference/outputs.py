@@ -120,7 +120,9 @@ def plan_outputs(
         )
     outdated = _outdated(paths, extras, out) if overwrite else {}
     if deleted := [path.relative_to(out).as_posix() for files in outdated.values() for path in files]:
-        notes.append(f"{counted(len(deleted), 'file')} of earlier label images deleted: {first_few(deleted)}")
+        notes.append(
+            f"{counted(len(deleted), 'file')} of earlier label images will be deleted: {first_few(deleted)}"
+        )
     return Outputs(
         paths, frozenset(existing), notes, out, extras, label_format, planes, overwrite, table, outdated
     )

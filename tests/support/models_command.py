@@ -10,10 +10,10 @@ from finetune.cli.main import app
 from finetune.repositories.catalog import count_models
 
 
-def shown(*arguments: str) -> str:
+def shown(*arguments: str, exit_code: int = 0) -> str:
     """What `finetune models` prints."""
     done = CliRunner().invoke(app, ["models", *arguments], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == exit_code, done.output
     return done.stdout
 
 

@@ -243,7 +243,7 @@ def test_outputs_of_a_replaced_label_image_are_deleted_and_others_kept(
     assert predict(model, images, "--out", out, "--save", "geojson,outlines").exit_code == 0
     (out / "outlines" / "a.png").write_bytes(b"drawn by hand")
     result = predict(model, images / "a.tif", "--out", out, "--overwrite")
-    assert "note: 1 file of earlier label images deleted: geojson/a.geojson" in result.stderr
+    assert "note: 1 file of earlier label images will be deleted: geojson/a.geojson" in result.stderr
     assert sorted(path.name for path in (out / "geojson").iterdir()) == ["b.geojson"]
     assert sorted(path.name for path in (out / "outlines").iterdir()) == ["a.png", "b.png"]
 

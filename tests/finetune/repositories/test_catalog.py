@@ -248,7 +248,7 @@ def test_a_failed_refresh_keeps_the_stored_list(online):
     shown("--refresh")
     online.status = 500
     online.extra.clear()
-    output = shown("--refresh")
+    output = shown("--refresh", exit_code=1)
     assert "lab/one" in output
     assert "bioimageio: BioImage.IO cannot be reached (HTTPError)" in output
 
