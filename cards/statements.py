@@ -50,6 +50,8 @@ def change(record: RunRecord) -> str:
         Mean, interval, number of images and resamples, or why there is no change.
     """
     if record.accuracy is None or (paired := record.accuracy.change) is None:
+        if record.accuracy and record.model.base.weights == "random":
+            return "not applicable, because the network was not trained before"
         return before_in_words(record) or words.NOT_MEASURED
     return (
         f"{words.signed(paired.mean)} ({100 * paired.confidence:g}% confidence interval "

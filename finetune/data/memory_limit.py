@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from cards.errors import DataError
@@ -26,9 +27,12 @@ def check_declared(path: Path, channels: int, height: int, width: int) -> None:
     Raises:
         DataError: if one byte per value already exceeds `memory_limit`.
     """
-    if exceeds_memory(channels, height, width):
-        excess = describe_excess(channels, height, width)
-        raise DataError(f"{path}: {excess}: it may be damaged; cut it into smaller images")
+    if _exceeds_memory(channels, height, width):
+        raise DataError(
+            f"{path}: its header declares {height:,} × {width:,} pixels, more than the "
+            f"{memory_limit() / 2**30:.0f} GiB of memory hold ({channels * height * width / 2**30:.0f} GiB): "
+            "it may be damaged; cut it into smaller images"
+        )
 
 
 def check_plausible(path: Path, channels: int, height: int, width: int) -> None:
@@ -43,44 +47,14 @@ def check_plausible(path: Path, channels: int, height: int, width: int) -> None:
     Raises:
         DataError: if it has more than `LARGEST` pixels and exceeds the memory.
     """
-    if height * width > LARGEST and exceeds_memory(channels, height, width):
+    if height * width > LARGEST and _exceeds_memory(channels, height, width):
         raise DataError(
             f"{path}: its header declares {height:,} × {width:,} pixels, more than any microscope takes: "
             "it may be damaged"
         )
 
 
-def exceeds_memory(channels: int, height: int, width: int) -> bool:
-    """Whether an image cannot be kept in memory.
-
-    Args:
-        channels: number of channels.
-        height: in pixels.
-        width: in pixels.
-
-    Returns:
-        True if one byte per value already exceeds `memory_limit`.
-    """
-    return channels * height * width > memory_limit()
-
-
-def describe_excess(channels: int, height: int, width: int) -> str:
-    """Describe an image that exceeds the memory.
-
-    Args:
-        channels: number of channels.
-        height: in pixels.
-        width: in pixels.
-
-    Returns:
-        A clause with size and memory.
-    """
-    return (
-        f"its header declares {height:,} × {width:,} pixels, more than the {memory_limit() / 2**30:.0f} GiB "
-        f"of memory hold ({channels * height * width / 2**30:.0f} GiB)"
-    )
-
-
+@cache
 def memory_limit() -> int:
     """Memory that this process may use.
 
@@ -90,3 +64,8 @@ def memory_limit() -> int:
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = [Path(file).read_text().strip() for file in CGROUP if Path(file).is_file()]
     return min([physical, *(int(limit) for limit in limits if limit.isdecimal())])
+
+
+def _exceeds_memory(channels: int, height: int, width: int) -> bool:
+    """Whether one byte per value already exceeds the memory."""
+    return channels * height * width > memory_limit()

@@ -58,19 +58,20 @@ def too_large(model: Any, outputs: Outputs, headers: Mapping[Path, Header]) -> d
     """
     errors = {}
     for image, header in headers.items():
-        if not is_large(model, image, header, outputs):
-            needed = least_bytes(model, header)
+        whole = not is_large(model, image, header, outputs)
+        needed = least_bytes(model, header) if whole else header.channels * header.height * header.width
+        if needed <= memory_limit():
+            continue
+        if whole:
             cause, remedy = _cause(model, outputs, image)
         elif not has_windows(image):
-            needed = header.channels * header.height * header.width
             cause = "a file of this kind is read as a whole"
             remedy = "if the file is not damaged, save it as OME-Zarr or as a tiled TIFF"
         else:
             continue
-        if needed > memory_limit():
-            size = f"its header declares {header.height:,} × {header.width:,} pixels"
-            excess = f"{needed / GIB:.1f} GiB, more than the {memory_limit() / GIB:.0f} GiB of memory"
-            errors[image] = f"{image}: {size}, which take at least {excess}, because {cause}; {remedy}"
+        size = f"its header declares {header.height:,} × {header.width:,} pixels"
+        excess = f"{needed / GIB:.1f} GiB, more than the {memory_limit() / GIB:.0f} GiB of memory"
+        errors[image] = f"{image}: {size}, which take at least {excess}, because {cause}; {remedy}"
     return errors
 
 

@@ -218,9 +218,10 @@ def _outdated(
         if not path.exists():
             continue
         kept = {path, *extras[image].values()}
-        files = {*_extra_paths(image, out, EXTRAS, False).values()}
-        files |= {*_extra_paths(image, out, EXTRAS, True).values()}
-        if found := [file for file in sorted(files - kept) if is_ours(file)]:
+        earlier = {
+            file for planes in (False, True) for file in _extra_paths(image, out, EXTRAS, planes).values()
+        }
+        if found := [file for file in sorted(earlier - kept) if is_ours(file)]:
             outdated[image] = found
     return outdated
 
